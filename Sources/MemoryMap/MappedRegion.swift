@@ -1,0 +1,2 @@
+internal import CMemoryMap
+public struct MappedRegion { public init() {} }

@@ -1,0 +1,5 @@
+internal import CHost
+internal import Glibc
+internal import LuaMap
+
+exit(host_main(CommandLine.argc, CommandLine.unsafeArgv))
