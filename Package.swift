@@ -27,7 +27,7 @@ let package = Package(
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
         .target(
-            name: "LuaMap", dependencies: ["CLua", "CLuaMap", "MemoryMap"], swiftSettings: strict),
+            name: "LuaMap", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap"], swiftSettings: strict),
         .target(
             name: "CHost", dependencies: ["CLua", "CLuaMap"], cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
@@ -35,9 +35,9 @@ let package = Package(
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
             linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
-        .testTarget(name: "MemoryMapTests", dependencies: ["MemoryMap"], swiftSettings: strict),
+        .testTarget(name: "MemoryMapTests", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
         .testTarget(
-            name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "LuaMap"],
+            name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],
             swiftSettings: strict, linkerSettings: lua),
         .testTarget(
             name: "EndToEndTests", dependencies: ["mmaplua"], swiftSettings: strict),

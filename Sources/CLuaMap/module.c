@@ -1,3 +1,235 @@
-#include <lua5.4/lauxlib.h>
-#include "CLuaMap.h"
-int luaopen_mmap(lua_State *L) { lua_createtable(L, 0, 0); lua_pushcfunction(L, lm_index); lua_setfield(L, -2, "x"); return 1; }
+/* The module table: constructors, constants, and its protection against assignment. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "trampoline.h"
+
+static const lm_option open_options[] = {
+    {"offset", LM_INTEGER, offsetof(lm_open_options, offset), 0},
+    {"length", LM_INTEGER, offsetof(lm_open_options, length), offsetof(lm_open_options, has_length)},
+    {"size", LM_INTEGER, offsetof(lm_open_options, size), 0},
+    {"grow", LM_BOOLEAN, offsetof(lm_open_options, grow), 0},
+    {"advice", LM_ADVICE, offsetof(lm_open_options, advice), offsetof(lm_open_options, has_advice)},
+    {"populate", LM_BOOLEAN, offsetof(lm_open_options, populate), 0},
+    {"lock", LM_BOOLEAN, offsetof(lm_open_options, lock), 0},
+    {NULL, LM_INTEGER, 0, 0}};
+
+static const lm_option anonymous_options[] = {
+    {"shared", LM_BOOLEAN, offsetof(lm_open_options, shared), 0},
+    {"advice", LM_ADVICE, offsetof(lm_open_options, advice), offsetof(lm_open_options, has_advice)},
+    {"populate", LM_BOOLEAN, offsetof(lm_open_options, populate), 0},
+    {"lock", LM_BOOLEAN, offsetof(lm_open_options, lock), 0},
+    {NULL, LM_INTEGER, 0, 0}};
+
+/* [-0, +0, e] The descriptor at an argument: an integer or an open Lua file; -1 for nil. What was
+   written to a Lua file and still stands in its buffer is handed to the kernel first: the mapping
+   would not show it. */
+static int check_descriptor(lua_State *L, int argument) {
+  if (lua_isnoneornil(L, argument)) return -1;
+  luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
+  if (stream && lua_rawlen(L, argument) >= sizeof *stream) {
+    luaL_argcheck(L, stream->closef && stream->f, argument, "attempt to use a closed file");
+    fflush(stream->f);
+    return fileno(stream->f);
+  }
+  int is_integer = 0;
+  lua_Integer number = lua_type(L, argument) == LUA_TNUMBER ? lua_tointegerx(L, argument, &is_integer) : 0;
+  if (!is_integer) return luaL_typeerror(L, argument, "file or integer descriptor");
+  luaL_argcheck(L, number >= -1 && number <= 0x7fffffff, argument,
+                lua_pushfstring(L, "descriptor %I is out of range (0 to 2147483647)", (LUAI_UACINT)number));
+  return (int)number;
+}
+
+/* [-0, +1, m] The path of an open file as the kernel tells it, or nil. */
+static void push_path_of(lua_State *L, int descriptor) {
+  char link[40], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  ssize_t length = descriptor < 0 ? -1 : readlink(link, path, sizeof path);
+  if (length > 0 && path[0] == '/') lua_pushlstring(L, path, (size_t)length);
+  else lua_pushnil(L);
+}
+
+static int f_map(lua_State *L) {
+  lua_settop(L, 6);
+  int descriptor = check_descriptor(L, 4);
+  lm_buffer *buffer = lm_new_buffer(L);
+  push_path_of(L, descriptor);
+  lua_setiuservalue(L, 7, 1);
+  lm_call call;
+  int count = lm_map(L, &call, buffer, descriptor);
+  if (lm_worth_collecting(&call, count)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    count = lm_map(L, &call, buffer, descriptor);
+  }
+  if (count >= 0) return count;
+  lua_copy(L, 7, 1); /* the path for the error object */
+  return lm_finish(L, &call, count);
+}
+
+/* [-0, +0, e] */
+static int check_mode(lua_State *L, int argument) {
+  static const char *const modes[] = {"r", "r+", "c", "w+"};
+  if (lua_isnoneornil(L, argument)) return 0;
+  size_t length;
+  const char *mode = lm_string_at(L, argument, &length);
+  if (!mode) return luaL_typeerror(L, argument, "string");
+  for (int i = 0; i < 4; i++)
+    if (strcmp(mode, modes[i]) == 0 && strlen(mode) == length) return i;
+  return luaL_argerror(L, argument,
+                       lua_pushfstring(L, "mode '%s' is not one of 'r', 'r+', 'c' and 'w+'", mode));
+}
+
+static int f_open(lua_State *L) {
+  size_t length;
+  const char *path = lm_string_at(L, 1, &length);
+  if (!path) return luaL_typeerror(L, 1, "string");
+  luaL_argcheck(L, strlen(path) == length, 1, "the path contains a zero byte");
+  lua_settop(L, 3);
+  int mode = check_mode(L, 2);
+  lm_open_options options = {0};
+  lm_read_options(L, 3, open_options, &options);
+  lm_buffer *buffer = lm_new_buffer(L);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  lm_call call;
+  int count = lm_open(&call, buffer, path, mode, &options);
+  if (lm_worth_collecting(&call, count)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    count = lm_open(&call, buffer, path, mode, &options);
+  }
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+static int f_anonymous(lua_State *L) {
+  lua_settop(L, 2);
+  lm_open_options options = {0};
+  lm_read_options(L, 2, anonymous_options, &options);
+  lm_buffer *buffer = lm_new_buffer(L);
+  lm_call call;
+  int count = lm_anonymous(L, &call, buffer, &options);
+  if (lm_worth_collecting(&call, count)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    count = lm_anonymous(L, &call, buffer, &options);
+  }
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+static const struct {
+  const char *name;
+  int64_t value;
+} constants[] = {
+    {"PROT_NONE", PROT_NONE},
+    {"PROT_READ", PROT_READ},
+    {"PROT_WRITE", PROT_WRITE},
+    {"PROT_EXEC", PROT_EXEC},
+    {"PROT_EXECUTE", PROT_EXEC},
+    {"MAP_SHARED", MAP_SHARED},
+    {"MAP_PRIVATE", MAP_PRIVATE},
+    {"MAP_SHARED_VALIDATE", MAP_SHARED_VALIDATE},
+    {"MAP_ANONYMOUS", MAP_ANONYMOUS},
+    {"MAP_ANON", MAP_ANONYMOUS},
+    {"MAP_POPULATE", MAP_POPULATE},
+    {"MAP_NONBLOCK", MAP_NONBLOCK},
+    {"MAP_NORESERVE", MAP_NORESERVE},
+    {"MAP_LOCKED", MAP_LOCKED},
+    {"MAP_STACK", MAP_STACK},
+    {"MAP_SYNC", MAP_SYNC},
+    {"MAP_GROWSDOWN", MAP_GROWSDOWN},
+    {"MAP_FIXED", MAP_FIXED},
+    {"MAP_FIXED_NOREPLACE", MAP_FIXED_NOREPLACE},
+    {"MAP_HUGETLB", MAP_HUGETLB},
+    {"MAP_HUGE_2MB", 21 << 26},
+    {"MAP_HUGE_1GB", 30 << 26},
+#ifdef MAP_32BIT
+    {"MAP_32BIT", MAP_32BIT},
+#endif
+    {"MS_ASYNC", MS_ASYNC},
+    {"MS_SYNC", MS_SYNC},
+    {"MS_INVALIDATE", MS_INVALIDATE},
+};
+
+/* [-0, +0, m] The constants into the table on top. */
+static void add_constants(lua_State *L) {
+  for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
+    lua_pushinteger(L, constants[i].value);
+    lua_setfield(L, -2, constants[i].name);
+  }
+  lua_pushinteger(L, sysconf(_SC_PAGESIZE));
+  lua_setfield(L, -2, "PAGESIZE");
+  int64_t value;
+  bool is_known;
+  const char *name;
+  for (int i = 0; (name = lm_advice_at(i, &value, &is_known)); i++) {
+    if (!is_known) continue;
+    char constant[40] = "MADV_";
+    for (size_t j = 0; name[j] && j + 6 < sizeof constant; j++)
+      constant[j + 5] = name[j] >= 'a' && name[j] <= 'z' ? (char)(name[j] - 32) : name[j];
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, constant);
+  }
+}
+
+static int module_newindex(lua_State *L) {
+  return luaL_error(L, "attempt to change the module 'mmap' (field '%s')", luaL_tolstring(L, 2, NULL));
+}
+
+static int module_next(lua_State *L) {
+  lua_settop(L, 2);
+  if (lua_next(L, lua_upvalueindex(1))) return 2;
+  lua_pushnil(L);
+  return 1;
+}
+
+static int module_pairs(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushcclosure(L, module_next, 1);
+  lua_pushvalue(L, 1);
+  lua_pushnil(L);
+  return 3;
+}
+
+/* [-1, +1, m] Puts an empty table in front of the one on top: only an absent key can be guarded
+   against assignment. */
+static void protect(lua_State *L) {
+  lua_createtable(L, 0, 0);
+  lua_createtable(L, 0, 4);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, module_newindex);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushvalue(L, -3);
+  lua_pushcclosure(L, module_pairs, 1);
+  lua_setfield(L, -2, "__pairs");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_setmetatable(L, -2);
+  lua_remove(L, -2);
+}
+
+/* The signal handlers point into this library, and the Swift runtime cannot be unloaded: where it
+   was loaded by dlopen, it stays. */
+static void stay_loaded(void) {
+  Dl_info info;
+  if (dladdr((void *)luaopen_mmap, &info) && info.dli_fname) {
+    void *handle = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    if (handle) dlclose(handle);
+  }
+}
+
+__attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
+  static const luaL_Reg functions[] = {{"map", f_map},           {"open", f_open},   {"anonymous", f_anonymous},
+                                       {"advise", lm_f_advise},  {"sync", lm_f_sync}, {"incore", lm_f_incore},
+                                       {NULL, NULL}};
+  stay_loaded();
+  lm_open_errors(L);
+  lm_open_buffer(L);
+  luaL_newlib(L, functions);
+  add_constants(L);
+  lua_pushliteral(L, "mmaplua 0.1.0");
+  lua_setfield(L, -2, "_VERSION");
+  protect(L);
+  return 1;
+}

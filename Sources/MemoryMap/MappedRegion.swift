@@ -1,2 +1,225 @@
-internal import CMemoryMap
-public struct MappedRegion { public init() {} }
+package import CMemoryMap
+internal import Glibc
+
+/// A memory mapping and its owner: the memory is unmapped when the value goes away.
+///
+/// ```swift
+/// let map = try MappedRegion.open("data.bin", .readWrite)
+/// try map.bytes.store(7, at: 0)
+/// try map.bytes.sync(blocking: true)
+/// ```
+///
+/// The bytes are reached through `bytes`, a handle that can be copied and kept: once the mapping is
+/// gone it throws `MapError.Kind.closed`. See mmap(2).
+public struct MappedRegion: ~Copyable, @unchecked Sendable {
+    package var region: mm_region
+
+    package init(adopting region: mm_region) { self.region = region }
+
+    deinit { unmapRegion(region) }
+
+    /// All bytes of the mapping, from the offset that was asked for.
+    public var bytes: MappedBytes { MappedBytes(region) }
+
+    /// The number of bytes.
+    public var count: Int { bytes.count }
+
+    /// Zeroed memory that belongs to no file: `MAP_ANONYMOUS`.
+    ///
+    /// - Parameters:
+    ///   - size: In bytes, at least 1.
+    ///   - shared: Whether child processes share it; they get a private copy otherwise.
+    /// - Throws: `systemCall` (`EINVAL`, `ENOMEM`).
+    public static func anonymous(_ size: Int, shared: Bool = false) throws(MapError) -> MappedRegion {
+        MappedRegion(
+            adopting: try mapRegion(
+                length: size, protection: [.read, .write],
+                flags: [.anonymous, shared ? .shared : .private], descriptor: -1, offset: 0))
+    }
+
+    /// Maps an open file. The descriptor may be closed afterwards.
+    ///
+    /// - Parameters:
+    ///   - size: In bytes, at least 1. A size past the end of the file maps, as mmap(2) does; reading
+    ///     there throws `lost`.
+    ///   - protection: What may be done with the pages.
+    ///   - flags: Shared or private; `fixed` and `growsDown` are refused.
+    ///   - descriptor: The file, open for reading, and for writing where `protection` and `flags` say
+    ///     shared and writable.
+    ///   - offset: In bytes, a multiple of the page size.
+    /// - Throws: `systemCall` (`EACCES`, `EBADF`, `EINVAL`, `ENODEV`, `ENOMEM` …).
+    public static func map(
+        _ size: Int, _ protection: Protection, _ flags: MapFlags, descriptor: CInt, offset: Int = 0
+    ) throws(MapError) -> MappedRegion {
+        try requireAligned(offset)
+        return MappedRegion(
+            adopting: try mapRegion(
+                length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset))
+    }
+
+    /// Changes what may be done with the pages: mprotect(2).
+    ///
+    /// - Throws: `systemCall` (`EACCES`: the file was not opened for writing), `closed`, `lost`.
+    public func protect(_ protection: Protection) throws(MapError) {
+        try bytes.protect(protection)
+    }
+
+    /// Unmaps now: munmap(2). Every handle on the bytes becomes invalid.
+    public consuming func unmap() {}
+}
+
+/// The offset rule of mmap(2), with the nearest offsets that would do.
+package func requireAligned(_ offset: Int) throws(MapError) {
+    guard offset >= 0 else {
+        throw MapError(.mmap, errno: EINVAL, "offset %1 is negative", offset)
+    }
+    guard offset & (pageSize &- 1) == 0 else {
+        throw MapError(
+            .mmap, errno: EINVAL,
+            "offset %1 is not a multiple of the page size (%2); the nearest one below is %3", offset,
+            pageSize,
+            offset.roundedDown(toPage: pageSize))
+    }
+}
+
+/// Maps, and enters the mapping into the guard's table first: no mapping is ever unguarded.
+///
+/// - Parameters:
+///   - length: In bytes, at least 1.
+///   - offset: In bytes, any: the mapping starts at the page's beginning and `base` behind it.
+///   - advice: Given before anyone sees the mapping; if it fails nothing stays mapped.
+package func mapRegion(
+    length: Int, protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int,
+    advice: Advice? = nil
+) throws(MapError) -> mm_region {
+    guard length > 0 else {
+        throw MapError(.mmap, errno: EINVAL, "size %1 is out of range: a mapping has at least 1 byte", length)
+    }
+    guard flags.isDisjoint(with: [.fixed, .fixedNoReplace, .growsDown]) else {
+        throw MapError(
+            .mmap, errno: EINVAL,
+            "MAP_FIXED, MAP_FIXED_NOREPLACE and MAP_GROWSDOWN are refused: the kernel chooses the address")
+    }
+    let page = flags.contains(.hugeTLB) ? hugePageSize(flags) : pageSize
+    let slack = offset & (page &- 1)
+    let (needed, overflow) = length.addingReportingOverflow(slack)
+    guard !overflow, let extent = needed.roundedUp(toPage: page) else {
+        throw MapError(.mmap, errno: ENOMEM, "size %1 is larger than the address space", length)
+    }
+    let isAnonymous = flags.contains(.anonymous)
+    let status = isAnonymous ? nil : try systemStatus(descriptor)
+    guard let slot = mm_slot_reserve() else {
+        throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
+    }
+    let start: UnsafeMutableRawPointer
+    do {
+        start = try systemMap(
+            extent, protection.rawValue, flags.rawValue, isAnonymous ? -1 : descriptor, offset &- slack)
+    } catch {
+        mm_slot_retire(slot)
+        throw hintMap(error, flags)
+    }
+    slot.pointee.page = page
+    slot.pointee.protection = protection.rawValue
+    slot.pointee.flags = flags.rawValue
+    slot.pointee.base = (start + slack).assumingMemoryBound(to: UInt8.self)
+    slot.pointee.length = length
+    slot.pointee.slack = slack
+    slot.pointee.file_offset = Int64(offset)
+    slot.describe(status, descriptor)
+    mm_slot_publish(slot, start, extent)
+    let region = mm_region(whole: slot)
+    if let advice {
+        do { try MappedBytes(region).advise(advice) } catch {
+            unmapRegion(region)
+            throw error
+        }
+    }
+    return region
+}
+
+/// A region without a byte, as an empty file gives it: nothing is mapped, everything else works.
+package func emptyRegion(
+    protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int
+) throws(MapError) -> mm_region {
+    let status = try systemStatus(descriptor)
+    guard let slot = mm_slot_reserve() else {
+        throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
+    }
+    slot.pointee.page = pageSize
+    slot.pointee.protection = protection.rawValue
+    slot.pointee.flags = flags.rawValue
+    slot.pointee.base = nil
+    slot.pointee.length = 0
+    slot.pointee.slack = 0
+    slot.pointee.file_offset = Int64(offset)
+    slot.describe(status, descriptor)
+    mm_slot_publish(slot, nil, 0)
+    return mm_region(whole: slot)
+}
+
+/// Unmaps and ends every handle; a region that is unmapped already is left alone.
+package func unmapRegion(_ region: mm_region) {
+    var region = region
+    if mm_is_closed(&region) { return }
+    let start = region.slot.pointee.start
+    let extent = region.slot.pointee.extent
+    mm_slot_retire(region.slot)
+    // munmap(2) of a range that was mapped by mmap(2) with these values cannot fail but for a lack of
+    // memory to split a mapping, and nothing is split here.
+    if let address = UnsafeMutableRawPointer(bitPattern: start) { try? systemUnmap(address, extent) }
+}
+
+extension mm_region {
+    package init(whole slot: UnsafeMutablePointer<mm_slot>) {
+        self.init(
+            slot: slot, stamp: slot.pointee.stamp, generation: slot.pointee.generation,
+            base: slot.pointee.base, length: slot.pointee.length, offset: 0, isWhole: true)
+    }
+}
+
+extension UnsafeMutablePointer<mm_slot> {
+    /// What file it is. The descriptor is gone later, so this is asked once.
+    fileprivate func describe(_ status: stat?, _ descriptor: CInt) {
+        guard let status else {
+            pointee.kind = Int32(MM_ANONYMOUS)
+            (pointee.file_size, pointee.device, pointee.inode) = (0, 0, 0)
+            pointee.residency_hidden = false
+            return
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFBLK: pointee.kind = Int32(MM_BLOCK_DEVICE)
+        case S_IFCHR: pointee.kind = Int32(MM_CHARACTER_DEVICE)
+        default: pointee.kind = Int32(MM_FILE)
+        }
+        pointee.file_size = Int64(status.st_size)
+        pointee.device = UInt64(status.st_dev)
+        pointee.inode = UInt64(status.st_ino)
+        pointee.residency_hidden = !systemMayAskResidency(descriptor, status)
+    }
+}
+
+/// The size that `MAP_HUGE_*` asks for, or the usual 2 MiB where it leaves the choice to the system.
+private func hugePageSize(_ flags: MapFlags) -> Int {
+    let exponent = (Int(flags.rawValue) &>> 26) & 0x3f
+    return exponent >= 12 && exponent < 48 ? 1 &<< exponent : 2 &<< 20
+}
+
+private func hintMap(_ error: MapError, _ flags: MapFlags) -> MapError {
+    switch error.errno {
+    case EACCES:
+        error.hinting(
+            "the file must be open for reading, and for writing too (\"r+\") where the mapping is shared and writable"
+        )
+    case ENODEV: error.hinting("this kind of file has no pages to map")
+    case ENOMEM:
+        error.hinting(
+            "no address space or memory left, or more than vm.max_map_count mappings; close what is not needed"
+        )
+    case EAGAIN: hintLimit(error)
+    case EINVAL where flags.isDisjoint(with: [.shared, .private]):
+        error.hinting("flags need MAP_SHARED or MAP_PRIVATE")
+    case EPERM: error.hinting("the file system or a seal on the file forbids this protection")
+    default: error
+    }
+}

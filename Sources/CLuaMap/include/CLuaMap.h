@@ -1,6 +1,130 @@
+/* The boundary between Lua and Swift.
+ *
+ * No Lua error may cross a Swift frame (it is a longjmp). So the work is split: a *trampoline* in C is
+ * what Lua calls; it allocates in Lua and raises; the *body* in Swift computes, calls only functions
+ * of the Lua API that the manual marks "–" (never raises), and returns its number of results or a
+ * negative code with an lm_call filled in.
+ */
 #ifndef CLUAMAP_H
 #define CLUAMAP_H
+
 #include <lua5.4/lua.h>
+
+#include "CMemoryMap.h"
+
+/* Opens the library: pushes the module table "mmap". */
 int luaopen_mmap(lua_State *_Nonnull L);
-int lm_index(lua_State *_Nonnull L);
+
+/* A buffer as userdata. It begins with its own address, which proves what it is: a metatable does
+   not, debug.setmetatable gives any userdata any. */
+typedef struct lm_buffer {
+  const void *_Nullable self;
+  mm_region region;
+} lm_buffer;
+
+/* What a body says beside its number of results. Filled in only with a negative code. */
+typedef struct lm_call {
+  int32_t kind;     /* LM_TYPE … */
+  int32_t argument; /* the argument it is about; 0 for none */
+  int32_t error;    /* errno, or a signal's number */
+  const char *_Nullable call;
+  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values */
+  int64_t values[3];
+  /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
+  const uint8_t *_Nullable bytes;
+  size_t count;
+  mm_region source;
+} lm_call;
+
+enum { LM_FAILED = -1, LM_BYTES = -2 };
+enum {
+  LM_TYPE,       /* text: the type that was expected */
+  LM_ARGUMENT,   /* text: what is wrong with the argument */
+  LM_MISUSE,     /* text: the message */
+  LM_CLOSED,     /* a closed buffer was used */
+  LM_SYSTEM,     /* a system call failed: an error object */
+  LM_LOST        /* pages are gone: an error object; values[0]: the offset */
+};
+
+typedef struct lm_open_options {
+  int64_t offset, length, size, advice;
+  bool has_length, has_advice, grow, populate, lock, shared;
+} lm_open_options;
+
+/* A hex dump in progress. */
+typedef struct lm_dump {
+  int64_t offset, length, position;
+  bool folded, done;
+} lm_dump;
+
+/* What there is to say about a buffer. */
+typedef struct lm_description {
+  bool closed, lost, slice;
+  uintptr_t address;
+  size_t length;
+  int64_t offset; /* in the file, bytes */
+  int32_t protection, flags, kind;
+  size_t page;
+} lm_description;
+
+enum { LM_UPVALUE_1 = LUA_REGISTRYINDEX - 1 };
+
+/* [-0, +0, –] The buffer at an index, or NULL. lua_rawlen is 0 for a light userdata, so nothing is
+   read that is not a userdata of this size. */
+static inline lm_buffer *_Nullable lm_buffer_at(lua_State *_Nonnull L, int index) {
+  lm_buffer *p = (lm_buffer *)lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof(lm_buffer) && p->self == p ? p : NULL;
+}
+
+/* [-0, +0, –] The bytes of the string at an index, or NULL. A number is not converted: that would
+   allocate. */
+static inline const char *_Nullable lm_string_at(lua_State *_Nonnull L, int index, size_t *_Nonnull length) {
+  return lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, length) : NULL;
+}
+
+/* The bodies. Each returns its number of results, or a negative code with `call` filled in. */
+#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
+LM_BODY(lm_buffer_index);
+LM_BODY(lm_buffer_newindex);
+LM_BODY(lm_buffer_len);
+LM_BODY(lm_buffer_string);
+LM_BODY(lm_buffer_copy);
+LM_BODY(lm_buffer_fill);
+LM_BODY(lm_buffer_find);
+LM_BODY(lm_buffer_rfind);
+LM_BODY(lm_buffer_compare);
+LM_BODY(lm_buffer_equals);
+LM_BODY(lm_buffer_mismatch);
+LM_BODY(lm_buffer_advise);
+LM_BODY(lm_buffer_sync);
+LM_BODY(lm_buffer_incore);
+LM_BODY(lm_buffer_protect);
+LM_BODY(lm_buffer_lock);
+LM_BODY(lm_buffer_unlock);
+LM_BODY(lm_buffer_close);
+#undef LM_BODY
+
+/* Bodies that fill in a new, closed buffer. */
+int lm_buffer_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target);
+int lm_map(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, int descriptor);
+int lm_open(lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path, int mode,
+            const lm_open_options *_Nonnull options);
+int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target,
+                 const lm_open_options *_Nonnull options);
+
+void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
+int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+
+/* Checks the range of a dump; then prints some of it: bytes printed, or LM_FAILED. */
+int lm_dump_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump);
+int lm_dump_next(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump, uint8_t *_Nonnull target,
+                 size_t capacity);
+
+void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull description);
+
+/* The advice of that name, or -1. */
+int64_t lm_advice_named(const char *_Nonnull name, size_t length);
+/* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
+const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
+
 #endif

@@ -1,0 +1,136 @@
+/* Raising: from what a body said to a message with a position, or to an error object. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "trampoline.h"
+
+#define LM_ERROR "mmap.error"
+
+/* [-0, +1, m] The text with its values put in. */
+static const char *push_text(lua_State *L, const lm_call *call) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (const char *p = call->text ? call->text : ""; *p; p++) {
+    if (*p == '%' && p[1] >= '1' && p[1] <= '3') {
+      char digits[32];
+      luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[p[1] - '1']));
+      p++;
+    } else {
+      luaL_addchar(&b, *p);
+    }
+  }
+  luaL_pushresult(&b);
+  return lua_tostring(L, -1);
+}
+
+static const char *code_name(int error) {
+  const char *name = strerrorname_np(error);
+  return name ? name : "EUNKNOWN";
+}
+
+/* [-?, +0, e] Raises an error object: fields call, code, errno, message, path, offset. */
+static int raise_object(lua_State *L, const lm_call *call) {
+  bool lost = call->kind == LM_LOST;
+  luaL_checkstack(L, 10, NULL);
+  int path = lua_gettop(L) + 1;
+  lm_push_path(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
+  const char *code = lost ? (call->error == SIGBUS ? "SIGBUS" : "SIGSEGV") : code_name(call->error);
+  const char *reason = lost ? strsignal(call->error) : strerror(call->error);
+  const char *hint = push_text(L, call);
+  if (lost && call->error == SIGBUS && lua_isstring(L, path)) {
+    struct stat now;
+    if (stat(lua_tostring(L, path), &now) == 0)
+      hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint,
+                             (LUAI_UACINT)call->values[1], (LUAI_UACINT)now.st_size);
+    else
+      hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
+                             (LUAI_UACINT)call->values[1]);
+  }
+  if (lua_isstring(L, path)) hint = *hint ? lua_pushfstring(L, "%s: %s", lua_tostring(L, path), hint) : lua_tostring(L, path);
+  const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
+                              : lua_pushfstring(L, "%s (%s)", reason, code);
+  const char *what = call->call ? call->call : "access";
+  lua_createtable(L, 0, 7);
+  int object = lua_gettop(L);
+  lua_pushstring(L, what);
+  lua_setfield(L, object, "call");
+  lua_pushstring(L, code);
+  lua_setfield(L, object, "code");
+  lua_pushinteger(L, lost ? EFAULT : call->error);
+  lua_setfield(L, object, "errno");
+  lua_pushstring(L, message);
+  lua_setfield(L, object, "message");
+  if (lua_isstring(L, path)) {
+    lua_pushvalue(L, path);
+    lua_setfield(L, object, "path");
+  }
+  if (lost) {
+    lua_pushinteger(L, (lua_Integer)call->values[0]);
+    lua_setfield(L, object, "offset");
+  }
+  luaL_where(L, 1);
+  lua_setfield(L, object, "where");
+  luaL_setmetatable(L, LM_ERROR);
+  return lua_error(L);
+}
+
+int lm_finish(lua_State *L, const lm_call *call, int code) {
+  if (code == LM_BYTES) {
+    mm_region source = call->source;
+    lua_pushlstring(L, (const char *)call->bytes, call->count);
+    if (mm_was_intact(&source)) return 1;
+    lm_call lost = {.kind = LM_LOST};
+    lm_buffer copy = {.region = source};
+    lm_lost(&copy, &lost);
+    return raise_object(L, &lost);
+  }
+  switch (call->kind) {
+    case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
+    case LM_ARGUMENT: return luaL_argerror(L, call->argument, push_text(L, call));
+    case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
+    case LM_SYSTEM:
+    case LM_LOST: return raise_object(L, call);
+    default: return luaL_error(L, "%s", push_text(L, call));
+  }
+}
+
+bool lm_worth_collecting(const lm_call *call, int code) {
+  return code == LM_FAILED && call->kind == LM_SYSTEM &&
+         (call->error == ENOMEM || call->error == EMFILE || call->error == ENFILE);
+}
+
+/* tostring(e): "script.lua:3: mmap: Invalid argument (EINVAL): …" */
+static int error_tostring(lua_State *L) {
+  static const char *const parts[] = {"where", "call", "message"};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int i = 0; i < 3; i++) {
+    lua_pushstring(L, parts[i]);
+    lua_rawget(L, 1);
+    if (!lua_isstring(L, -1)) {
+      lua_pop(L, 1);
+      lua_pushliteral(L, "?");
+    }
+  }
+  lua_pushfstring(L, "%s%s: %s", lua_tostring(L, -3), lua_tostring(L, -2), lua_tostring(L, -1));
+  return 1;
+}
+
+/* "could not map: " .. e */
+static int error_concat(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+void lm_open_errors(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__tostring", error_tostring}, {"__concat", error_concat}, {NULL, NULL}};
+  luaL_newmetatable(L, LM_ERROR);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+}

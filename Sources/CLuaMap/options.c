@@ -1,0 +1,60 @@
+/* Tables of options: every key is checked, so that a misspelt one is an error and not ignored. */
+#include <string.h>
+
+#include "trampoline.h"
+
+/* [-0, +0, e] */
+static int64_t check_advice(lua_State *L, int argument, int index) {
+  size_t length;
+  const char *name = lm_string_at(L, index, &length);
+  if (name) {
+    int64_t advice = lm_advice_named(name, length);
+    if (advice < 0) luaL_argerror(L, argument, lua_pushfstring(L, "advice '%s' is not known", name));
+    return advice;
+  }
+  int is_integer = 0;
+  lua_Integer number = lua_type(L, index) == LUA_TNUMBER ? lua_tointegerx(L, index, &is_integer) : 0;
+  if (!is_integer)
+    luaL_argerror(L, argument,
+                  lua_pushfstring(L, "option 'advice': name or integer expected, got %s", luaL_typename(L, index)));
+  return number;
+}
+
+/* [-0, +0, e] Stores the value on top as the option says. */
+static void store(lua_State *L, int argument, const lm_option *option, char *target) {
+  switch (option->type) {
+    case LM_INTEGER: {
+      int is_integer = 0;
+      lua_Integer number = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &is_integer) : 0;
+      if (!is_integer)
+        luaL_argerror(L, argument,
+                      lua_pushfstring(L, "option '%s': integer expected, got %s", option->name,
+                                      lua_type(L, -1) == LUA_TNUMBER ? "a fraction" : luaL_typename(L, -1)));
+      *(int64_t *)(target + option->place) = number;
+      break;
+    }
+    case LM_BOOLEAN:
+      if (!lua_isboolean(L, -1))
+        luaL_argerror(L, argument,
+                      lua_pushfstring(L, "option '%s': boolean expected, got %s", option->name, luaL_typename(L, -1)));
+      *(bool *)(target + option->place) = lua_toboolean(L, -1);
+      break;
+    case LM_ADVICE: *(int64_t *)(target + option->place) = check_advice(L, argument, -1); break;
+  }
+  if (option->given) *(bool *)(target + option->given) = true;
+}
+
+void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target) {
+  if (lua_isnoneornil(L, argument)) return;
+  luaL_checktype(L, argument, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, argument); lua_pop(L, 1)) {
+    const lm_option *option = options;
+    if (lua_type(L, -2) == LUA_TSTRING)
+      while (option->name && strcmp(option->name, lua_tostring(L, -2)) != 0) option++;
+    if (lua_type(L, -2) != LUA_TSTRING || !option->name) {
+      luaL_tolstring(L, -2, NULL);
+      luaL_argerror(L, argument, lua_pushfstring(L, "option '%s' is not known", lua_tostring(L, -1)));
+    }
+    store(L, argument, option, target);
+  }
+}

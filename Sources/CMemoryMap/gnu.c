@@ -1,0 +1,15 @@
+/* Functions of the C library that Swift cannot call: variadic ones and GNU's own. */
+#include "CMemoryMap.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+const void *mm_find(const void *memory, size_t count, const void *needle, size_t length) {
+  return memmem(memory, count, needle, length);
+}
+
+const void *mm_find_last(const void *memory, int byte, size_t count) { return memrchr(memory, byte, count); }
+
+void *mm_mremap(void *address, size_t old_extent, size_t new_extent) {
+  return mremap(address, old_extent, new_extent, MREMAP_MAYMOVE);
+}

@@ -1,0 +1,105 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+/// The arguments of a call from Lua, read without converting and without raising.
+///
+/// Every function here is [-0, +0, –]: it uses no stack slots and never raises.
+struct Arguments {
+    let state: LuaState
+
+    @inline(__always)
+    init(_ state: LuaState) { self.state = state }
+
+    /// The buffer at an argument.
+    @inline(__always)
+    func buffer(_ index: Int32) throws(Failure) -> BufferPointer {
+        guard let buffer = lm_buffer_at(state, index) else {
+            throw Failure(type: "mmap.buffer", argument: index)
+        }
+        return buffer
+    }
+
+    /// The bytes of the buffer at an argument.
+    @inline(__always)
+    func bytes(_ index: Int32) throws(Failure) -> MappedBytes {
+        MappedBytes(try buffer(index).pointee.region)
+    }
+
+    func isAbsent(_ index: Int32) -> Bool { lua_type(state, index) <= LUA_TNIL }
+
+    /// An integer, or a float with an exact integer value; never a string.
+    func integer(_ index: Int32) throws(Failure) -> Int {
+        guard lua_type(state, index) == LUA_TNUMBER else { throw Failure(type: "number", argument: index) }
+        var isInteger: CInt = 0
+        let value = lua_tointegerx(state, index, &isInteger)
+        guard isInteger != 0 else {
+            throw Failure("number has no integer representation", argument: index)
+        }
+        return Int(value)
+    }
+
+    func integer(_ index: Int32, default value: Int) throws(Failure) -> Int {
+        isAbsent(index) ? value : try integer(index)
+    }
+
+    func optionalInteger(_ index: Int32) throws(Failure) -> Int? {
+        isAbsent(index) ? nil : try integer(index)
+    }
+
+    func boolean(_ index: Int32, default value: Bool) throws(Failure) -> Bool {
+        if isAbsent(index) { return value }
+        guard lua_type(state, index) == LUA_TBOOLEAN else { throw Failure(type: "boolean", argument: index) }
+        return lua_toboolean(state, index) != 0
+    }
+
+    /// A byte, `0 ... 255`.
+    func byte(_ index: Int32) throws(Failure) -> UInt8 {
+        let value = try integer(index)
+        guard let byte = UInt8(exactly: value) else {
+            throw Failure("value %1 is out of range (0 to 255)", argument: index, value)
+        }
+        return byte
+    }
+
+    /// The bytes of the string at an argument, or nil where it is no string.
+    func string(_ index: Int32) -> UnsafeRawBufferPointer? {
+        var count = 0
+        guard let start = lm_string_at(state, index, &count) else { return nil }
+        return UnsafeRawBufferPointer(start: start, count: count)
+    }
+
+    /// The bytes of a string or of a whole buffer, and the buffer if it is one: once they were used
+    /// it has to be asked whether they were really there.
+    func source(_ index: Int32) throws(Failure) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
+        if let bytes = string(index) { return (bytes, nil) }
+        guard let buffer = lm_buffer_at(state, index) else {
+            throw Failure(type: "string or mmap.buffer", argument: index)
+        }
+        let (origin, bytes) = try about(0) { () throws(MapError) in
+            try MappedBytes(buffer.pointee.region).readable(0, nil)
+        }
+        return (bytes, origin)
+    }
+}
+
+extension MappedBytes? {
+    /// Throws where a source's pages were gone while it was read.
+    func checkIntact() throws(Failure) {
+        guard let self else { return }
+        try about(0) { () throws(MapError) in try self.checkIntact() }
+    }
+}
+
+/// Pushes an offset, or nil. [-0, +1, –] uses one slot; never raises.
+func push(_ offset: Int?, _ state: LuaState) {
+    if let offset { lua_pushinteger(state, lua_Integer(offset)) } else { lua_pushnil(state) }
+}
+
+/// Pushes two integers. [-0, +2, –] uses two slots; never raises.
+func push(_ first: Int, _ second: Int, _ state: LuaState) -> CInt {
+    lua_pushinteger(state, lua_Integer(first))
+    lua_pushinteger(state, lua_Integer(second))
+    return 2
+}

@@ -1,0 +1,70 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Copies and fills.
+
+/// `b:string([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        let (current, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
+        call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        call.pointee.count = range.count
+        call.pointee.source = current.region
+        return CInt(LM_BYTES)
+    }
+}
+
+/// `b:copy(offset, source [, from [, length]])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2)
+        let (source, origin) = try arguments.source(3)
+        let from = try arguments.integer(4, default: 0)
+        let wanted = try arguments.optionalInteger(5)
+        let length = try about(4) { () throws(MapError) in
+            try checkedLength(offset: from, length: wanted, count: source.count)
+        }
+        let part = UnsafeRawBufferPointer(rebasing: source[from..<from &+ length])
+        do throws(MapError) { try bytes.copy(at: offset, from: part) } catch {
+            throw error.kind == .lengthOutOfRange
+                ? Failure(
+                    "%1 bytes do not fit behind offset %2", argument: 3, length, offset)
+                : Failure(error, argument: 2)
+        }
+        try origin.checkIntact()
+        lua_pushinteger(L, lua_Integer(length))
+        return 1
+    }
+}
+
+/// `b:fill(value [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(3, default: 0)
+        let length = try arguments.optionalInteger(4)
+        if let pattern = arguments.string(2) {
+            guard pattern.count > 0 else { throw Failure("the string is empty", argument: 2) }
+            try about(3) { () throws(MapError) in try bytes.fill(repeating: pattern, offset, length) }
+        } else {
+            guard lua_type(L, 2) == LUA_TNUMBER else {
+                throw Failure(type: "byte or string", argument: 2)
+            }
+            let value = try arguments.byte(2)
+            try about(3) { () throws(MapError) in try bytes.fill(value, offset, length) }
+        }
+        return 0
+    }
+}

@@ -1,0 +1,132 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// The hot path: `b[i]`, `b[i] = v`, `#b` and the look-up of methods. These bodies must hold no trap
+// instruction, touch no reference count and call nothing of Swift's runtime; scripts/check-traps
+// looks at their machine code.
+
+/// `b[key]`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
+    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
+    let type = lua_type(L, 2)
+    if type == LUA_TNUMBER {
+        var isInteger: CInt = 0
+        let index = lua_tointegerx(L, 2, &isInteger)
+        let protection = buffer.pointee.region.slot.pointee.protection
+        if isInteger != 0 && protection & 3 != 0 {
+            let value = mm_load_byte(&buffer.pointee.region, UInt64(bitPattern: index))
+            if value >= 0 {
+                lua_pushinteger(L, lua_Integer(value))
+                return 1
+            }
+        }
+        return slowIndex(L, call, buffer)
+    }
+    if type == LUA_TSTRING {
+        lua_pushvalue(L, 2)
+        lua_rawget(L, CInt(LM_UPVALUE_1))
+        return 1
+    }
+    return slowIndex(L, call, buffer)
+}
+
+/// `b[key] = value`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_newindex(_ L: LuaState, _ call: Call) -> CInt {
+    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
+    if lua_type(L, 2) == LUA_TNUMBER && lua_type(L, 3) == LUA_TNUMBER {
+        var isInteger: CInt = 0
+        var isIntegerValue: CInt = 0
+        let index = lua_tointegerx(L, 2, &isInteger)
+        let value = lua_tointegerx(L, 3, &isIntegerValue)
+        if isInteger & isIntegerValue != 0 && value & ~255 == 0
+            && mm_store_byte(
+                &buffer.pointee.region, UInt64(bitPattern: index), UInt8(truncatingIfNeeded: value))
+        {
+            return 0
+        }
+    }
+    return slowNewIndex(L, call, buffer)
+}
+
+/// `#b`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_len(_ L: LuaState, _ call: Call) -> CInt {
+    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
+    if mm_is_current(&buffer.pointee.region) {
+        lua_pushinteger(L, lua_Integer(truncatingIfNeeded: buffer.pointee.region.length))
+        return 1
+    }
+    return slowLength(L, call, buffer)
+}
+
+// Below: the handle has to catch up with its mapping, or something is wrong and is to be named.
+
+@inline(never)
+private func notABuffer(_ call: Call) -> CInt {
+    call.fill(Failure(type: "mmap.buffer", argument: 1))
+    return CInt(LM_FAILED)
+}
+
+/// Brings the buffer's own handle up to date, so that the next access is a fast one again.
+private func catchUp(_ buffer: BufferPointer) throws(Failure) -> MappedBytes {
+    var bytes = MappedBytes(buffer.pointee.region)
+    do { try bytes.refresh() } catch { throw Failure(error) }
+    buffer.pointee.region = bytes.region
+    return bytes
+}
+
+/// An index, which is not called an argument: the script wrote `b[i]`.
+private func index(_ L: LuaState) throws(Failure) -> Int {
+    guard lua_type(L, 2) == LUA_TNUMBER else {
+        throw Failure(misuse: "a buffer's index is an integer or the name of a method")
+    }
+    var isInteger: CInt = 0
+    let index = lua_tointegerx(L, 2, &isInteger)
+    guard isInteger != 0 else {
+        throw Failure(misuse: "a buffer's index must have an exact integer value")
+    }
+    return Int(index)
+}
+
+@inline(never)
+private func slowIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try catchUp(buffer)
+        let index = try index(L)
+        let value = try about(0) { () throws(MapError) in try bytes.load(at: index) }
+        lua_pushinteger(L, lua_Integer(value))
+        return 1
+    }
+}
+
+@inline(never)
+private func slowNewIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try catchUp(buffer)
+        if lua_type(L, 2) == LUA_TSTRING { throw Failure(misuse: "a buffer has no fields to assign to") }
+        let index = try index(L)
+        guard lua_type(L, 3) == LUA_TNUMBER else {
+            throw Failure(misuse: "a byte is an integer (0 to 255)")
+        }
+        var isInteger: CInt = 0
+        let value = Int(lua_tointegerx(L, 3, &isInteger))
+        guard isInteger != 0 else { throw Failure(misuse: "a byte must have an exact integer value") }
+        guard let byte = UInt8(exactly: value) else {
+            throw Failure(misuse: "value %1 is out of range (0 to 255)", value)
+        }
+        try about(0) { () throws(MapError) in try bytes.store(byte, at: index) }
+        return 0
+    }
+}
+
+@inline(never)
+private func slowLength(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        lua_pushinteger(L, lua_Integer(try catchUp(buffer).region.length))
+        return 1
+    }
+}

@@ -1,0 +1,155 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import Glibc
+internal import MemoryMap
+
+// madvise(2), msync(2), mincore(2), mprotect(2), mlock(2).
+
+/// `advise(b, advice)` and `advise(b, offset, length, advice)`. [-0, +2, –] uses two slots; never
+/// raises.
+@implementation @c
+func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let isWhole = arguments.isAbsent(3) && arguments.isAbsent(4)
+        let advice = try arguments.advice(isWhole ? 2 : 4)
+        let offset = isWhole ? 0 : try arguments.integer(2, default: 0)
+        let length = isWhole ? nil : try arguments.optionalInteger(3)
+        let range = try about(2) { () throws(MapError) in try bytes.advise(advice, offset, length) }
+        return push(range.offset, range.length, L)
+    }
+}
+
+/// `sync(b [, offset [, length]] [, blocking [, invalidate]])`. [-0, +2, –] uses two slots; never
+/// raises.
+@implementation @c
+func lm_buffer_sync(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let hasRange = lua_type(L, 2) != LUA_TBOOLEAN
+        let offset = hasRange ? try arguments.integer(2, default: 0) : 0
+        let length = hasRange ? try arguments.optionalInteger(3) : nil
+        let isBlocking = try arguments.boolean(hasRange ? 4 : 2, default: false)
+        let invalidates = try arguments.boolean(hasRange ? 5 : 3, default: false)
+        let range = try about(2) { () throws(MapError) in
+            try bytes.sync(offset, length, blocking: isBlocking, invalidate: invalidates)
+        }
+        return push(range.offset, range.length, L)
+    }
+}
+
+/// `incore(b [, offset [, length]])`. [-0, +2, –] uses two slots; never raises.
+@implementation @c
+func lm_buffer_incore(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        let pages = try about(2) { () throws(MapError) in try bytes.residency(offset, length) }
+        return push(pages.absent, pages.resident, L)
+    }
+}
+
+/// `b:protect(protection)`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_protect(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let protection = try arguments.protection(2)
+        try about(0) { () throws(MapError) in try bytes.protect(protection) }
+        return 0
+    }
+}
+
+/// `b:lock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_lock(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        try about(2) { () throws(MapError) in try bytes.lock(offset, length) }
+        return 0
+    }
+}
+
+/// `b:unlock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_unlock(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        try about(2) { () throws(MapError) in try bytes.unlock(offset, length) }
+        return 0
+    }
+}
+
+extension Arguments {
+    /// An advice by its number or its name.
+    func advice(_ index: Int32) throws(Failure) -> Advice {
+        if let name = string(index) {
+            guard let advice = Advice(named: name) else {
+                throw Failure(
+                    "this advice is not known; the names are those of madvise(2) in lower case",
+                    argument: index)
+            }
+            return advice
+        }
+        guard lua_type(state, index) == LUA_TNUMBER else {
+            throw Failure(type: "advice (number or name)", argument: index)
+        }
+        return Advice(rawValue: try integer(index))
+    }
+
+    /// `PROT_*` bits.
+    func protection(_ index: Int32) throws(Failure) -> Protection {
+        let bits = try integer(index)
+        guard bits >= 0, bits <= 7 else {
+            throw Failure(
+                "protection %1 is not made of PROT_READ, PROT_WRITE and PROT_EXEC", argument: index, bits)
+        }
+        return Protection(rawValue: CInt(truncatingIfNeeded: bits))
+    }
+}
+
+extension Advice {
+    /// The advice of that name in the manual, in lower case without `MADV_`.
+    init?(named name: UnsafeRawBufferPointer) {
+        for entry in Advice.names where entry.name.utf8CodeUnitCount == name.count {
+            if memcmp(
+                entry.name.utf8Start, name.baseAddress ?? UnsafeRawPointer(entry.name.utf8Start), name.count)
+                == 0
+            {
+                self = entry.advice
+                return
+            }
+        }
+        return nil
+    }
+}
+
+/// The advice of that name, or -1.
+@implementation @c
+func lm_advice_named(_ name: UnsafePointer<CChar>, _ length: Int) -> Int64 {
+    Int64(Advice(named: UnsafeRawBufferPointer(start: name, count: length))?.rawValue ?? -1)
+}
+
+/// The i-th advice there is; nil behind the last.
+@implementation @c
+func lm_advice_at(
+    _ i: CInt, _ value: UnsafeMutablePointer<Int64>, _ isKnown: UnsafeMutablePointer<Bool>
+) -> UnsafePointer<CChar>? {
+    guard i >= 0, Int(i) < Advice.names.count else { return nil }
+    let entry = Advice.names[Int(i)]
+    value.pointee = Int64(entry.advice.rawValue)
+    isKnown.pointee = entry.advice.isKnown
+    return entry.name.cString
+}

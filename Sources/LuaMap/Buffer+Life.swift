@@ -1,0 +1,127 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// How buffers come to be, change their size, and end.
+
+/// `mmap.map(size, protection, flags, fd [, offset [, advice]])`. [-0, +0, –] uses no slots; never
+/// raises. The new buffer is on top already.
+@implementation @c
+func lm_map(_ L: LuaState, _ call: Call, _ target: BufferPointer, _ descriptor: CInt) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let size = try arguments.integer(1)
+        let protection = try arguments.protection(2)
+        let bits = try arguments.integer(3)
+        guard let flagBits = CInt(exactly: bits) else {
+            throw Failure("flags %1 are not made of MAP_* constants", argument: 3, bits)
+        }
+        let flags = MapFlags(rawValue: flagBits)
+        guard flags.contains(.anonymous) || descriptor >= 0 else {
+            throw Failure(type: "file or integer descriptor", argument: 4)
+        }
+        let offset = try arguments.integer(5, default: 0)
+        let advice = arguments.isAbsent(6) ? nil : try arguments.advice(6)
+        target.pointee.region = try about(0) { () throws(MapError) in
+            try requireAligned(offset)
+            return try mapRegion(
+                length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset,
+                advice: advice == .normal ? nil : advice)
+        }
+        return 1
+    }
+}
+
+extension OpenOptions {
+    init(_ options: UnsafePointer<lm_open_options>) {
+        self.init()
+        offset = Int(options.pointee.offset)
+        length = options.pointee.has_length ? Int(options.pointee.length) : nil
+        size = Int(options.pointee.size)
+        grow = options.pointee.grow
+        advice = options.pointee.has_advice ? Advice(rawValue: Int(options.pointee.advice)) : nil
+        populate = options.pointee.populate
+        lock = options.pointee.lock
+    }
+}
+
+/// `mmap.open(path [, mode [, options]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_open(
+    _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ mode: CInt,
+    _ options: UnsafePointer<lm_open_options>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let mode = OpenMode(rawValue: UInt8(truncatingIfNeeded: mode)) ?? .read
+        target.pointee.region = try about(0) { () throws(MapError) in
+            try openRegion(path, mode, OpenOptions(options))
+        }
+        return 1
+    }
+}
+
+/// `mmap.anonymous(size [, options])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_anonymous(
+    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ options: UnsafePointer<lm_open_options>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let size = try Arguments(L).integer(1)
+        let options = options.pointee
+        var flags: MapFlags = [.anonymous, options.shared ? .shared : .private]
+        if options.populate { flags.insert(.populate) }
+        target.pointee.region = try about(0) { () throws(MapError) in
+            let region = try mapRegion(
+                length: size, protection: [.read, .write], flags: flags, descriptor: -1, offset: 0,
+                advice: options.has_advice ? Advice(rawValue: Int(options.advice)) : nil)
+            if options.lock {
+                do throws(MapError) { try MappedBytes(region).lock() } catch {
+                    unmapRegion(region)
+                    throw error
+                }
+            }
+            return region
+        }
+        return 1
+    }
+}
+
+/// `b:slice(offset [, length])`. [-0, +0, –] uses no slots; never raises. The new buffer is on top.
+@implementation @c
+func lm_buffer_slice(_ L: LuaState, _ call: Call, _ target: BufferPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2)
+        let length = try arguments.optionalInteger(3)
+        target.pointee.region = try about(2) { () throws(MapError) in try bytes.slice(offset, length) }.region
+        return 1
+    }
+}
+
+/// `b:resize(size)`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_resize(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let size = try arguments.integer(2)
+        try about(0) { () throws(MapError) in try bytes.resize(size, path: path) }
+        return 0
+    }
+}
+
+/// `close`, `unmap`, `__close` and `__gc` in one; may run any number of times. A slice is only let go
+/// of, its mapping stays. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_close(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let buffer = try Arguments(L).buffer(1)
+        let region = buffer.pointee.region
+        buffer.pointee.region = mm_region(
+            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
+        if region.isWhole { unmapRegion(region) }
+        return 0
+    }
+}

@@ -1,0 +1,65 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// What `tostring`, `info` and `hexdump` show.
+
+/// Describes a buffer in whatever state it is.
+@implementation @c
+func lm_describe(_ buffer: UnsafePointer<lm_buffer>, _ description: UnsafeMutablePointer<lm_description>) {
+    description.pointee = lm_description()
+    var region = buffer.pointee.region
+    description.pointee.closed = mm_is_closed(&region)
+    if description.pointee.closed { return }
+    description.pointee.lost = mm_is_lost(&region)
+    var bytes = MappedBytes(region)
+    // A lost mapping keeps the address and length that it had.
+    try? bytes.refresh()
+    let slot = region.slot.pointee
+    description.pointee.slice = !region.isWhole
+    description.pointee.address = UInt(bitPattern: bytes.region.base)
+    description.pointee.length = bytes.region.length
+    description.pointee.offset = slot.file_offset &+ Int64(region.offset)
+    description.pointee.protection = slot.protection
+    description.pointee.flags = slot.flags
+    description.pointee.kind = slot.kind
+    description.pointee.page = slot.page
+}
+
+/// The range `(b [, offset [, length]])` of a dump. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_dump_start(_ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        let (_, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
+        dump.pointee = lm_dump(
+            offset: Int64(offset), length: Int64(range.count), position: Int64(offset), folded: false,
+            done: range.isEmpty)
+        return 0
+    }
+}
+
+/// Some lines of a dump. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_dump_next(
+    _ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>, _ target: UnsafeMutablePointer<UInt8>,
+    _ capacity: Int
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        var state = HexDump(Int(dump.pointee.offset), Int(dump.pointee.length))
+        state.position = Int(dump.pointee.position)
+        state.isFolded = dump.pointee.folded
+        let printed = try about(0) { () throws(MapError) in
+            try bytes.print(&state, into: UnsafeMutableBufferPointer(start: target, count: capacity))
+        }
+        dump.pointee.position = Int64(state.position)
+        dump.pointee.folded = state.isFolded
+        dump.pointee.done = state.isDone
+        return CInt(truncatingIfNeeded: printed)
+    }
+}

@@ -1,0 +1,52 @@
+internal import Glibc
+
+/// How a program is going to use a range: `MADV_*` of madvise(2).
+public struct Advice: RawRepresentable, Hashable, Sendable {
+    public let rawValue: Int
+
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    public static let normal = Advice(rawValue: 0)
+    public static let random = Advice(rawValue: 1)
+    public static let sequential = Advice(rawValue: 2)
+    public static let willNeed = Advice(rawValue: 3)
+    public static let dontNeed = Advice(rawValue: 4)
+    public static let free = Advice(rawValue: 8)
+    public static let remove = Advice(rawValue: 9)
+    static let dontNeedLocked = Advice(rawValue: 24)
+    static let hardwarePoison = Advice(rawValue: 100)
+    static let guardInstall = Advice(rawValue: 102)
+
+    /// Every advice of Linux up to 6.18 by its name in the manual, in lower case without `MADV_`.
+    package static let names: [(name: StaticString, advice: Advice)] = [
+        ("normal", .normal), ("random", .random), ("sequential", .sequential), ("willneed", .willNeed),
+        ("dontneed", .dontNeed), ("free", .free), ("remove", .remove), ("dontfork", Advice(rawValue: 10)),
+        ("dofork", Advice(rawValue: 11)), ("mergeable", Advice(rawValue: 12)),
+        ("unmergeable", Advice(rawValue: 13)), ("hugepage", Advice(rawValue: 14)),
+        ("nohugepage", Advice(rawValue: 15)), ("dontdump", Advice(rawValue: 16)),
+        ("dodump", Advice(rawValue: 17)), ("wipeonfork", Advice(rawValue: 18)),
+        ("keeponfork", Advice(rawValue: 19)), ("cold", Advice(rawValue: 20)),
+        ("pageout", Advice(rawValue: 21)), ("populate_read", Advice(rawValue: 22)),
+        ("populate_write", Advice(rawValue: 23)), ("dontneed_locked", .dontNeedLocked),
+        ("collapse", Advice(rawValue: 25)), ("hwpoison", .hardwarePoison),
+        ("soft_offline", Advice(rawValue: 101)), ("guard_install", .guardInstall),
+        ("guard_remove", Advice(rawValue: 103)),
+    ]
+
+    /// Whether the running kernel knows it. An empty range is checked for its advice and for nothing
+    /// else (madvise(2), ERRORS), so asking changes nothing.
+    package var isKnown: Bool {
+        guard let value = CInt(exactly: rawValue) else { return false }
+        return madvise(nil, 0, value) == 0
+    }
+
+    /// Whether it takes the bytes of such a mapping away: rounding a range to whole pages would then
+    /// wipe neighbours.
+    func destroysData(shared: Bool, anonymous: Bool) -> Bool {
+        switch self {
+        case .dontNeed, .dontNeedLocked: !shared || anonymous
+        case .free, .remove, .hardwarePoison, .guardInstall: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,125 @@
+internal import Glibc
+
+/// Why an operation on mapped memory failed.
+///
+/// A plain value without references: making and throwing one allocates nothing, so "out of memory"
+/// can be reported like everything else.
+public struct MapError: Error, Sendable {
+    /// What went wrong, in the terms of the caller.
+    public enum Kind: UInt8, Sendable {
+        /// A system call failed; `call` and `errno` say which and how.
+        case systemCall
+        /// An offset is behind the end, or negative.
+        case offsetOutOfRange
+        /// A length reaches behind the end, or is negative.
+        case lengthOutOfRange
+        /// The mapping was unmapped.
+        case closed
+        /// Pages of the mapping are gone: the file was cut short, the disk is full or failed.
+        case lost
+        /// The mapping's protection does not allow reading.
+        case notReadable
+        /// The mapping's protection does not allow writing.
+        case notWritable
+        /// The operation does not fit this kind of mapping.
+        case misuse
+    }
+
+    public let kind: Kind
+    /// The system call that failed, where one did.
+    public let call: SystemCall?
+    /// The `errno` of that call, 0 otherwise.
+    public let errno: CInt
+    /// What to do about it, as a template: `%1`, `%2` and `%3` stand for the values.
+    package let hint: StaticString
+    package let values: (Int, Int, Int)
+
+    package init(
+        _ kind: Kind, _ hint: StaticString = "", _ first: Int = 0, _ second: Int = 0, _ third: Int = 0
+    ) {
+        self.kind = kind
+        self.call = nil
+        self.errno = 0
+        self.hint = hint
+        self.values = (first, second, third)
+    }
+
+    package init(
+        _ call: SystemCall, errno: CInt, _ hint: StaticString = "",
+        _ first: Int = 0, _ second: Int = 0, _ third: Int = 0
+    ) {
+        self.kind = .systemCall
+        self.call = call
+        self.errno = errno
+        self.hint = hint
+        self.values = (first, second, third)
+    }
+
+    /// The same error with advice for the caller.
+    package func hinting(_ hint: StaticString, _ first: Int = 0, _ second: Int = 0) -> MapError {
+        guard let call else { return self }
+        return MapError(call, errno: errno, hint, first, second)
+    }
+}
+
+extension MapError: Equatable {
+    public static func == (left: MapError, right: MapError) -> Bool {
+        left.kind == right.kind && left.call == right.call && left.errno == right.errno
+            && left.values == right.values
+    }
+}
+
+extension MapError: CustomStringConvertible {
+    public var description: String {
+        var text = ""
+        if let call { text = "\(call): \(String(cString: strerror(errno)))" }
+        let advice = hintText
+        if text.isEmpty { return advice.isEmpty ? "\(kind)" : advice }
+        return advice.isEmpty ? text : "\(text): \(advice)"
+    }
+
+    private var hintText: String {
+        var result = ""
+        var isPlaceholder = false
+        for character in String(describing: hint) {
+            switch (isPlaceholder, character) {
+            case (false, "%"): isPlaceholder = true
+            case (true, "1"): (result, isPlaceholder) = (result + "\(values.0)", false)
+            case (true, "2"): (result, isPlaceholder) = (result + "\(values.1)", false)
+            case (true, "3"): (result, isPlaceholder) = (result + "\(values.2)", false)
+            default: (result, isPlaceholder) = (result + String(character), false)
+            }
+        }
+        return result
+    }
+}
+
+/// The system calls that this library makes.
+public enum SystemCall: UInt8, Sendable {
+    case open, fstat, ftruncate, fallocate, mmap, munmap, mremap, mprotect, madvise, msync, mincore
+    case mlock, munlock, lseek
+
+    /// The name as in section 2 of the manual.
+    package var name: StaticString {
+        switch self {
+        case .open: "open"
+        case .fstat: "fstat"
+        case .ftruncate: "ftruncate"
+        case .fallocate: "posix_fallocate"
+        case .mmap: "mmap"
+        case .munmap: "munmap"
+        case .mremap: "mremap"
+        case .mprotect: "mprotect"
+        case .madvise: "madvise"
+        case .msync: "msync"
+        case .mincore: "mincore"
+        case .mlock: "mlock"
+        case .munlock: "munlock"
+        case .lseek: "lseek"
+        }
+    }
+}
+
+extension SystemCall: CustomStringConvertible {
+    public var description: String { String(describing: name) }
+}

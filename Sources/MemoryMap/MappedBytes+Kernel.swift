@@ -1,0 +1,204 @@
+internal import CMemoryMap
+internal import Glibc
+
+/// A range that a system call worked on, in bytes of the buffer it was asked for. Rounding to whole
+/// pages can make `offset` negative for a slice and `offset + length` larger than the buffer.
+public struct PageRange: Equatable, Sendable {
+    public let offset: Int
+    public let length: Int
+}
+
+/// How many pages of a range are in memory.
+public struct Residency: Equatable, Sendable {
+    public var resident: Int
+    public var absent: Int
+}
+
+extension MappedBytes {
+    /// Tells the kernel how a range is going to be used: madvise(2).
+    ///
+    /// The range is rounded outward to whole pages, except for advice that takes data away
+    /// (`dontNeed` on private or anonymous memory, `free`, `remove`): there a range that is not whole
+    /// pages is refused, because rounding would wipe neighbours.
+    ///
+    /// - Returns: The range in effect.
+    /// - Throws: `systemCall` (`EINVAL`: the advice does not suit this mapping), `offsetOutOfRange`,
+    ///   `lengthOutOfRange`, `closed`, `lost`.
+    @discardableResult
+    public func advise(
+        _ advice: Advice, _ offset: Int = 0, _ length: Int? = nil
+    ) throws(MapError) -> PageRange {
+        guard let number = CInt(exactly: advice.rawValue) else {
+            throw MapError(.madvise, errno: EINVAL, "advice %1 is not known", advice.rawValue)
+        }
+        let (current, pages) = try wholePages(offset, length)
+        let slot = current.region.slot.pointee
+        let flags = MapFlags(rawValue: slot.flags)
+        if advice.destroysData(shared: flags.isShared, anonymous: slot.kind == MM_ANONYMOUS) {
+            try current.checkWhole(pages, removesFromFile: advice == .remove && slot.kind != MM_ANONYMOUS)
+        }
+        if let start = pages.start {
+            do { try systemAdvise(start, pages.extent, number) } catch {
+                throw current.hint(error, advice)
+            }
+        }
+        try current.checkIntact()
+        return pages.range
+    }
+
+    /// Writes changes of a range to the file: msync(2), rounded outward to whole pages.
+    ///
+    /// - Parameters:
+    ///   - blocking: Waits until the data is on the disk (`MS_SYNC`); false is `MS_ASYNC`, which since
+    ///     Linux 2.6.19 does nothing, because dirty pages are tracked anyway.
+    ///   - invalidate: Adds `MS_INVALIDATE`.
+    /// - Returns: The range in effect.
+    /// - Throws: `systemCall` (`EIO`, `EBUSY`: locked pages cannot be invalidated),
+    ///   `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
+    @discardableResult
+    public func sync(
+        _ offset: Int = 0, _ length: Int? = nil, blocking: Bool = false, invalidate: Bool = false
+    ) throws(MapError) -> PageRange {
+        let (current, pages) = try wholePages(offset, length)
+        let flags = (blocking ? MS_SYNC : MS_ASYNC) | (invalidate ? MS_INVALIDATE : 0)
+        if let start = pages.start {
+            do { try systemSync(start, pages.extent, CInt(flags)) } catch {
+                throw error.errno == EBUSY
+                    ? error.hinting("a locked page cannot be invalidated; unlock it first") : error
+            }
+        }
+        try current.checkIntact()
+        return pages.range
+    }
+
+    /// Counts the pages of a range that are in memory: mincore(2), rounded outward to whole pages.
+    ///
+    /// - Throws: `systemCall` with `EPERM` where the kernel would answer "all": since Linux 5.2 it
+    ///   tells the truth only to a caller who owns the file or may write it. `offsetOutOfRange`,
+    ///   `lengthOutOfRange`, `closed`, `lost`.
+    public func residency(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) -> Residency {
+        let (current, pages) = try wholePages(offset, length)
+        if current.region.slot.pointee.residency_hidden {
+            throw MapError(
+                .mincore, errno: EPERM,
+                "since Linux 5.2 the kernel reports every page of a file as resident to a caller who neither owns it nor may write it"
+            )
+        }
+        let step = 16384
+        var vector: InlineArray<16384, UInt8> = .init(repeating: 0)
+        var result = Residency(resident: 0, absent: 0)
+        var done = 0
+        while let start = pages.start, done < pages.extent {
+            let extent = min(pages.extent &- done, step &* pageSize)
+            let count = extent / pageSize
+            let resident = try withUnsafeMutableBytes(of: &vector) { raw throws(MapError) -> Int in
+                guard let bytes = raw.bindMemory(to: UInt8.self).baseAddress else { return 0 }
+                try systemResidency(start + done, extent, bytes)
+                var sum = 0
+                for page in 0..<count { sum &+= Int(bytes[page] & 1) }
+                return sum
+            }
+            result.resident &+= resident
+            result.absent &+= count &- resident
+            done &+= extent
+        }
+        try current.checkIntact()
+        return result
+    }
+
+    /// Keeps a range in memory: mlock(2), rounded outward to whole pages.
+    ///
+    /// - Throws: `systemCall` (`ENOMEM`, `EPERM`: over `RLIMIT_MEMLOCK`), and as `sync`.
+    public func lock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
+        let (current, pages) = try wholePages(offset, length)
+        if let start = pages.start {
+            do { try systemLock(start, pages.extent) } catch { throw hintLimit(error) }
+        }
+        try current.checkIntact()
+    }
+
+    /// Takes `lock` back: munlock(2).
+    ///
+    /// - Throws: As `sync`.
+    public func unlock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
+        let (current, pages) = try wholePages(offset, length)
+        if let start = pages.start { try systemUnlock(start, pages.extent) }
+        try current.checkIntact()
+    }
+}
+
+/// The limit that a refused mlock(2) ran into.
+func hintLimit(_ error: MapError) -> MapError {
+    guard error.errno == ENOMEM || error.errno == EPERM || error.errno == EAGAIN else { return error }
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(8), &limit) == 0, limit.rlim_cur < UInt(Int.max) else { return error }
+    return error.hinting(
+        "at most %1 bytes may be locked (RLIMIT_MEMLOCK, see \"ulimit -l\")", Int(limit.rlim_cur))
+}
+
+/// Whole pages of a mapping.
+private struct Pages {
+    /// Nil where there are none: an empty range.
+    let start: UnsafeMutableRawPointer?
+    let extent: Int
+    let range: PageRange
+    /// The user's range inside the mapping, in bytes from the mapping's first byte.
+    let first: Int
+    let end: Int
+}
+
+extension MappedBytes {
+    private func wholePages(
+        _ offset: Int, _ length: Int?
+    ) throws(MapError) -> (current: MappedBytes, pages: Pages) {
+        var current = self
+        try current.refresh()
+        let count = try checkedLength(offset: offset, length: length, count: current.region.length)
+        let slot = current.region.slot.pointee
+        let first = current.region.offset &+ offset
+        guard count > 0, let base = slot.base else {
+            // An empty range has no pages, so nothing is rounded.
+            return (
+                current,
+                Pages(
+                    start: nil, extent: 0, range: PageRange(offset: offset, length: 0), first: first,
+                    end: first)
+            )
+        }
+        let low = (slot.slack &+ first).roundedDown(toPage: slot.page)
+        let high = min(
+            (slot.slack &+ first &+ count).roundedUp(toPage: slot.page) ?? Int(slot.extent), Int(slot.extent))
+        return (
+            current,
+            Pages(
+                start: UnsafeMutableRawPointer(base) - slot.slack + low, extent: high &- low,
+                range: PageRange(
+                    offset: low &- slot.slack &- current.region.offset, length: high &- low),
+                first: first, end: first &+ count)
+        )
+    }
+
+    /// Refuses a range that is not whole pages. An end of the mapping counts as one of a page: what
+    /// is behind it belongs to nobody, unless it is a file's.
+    private func checkWhole(_ pages: Pages, removesFromFile: Bool) throws(MapError) {
+        let slot = region.slot.pointee
+        let page = slot.page
+        let startsWhole =
+            (slot.slack &+ pages.first) % page == 0 || (pages.first == 0 && !removesFromFile)
+        let endsWhole =
+            (slot.slack &+ pages.end) % page == 0 || (pages.end == slot.length && !removesFromFile)
+        if startsWhole && endsWhole { return }
+        throw MapError(
+            .madvise, errno: EINVAL,
+            "this advice takes data away, so the range must be whole pages of %1 bytes: bytes %2 to %3 of the mapping are not",
+            page, pages.first, pages.end)
+    }
+
+    private func hint(_ error: MapError, _ advice: Advice) -> MapError {
+        guard error.errno == EINVAL else { return error }
+        if !advice.isKnown {
+            return error.hinting("advice %1 is not known to the running kernel", advice.rawValue)
+        }
+        return error.hinting("advice %1 does not suit this kind of mapping", advice.rawValue)
+    }
+}

@@ -1,0 +1,159 @@
+package import CMemoryMap
+internal import Glibc
+
+/// A range of the bytes of a mapping: all of it or a slice.
+///
+/// It is a handle, not an owner: it can be copied freely and may outlive its `MappedRegion`, after
+/// which every use of it throws `MapError.Kind.closed`. Every access is checked, and an access to
+/// pages that are gone (the file was cut short, the disk is full) throws `MapError.Kind.lost` where a
+/// plain pointer would end the process with SIGBUS.
+///
+/// Offsets and lengths are in bytes, offsets count from 0.
+public struct MappedBytes: @unchecked Sendable {
+    package var region: mm_region
+
+    package init(_ region: mm_region) { self.region = region }
+
+    /// The number of bytes. 0 once the mapping was unmapped.
+    public var count: Int {
+        var current = self
+        do { try current.refresh() } catch { return 0 }
+        return current.region.length
+    }
+
+    /// Brings the handle up to date with a mapping that was moved or resized.
+    ///
+    /// - Throws: `closed` and `lost`; `misuse` where the mapping was resized and no longer reaches the
+    ///   end of this slice.
+    @inline(__always)
+    package mutating func refresh() throws(MapError) {
+        if mm_is_current(&region) { return }
+        try catchUp()
+    }
+
+    @inline(never)
+    private mutating func catchUp() throws(MapError) {
+        let slot = region.slot
+        if mm_is_closed(&region) { throw MapError(.closed) }
+        if mm_is_lost(&region) { throw lossError() }
+        if region.isWhole {
+            region.length = slot.pointee.length
+        } else if region.offset > slot.pointee.length
+            || region.length > slot.pointee.length &- region.offset
+        {
+            throw MapError(
+                .misuse, "this slice ends at byte %1 and its mapping now has %2 bytes",
+                region.offset &+ region.length, slot.pointee.length)
+        }
+        region.base = slot.pointee.base?.advanced(by: region.offset)
+        region.stamp = slot.pointee.stamp
+    }
+
+    /// Throws where anything that was read or written up to now was not really there.
+    @inline(__always)
+    package func checkIntact() throws(MapError) {
+        var region = region
+        if mm_was_intact(&region) { return }
+        throw lossError()
+    }
+
+    /// What there is to say about pages that are gone. The values are the offset in the mapping, the
+    /// file's size when it was mapped (both in bytes) and the signal.
+    package func lossError() -> MapError {
+        var region = region
+        if mm_is_closed(&region) { return MapError(.closed) }
+        let slot = region.slot.pointee
+        let place = Int(slot.fault_address) &- Int(slot.start) &- slot.slack
+        return MapError(
+            .lost,
+            slot.fault_signal == SIGBUS
+                ? "the page at offset %1 is gone (SIGBUS): the file was cut short, or the disk is full or failed"
+                : "the page at offset %1 is out of reach (SIGSEGV): its protection was changed from outside",
+            place, Int(slot.file_size), Int(slot.fault_signal))
+    }
+
+    /// The handle, current and readable, and a checked range of it.
+    @inline(__always)
+    package func readable(
+        _ offset: Int, _ length: Int?
+    ) throws(MapError) -> (bytes: MappedBytes, range: UnsafeRawBufferPointer) {
+        var current = self
+        try current.refresh()
+        let count = try checkedLength(offset: offset, length: length, count: current.region.length)
+        guard mm_is_readable(&current.region) else { throw .notReadable }
+        return (
+            current, UnsafeRawBufferPointer(start: current.region.base?.advanced(by: offset), count: count)
+        )
+    }
+
+    /// The handle, current and writable, and a checked range of it.
+    @inline(__always)
+    package func writable(
+        _ offset: Int, _ length: Int?
+    ) throws(MapError) -> (bytes: MappedBytes, range: UnsafeMutableRawBufferPointer) {
+        var current = self
+        try current.refresh()
+        let count = try checkedLength(offset: offset, length: length, count: current.region.length)
+        guard mm_is_writable(&current.region) else { throw .notWritable }
+        return (
+            current,
+            UnsafeMutableRawBufferPointer(start: current.region.base?.advanced(by: offset), count: count)
+        )
+    }
+
+    /// A smaller handle on the same memory.
+    ///
+    /// - Parameters:
+    ///   - offset: In bytes, `0 ... count`.
+    ///   - length: In bytes, `0 ... count - offset`; nil means to the end.
+    /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
+    public func slice(_ offset: Int, _ length: Int? = nil) throws(MapError) -> MappedBytes {
+        var result = self
+        try result.refresh()
+        let count = try checkedLength(offset: offset, length: length, count: result.region.length)
+        result.region.base = result.region.base?.advanced(by: offset)
+        result.region.length = count
+        result.region.offset &+= offset
+        result.region.isWhole = false
+        return result
+    }
+
+    /// The byte at an offset.
+    ///
+    /// - Parameter offset: In bytes, `0 ..< count`.
+    /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notReadable`.
+    public func load(at offset: Int) throws(MapError) -> UInt8 {
+        var current = self
+        try current.refresh()
+        try checkIndex(offset, count: current.region.length)
+        guard mm_is_readable(&current.region) else { throw .notReadable }
+        let value = mm_load_byte(&current.region, UInt64(bitPattern: Int64(offset)))
+        if value < 0 { throw lossError() }
+        return UInt8(truncatingIfNeeded: value)
+    }
+
+    /// Writes one byte.
+    ///
+    /// - Parameter offset: In bytes, `0 ..< count`.
+    /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notWritable`.
+    public func store(_ value: UInt8, at offset: Int) throws(MapError) {
+        var current = self
+        try current.refresh()
+        try checkIndex(offset, count: current.region.length)
+        guard mm_is_writable(&current.region) else { throw .notWritable }
+        if !mm_store_byte(&current.region, UInt64(bitPattern: Int64(offset)), value) { throw lossError() }
+    }
+}
+
+extension MapError {
+    static var notReadable: MapError {
+        MapError(.notReadable, "the mapping's protection does not allow reading (PROT_READ)")
+    }
+
+    static var notWritable: MapError {
+        MapError(
+            .notWritable,
+            "the mapping is read-only; open it with \"r+\" (shared) or \"c\" (a private copy), or protect it with PROT_WRITE"
+        )
+    }
+}

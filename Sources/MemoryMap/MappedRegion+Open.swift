@@ -1,0 +1,184 @@
+package import CMemoryMap
+internal import Glibc
+
+/// How a file is opened for mapping.
+public enum OpenMode: UInt8, Sendable {
+    /// `"r"`: read-only, shared.
+    case read
+    /// `"r+"`: reading and writing, shared: changes reach the file.
+    case readWrite
+    /// `"c"`: reading and writing a private copy; the file never changes.
+    case copyOnWrite
+    /// `"w+"`: created, or emptied, then reading and writing, shared.
+    case truncate
+
+    var protection: Protection { self == .read ? [.read] : [.read, .write] }
+    var flags: MapFlags { self == .copyOnWrite ? .private : .shared }
+    var mayGrow: Bool { self == .readWrite || self == .truncate }
+}
+
+/// What else to say when a file is opened.
+public struct OpenOptions: Sendable {
+    /// Where the mapping starts in the file, in bytes; any offset will do.
+    public var offset = 0
+    /// The bytes to map; nil means to the end of the file.
+    public var length: Int?
+    /// The size of the file in bytes, for `OpenMode.truncate`.
+    public var size = 0
+    /// Whether a file that is too short grows; its space is allocated, so a full disk is an error here.
+    public var grow = false
+    /// How the mapping is going to be used.
+    public var advice: Advice?
+    /// Whether all pages are read in at once: `MAP_POPULATE`.
+    public var populate = false
+    /// Whether all pages are kept in memory: mlock(2).
+    public var lock = false
+
+    public init() {}
+}
+
+extension MappedRegion {
+    /// Maps a file. Unlike mmap(2) this never maps past the end of the file; an empty file gives an
+    /// empty mapping.
+    ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - mode: What may be done with it.
+    ///   - options: Which part, and how.
+    /// - Throws: `systemCall` (`ENOENT`, `EACCES`, `EISDIR`, `ENODEV`, `ENOSPC` …),
+    ///   `offsetOutOfRange`, `lengthOutOfRange`, `misuse`.
+    public static func open(
+        _ path: String, _ mode: OpenMode = .read, _ options: OpenOptions = OpenOptions()
+    ) throws(MapError) -> MappedRegion {
+        // A closure cannot throw a typed error through withCString, so the result is carried out.
+        let result = path.withCString { pointer -> Result<mm_region, MapError> in
+            do throws(MapError) { return .success(try openRegion(pointer, mode, options)) } catch {
+                return .failure(error)
+            }
+        }
+        return MappedRegion(adopting: try result.get())
+    }
+}
+
+/// `MappedRegion.open` for callers that own regions in their own way.
+package func openRegion(
+    _ path: UnsafePointer<CChar>, _ mode: OpenMode, _ options: OpenOptions
+) throws(MapError) -> mm_region {
+    if options.grow && !mode.mayGrow {
+        throw MapError(.misuse, "a file only grows in mode \"r+\" or \"w+\"")
+    }
+    if options.size != 0 && mode != .truncate {
+        throw MapError(.misuse, "size goes with mode \"w+\"; use length and grow in mode \"r+\"")
+    }
+    guard options.size >= 0 else {
+        throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
+    }
+    let (descriptor, isNew) = try openFile(path, mode)
+    defer { systemClose(descriptor) }
+    do {
+        let size = try prepareFile(descriptor, mode, options)
+        return try mapFile(descriptor, mode, options, size)
+    } catch {
+        if isNew { systemUnlink(path) }
+        throw error
+    }
+}
+
+private func openFile(
+    _ path: UnsafePointer<CChar>, _ mode: OpenMode
+) throws(MapError) -> (descriptor: CInt, isNew: Bool) {
+    guard mode == .truncate else {
+        do { return (try systemOpen(path, mode == .readWrite ? O_RDWR : O_RDONLY), false) } catch {
+            throw error.errno == EACCES && mode == .readWrite
+                ? error.hinting("the file may not be written; \"r\" and \"c\" need only permission to read")
+                : error
+        }
+    }
+    // Whether this call makes the file decides whether a failure later may take it away again.
+    do { return (try systemOpen(path, O_RDWR | O_CREAT | O_EXCL), true) } catch  where error.errno == EEXIST {
+        return (try systemOpen(path, O_RDWR), false)
+    }
+}
+
+/// Checks what kind of file it is, truncates and grows it, and returns its size in bytes.
+private func prepareFile(
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions
+) throws(MapError) -> Int {
+    let status = try systemStatus(descriptor)
+    var size = Int(status.st_size)
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    case S_IFBLK: size = try systemEnd(descriptor)
+    case S_IFCHR:
+        guard let length = options.length else {
+            throw MapError(
+                .mmap, errno: ENODEV, "a character device has no size; give a length if it can be mapped")
+        }
+        let (end, overflow) = options.offset.addingReportingOverflow(length)
+        return overflow ? Int.max : end
+    default: throw MapError(.mmap, errno: ENODEV, "a pipe or socket has no pages to map")
+    }
+    if mode == .truncate {
+        try emptyFile(descriptor, from: size, to: options.size)
+        size = options.size
+    }
+    return options.grow ? try growFile(descriptor, size, options) : size
+}
+
+/// Empties a file and gives it a new size. The space is found before the old contents go, so a full
+/// disk loses nothing.
+private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int) throws(MapError) {
+    do { try systemAllocate(descriptor, from: 0, count: new) } catch {
+        try systemTruncate(descriptor, to: old)
+        throw error
+    }
+    try systemTruncate(descriptor, to: 0)
+    try systemAllocate(descriptor, from: 0, count: new)
+}
+
+private func growFile(
+    _ descriptor: CInt, _ size: Int, _ options: OpenOptions
+) throws(MapError) -> Int {
+    guard let length = options.length, options.offset >= 0, length >= 0 else { return size }
+    let (end, overflow) = options.offset.addingReportingOverflow(length)
+    if overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
+    if end <= size { return size }
+    do { try systemAllocate(descriptor, from: size, count: end &- size) } catch {
+        try systemTruncate(descriptor, to: size)
+        throw error
+    }
+    return end
+}
+
+private func mapFile(
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int
+) throws(MapError) -> mm_region {
+    guard options.offset >= 0, options.offset <= size else {
+        throw MapError(
+            .offsetOutOfRange, "offset %1 is out of range: the file has %2 bytes", options.offset, size)
+    }
+    let length = options.length ?? (size &- options.offset)
+    guard length >= 0, length <= size &- options.offset else {
+        throw MapError(
+            .lengthOutOfRange,
+            "length %1 is out of range: the file has %2 bytes from offset %3 (grow = true extends it in mode \"r+\")",
+            length, size &- options.offset, options.offset)
+    }
+    var flags = mode.flags
+    if options.populate { flags.insert(.populate) }
+    if length == 0 {
+        return try emptyRegion(
+            protection: mode.protection, flags: flags, descriptor: descriptor, offset: options.offset)
+    }
+    let region = try mapRegion(
+        length: length, protection: mode.protection, flags: flags, descriptor: descriptor,
+        offset: options.offset, advice: options.advice)
+    if options.lock {
+        do { try MappedBytes(region).lock() } catch {
+            unmapRegion(region)
+            throw error
+        }
+    }
+    return region
+}

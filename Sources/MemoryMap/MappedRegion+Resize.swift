@@ -1,0 +1,187 @@
+internal import CMemoryMap
+internal import Glibc
+
+extension MappedBytes {
+    /// Changes what may be done with the pages of the whole mapping: mprotect(2).
+    ///
+    /// - Throws: `misuse` for a slice; `systemCall` (`EACCES`), `closed`, `lost`.
+    package func protect(_ protection: Protection) throws(MapError) {
+        var current = self
+        try current.refresh()
+        guard current.region.isWhole else {
+            throw MapError(.misuse, "protection belongs to the whole mapping, not to a slice")
+        }
+        let slot = current.region.slot
+        if let start = UnsafeMutableRawPointer(bitPattern: slot.pointee.start) {
+            do { try systemProtect(start, slot.pointee.extent, protection.rawValue) } catch {
+                throw error.errno == EACCES
+                    ? error.hinting(
+                        "the file was not opened for writing; a shared mapping becomes writable only in mode \"r+\""
+                    ) : error
+            }
+        }
+        slot.pointee.protection = protection.rawValue
+    }
+
+    /// Gives the mapping a new size: mremap(2), with the file grown or shrunk.
+    ///
+    /// - Parameters:
+    ///   - size: In bytes. At least 1 for anonymous memory.
+    ///   - path: The file, which must still be the one that is mapped; nil for anonymous memory.
+    /// - Throws: `misuse` for a slice, a private mapping of a file, shared anonymous memory that would
+    ///   grow, or a mapping that ends before its file does; `systemCall` (`ENOSPC`, `ENOMEM` …);
+    ///   `closed`, `lost`. After an error the mapping and the file are as before.
+    package func resize(_ size: Int, path: UnsafePointer<CChar>?) throws(MapError) {
+        var current = self
+        try current.refresh()
+        guard current.region.isWhole else {
+            throw MapError(.misuse, "a slice cannot be resized, only its mapping")
+        }
+        guard size >= 0 else {
+            throw MapError(.misuse, "size %1 is out of range: it must not be negative", size)
+        }
+        let slot = current.region.slot
+        if slot.pointee.kind == MM_ANONYMOUS {
+            try slot.resizeAnonymous(size)
+        } else {
+            try slot.resizeFile(size, path)
+        }
+    }
+}
+
+extension UnsafeMutablePointer<mm_slot> {
+    fileprivate func resizeAnonymous(_ size: Int) throws(MapError) {
+        guard size > 0 else {
+            throw MapError(.misuse, "size %1 is out of range: anonymous memory has at least 1 byte", size)
+        }
+        if MapFlags(rawValue: pointee.flags).isShared && size > Int(pointee.extent) {
+            throw MapError(.misuse, "shared anonymous memory cannot grow: its size is fixed when it is made")
+        }
+        try move(to: size)
+    }
+
+    fileprivate func resizeFile(_ size: Int, _ path: UnsafePointer<CChar>?) throws(MapError) {
+        guard MapFlags(rawValue: pointee.flags).isShared else {
+            throw MapError(.misuse, "a private mapping of a file cannot be resized: its file must not change")
+        }
+        guard pointee.kind == MM_FILE, let path else {
+            throw MapError(.misuse, "only the mapping of a regular file with a known path can be resized")
+        }
+        guard size <= Int.max &- Int(pointee.file_offset) else {
+            throw MapError(.ftruncate, errno: EFBIG, "no file is that large")
+        }
+        let descriptor = try reopen(path)
+        defer { systemClose(descriptor) }
+        let old = Int(try systemStatus(descriptor).st_size)
+        let mappedEnd = Int(pointee.file_offset) &+ pointee.length
+        let end = Int(pointee.file_offset) &+ size
+        let shrinks = size < pointee.length
+        if shrinks && old > mappedEnd {
+            throw MapError(
+                .misuse, "the mapping ends %1 bytes before its file does: shrinking would cut them off",
+                old &- mappedEnd)
+        }
+        if end > old {
+            do { try systemAllocate(descriptor, from: old, count: end &- old) } catch {
+                try systemTruncate(descriptor, to: old)
+                throw error
+            }
+        }
+        do { try moveFile(to: size, descriptor) } catch {
+            if end > old { try systemTruncate(descriptor, to: old) }
+            throw error
+        }
+        if shrinks && end < old { try systemTruncate(descriptor, to: end) }
+        pointee.file_size = Int64(max(end, old))
+    }
+
+    /// The file again, for writing. A mapping keeps no descriptor, so it is found by its path and
+    /// compared.
+    private func reopen(_ path: UnsafePointer<CChar>) throws(MapError) -> CInt {
+        let descriptor: CInt
+        do { descriptor = try systemOpen(path, O_RDWR) } catch {
+            throw error.hinting("the mapped file is opened again by its path to change its size")
+        }
+        do {
+            let status = try systemStatus(descriptor)
+            if UInt64(status.st_dev) == pointee.device && UInt64(status.st_ino) == pointee.inode {
+                return descriptor
+            }
+        } catch {
+            systemClose(descriptor)
+            throw error
+        }
+        systemClose(descriptor)
+        throw MapError(.open, errno: ESTALE, "the path now names another file than the one that is mapped")
+    }
+
+    private func moveFile(to size: Int, _ descriptor: CInt) throws(MapError) {
+        if size == 0 {
+            let start = UnsafeMutableRawPointer(bitPattern: pointee.start)
+            let extent = pointee.extent
+            mm_slot_withdraw(self)
+            if let start { try? systemUnmap(start, extent) }
+            (pointee.base, pointee.length, pointee.slack) = (nil, 0, 0)
+            mm_slot_publish(self, nil, 0)
+        } else if pointee.start == 0 {
+            let slack = Int(pointee.file_offset) & (pageSize &- 1)
+            guard let extent = (slack &+ size).roundedUp(toPage: pageSize) else {
+                throw MapError(.mmap, errno: ENOMEM)
+            }
+            let start = try systemMap(
+                extent, pointee.protection, pointee.flags, descriptor, Int(pointee.file_offset) &- slack)
+            pointee.slack = slack
+            settle(start, extent, size)
+        } else {
+            try move(to: size)
+        }
+    }
+
+    /// mremap(2). The guard lets go meanwhile: a handler must not answer at an address that is given
+    /// back to the kernel.
+    private func move(to size: Int) throws(MapError) {
+        let (needed, overflow) = size.addingReportingOverflow(pointee.slack)
+        guard !overflow, let extent = needed.roundedUp(toPage: pointee.page),
+            let start = UnsafeMutableRawPointer(bitPattern: pointee.start)
+        else { throw MapError(.mremap, errno: ENOMEM, "size %1 is larger than the address space", size) }
+        let old = pointee.extent
+        mm_slot_withdraw(self)
+        do { settle(try systemRemap(start, from: old, to: extent), extent, size) } catch {
+            settle(start, old, pointee.length)
+            throw error
+        }
+    }
+
+    private func settle(_ start: UnsafeMutableRawPointer, _ extent: Int, _ size: Int) {
+        pointee.base = (start + pointee.slack).assumingMemoryBound(to: UInt8.self)
+        pointee.length = size
+        mm_slot_publish(self, start, extent)
+    }
+}
+
+extension MappedRegion {
+    /// Gives anonymous memory a new size; it may move. Handles on the bytes follow.
+    ///
+    /// - Parameter size: In bytes, at least 1.
+    /// - Throws: `misuse`, `systemCall` (`ENOMEM`), `closed`, `lost`.
+    public func resize(_ size: Int) throws(MapError) {
+        try bytes.resize(size, path: nil)
+    }
+
+    /// Gives the mapping of a file a new size, and the file with it.
+    ///
+    /// - Parameters:
+    ///   - size: In bytes.
+    ///   - path: The file, which must still be the one that is mapped.
+    /// - Throws: `misuse`, `systemCall` (`ENOSPC`, `ENOMEM` …), `closed`, `lost`. After an error the
+    ///   mapping and the file are as before.
+    public func resize(_ size: Int, path: String) throws(MapError) {
+        let bytes = self.bytes
+        let result = path.withCString { pointer -> Result<Void, MapError> in
+            do throws(MapError) { return .success(try bytes.resize(size, path: pointer)) } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+}

@@ -1,0 +1,134 @@
+internal import CMemoryMap
+internal import Glibc
+
+// The only place that calls the kernel and reads `errno`: one function per system call, named after
+// it, retried where a signal interrupted it.
+
+typealias Descriptor = CInt
+
+private func check(_ call: SystemCall, _ result: CInt) throws(MapError) {
+    if result == -1 { throw MapError(call, errno: errno) }
+}
+
+/// open(2). Never waits for the other end of a pipe, never becomes a controlling terminal.
+func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) -> Descriptor {
+    while true {
+        let descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
+        if descriptor != -1 { return descriptor }
+        if errno != EINTR { throw MapError(.open, errno: errno) }
+    }
+}
+
+/// fstat(2).
+func systemStatus(_ descriptor: Descriptor) throws(MapError) -> stat {
+    var status = stat()
+    try check(.fstat, fstat(descriptor, &status))
+    return status
+}
+
+/// ftruncate(2), in bytes.
+func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
+    while ftruncate(descriptor, off_t(size)) == -1 {
+        if errno != EINTR { throw MapError(.ftruncate, errno: errno) }
+    }
+}
+
+/// posix_fallocate(3): space for the bytes, so that a full disk is an error now and no fault later.
+func systemAllocate(_ descriptor: Descriptor, from offset: Int, count: Int) throws(MapError) {
+    guard count > 0 else { return }
+    while true {
+        let error = posix_fallocate(descriptor, off_t(offset), off_t(count))
+        if error == 0 { return }
+        if error != EINTR { throw MapError(.fallocate, errno: error) }
+    }
+}
+
+/// lseek(2) to the end: the size of a block device, in bytes.
+func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
+    let end = lseek(descriptor, 0, SEEK_END)
+    if end == -1 { throw MapError(.lseek, errno: errno) }
+    return Int(end)
+}
+
+/// mmap(2) at an address of the kernel's choice.
+func systemMap(
+    _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int
+) throws(MapError) -> UnsafeMutableRawPointer {
+    guard let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset)), address != MAP_FAILED
+    else { throw MapError(.mmap, errno: errno) }
+    return address
+}
+
+/// munmap(2).
+func systemUnmap(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
+    try check(.munmap, munmap(address, extent))
+}
+
+/// mremap(2), moving where it must.
+func systemRemap(
+    _ address: UnsafeMutableRawPointer, from old: Int, to new: Int
+) throws(MapError) -> UnsafeMutableRawPointer {
+    let moved = mm_mremap(address, old, new)
+    if moved == MAP_FAILED { throw MapError(.mremap, errno: errno) }
+    return moved
+}
+
+/// mprotect(2).
+func systemProtect(
+    _ address: UnsafeMutableRawPointer, _ extent: Int, _ protection: CInt
+) throws(MapError) {
+    try check(.mprotect, mprotect(address, extent, protection))
+}
+
+/// madvise(2).
+func systemAdvise(_ address: UnsafeMutableRawPointer?, _ extent: Int, _ advice: CInt) throws(MapError) {
+    while madvise(address, extent, advice) == -1 {
+        if errno != EINTR { throw MapError(.madvise, errno: errno) }
+    }
+}
+
+/// msync(2).
+func systemSync(_ address: UnsafeMutableRawPointer, _ extent: Int, _ flags: CInt) throws(MapError) {
+    while msync(address, extent, flags) == -1 {
+        if errno != EINTR { throw MapError(.msync, errno: errno) }
+    }
+}
+
+/// mincore(2): one byte per page into `vector`.
+func systemResidency(
+    _ address: UnsafeMutableRawPointer, _ extent: Int, _ vector: UnsafeMutablePointer<UInt8>
+) throws(MapError) {
+    while mincore(address, extent, vector) == -1 {
+        if errno != EAGAIN { throw MapError(.mincore, errno: errno) }
+    }
+}
+
+/// mlock(2).
+func systemLock(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
+    try check(.mlock, mlock(address, extent))
+}
+
+/// munlock(2).
+func systemUnlock(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
+    try check(.munlock, munlock(address, extent))
+}
+
+/// close(2). Its result is of no use: the descriptor is gone either way (close(2), NOTES).
+func systemClose(_ descriptor: Descriptor) {
+    _ = close(descriptor)
+}
+
+/// unlink(2), to take back a file that was made a moment ago; best effort.
+func systemUnlink(_ path: UnsafePointer<CChar>) {
+    _ = unlink(path)
+}
+
+/// `AT_EMPTY_PATH`, which Swift's Glibc lacks: the descriptor itself is meant.
+private let emptyPath: CInt = 0x1000
+
+/// Whether the kernel tells this caller which pages of the file are resident. Since Linux 5.2
+/// mincore(2) answers "all" to everyone who neither owns the file nor may write it.
+func systemMayAskResidency(_ descriptor: Descriptor, _ status: stat) -> Bool {
+    if status.st_uid == geteuid() || geteuid() == 0 { return true }
+    return faccessat(descriptor, "", W_OK, AT_EACCESS | emptyPath) == 0
+}
