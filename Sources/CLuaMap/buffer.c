@@ -37,7 +37,6 @@ TRAMPOLINE(b_close, lm_buffer_close)
     return lm_finish(L, &call, count);    \
   }
 TRAMPOLINE(lm_f_advise, lm_buffer_advise)
-TRAMPOLINE(lm_f_sync, lm_buffer_sync)
 TRAMPOLINE(lm_f_incore, lm_buffer_incore)
 #undef TRAMPOLINE
 
@@ -83,13 +82,30 @@ static int b_slice(lua_State *L) {
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
-static int b_resize(lua_State *L) {
+/* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
+   first, so that it stays alive. */
+static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const char *)) {
   lm_check_buffer(L);
-  lua_settop(L, 2);
+  luaL_checkstack(L, 4, NULL);
   lm_push_path(L, 1);
   lm_call call;
-  int count = lm_buffer_resize(L, &call, lua_isstring(L, 3) ? lua_tostring(L, 3) : NULL);
+  int count = body(L, &call, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
   return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+static int b_resize(lua_State *L) {
+  lua_settop(L, 2);
+  return with_path(L, lm_buffer_resize);
+}
+
+static int b_remap(lua_State *L) {
+  lua_settop(L, 1);
+  return with_path(L, lm_buffer_remap);
+}
+
+int lm_f_sync(lua_State *L) {
+  lua_settop(L, 5);
+  return with_path(L, lm_buffer_sync);
 }
 
 static int b_hexdump(lua_State *L) {
@@ -171,7 +187,7 @@ void lm_open_buffer(lua_State *L) {
       {"string", b_string},     {"copy", b_copy},     {"fill", b_fill},       {"slice", b_slice},
       {"find", b_find},         {"rfind", b_rfind},   {"compare", b_compare}, {"equals", b_equals},
       {"mismatch", b_mismatch}, {"hexdump", b_hexdump}, {"protect", b_protect}, {"lock", b_lock},
-      {"unlock", b_unlock},     {"resize", b_resize}, {"info", b_info},       {"close", b_close},
+      {"unlock", b_unlock},     {"resize", b_resize}, {"remap", b_remap},   {"info", b_info},       {"close", b_close},
       {"unmap", b_close},       {"advise", lm_f_advise}, {"sync", lm_f_sync}, {"incore", lm_f_incore},
       {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},

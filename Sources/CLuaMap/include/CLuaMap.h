@@ -96,7 +96,6 @@ LM_BODY(lm_buffer_compare);
 LM_BODY(lm_buffer_equals);
 LM_BODY(lm_buffer_mismatch);
 LM_BODY(lm_buffer_advise);
-LM_BODY(lm_buffer_sync);
 LM_BODY(lm_buffer_incore);
 LM_BODY(lm_buffer_protect);
 LM_BODY(lm_buffer_lock);
@@ -113,7 +112,10 @@ int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonn
                  const lm_open_options *_Nonnull options);
 
 void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
+/* Bodies that need the path of the file. */
 int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_sync(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 
 /* Checks the range of a dump; then prints some of it: bytes printed, or LM_FAILED. */
 int lm_dump_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump);
