@@ -63,7 +63,7 @@ machine() {
         case "$*" in *lpeg*) mkdir -p "$R/usr/lib/x-linux-gnu/lua/5.4"; : >"$R/usr/lib/x-linux-gnu/lua/5.4/lpeg.so" ;; esac
         case "$*" in *liblua*) : >"$R/usr/lib/x-linux-gnu/liblua5.4.a" ;; esac ;; esac'
     local file
-    for file in usr/bin/{ld,lua5.4} usr/lib/x-linux-gnu/{liblua5.4.a,crt1.o,libedit.so.2} \
+    for file in usr/bin/{ld,lua5.4} usr/lib/x-linux-gnu/{liblua5.4.a,crt1.o,libedit.so.2,libcurl.so.4,libxml2.so.2,libsqlite3.so.0,libncurses.so.6} \
         usr/lib/gcc/x-linux-gnu/12/libstdc++.so usr/lib/x-linux-gnu/lua/5.4/{lpeg,cjson,lfs}.so; do
         mkdir -p "$work/root/${file%/*}"
         : >"$work/root/$file"
@@ -137,8 +137,18 @@ without usr/lib/x-linux-gnu/liblua5.4.a
 stub id 'echo 1000'
 run "${setup[@]}"
 check 'fails' status_is 1
-check 'names the command' says "su -c 'apt-get install --no-install-recommends liblua5.4-dev'"
+check 'names the command' says "su - -c 'apt-get install --no-install-recommends liblua5.4-dev'"
 check 'leaves apt alone' not_called '^apt-get'
+
+machine 'not root, no sudo, no package lists'
+without usr/lib/x-linux-gnu/liblua5.4.a
+without var/lib/apt/lists/debian_main_Packages.lz4
+stub id 'echo 1000'
+run "${setup[@]}"
+check 'names both commands' says "su - -c 'apt-get update && apt-get install --no-install-recommends liblua5.4-dev'"
+stub sudo 'exit 1'
+run "${setup[@]}"
+check 'names both, with sudo' says 'sudo apt-get update && sudo apt-get install --no-install-recommends liblua5.4-dev'
 
 machine 'not root, sudo wants a password'
 without usr/lib/x-linux-gnu/liblua5.4.a
@@ -289,7 +299,7 @@ stub id 'echo 1000'
 stale
 run "${mmaplua[@]}" x </dev/null
 check 'fails' status_is 1
-check 'says what to do' says "su -c 'apt-get install --no-install-recommends liblua5.4-dev'"
+check 'says what to do' says "su - -c 'apt-get install --no-install-recommends liblua5.4-dev'"
 
 # --- install
 
