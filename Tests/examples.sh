@@ -34,7 +34,8 @@ run_example() {
     fi
     [[ ${lines[0]} != none,* ]] || return 0
     for line in "${lines[@]}"; do
-        if ! timeout -k 5 60 bash -c "\"\$mmaplua\" \"\$example\" $line" </dev/null >>"$work/out" 2>>"$work/err"; then
+        if ! timeout -k 5 60 bash -c "\"\$mmaplua\" \"\$example\" $line" \
+            </dev/null >>"$work/out" 2>>"$work/err"; then
             printf 'failed: %s %s\n' "${example#"$root/"}" "$line"
             cat -- "$work/out" "$work/err"
             return 1
