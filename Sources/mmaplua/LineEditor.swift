@@ -46,7 +46,9 @@ private func terminalCanEdit() -> Bool {
 }
 
 private func loadLibrary() -> Library? {
-    guard let handle = dlopen("libedit.so.2", RTLD_NOW) ?? dlopen("libedit.so.0", RTLD_NOW) else { return nil }
+    guard let handle = dlopen("libedit.so.2", RTLD_NOW) ?? dlopen("libedit.so.0", RTLD_NOW) else {
+        return nil
+    }
     return editline_find(handle)
 }
 

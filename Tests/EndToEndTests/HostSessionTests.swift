@@ -9,7 +9,8 @@ struct HostSessionTests {
     private static let controlC = "\u{3}"
     private static let controlD = "\u{4}"
 
-    private func session(_ arguments: [String] = [], _ environment: [String: String] = [:]) throws -> Terminal {
+    private func session(_ arguments: [String] = [], _ environment: [String: String] = [:]) throws -> Terminal
+    {
         let terminal = try Terminal(
             .mmaplua, arguments, environment: ["MMAPLUA_HISTORY": ""].merging(environment) { $1 })
         #expect(terminal.sees("> "))
@@ -151,7 +152,7 @@ struct HostSessionTests {
         let second = try session([], place)
         second.type(Self.up + Self.up + "\n")
         #expect(second.sees("\nseveral\n> "))
-        second.type(Self.up + Self.up + Self.up + "\n")
+        second.type(Self.up + Self.up + Self.up + Self.up + "\n")
         #expect(second.sees("\nentry \\one\n> "))
     }
 
