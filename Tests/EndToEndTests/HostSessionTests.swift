@@ -116,6 +116,8 @@ struct HostSessionTests {
                 + " slow = setmetatable({}, { __pairs = function() while true do end end })",
         ])
         terminal.type("bad.x.y\t")
+        #expect(terminal.sees("bad.x.y"))
+        usleep(300_000)
         terminal.type(Self.controlC)
         #expect(terminal.sees("^C\n> "))
         terminal.type("slow.x\t")
