@@ -158,6 +158,8 @@ private func answer(_ number: CInt, _ handle: OpaquePointer) -> Bool {
         terminal_signals_deliver(number)
         editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     }
+    // libedit draws from where the cursor is, as if that were the beginning of an empty line.
+    terminal_write("\r\u{1B}[K")
     editline_refresh(library, handle)
     return true
 }

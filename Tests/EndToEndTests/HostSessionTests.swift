@@ -188,6 +188,17 @@ struct HostSessionTests {
         #expect(terminal.end() == .signal(SIGTERM))
     }
 
+    @Test(arguments: [SIGWINCH, SIGCONT])
+    func `a signal that goes by leaves the line as it was`(number: CInt) throws {
+        let terminal = try session()
+        terminal.type("'half ' .. ")
+        #expect(terminal.sees("'half ' .. "))
+        kill(terminal.child, number)
+        #expect(terminal.sees("> 'half ' .. "))
+        terminal.type("'a line'\n")
+        #expect(terminal.sees("\nhalf a line\n> "))
+    }
+
     @Test func `_PROMPT may be anything, with text that takes no room`() throws {
         let terminal = try session(["-i", "-e", "_PROMPT = '\\1\\27[1m\\2lua> '"])
         terminal.type("'a' .. 'b'\n")
