@@ -116,7 +116,7 @@ local function tour(path)
     -- Of a large file only the sample: without this the kernel would read megabytes ahead each time.
     each = SAMPLE // PARTS
     b:advise "random"
-    for o = 0, #b - 1, part do b:advise("willneed", o, math.min(each, #b - o)) end
+    for o = 0, #b - 1, part do b:advise(o, math.min(each, #b - o), "willneed") end
   end
   local counts, total, along = {}, 0, {}
   for o = 0, #b - 1, part do
