@@ -18,7 +18,8 @@ local function locale()
   return "c"
 end
 local unicode = locale():find "utf%-?8"
-local LEVELS = unicode and { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" } or { ".", ":", "-", "=", "+", "*", "%", "#" }
+local LEVELS = unicode and { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
+  or { ".", ":", "-", "=", "+", "*", "%", "#" }
 local EIGHTHS = unicode and { "▏", "▎", "▍", "▌", "▋", "▊", "▉" } or {}
 local FULL, NONE = unicode and "█" or "#", unicode and "·" or "_"
 
@@ -65,7 +66,8 @@ local function show_residency(when, present, pages, strip)
   if not present then
     printf("  %-7s the kernel tells only those who own the file or may write it (EPERM)", when)
   else
-    printf("  %-7s %s of %s in memory (%d %%)", when, grouped(present), plural(pages, "page"), 100 * present // pages)
+    local percent = 100 * present // pages -- rounded down: 100 % is all of them
+    printf("  %-7s %s of %s in memory (%d %%)", when, grouped(present), plural(pages, "page"), percent)
     printf("          %s", strip)
   end
 end
@@ -79,8 +81,11 @@ local function histogram(counts, total)
   end
   for row = 0, 15 do
     local characters = {}
-    for v = row * 16, row * 16 + 15 do characters[#characters + 1] = v > 31 and v < 127 and string.char(v) or "." end
-    printf("  %x0  %s %5.1f %%  %s", row, table.concat(characters), 100 * rows[row] / total, bar(rows[row] / largest, 46))
+    for v = row * 16, row * 16 + 15 do
+      characters[#characters + 1] = v > 31 and v < 127 and string.char(v) or "."
+    end
+    local percent, length = 100 * rows[row] / total, bar(rows[row] / largest, 46)
+    printf("  %x0  %s %5.1f %%  %s", row, table.concat(characters), percent, length)
   end
 
   local values = {}
@@ -99,12 +104,13 @@ local function tour(path)
   local start = os.clock()
   local b <close> = mmap.open(path)
   local opened = os.clock()
-  printf("%s: %s%s", path:gsub("%c", "?"), plural(#b, "byte"), #b > 0 and ", " .. plural(-(-#b // mmap.PAGESIZE), "page") or "")
+  local pages = -(-#b // mmap.PAGESIZE) -- rounded up
+  printf("%s: %s, %s", path:gsub("%c", "?"), plural(#b, "byte"), plural(pages, "page"))
   if #b == 0 then return print "  nothing to see in an empty file" end
 
   -- Mapping reads nothing: residency before the first access is what others have left in the cache.
-  local part = -(-#b // PARTS) -- rounded up
-  local before, pages, strip = residency(b, part)
+  local part = -(-#b // PARTS)
+  local before = table.pack(residency(b, part))
 
   print "\nFirst bytes"
   printf("%s", b:hexdump(0, math.min(64, #b)):gsub("\n%x+\n$", ""):gsub("%f[^\0\n]", "  "))
@@ -131,15 +137,19 @@ local function tour(path)
   end
   local seconds = os.clock() - opened
 
-  printf("\nBytes by value%s", total < #b and (", in a sample: the first %d KiB of each %d-th of the file"):format(each >> 10, PARTS) or "")
+  print "\nBytes by value"
+  if total < #b then
+    printf("  of a sample: the first %d KiB of each %dth part of the file", each >> 10, PARTS)
+  end
   histogram(counts, total)
   printf("\nEntropy along the file: %.2f of 8 bits per byte", entropy(counts, total))
   printf("          %s", table.concat(along))
   print "\nResidency"
-  show_residency("before", before, pages, strip)
+  show_residency("before", table.unpack(before))
   show_residency("after", residency(b, part))
   -- os.clock is the time of the processor; waiting for a disk is not in it.
-  printf("\nMapped in %.2f ms; looked at %s in %.2f s of processor time", 1000 * (opened - start), plural(total, "byte"), seconds)
+  printf("\nMapped in %.2f ms; looked at %s in %.2f s of processor time",
+    1000 * (opened - start), plural(total, "byte"), seconds)
 end
 
 if #arg ~= 1 then
