@@ -13,8 +13,8 @@ local TYPE <const> = {
 }
 local MACHINE <const> = {
   [0] = "none", [2] = "SPARC", [3] = "80386", [4] = "68000", [8] = "MIPS", [20] = "PowerPC",
-  [21] = "PowerPC64", [22] = "S/390", [40] = "ARM", [43] = "SPARC V9", [50] = "IA-64", [62] = "x86-64", [183] = "AArch64",
-  [243] = "RISC-V", [247] = "BPF", [258] = "LoongArch",
+  [21] = "PowerPC64", [22] = "S/390", [40] = "ARM", [43] = "SPARC V9", [50] = "IA-64", [62] = "x86-64",
+  [183] = "AArch64", [243] = "RISC-V", [247] = "BPF", [258] = "LoongArch",
 }
 local SEGMENT <const> = {
   [0] = "NULL", "LOAD", "DYNAMIC", "INTERP", "NOTE", "SHLIB", "PHDR", "TLS", [0x6474e550] = "GNU_EH_FRAME",

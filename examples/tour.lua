@@ -139,7 +139,7 @@ local function tour(path)
 
   print "\nBytes by value"
   if total < #b then
-    printf("  of a sample: the first %d KiB of each %dth part of the file", each >> 10, PARTS)
+    printf("  of a sample: the first %d KiB of each of %d parts of the file", each >> 10, PARTS)
   end
   histogram(counts, total)
   printf("\nEntropy along the file: %.2f of 8 bits per byte", entropy(counts, total))
