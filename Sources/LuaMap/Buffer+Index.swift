@@ -11,21 +11,17 @@ internal import MemoryMap
 @implementation @c
 func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
     guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
-    let type = lua_type(L, 2)
-    if type == LUA_TNUMBER {
-        var isInteger: CInt = 0
-        let index = lua_tointegerx(L, 2, &isInteger)
-        let protection = buffer.pointee.region.slot.pointee.protection
-        if isInteger != 0 && protection & 3 != 0 {
-            let value = mm_load_byte(&buffer.pointee.region, UInt64(bitPattern: index))
+    // Without a variable to say whether it worked: its address on the stack would cost a canary.
+    if lua_isinteger(L, 2) != 0 {
+        let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
+        if mm_is_readable(&buffer.pointee.region) {
+            let value = mm_load_byte(&buffer.pointee.region, index)
             if value >= 0 {
                 lua_pushinteger(L, lua_Integer(value))
                 return 1
             }
         }
-        return slowIndex(L, call, buffer)
-    }
-    if type == LUA_TSTRING {
+    } else if lua_type(L, 2) == LUA_TSTRING {
         lua_pushvalue(L, 2)
         lua_rawget(L, CInt(LM_UPVALUE_1))
         return 1
@@ -37,14 +33,11 @@ func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
 @implementation @c
 func lm_buffer_newindex(_ L: LuaState, _ call: Call) -> CInt {
     guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
-    if lua_type(L, 2) == LUA_TNUMBER && lua_type(L, 3) == LUA_TNUMBER {
-        var isInteger: CInt = 0
-        var isIntegerValue: CInt = 0
-        let index = lua_tointegerx(L, 2, &isInteger)
-        let value = lua_tointegerx(L, 3, &isIntegerValue)
-        if isInteger & isIntegerValue != 0 && value & ~255 == 0
-            && mm_store_byte(
-                &buffer.pointee.region, UInt64(bitPattern: index), UInt8(truncatingIfNeeded: value))
+    if lua_isinteger(L, 2) != 0 && lua_isinteger(L, 3) != 0 {
+        let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
+        let value = lua_tointegerx(L, 3, nil)
+        if value & ~255 == 0
+            && mm_store_byte(&buffer.pointee.region, index, UInt8(truncatingIfNeeded: value))
         {
             return 0
         }
