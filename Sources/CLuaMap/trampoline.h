@@ -32,11 +32,14 @@ void lm_push_path(lua_State *L, int index);
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
-  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE } type;
+  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_SEPARATOR } type;
   size_t place; /* of the value in the structure */
   size_t given; /* of the flag "was given"; 0 for none: no structure begins with one */
 } lm_option;
 void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target);
+
+/* [-0, +0, e] The separator at an index; `what` names it in errors: "separator", "option 'sep'". */
+void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator);
 
 /* [-0, +0, –] Whether running out of something is worth a collection and another try. */
 bool lm_worth_collecting(const lm_call *call, int code);
@@ -46,7 +49,7 @@ void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_text_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 
