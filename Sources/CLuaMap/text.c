@@ -100,7 +100,7 @@ static void push_string(lua_State *L, const mm_field *field, const uint8_t *byte
     lua_pushlstring(L, (const char *)bytes, field->length);
     return;
   }
-  int first = LM_FIRST_KEPT + (int)(field->hash & (LM_KEPT - 2));
+  int first = LM_FIRST_KEPT + (int)(field->hash >> 20 & (LM_KEPT - 2));
   size_t length;
   const char *kept;
   if (lua_getiuservalue(L, state, first) == LUA_TSTRING && (kept = lua_tolstring(L, -1, &length)) &&
@@ -218,7 +218,7 @@ again:
       return count == LM_FAILED ? fail(L, &call, count) : bad_row(L, fields, &row, count);
     }
     mm_region source = fields->walk.region;
-    luaL_checkstack(L, count + LUA_MINSTACK, "too many fields");
+    if (mm_unlikely(count > 8)) luaL_checkstack(L, count + LUA_MINSTACK, "too many fields");
     for (int i = 0; i < count; i++) {
       bool good = push_field(L, &found[i], source.base);
       if (mm_unlikely(!mm_was_intact(&source))) {

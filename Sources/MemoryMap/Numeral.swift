@@ -12,6 +12,10 @@ struct Numeral {
     /// Where the number ends; equal to its start where there is none.
     var stop: Int
 
+    /// No number.
+    @inline(__always)
+    init(at start: Int) { stop = start }
+
     /// The number at `start`.
     ///
     /// - Parameter end: Bytes from here on are not read.
@@ -62,6 +66,51 @@ struct Numeral {
             value = Int64(bitPattern: (isNegative ? -magnitude : magnitude).bitPattern)
         }
         stop = place
+    }
+
+    /// The number in the first bytes of a word, if it takes at most seven and is of digits with a minus
+    /// and a point at most. Without a branch for each digit: the lengths of numbers are hard to predict.
+    ///
+    /// - Parameters:
+    ///   - word: The eight bytes at `start`, the first in the lowest bits.
+    ///   - marks: The lowest bit that is set is in the byte behind the number.
+    @inline(__always)
+    init(_ word: UInt64, upTo marks: UInt64, at start: Int) {
+        stop = start
+        if marks == 0 { return }
+        var bits = UInt64(truncatingIfNeeded: marks.trailingZeroBitCount & ~7)
+        let length = Int(truncatingIfNeeded: bits &>> 3)
+        let isNegative = word & 0xff == UInt64(UInt8(ascii: "-"))
+        let sign: UInt64 = isNegative ? 8 : 0
+        var text = word &>> sign
+        bits = bits &- sign
+        // A word has the mark of a point above the real one at most, never below.
+        let points = zeroBytes(text ^ everyByte(UInt8(ascii: "."))) & ((1 &<< bits) &- 1)
+        var fraction = 0
+        if points != 0 {
+            let below = UInt64(truncatingIfNeeded: points.trailingZeroBitCount & ~7)
+            let mask: UInt64 = (1 &<< below) &- 1
+            text = text & mask | text &>> 8 & ~mask
+            bits = bits &- 8
+            fraction = Int(truncatingIfNeeded: (bits &- below) &>> 3)
+            isFloat = true
+        }
+        // 1 to 7 digits; with 0 in front of them, eight.
+        if bits &- 8 > 48 { return }
+        let digits = text &<< (64 &- bits) | everyByte(UInt8(ascii: "0")) &>> bits
+        let high: UInt64 = 0xF0F0_F0F0_F0F0_F0F0
+        let areDigits = digits & high | ((digits &+ 0x0606_0606_0606_0606) & high) &>> 4
+        if areDigits != 0x3333_3333_3333_3333 { return }
+        let pairs = ((digits & 0x0F0F_0F0F_0F0F_0F0F) &* 2561) &>> 8
+        let fours = ((pairs & 0x00FF_00FF_00FF_00FF) &* 6_553_601) &>> 16
+        let whole = Int64(bitPattern: ((fours & 0x0000_FFFF_0000_FFFF) &* 42_949_672_960_001) &>> 32)
+        if isFloat {
+            let magnitude = Double(whole) / mm_power_of_ten(fraction)
+            value = Int64(bitPattern: (isNegative ? -magnitude : magnitude).bitPattern)
+        } else {
+            value = isNegative ? 0 &- whole : whole
+        }
+        stop = start &+ length
     }
 
     /// The number behind an `e`, and where it ends.

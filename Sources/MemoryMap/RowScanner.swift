@@ -95,7 +95,12 @@ struct RowScanner {
             return takeQuoted(field, isNumber, &state, poll)
         }
         if isNumber {
-            let number = Numeral(base, start, min(end, start &+ 64))
+            var number = Numeral(at: start)
+            if start &+ 8 <= end {
+                let word = self.word(start)
+                number = Numeral(word, upTo: marks(word), at: start)
+            }
+            if number.stop == start { number = Numeral(base, start, min(end, start &+ 64)) }
             let stop = border(at: number.stop)
             if number.stop > start && stop.border != .neither && set(field, number) {
                 (state.position, state.ended) = (stop.next, stop.border == .lineEnd)
@@ -292,7 +297,7 @@ struct RowScanner {
         var place = start
         while place &+ 8 <= limit {
             let word = self.word(place)
-            let marks = zeroBytes(word ^ separators) | zeroBytes(word ^ lineEnds)
+            let marks = self.marks(word)
             if marks != 0 { return place &+ (marks.trailingZeroBitCount &>> 3) }
             place &+= 8
         }
@@ -331,6 +336,13 @@ struct RowScanner {
         mm_separator_follows(mm_row_separator(rows), base + place, end &- place)
     }
 
+    /// Of the lowest bits that are set, the lowest is the highest bit of the first byte of the word that
+    /// may begin a separator or a line's end; 0 where there is none.
+    @inline(__always)
+    private func marks(_ word: UInt64) -> UInt64 {
+        zeroBytes(word ^ separators) | zeroBytes(word ^ lineEnds)
+    }
+
     /// Eight bytes, the first in the lowest bits.
     @inline(__always)
     private func word(_ place: Int) -> UInt64 { mm_load_word(base + place) }
@@ -362,10 +374,10 @@ private var carriageReturn: UInt8 { UInt8(ascii: "\r") }
 
 /// A word of eight times the same byte.
 @inline(__always)
-private func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 
 /// The highest bit of every byte that is zero; of bytes above a zero one it may be set too.
 @inline(__always)
-private func zeroBytes(_ word: UInt64) -> UInt64 {
+func zeroBytes(_ word: UInt64) -> UInt64 {
     (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
 }
