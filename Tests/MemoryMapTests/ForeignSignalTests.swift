@@ -7,7 +7,8 @@ import Testing
 /// Faults that are not of a mapping go where they would have gone: in child processes.
 @Suite struct ForeignSignalTests {
     /// The guard installed, and nobody who prints a report when the process dies.
-    private static func prepare(_ previous: (@convention(c) (CInt) -> Void)? = SIG_DFL) throws -> MappedRegion {
+    private static func prepare(_ previous: (@convention(c) (CInt) -> Void)? = SIG_DFL) throws -> MappedRegion
+    {
         signal(SIGSEGV, previous)
         signal(SIGBUS, previous)
         var limit = rlimit(rlim_cur: 0, rlim_max: 0)
