@@ -29,7 +29,11 @@ import Testing
         await #expect(processExitsWith: .signal(SIGBUS)) {
             let map = try ForeignSignalTests.prepare()
             _ = try map.bytes.load(at: 0)
-            let descriptor = open(try Scratch().file("data", [1]), O_RDONLY)
+            let scratch = try Scratch()
+            let path = try scratch.file("data", [1])
+            let descriptor = open(path, O_RDONLY)
+            unlink(path)
+            rmdir(scratch.path)
             let foreign = mmap(nil, 8192, PROT_READ, MAP_SHARED, descriptor, 0)
             exit(Int32(foreign?.load(fromByteOffset: 4096, as: UInt8.self) ?? 0))
         }
