@@ -195,7 +195,8 @@ struct WordCountTests {
         "a-b,c", "\n\n\n",
     ])
     func `small texts as in wc`(text: String) throws {
-        try expectSame([try TemporaryFolder().file("f", text)])
+        let folder = try TemporaryFolder()
+        try expectSame([try folder.file("f", text)])
     }
 
     /// Blocks are 64 KiB: words that end at, begin at and go across the end of one, or fill several.
