@@ -2,6 +2,8 @@
    error of the running code. */
 #include "call.h"
 
+#include "CLuaMap.h"
+
 #include <lua5.4/lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,14 +23,17 @@ static void handle_interrupt(void (*handler)(int)) {
 static void raise_interrupt(lua_State *L, lua_Debug *where) {
     (void)where;
     lua_sethook(L, NULL, 0, 0);
+    lm_interrupt = 0;
     luaL_error(L, "interrupted!");
 }
 
 /* Setting a hook is the one thing Lua allows from a signal handler. Code inside a C function does not reach
-   a hook, so the second Ctrl-C has the default action again and ends the program. */
+   a hook: the library's long work polls lm_interrupt, and for the rest the second Ctrl-C has the default
+   action again and ends the program. */
 static void interrupt(int signal_number) {
     (void)signal_number;
     handle_interrupt(SIG_DFL);
+    lm_interrupt = 1;
     lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
@@ -77,6 +82,7 @@ void host_interrupts_begin(lua_State *L) {
 // not hit the next.
 void host_interrupts_end(lua_State *L) {
     handle_interrupt(at_rest);
+    lm_interrupt = 0;
     if (lua_gethook(L) == raise_interrupt) lua_sethook(L, NULL, 0, 0);
 }
 

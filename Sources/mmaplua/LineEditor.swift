@@ -94,13 +94,15 @@ private func readLine(
     _ prompt: UnsafePointer<CChar>, _ line: UnsafeMutablePointer<UnsafePointer<CChar>?>,
     _ length: UnsafeMutablePointer<Int>
 ) -> host_input {
-    guard let handle = editor?.handle, let get = editor?.library.pointee.get else { return HOST_END }
+    guard let handle = editor?.handle, let library = editor?.library else { return HOST_END }
     setPrompt(prompt)
     editor?.interrupted = false
     terminal_signals_block(true)
     terminal_locale_enter()
+    // libedit by itself shows the prompt first, and a key in between would go to the terminal's own editing.
+    editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     var count: CInt = 0
-    let text = get(handle, &count)
+    let text = library.pointee.get(handle, &count)
     terminal_locale_leave()
     terminal_signals_block(false)
     if editor?.interrupted == true {

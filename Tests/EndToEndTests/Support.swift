@@ -240,8 +240,10 @@ final class TemporaryFolder {
         return full
     }
 
-    func contents(_ name: String) -> String? {
-        guard let file = fopen(path + "/" + name, "r") else { return nil }
+    func contents(_ name: String) -> String? { Self.contents(path: path + "/" + name) }
+
+    static func contents(path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
