@@ -5,6 +5,8 @@
 -- test: "$mmaplua"
 -- test: "$TMP/empty" 3>"$TMP/empty"
 
+local mmap = require "mmap"
+
 local PARTS <const> = 64 -- a part is one character of the strips
 local SAMPLE <const> = 8 << 20 -- a Lua loop visits some 20 million bytes a second, so this is short
 
