@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Tests/examples.sh [FILTER] - run the Lua examples (those whose file name contains FILTER) with the
+# release binary, as scripts/test does.
+#
+# An example says itself how it is tested. A line
+#     -- test: ARGS
+# among its first 20 runs it with these arguments, and it must exit with 0. ARGS are shell words, with
+# redirections if need be; $TMP is an empty folder of this run's own, $EXAMPLES the examples' folder.
+# Several such lines are several runs, in order, in the same $TMP. If there is a file NAME.expected next
+# to NAME.lua, the runs together must print exactly that. Every example must have such a line;
+# `-- test: none, REASON` is one too.
+set -euo pipefail
+
+case ${1-} in
+-h | --help)
+    printf 'usage: Tests/examples.sh [FILTER]\nRun the Lua examples with the release binary.\n'
+    exit
+    ;;
+esac
+root=$(CDPATH='' cd -P -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
+cd -- "$root"
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 130' INT
+export EXAMPLES=$root/examples TMP mmaplua=$root/.build/release/mmaplua example
+
+passed=0 failed=0
+run_example() {
+    local line lines
+    mapfile -t lines < <(sed -n '1,20s/^-- test:[[:space:]]*//p' "$example")
+    if ((!${#lines[@]})); then
+        echo 'no line "-- test: ARGS"'
+        return 1
+    fi
+    [[ ${lines[0]} != none,* ]] || return 0
+    for line in "${lines[@]}"; do
+        if ! timeout -k 5 60 bash -c "\"\$mmaplua\" \"\$example\" $line" \
+            </dev/null >>"$work/out" 2>>"$work/err"; then
+            printf 'failed: %s %s\n' "${example#"$root/"}" "$line"
+            cat -- "$work/out" "$work/err"
+            return 1
+        fi
+    done
+    [[ ! -e ${example%.lua}.expected ]] || diff -u -- "${example%.lua}.expected" "$work/out"
+}
+
+for example in "$EXAMPLES"/*.lua; do
+    [[ -e $example && ${example##*/} == *"${1-}"* ]] || continue
+    TMP=$work/tmp
+    rm -rf -- "$TMP" "$work/out" "$work/err"
+    mkdir -- "$TMP"
+    : >"$work/out"
+    : >"$work/err"
+    if said=$(run_example); then
+        passed=$((passed + 1))
+        printf 'ok      %s\n' "${example##*/}"
+    else
+        failed=$((failed + 1))
+        printf 'FAILED  %s\n' "${example##*/}"
+        printf '%s\n' "$said" | sed 's/^/        /'
+    fi
+done
+printf 'examples: %d passed, %d failed\n' "$passed" "$failed"
+((!failed))
