@@ -11,11 +11,13 @@ local file = assert(io.open(path, "wb"))
 file:write(("x"):rep(4096))
 file:close()
 
+local failed = false
 local function measure(what, body)
     local start = os.clock()
     local ok, message = pcall(body)
     local each = (os.clock() - start) / count * 1e6
     print(table.concat({ what, ("%.2f us"):format(each), "", "", "", ok and "" or tostring(message), ok and "works" or "fails" }, "\t"))
+    failed = failed or not ok
 end
 measure(count .. " mappings, dropped", function()
     for _ = 1, count do assert(mmap.open(path)[0] == 120) end
@@ -29,3 +31,4 @@ measure(count .. " mappings, all alive", function()
     end
 end)
 os.remove(path)
+os.exit(not failed)
