@@ -2,6 +2,8 @@
    error of the running code. */
 #include "call.h"
 
+#include "CLuaMap.h"
+
 #include <lua5.4/lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,14 +23,17 @@ static void handle_interrupt(void (*handler)(int)) {
 static void raise_interrupt(lua_State *L, lua_Debug *where) {
     (void)where;
     lua_sethook(L, NULL, 0, 0);
+    lm_interrupt = 0;
     luaL_error(L, "interrupted!");
 }
 
 /* Setting a hook is the one thing Lua allows from a signal handler. Code inside a C function does not reach
-   a hook, so the second Ctrl-C has the default action again and ends the program. */
+   a hook: the library's long work polls lm_interrupt, and for the rest the second Ctrl-C has the default
+   action again and ends the program. */
 static void interrupt(int signal_number) {
     (void)signal_number;
     handle_interrupt(SIG_DFL);
+    lm_interrupt = 1;
     lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
@@ -59,24 +64,36 @@ int host_report(lua_State *L, int status) {
     return status;
 }
 
+/* What Ctrl-C does while no Lua code runs. */
+static void (*at_rest)(int) = SIG_DFL;
+
+void host_ignore_interrupts_at_rest(bool ignore) {
+    at_rest = ignore ? SIG_IGN : SIG_DFL;
+    handle_interrupt(at_rest);
+}
+
+// [-0, +0, –] uses no slots; never raises.
+void host_interrupts_begin(lua_State *L) {
+    interruptible = L;
+    handle_interrupt(interrupt);
+}
+
+// [-0, +0, –] uses no slots; never raises. An interrupt that came too late for the code it was meant for must
+// not hit the next.
+void host_interrupts_end(lua_State *L) {
+    handle_interrupt(at_rest);
+    lm_interrupt = 0;
+    if (lua_gethook(L) == raise_interrupt) lua_sethook(L, NULL, 0, 0);
+}
+
 // [-(arguments + 1), +(results | 1), –] uses 1 slot; never raises. The stack must have that slot.
 int host_call(lua_State *L, int arguments, int results) {
     int handler = lua_gettop(L) - arguments;
     lua_pushcfunction(L, describe_error);
     lua_insert(L, handler);
-    interruptible = L;
-    handle_interrupt(interrupt);
+    host_interrupts_begin(L);
     int status = lua_pcall(L, arguments, results, handler);
-    handle_interrupt(SIG_DFL);
+    host_interrupts_end(L);
     lua_remove(L, handler);
-    return status;
-}
-
-// [-(arguments + 1), +(results | 1), –] uses no slots; never raises. As host_call, without a traceback.
-int host_call_plainly(lua_State *L, int arguments, int results) {
-    interruptible = L;
-    handle_interrupt(interrupt);
-    int status = lua_pcall(L, arguments, results, 0);
-    handle_interrupt(SIG_DFL);
     return status;
 }

@@ -9,7 +9,12 @@ extern const char *host_program;
 void host_message(const char *text);
 int host_report(lua_State *L, int status);
 int host_call(lua_State *L, int arguments, int results);
-int host_call_plainly(lua_State *L, int arguments, int results);
+
+/* Between these two, Ctrl-C is an error of the code that L runs. */
+void host_interrupts_begin(lua_State *L);
+void host_interrupts_end(lua_State *L);
+/* In a session Ctrl-C between two statements must not end it. */
+void host_ignore_interrupts_at_rest(bool ignore);
 
 /* The session, until the end of its input. May raise: a prompt is made by the script's __tostring. */
 void host_repl(lua_State *L, const host_plan *plan);

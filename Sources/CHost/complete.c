@@ -53,7 +53,13 @@ host_completion host_complete(lua_State *L, const char *text, size_t length, int
     if (source == NULL || !lua_checkstack(L, LUA_MINSTACK)) return r.result;
     lua_pushcfunction(L, run_completion);
     lua_pushlightuserdata(L, &r);
-    if (host_call_plainly(L, 1, 0) != LUA_OK) {
+    /* The editor has the signals blocked. Ctrl-C must reach a metamethod that does not end, and nothing else. */
+    host_interrupts_begin(L);
+    terminal_signals_block(false);
+    int status = lua_pcall(L, 1, 0, 0);
+    terminal_signals_block(true);
+    host_interrupts_end(L);
+    if (status != LUA_OK) {
         lua_pop(L, 1);
         return (host_completion){NULL, NULL};
     }

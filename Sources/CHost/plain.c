@@ -12,24 +12,33 @@ static void note_interrupt(int signal_number) {
     interrupted = 1;
 }
 
-static ssize_t read_interruptibly(char **buffer, size_t *capacity) {
+static void show(const char *prompt) {
+    fputs(prompt, stdout);
+    fflush(stdout);
+}
+
+static ssize_t read_interruptibly(const char *prompt, char **buffer, size_t *capacity) {
     struct sigaction note = {.sa_handler = note_interrupt}, previous;
     sigemptyset(&note.sa_mask);
     interrupted = 0;
-    sigaction(SIGINT, &note, &previous);
+    sigaction(SIGINT, &note, &previous); /* before the prompt: who sees it may press Ctrl-C at once */
+    show(prompt);
     ssize_t count = getline(buffer, capacity, stdin);
     sigaction(SIGINT, &previous, NULL);
     if (count < 0) clearerr(stdin); /* after an interrupt or a Ctrl-D the terminal is still there */
     return count;
 }
 
+static ssize_t read_from_file(const char *prompt, char **buffer, size_t *capacity) {
+    show(prompt);
+    return getline(buffer, capacity, stdin);
+}
+
 host_input host_read_plainly(const char *prompt, const char **line, size_t *length) {
     static char *buffer = NULL;
     static size_t capacity = 0;
-    fputs(prompt, stdout);
-    fflush(stdout);
     bool terminal = isatty(STDIN_FILENO);
-    ssize_t count = terminal ? read_interruptibly(&buffer, &capacity) : getline(&buffer, &capacity, stdin);
+    ssize_t count = (terminal ? read_interruptibly : read_from_file)(prompt, &buffer, &capacity);
     if (count < 0) {
         if (!terminal || !interrupted) return HOST_END;
         fputc('\n', stdout);

@@ -103,7 +103,10 @@ static void print_results(lua_State *L) {
     }
     lua_getglobal(L, "print");
     lua_insert(L, 1);
-    if (host_call_plainly(L, count, 0) != LUA_OK)
+    host_interrupts_begin(L);
+    int status = lua_pcall(L, count, 0, 0);
+    host_interrupts_end(L);
+    if (status != LUA_OK)
         host_message(lua_pushfstring(L, "error calling 'print' (%s)", lua_tostring(L, -1)));
 }
 
@@ -119,6 +122,7 @@ void host_repl(lua_State *L, const host_plan *plan) {
         puts(plan->welcome);
         fflush(stdout);
     }
+    host_ignore_interrupts_at_rest(s.editing);
     for (;;) {
         host_input input = read_chunk(L, &s, &status);
         if (input == HOST_END) break;
@@ -129,6 +133,7 @@ void host_repl(lua_State *L, const host_plan *plan) {
         else
             host_report(L, status);
     }
+    host_ignore_interrupts_at_rest(false);
     lua_settop(L, 0);
     fputc('\n', stdout);
     fflush(stdout);

@@ -4,42 +4,18 @@
 
 #include "trampoline.h"
 
-/* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
-#define TRAMPOLINE(name, body)            \
-  static int name(lua_State *L) {         \
-    lm_call call;                         \
-    int count = body(L, &call);           \
-    if (mm_likely(count >= 0)) return count; \
-    return lm_finish(L, &call, count);    \
-  }
-
-TRAMPOLINE(b_index, lm_buffer_index)
-TRAMPOLINE(b_newindex, lm_buffer_newindex)
-TRAMPOLINE(b_len, lm_buffer_len)
-TRAMPOLINE(b_string, lm_buffer_string)
-TRAMPOLINE(b_copy, lm_buffer_copy)
-TRAMPOLINE(b_fill, lm_buffer_fill)
-TRAMPOLINE(b_find, lm_buffer_find)
-TRAMPOLINE(b_rfind, lm_buffer_rfind)
-TRAMPOLINE(b_compare, lm_buffer_compare)
-TRAMPOLINE(b_equals, lm_buffer_equals)
-TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
-TRAMPOLINE(b_protect, lm_buffer_protect)
-TRAMPOLINE(b_lock, lm_buffer_lock)
-TRAMPOLINE(b_unlock, lm_buffer_unlock)
-TRAMPOLINE(b_close, lm_buffer_close)
-#undef TRAMPOLINE
-#define TRAMPOLINE(name, body)            \
-  int name(lua_State *L) {                \
-    lm_call call;                         \
-    int count = body(L, &call);           \
-    if (mm_likely(count >= 0)) return count; \
-    return lm_finish(L, &call, count);    \
-  }
-TRAMPOLINE(lm_f_advise, lm_buffer_advise)
-TRAMPOLINE(lm_f_sync, lm_buffer_sync)
-TRAMPOLINE(lm_f_incore, lm_buffer_incore)
-#undef TRAMPOLINE
+static LM_TRAMPOLINE(b_index, lm_buffer_index)
+static LM_TRAMPOLINE(b_newindex, lm_buffer_newindex)
+static LM_TRAMPOLINE(b_len, lm_buffer_len)
+static LM_TRAMPOLINE(b_string, lm_buffer_string)
+static LM_TRAMPOLINE(b_copy, lm_buffer_copy)
+static LM_TRAMPOLINE(b_fill, lm_buffer_fill)
+static LM_TRAMPOLINE(b_find, lm_buffer_find)
+static LM_TRAMPOLINE(b_rfind, lm_buffer_rfind)
+static LM_TRAMPOLINE(b_compare, lm_buffer_compare)
+static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
+static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
+static LM_TRAMPOLINE(b_close, lm_buffer_close)
 
 lm_buffer *lm_new_buffer(lua_State *L) {
   lm_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
@@ -80,15 +56,6 @@ static int b_slice(lua_State *L) {
   lua_setiuservalue(L, -2, 1);
   lm_call call;
   int count = lm_buffer_slice(L, &call, slice);
-  return count >= 0 ? count : lm_finish(L, &call, count);
-}
-
-static int b_resize(lua_State *L) {
-  lm_check_buffer(L);
-  lua_settop(L, 2);
-  lm_push_path(L, 1);
-  lm_call call;
-  int count = lm_buffer_resize(L, &call, lua_isstring(L, 3) ? lua_tostring(L, 3) : NULL);
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
@@ -166,19 +133,20 @@ static int b_info(lua_State *L) {
   return 1;
 }
 
+const luaL_Reg lm_byte_methods[] = {
+    {"string", b_string},   {"copy", b_copy},       {"fill", b_fill},         {"slice", b_slice},
+    {"find", b_find},       {"rfind", b_rfind},     {"compare", b_compare},   {"equals", b_equals},
+    {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
+    {"unmap", b_close},     {NULL, NULL}};
+
 void lm_open_buffer(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"string", b_string},     {"copy", b_copy},     {"fill", b_fill},       {"slice", b_slice},
-      {"find", b_find},         {"rfind", b_rfind},   {"compare", b_compare}, {"equals", b_equals},
-      {"mismatch", b_mismatch}, {"hexdump", b_hexdump}, {"protect", b_protect}, {"lock", b_lock},
-      {"unlock", b_unlock},     {"resize", b_resize}, {"info", b_info},       {"close", b_close},
-      {"unmap", b_close},       {"advise", lm_f_advise}, {"sync", lm_f_sync}, {"incore", lm_f_incore},
-      {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
+  static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions};
   luaL_newmetatable(L, LM_BUFFER);
   luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
+  lua_createtable(L, 0, 64);
+  for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++) luaL_setfuncs(L, capabilities[i], 0);
   lua_pushvalue(L, -1);
   /* For whoever lists the methods, as completion does. */
   lua_setfield(L, -3, "__methods");

@@ -8,6 +8,8 @@
 
 #define LM_ERROR "mmap.error"
 
+volatile sig_atomic_t lm_interrupt;
+
 /* [-0, +1, m] The text with its values put in. */
 static const char *push_text(lua_State *L, const lm_call *call) {
   luaL_Buffer b;
@@ -90,6 +92,11 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
     case LM_ARGUMENT: return luaL_argerror(L, call->argument, push_text(L, call));
+    case LM_INTERRUPTED:
+      /* The handler has set a hook to interrupt Lua code too: one error is enough. */
+      lm_interrupt = 0;
+      lua_sethook(L, NULL, 0, 0);
+      return luaL_error(L, "interrupted!");
     case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);

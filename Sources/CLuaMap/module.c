@@ -52,6 +52,14 @@ static void push_path_of(lua_State *L, int descriptor) {
   else lua_pushnil(L);
 }
 
+/* [-0, +0, m] Tells the collector of memory that Lua did not allocate, as if it had: a loop that maps
+   and forgets anonymous memory then collects in time. A collector that the script stopped stays so. */
+static void count_memory(lua_State *L, const lm_buffer *buffer) {
+  size_t kibibytes = buffer->region.length >> 10;
+  if (buffer->region.slot->kind != MM_ANONYMOUS || kibibytes == 0 || !lua_gc(L, LUA_GCISRUNNING)) return;
+  lua_gc(L, LUA_GCSTEP, kibibytes < 0x7fffffff ? (int)kibibytes : 0x7fffffff);
+}
+
 static int f_map(lua_State *L) {
   lua_settop(L, 6);
   int descriptor = check_descriptor(L, 4);
@@ -64,7 +72,10 @@ static int f_map(lua_State *L) {
     lua_gc(L, LUA_GCCOLLECT);
     count = lm_map(L, &call, buffer, descriptor);
   }
-  if (count >= 0) return count;
+  if (count >= 0) {
+    count_memory(L, buffer);
+    return count;
+  }
   lua_copy(L, 7, 1); /* the path for the error object */
   return lm_finish(L, &call, count);
 }
@@ -114,6 +125,7 @@ static int f_anonymous(lua_State *L) {
     lua_gc(L, LUA_GCCOLLECT);
     count = lm_anonymous(L, &call, buffer, &options);
   }
+  if (count >= 0) count_memory(L, buffer);
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
@@ -220,13 +232,13 @@ static void stay_loaded(void) {
 }
 
 __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
-  static const luaL_Reg functions[] = {{"map", f_map},           {"open", f_open},   {"anonymous", f_anonymous},
-                                       {"advise", lm_f_advise},  {"sync", lm_f_sync}, {"incore", lm_f_incore},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"map", f_map}, {"open", f_open}, {"anonymous", f_anonymous}, {NULL, NULL}};
   stay_loaded();
   lm_open_errors(L);
   lm_open_buffer(L);
-  luaL_newlib(L, functions);
+  lua_createtable(L, 0, 128);
+  luaL_setfuncs(L, functions, 0);
+  luaL_setfuncs(L, lm_original_functions, 0);
   add_constants(L);
   lua_pushliteral(L, "mmaplua 0.1.0");
   lua_setfield(L, -2, "_VERSION");

@@ -8,6 +8,15 @@
 
 #define LM_BUFFER "mmap.buffer"
 
+/* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
+#define LM_TRAMPOLINE(name, body)            \
+  int name(lua_State *L) {                   \
+    lm_call call;                            \
+    int count = body(L, &call);              \
+    if (mm_likely(count >= 0)) return count; \
+    return lm_finish(L, &call, count);       \
+  }
+
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
@@ -32,12 +41,13 @@ void lm_read_options(lua_State *L, int argument, const lm_option *options, void 
 /* [-0, +0, –] Whether running out of something is worth a collection and another try. */
 bool lm_worth_collecting(const lm_call *call, int code);
 
-/* [-0, +1, m] The metatable of buffers, with the methods. */
-void lm_open_buffer(lua_State *L);
+/* The metatables, once per state; see module.c for the order. */
 void lm_open_errors(lua_State *L);
+void lm_open_buffer(lua_State *L);
 
-int lm_f_advise(lua_State *L);
-int lm_f_sync(lua_State *L);
-int lm_f_incore(lua_State *L);
+/* The methods of buffers, a table per capability, each ended by a NULL name. */
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[];
+/* The functions that the original has in its module; they are methods too. */
+extern const luaL_Reg lm_original_functions[];
 
 #endif

@@ -1,6 +1,7 @@
 /* Functions of the C library that Swift cannot call: variadic ones and GNU's own. */
 #include "CMemoryMap.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -12,4 +13,9 @@ const void *mm_find_last(const void *memory, int byte, size_t count) { return me
 
 void *mm_mremap(void *address, size_t old_extent, size_t new_extent) {
   return mremap(address, old_extent, new_extent, MREMAP_MAYMOVE);
+}
+
+int mm_processor_count(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }

@@ -25,7 +25,7 @@ func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
 /// `sync(b [, offset [, length]] [, blocking [, invalidate]])`. [-0, +2, –] uses two slots; never
 /// raises.
 @implementation @c
-func lm_buffer_sync(_ L: LuaState, _ call: Call) -> CInt {
+func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
@@ -35,7 +35,7 @@ func lm_buffer_sync(_ L: LuaState, _ call: Call) -> CInt {
         let isBlocking = try arguments.boolean(hasRange ? 4 : 2, default: false)
         let invalidates = try arguments.boolean(hasRange ? 5 : 3, default: false)
         let range = try about(2) { () throws(MapError) in
-            try bytes.sync(offset, length, blocking: isBlocking, invalidate: invalidates)
+            try bytes.sync(offset, length, blocking: isBlocking, invalidate: invalidates, path: path)
         }
         return push(range.offset, range.length, L)
     }

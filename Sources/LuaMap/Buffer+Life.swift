@@ -112,6 +112,16 @@ func lm_buffer_resize(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?
     }
 }
 
+/// `b:remap()`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        try about(0) { () throws(MapError) in try bytes.remap(path: path) }
+        return 0
+    }
+}
+
 /// `close`, `unmap`, `__close` and `__gc` in one; may run any number of times. A slice is only let go
 /// of, its mapping stays. [-0, +0, –] uses no slots; never raises.
 @implementation @c

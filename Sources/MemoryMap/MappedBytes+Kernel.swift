@@ -59,9 +59,20 @@ extension MappedBytes {
     public func sync(
         _ offset: Int = 0, _ length: Int? = nil, blocking: Bool = false, invalidate: Bool = false
     ) throws(MapError) -> PageRange {
+        try sync(offset, length, blocking: blocking, invalidate: invalidate, path: nil)
+    }
+
+    /// `sync` that looks at the file first where its path is known: msync(2) says nothing of pages that
+    /// are behind the end of a file that was cut short.
+    ///
+    /// - Throws: As `sync`, and `systemCall` with `EFAULT` where bytes of the range are gone.
+    package func sync(
+        _ offset: Int, _ length: Int?, blocking: Bool, invalidate: Bool, path: UnsafePointer<CChar>?
+    ) throws(MapError) -> PageRange {
         let (current, pages) = try wholePages(offset, length)
         let flags = (blocking ? MS_SYNC : MS_ASYNC) | (invalidate ? MS_INVALIDATE : 0)
         if let start = pages.start {
+            if let path { try current.checkFileReaches(pages.end, path) }
             do { try systemSync(start, pages.extent, CInt(flags)) } catch {
                 throw error.errno == EBUSY
                     ? error.hinting("a locked page cannot be invalidated; unlock it first") : error
@@ -69,6 +80,22 @@ extension MappedBytes {
         }
         try current.checkIntact()
         return pages.range
+    }
+
+    /// Throws where the file, if it is still at its path, ends before a byte of the mapping that it
+    /// reached when it was mapped.
+    private func checkFileReaches(_ end: Int, _ path: UnsafePointer<CChar>) throws(MapError) {
+        let slot = region.slot.pointee
+        guard slot.kind == MM_FILE, let status = systemStatus(of: path),
+            UInt64(status.st_dev) == slot.device, UInt64(status.st_ino) == slot.inode
+        else { return }
+        let reached = min(Int(slot.file_offset) &+ end, Int(slot.file_size))
+        if Int(status.st_size) < reached {
+            throw MapError(
+                .msync, errno: EFAULT,
+                "the file had %1 bytes when it was mapped and has %2 now: what was behind them is gone; remap() maps it again",
+                Int(slot.file_size), Int(status.st_size))
+        }
     }
 
     /// Counts the pages of a range that are in memory: mincore(2), rounded outward to whole pages.

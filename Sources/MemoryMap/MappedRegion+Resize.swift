@@ -152,7 +152,7 @@ extension UnsafeMutablePointer<mm_slot> {
         }
     }
 
-    private func settle(_ start: UnsafeMutableRawPointer, _ extent: Int, _ size: Int) {
+    func settle(_ start: UnsafeMutableRawPointer, _ extent: Int, _ size: Int) {
         pointee.base = (start + pointee.slack).assumingMemoryBound(to: UInt8.self)
         pointee.length = size
         mm_slot_publish(self, start, extent)

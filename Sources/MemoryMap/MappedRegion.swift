@@ -180,7 +180,7 @@ extension mm_region {
 
 extension UnsafeMutablePointer<mm_slot> {
     /// What file it is. The descriptor is gone later, so this is asked once.
-    fileprivate func describe(_ status: stat?, _ descriptor: CInt) {
+    func describe(_ status: stat?, _ descriptor: CInt) {
         guard let status else {
             pointee.kind = Int32(MM_ANONYMOUS)
             (pointee.file_size, pointee.device, pointee.inode) = (0, 0, 0)

@@ -26,6 +26,12 @@ func systemStatus(_ descriptor: Descriptor) throws(MapError) -> stat {
     return status
 }
 
+/// stat(2), or nil where there is no such file or it cannot be asked.
+func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status : nil
+}
+
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
     while ftruncate(descriptor, off_t(size)) == -1 {

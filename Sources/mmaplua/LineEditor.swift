@@ -46,7 +46,9 @@ private func terminalCanEdit() -> Bool {
 }
 
 private func loadLibrary() -> Library? {
-    guard let handle = dlopen("libedit.so.2", RTLD_NOW) ?? dlopen("libedit.so.0", RTLD_NOW) else { return nil }
+    guard let handle = dlopen("libedit.so.2", RTLD_NOW) ?? dlopen("libedit.so.0", RTLD_NOW) else {
+        return nil
+    }
     return editline_find(handle)
 }
 
@@ -92,15 +94,17 @@ private func readLine(
     _ prompt: UnsafePointer<CChar>, _ line: UnsafeMutablePointer<UnsafePointer<CChar>?>,
     _ length: UnsafeMutablePointer<Int>
 ) -> host_input {
-    guard let handle = editor?.handle, let get = editor?.library.pointee.get else { return HOST_END }
+    guard let handle = editor?.handle, let library = editor?.library else { return HOST_END }
     setPrompt(prompt)
     editor?.interrupted = false
     terminal_signals_block(true)
     terminal_locale_enter()
+    // libedit by itself shows the prompt first, and a key in between would go to the terminal's own editing.
+    editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     var count: CInt = 0
-    let text = get(handle, &count)
+    let text = library.pointee.get(handle, &count)
     terminal_locale_leave()
-    leaveSignals()
+    terminal_signals_block(false)
     if editor?.interrupted == true {
         terminal_write("^C\n")
         return HOST_INTERRUPTED
@@ -111,13 +115,6 @@ private func readLine(
     line.pointee = text
     length.pointee = bytes
     return HOST_LINE
-}
-
-/// A Ctrl-C that came after the last key would otherwise end the program once it is let through.
-private func leaveSignals() {
-    guard let signals = editor?.signals else { return }
-    while terminal_signals_next(signals) != 0 {}
-    terminal_signals_block(false)
 }
 
 /// libedit marks text that takes no room on the screen by the same character on both sides; readline, and
@@ -163,6 +160,8 @@ private func answer(_ number: CInt, _ handle: OpaquePointer) -> Bool {
         terminal_signals_deliver(number)
         editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     }
+    // libedit draws from where the cursor is, as if that were the beginning of an empty line.
+    terminal_write("\r\u{1B}[K")
     editline_refresh(library, handle)
     return true
 }
@@ -170,11 +169,9 @@ private func answer(_ number: CInt, _ handle: OpaquePointer) -> Bool {
 private func complete(_ handle: OpaquePointer, _ key: CInt) -> UInt8 {
     guard let library = editor?.library, let state = editor?.state else { return UInt8(EDITLINE_FAILED) }
     let text = library.pointee.text(handle).pointee
-    // The script's own metamethods may run: in its locale, and Ctrl-C must reach them.
+    // The script's own metamethods may run, in its locale.
     terminal_locale_leave()
-    terminal_signals_block(false)
     let found = host_complete(state, text.buffer, text.cursor - text.buffer, terminal_columns())
-    terminal_signals_block(true)
     terminal_locale_enter()
     if let insertion = found.insertion {
         return UInt8(library.pointee.insert(handle, insertion) == 0 ? EDITLINE_REFRESH_LINE : EDITLINE_FAILED)

@@ -82,7 +82,8 @@ struct Options {
     }
 
     /// The rest of the argument or, where there is none, the next one, which must not look like an option.
-    private func value(of argument: UnsafeMutablePointer<CChar>, at index: inout Int) -> UnsafePointer<CChar>? {
+    private func value(of argument: UnsafeMutablePointer<CChar>, at index: inout Int) -> UnsafePointer<CChar>?
+    {
         if argument[2] != Character.end { return UnsafePointer(argument + 2) }
         index += 1
         guard index < Int(count), let next = arguments[index], next[0] != Character.dash else { return nil }

@@ -42,7 +42,7 @@ struct HostTests {
 
     @Test(arguments: [
         ["-e", "print(1)"], ["-e", "io.write(1) os.exit(0)"], ["-e", "io.write(1) os.exit(0, true)"],
-        ["--help"], ["--version"], ["-v"], ["-e", "io.write(('x'):rep(1 << 20))"],
+        ["--help"], ["--version"], ["-v"], ["-e", "io.write(string.rep(1, 1 << 20))"],
     ])
     func `output that cannot be written is an error`(arguments: [String]) throws {
         let quoted = arguments.map { "'\($0)'" }.joined(separator: " ")
@@ -92,11 +92,10 @@ struct HostTests {
             outcome.errors == """
                 \(Program.mmaplua.path): interrupted!
                 stack traceback:
-                \t[C]: in ?
                 \t(command line):1: in main chunk
                 \t[C]: in ?
 
-                """ || outcome.errors.contains("interrupted!\nstack traceback:\n"))
+                """)
         #expect(outcome.output == "status 1\n")
     }
 

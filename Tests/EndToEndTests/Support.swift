@@ -92,7 +92,11 @@ extension Program {
         sigemptyset(&defaults)
         for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&defaults, number) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        var flags = CInt(POSIX_SPAWN_SETSIGDEF)
+        // The threads that run tests have signals blocked, and a child would inherit that.
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        posix_spawnattr_setsigmask(&attributes, &blocked)
+        var flags = CInt(POSIX_SPAWN_SETSIGDEF) | CInt(POSIX_SPAWN_SETSIGMASK)
         if newSession { flags |= 0x80 /* POSIX_SPAWN_SETSID, a GNU extension */ }
         posix_spawnattr_setflags(&attributes, Int16(truncatingIfNeeded: flags))
 
@@ -236,8 +240,10 @@ final class TemporaryFolder {
         return full
     }
 
-    func contents(_ name: String) -> String? {
-        guard let file = fopen(path + "/" + name, "r") else { return nil }
+    func contents(_ name: String) -> String? { Self.contents(path: path + "/" + name) }
+
+    static func contents(path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)

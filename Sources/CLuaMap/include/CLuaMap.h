@@ -43,8 +43,14 @@ enum {
   LM_MISUSE,     /* text: the message */
   LM_CLOSED,     /* a closed buffer was used */
   LM_SYSTEM,     /* a system call failed: an error object */
-  LM_LOST        /* pages are gone: an error object; values[0]: the offset */
+  LM_LOST,       /* pages are gone: an error object; values[0]: the offset */
+  LM_INTERRUPTED /* long work was stopped by Ctrl-C */
 };
+
+/* Set by whoever wants long work to stop, as the host's handler of SIGINT does: bodies poll it, and
+   the error "interrupted!" is raised. */
+extern volatile sig_atomic_t lm_interrupt;
+static inline bool lm_is_interrupted(void) { return lm_interrupt != 0; }
 
 typedef struct lm_open_options {
   int64_t offset, length, size, advice;
@@ -96,7 +102,6 @@ LM_BODY(lm_buffer_compare);
 LM_BODY(lm_buffer_equals);
 LM_BODY(lm_buffer_mismatch);
 LM_BODY(lm_buffer_advise);
-LM_BODY(lm_buffer_sync);
 LM_BODY(lm_buffer_incore);
 LM_BODY(lm_buffer_protect);
 LM_BODY(lm_buffer_lock);
@@ -113,7 +118,10 @@ int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonn
                  const lm_open_options *_Nonnull options);
 
 void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
+/* Bodies that need the path of the file. */
 int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_sync(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 
 /* Checks the range of a dump; then prints some of it: bytes printed, or LM_FAILED. */
 int lm_dump_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump);

@@ -1,0 +1,40 @@
+/* The trampolines of what asks the kernel: madvise(2), msync(2), mincore(2), mprotect(2), mlock(2),
+   mremap(2). */
+#include "trampoline.h"
+
+static LM_TRAMPOLINE(b_advise, lm_buffer_advise)
+static LM_TRAMPOLINE(b_incore, lm_buffer_incore)
+static LM_TRAMPOLINE(b_protect, lm_buffer_protect)
+static LM_TRAMPOLINE(b_lock, lm_buffer_lock)
+static LM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
+
+/* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
+   first, so that it stays alive. */
+static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const char *)) {
+  lm_check_buffer(L);
+  luaL_checkstack(L, 4, NULL);
+  lm_push_path(L, 1);
+  lm_call call;
+  int count = body(L, &call, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+static int b_resize(lua_State *L) {
+  lua_settop(L, 2);
+  return with_path(L, lm_buffer_resize);
+}
+
+static int b_remap(lua_State *L) {
+  lua_settop(L, 1);
+  return with_path(L, lm_buffer_remap);
+}
+
+static int b_sync(lua_State *L) {
+  lua_settop(L, 5);
+  return with_path(L, lm_buffer_sync);
+}
+
+const luaL_Reg lm_original_functions[] = {{"advise", b_advise}, {"sync", b_sync}, {"incore", b_incore}, {NULL, NULL}};
+
+const luaL_Reg lm_kernel_methods[] = {{"protect", b_protect}, {"lock", b_lock},   {"unlock", b_unlock},
+                                      {"resize", b_resize},   {"remap", b_remap}, {NULL, NULL}};

@@ -1,0 +1,86 @@
+internal import CMemoryMap
+internal import Glibc
+
+extension MappedBytes {
+    /// Maps the file that is now at the path, at its present size, in place of what was mapped; a
+    /// mapping that lost pages is usable again. Handles follow as after `resize`.
+    ///
+    /// A mapping that reached the end of its file reaches the present end; another one keeps its
+    /// length as far as the file goes.
+    ///
+    /// - Throws: `misuse` for a slice and for anonymous memory, `offsetOutOfRange` where the file now
+    ///   ends before the mapping's offset, `systemCall`, `closed`. After an error everything is as it
+    ///   was.
+    package func remap(path: UnsafePointer<CChar>?) throws(MapError) {
+        var region = region
+        if mm_is_closed(&region) { throw MapError(.closed) }
+        guard region.isWhole else {
+            throw MapError(.misuse, "a slice cannot be mapped again, only its mapping")
+        }
+        let slot = region.slot
+        guard slot.pointee.kind == MM_FILE, let path else {
+            throw MapError(
+                .misuse, "only the mapping of a regular file with a known path can be mapped again")
+        }
+        let isWritten =
+            slot.pointee.protection & PROT_WRITE != 0 && MapFlags(rawValue: slot.pointee.flags).isShared
+        let descriptor = try systemOpen(path, isWritten ? O_RDWR : O_RDONLY)
+        defer { systemClose(descriptor) }
+        try slot.replace(with: descriptor)
+    }
+}
+
+extension MappedRegion {
+    /// Maps the file again at its present size: after other processes changed its size, or after
+    /// `lost`. Handles on the bytes follow.
+    ///
+    /// - Parameter path: The file.
+    /// - Throws: `misuse`, `offsetOutOfRange`, `systemCall`, `closed`.
+    public func remap(path: String) throws(MapError) {
+        let bytes = self.bytes
+        let result = path.withCString { pointer -> Result<Void, MapError> in
+            do throws(MapError) { return .success(try bytes.remap(path: pointer)) } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+}
+
+extension UnsafeMutablePointer<mm_slot> {
+    fileprivate func replace(with descriptor: CInt) throws(MapError) {
+        let status = try systemStatus(descriptor)
+        let size = Int(status.st_size)
+        let offset = Int(pointee.file_offset)
+        guard offset <= size else {
+            throw MapError(
+                .offsetOutOfRange, "the mapping starts at offset %1 and the file now has %2 bytes", offset,
+                size)
+        }
+        let reachedEnd = offset &+ pointee.length >= Int(pointee.file_size)
+        let length = reachedEnd ? size &- offset : min(pointee.length, size &- offset)
+        let slack = length == 0 ? 0 : offset & (pageSize &- 1)
+        var start: UnsafeMutableRawPointer?
+        var extent = 0
+        if length > 0 {
+            guard let needed = (slack &+ length).roundedUp(toPage: pageSize) else {
+                throw MapError(.mmap, errno: ENOMEM)
+            }
+            extent = needed
+            start = try systemMap(extent, pointee.protection, pointee.flags, descriptor, offset &- slack)
+        }
+        // The new mapping stands before the old one goes: nothing can fail from here on.
+        let old = UnsafeMutableRawPointer(bitPattern: pointee.start)
+        let oldExtent = pointee.extent
+        mm_slot_withdraw(self)
+        if let old { try? systemUnmap(old, oldExtent) }
+        pointee.slack = slack
+        describe(status, descriptor)
+        if let start {
+            settle(start, extent, length)
+        } else {
+            (pointee.base, pointee.length) = (nil, 0)
+            mm_slot_publish(self, nil, 0)
+        }
+    }
+}
