@@ -25,7 +25,8 @@
 #define mm_barrier() __asm__ volatile("" ::: "memory")
 
 /* What a mapping is, and what became of it. `stamp` changes whenever a handle must look again: on
-   loss (the lowest bit is set), on a move (+2) and at the end (+2, with a new generation). */
+   loss (the lowest bit is set), when the memory goes (+2, at the end with a new generation first) and
+   when there is other memory (+2). */
 typedef struct mm_slot {
   volatile uint64_t stamp;
   volatile uint64_t generation;
