@@ -8,6 +8,8 @@
 
 #define LM_ERROR "mmap.error"
 
+volatile sig_atomic_t lm_interrupt;
+
 /* [-0, +1, m] The text with its values put in. */
 static const char *push_text(lua_State *L, const lm_call *call) {
   luaL_Buffer b;
@@ -40,7 +42,7 @@ static int lost_argument(lua_State *L) {
   return 1;
 }
 
-/* [-?, +0, e] Raises an error object: fields call, code, errno, message, path, offset. */
+/* [-?, +0, e] Raises an error object: fields call, code, errno, message, hint, path, offset. */
 static int raise_object(lua_State *L, const lm_call *call) {
   bool lost = call->kind == LM_LOST;
   luaL_checkstack(L, 10, NULL);
@@ -59,11 +61,12 @@ static int raise_object(lua_State *L, const lm_call *call) {
       hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
                              (LUAI_UACINT)call->values[1]);
   }
+  int advice = lua_gettop(L);
   if (lua_isstring(L, path)) hint = *hint ? lua_pushfstring(L, "%s: %s", lua_tostring(L, path), hint) : lua_tostring(L, path);
   const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
                               : lua_pushfstring(L, "%s (%s)", reason, code);
   const char *what = call->call ? call->call : "access";
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 9);
   int object = lua_gettop(L);
   lua_pushstring(L, what);
   lua_setfield(L, object, "call");
@@ -73,6 +76,10 @@ static int raise_object(lua_State *L, const lm_call *call) {
   lua_setfield(L, object, "errno");
   lua_pushstring(L, message);
   lua_setfield(L, object, "message");
+  if (lua_rawlen(L, advice) > 0) {
+    lua_pushvalue(L, advice);
+    lua_setfield(L, object, "hint");
+  }
   if (lua_isstring(L, path)) {
     lua_pushvalue(L, path);
     lua_setfield(L, object, "path");
@@ -103,6 +110,11 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
     case LM_ARGUMENT: return luaL_argerror(L, call->argument, push_text(L, call));
+    case LM_INTERRUPTED:
+      /* The handler has set a hook to interrupt Lua code too: one error is enough. */
+      lm_interrupt = 0;
+      lua_sethook(L, NULL, 0, 0);
+      return luaL_error(L, "interrupted!");
     case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);

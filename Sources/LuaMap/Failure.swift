@@ -100,6 +100,7 @@ extension UnsafeMutablePointer<lm_call> {
             set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
         case .offsetOutOfRange:
             set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
+        case .interrupted: set(LM_INTERRUPTED, "")
         case .notReadable, .notWritable, .misuse:
             set(LM_MISUSE, error.hint, values.0, values.1, values.2)
         }

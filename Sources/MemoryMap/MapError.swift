@@ -23,6 +23,8 @@ public struct MapError: Error, Sendable {
         case notWritable
         /// The operation does not fit this kind of mapping.
         case misuse
+        /// Long work was stopped from outside.
+        case interrupted
     }
 
     public let kind: Kind

@@ -97,6 +97,7 @@ private func openFile(
 ) throws(MapError) -> (descriptor: CInt, isNew: Bool) {
     guard mode == .truncate else {
         do { return (try systemOpen(path, mode == .readWrite ? O_RDWR : O_RDONLY), false) } catch {
+            if error.errno == EISDIR { throw .directory }
             throw error.errno == EACCES && mode == .readWrite
                 ? error.hinting("the file may not be written; \"r\" and \"c\" need only permission to read")
                 : error
@@ -115,8 +116,13 @@ private func prepareFile(
     let status = try systemStatus(descriptor)
     var size = Int(status.st_size)
     switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR: throw MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    case S_IFREG:
+        if size == 0 && systemIsVirtual(descriptor) {
+            throw MapError(
+                .mmap, errno: ENODEV,
+                "the files of /proc and /sys have no pages to map; read them with io.open")
+        }
+    case S_IFDIR: throw .directory
     case S_IFBLK: size = try systemEnd(descriptor)
     case S_IFCHR:
         guard let length = options.length else {
@@ -195,4 +201,10 @@ private func mapFile(
         }
     }
     return region
+}
+
+extension MapError {
+    fileprivate static var directory: MapError {
+        MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    }
 }

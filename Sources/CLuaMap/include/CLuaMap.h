@@ -43,8 +43,14 @@ enum {
   LM_MISUSE,     /* text: the message */
   LM_CLOSED,     /* a closed buffer was used */
   LM_SYSTEM,     /* a system call failed: an error object */
-  LM_LOST        /* pages are gone: an error object; values[0]: the offset */
+  LM_LOST,       /* pages are gone: an error object; values[0]: the offset */
+  LM_INTERRUPTED /* long work was stopped by Ctrl-C */
 };
+
+/* Set by whoever wants long work to stop, as the host's handler of SIGINT does: bodies poll it, and
+   the error "interrupted!" is raised. */
+extern volatile sig_atomic_t lm_interrupt;
+static inline bool lm_is_interrupted(void) { return lm_interrupt != 0; }
 
 typedef struct lm_open_options {
   int64_t offset, length, size, advice;

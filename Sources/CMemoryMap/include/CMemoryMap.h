@@ -83,6 +83,10 @@ bool mm_inject_fault(const void *_Nonnull address);
 /* memmem(3) and memrchr(3), which are GNU's and so not in Swift's Glibc. */
 const void *_Nullable mm_find(const void *_Nonnull memory, size_t count, const void *_Nonnull needle, size_t length);
 const void *_Nullable mm_find_last(const void *_Nonnull memory, int byte, size_t count);
+/* How many processors this process may use; sched_getaffinity(2) is GNU's too. */
+int mm_processor_count(void);
+/* Whether a file is one of proc(5) or sysfs(5); Swift's Glibc has no fstatfs(2). */
+bool mm_is_virtual(int descriptor);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
