@@ -19,6 +19,9 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     deinit { unmapRegion(region) }
 
     /// All bytes of the mapping, from the offset that was asked for.
+    ///
+    /// The handle does not keep the mapping alive: of `MappedRegion.open(path).bytes`, with the region in
+    /// no variable, every use throws `closed`.
     public var bytes: MappedBytes { MappedBytes(region) }
 
     /// The number of bytes.
