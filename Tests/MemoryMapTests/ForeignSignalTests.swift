@@ -30,10 +30,12 @@ import Testing
             let map = try ForeignSignalTests.prepare()
             _ = try map.bytes.load(at: 0)
             let scratch = try Scratch()
-            let descriptor = open(try scratch.file("data", [1]), O_RDONLY)
+            let path = try scratch.file("data", [1])
+            let descriptor = open(path, O_RDONLY)
+            unlink(path)
+            rmdir(scratch.path)
             let foreign = mmap(nil, 8192, PROT_READ, MAP_SHARED, descriptor, 0)
-            let byte = withExtendedLifetime(scratch) { foreign?.load(fromByteOffset: 4096, as: UInt8.self) }
-            exit(Int32(byte ?? 0))
+            exit(Int32(foreign?.load(fromByteOffset: 4096, as: UInt8.self) ?? 0))
         }
     }
 
