@@ -46,10 +46,11 @@ private func range<T>(_ body: () throws(MapError) -> T) throws(Failure) -> T {
 func lm_lines_find(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
-    let status = walk.pointee.find(line)
-    if status == .found { return 1 }
-    if status == .end { return 0 }
-    return slowLine(L, call, walk, line)
+    switch walk.pointee.find(line) {
+    case .found: return 1
+    case .end: return 0
+    default: return slowLine(L, call, walk, line)
+    }
 }
 
 @inline(never)

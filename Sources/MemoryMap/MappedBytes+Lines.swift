@@ -24,7 +24,7 @@ package enum ScanStatus: Int32 {
 }
 
 /// How many bytes are searched at once before somebody may ask to stop.
-package let scanWindow = 1 << 20
+package var scanWindow: Int { 1 << 20 }
 
 extension mm_lines {
     /// Starts a walk over a range.
@@ -41,10 +41,14 @@ extension mm_lines {
             region: current.region, position: offset, end: offset &+ range.count, separator: separator)
     }
 
-    /// The next line, if it ends within the window. The walk does not go on by itself: the caller
+    /// The next line, if it ends within `scanWindow` bytes. The walk does not go on by itself: the caller
     /// sets `position` to `line.next` when it has what it wants.
+    package mutating func find(_ line: UnsafeMutablePointer<mm_line>) -> ScanStatus {
+        find(line, window: scanWindow)
+    }
+
     @inline(__always)
-    package mutating func find(_ line: UnsafeMutablePointer<mm_line>, window: Int = scanWindow) -> ScanStatus {
+    private mutating func find(_ line: UnsafeMutablePointer<mm_line>, window: Int) -> ScanStatus {
         guard mm_is_current(&region), mm_is_readable(&region), let base = region.base else {
             // An empty mapping has no base.
             return mm_is_current(&region) && position >= end ? .end : .changed

@@ -17,20 +17,24 @@ extension mm_rows {
     /// `mm_finish_row`.
     ///
     /// - Parameter row: Where the row is; to be begun with `mm_begin_row`.
-    /// - Returns: How many fields were found, or a negative `ScanStatus`. `row.complete` says whether
-    ///   they were the last.
+    /// - Returns: How many fields were found; `row.complete` says whether they were the last. A negative
+    ///   number where something is in the way: the scan that polls says what.
     package mutating func scan(
         _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_field>, _ room: Int
     ) -> Int32 {
         guard mm_is_current(&region), mm_is_readable(&region), let base = region.base else {
             return ScanStatus.changed.rawValue
         }
+        let before = row.pointee
         var scanner = RowScanner(&self, base, row)
         let count = scanner.scan(found, room) { _ in false }
-        return mm_was_intact(&region) ? count : ScanStatus.changed.rawValue
+        if count >= 0 && mm_was_intact(&region) { return count }
+        // The other scan begins at the same place.
+        row.pointee = before
+        return ScanStatus.changed.rawValue
     }
 
-    /// As `scan`, however long the fields are.
+    /// As `scan`, however long the fields are; returns a negative `ScanStatus` where the row is malformed.
     ///
     /// - Parameter poll: Asked every `scanWindow` bytes; false stops the search.
     /// - Throws: `closed`, `lost`, `notReadable`; `misuse` where the buffer is now too short.

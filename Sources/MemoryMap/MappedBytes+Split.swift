@@ -52,7 +52,9 @@ extension mm_separator {
     fileprivate var overlapsItself: Bool {
         withUnsafeBytes(of: bytes) { all in
             let bytes = all.prefix(Int(count))
-            return (1..<max(1, bytes.count)).contains { bytes.dropFirst($0).elementsEqual(bytes.dropLast($0)) }
+            return (1..<max(1, bytes.count)).contains { step in
+                bytes.dropFirst(step).elementsEqual(bytes.dropLast(step))
+            }
         }
     }
 }
