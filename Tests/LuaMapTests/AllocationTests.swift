@@ -86,9 +86,9 @@ struct Allocator {
         b:protect(1); b:protect(3); b:lock(); b:unlock(); b:resize(5 * page); b:resize(3 * page); b:remap()
         b:advise(0, page, "willneed"); b:sync(true); b:incore()
         assert(b:equals(b) and not b:mismatch(b))
-        a:copy(0, '1;a;"b""c"\n2;' .. ("long"):rep(30) .. ';x\n')
+        a:copy(0, '1;a;"b""c"\\n2;' .. ("long"):rep(30) .. ';x\\n')
         for line in a:lines { length = 100, keep = true } do text = line end
-        for n, x, y in a:fields(";", { "integer", "string", "string?" }, { csv = true, length = 30 }) do text = n .. x .. y end
+        for n, x, y in a:fields(";", { "integer", "string", "string?" }, { csv = true, length = 30 }) do text = n .. x .. (y or '') end
         for _, piece in ipairs(a:split(3)) do text = piece:string() end
         for _, wrong in ipairs {
           function() a:fields(";", { "number", "number" })() end, function() a:lines { sep = "" } end,
