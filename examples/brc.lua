@@ -26,7 +26,8 @@ local function generate(rows, path)
     local station = stations[math.random(#stations)]
     -- The sum of three is about normally distributed.
     local deviation = 12 * (math.random() + math.random() + math.random() - 1.5)
-    block[#block + 1] = ("%s;%.1f\n"):format(station.name, station.mean + deviation)
+    local tenths = math.floor((station.mean + deviation) * 10)
+    block[#block + 1] = ("%s;%.1f\n"):format(station.name, tenths / 10)
     if #block == 10000 or i == rows then
       assert(file:write(table.concat(block)))
       block = {}
