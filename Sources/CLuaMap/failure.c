@@ -19,6 +19,11 @@ static const char *push_text(lua_State *L, const lm_call *call) {
       char digits[32];
       luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[p[1] - '1']));
       p++;
+    } else if (*p == '%' && p[1] == 'f') {
+      char digits[40];
+      double value = mm_double_of_bits((uint64_t)call->values[0]);
+      luaL_addlstring(&b, digits, (size_t)lua_number2str(digits, sizeof digits, value));
+      p++;
     } else {
       luaL_addchar(&b, *p);
     }
