@@ -150,22 +150,25 @@ void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, 
                    const luaL_Reg *const *capabilities, size_t count) {
   luaL_newmetatable(L, name);
   luaL_setfuncs(L, metamethods, 0);
-  lua_createtable(L, 0, 64);
-  for (size_t i = 0; i < count; i++) luaL_setfuncs(L, capabilities[i], 0);
-  lua_pushvalue(L, -1);
-  /* For whoever lists the methods, as completion does. */
-  lua_setfield(L, -3, "__methods");
-  lua_pushcclosure(L, index, 1);
-  lua_setfield(L, -2, "__index");
   lua_pushstring(L, name);
   lua_setfield(L, -2, "__metatable");
-  lua_pop(L, 1);
+  lua_createtable(L, 0, 64);
+  for (size_t i = 0; i < count; i++) luaL_setfuncs(L, capabilities[i], 0);
+  /* For whoever lists the methods, as completion does. */
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__methods");
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, index, 1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
 }
 
 void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
-                                                 lm_view_makers};
+                                                 lm_number_methods, lm_view_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
+  lm_add_accessors(L);
+  lua_pop(L, 1);
 }

@@ -44,7 +44,7 @@ void lm_permissions(const lm_description *d, char text[5]);
 /* [-0, +0, m] What is known about the buffer or view at the index into the table on top. */
 void lm_set_description(lua_State *L, const lm_description *d, int index);
 
-/* [-0, +0, m] A metatable: `index` gets the table of methods as its upvalue. */
+/* [-0, +1, m] A metatable, and its table of methods on top: `index` has that as its upvalue. */
 void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
                    const luaL_Reg *const *capabilities, size_t count);
 
@@ -66,7 +66,9 @@ void lm_open_buffer(lua_State *L);
 void lm_open_view(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_view_makers[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[];
+/* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
+void lm_add_accessors(lua_State *L);
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 

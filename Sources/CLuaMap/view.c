@@ -89,4 +89,5 @@ void lm_open_view(lua_State *L) {
                                          {"__gc", v_close},          {"__close", v_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {methods};
   lm_open_class(L, LM_VIEW, metamethods, v_index, capabilities, sizeof capabilities / sizeof *capabilities);
+  lua_pop(L, 1);
 }

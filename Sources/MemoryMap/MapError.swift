@@ -35,7 +35,7 @@ public struct MapError: Error, Sendable {
     /// The `errno` of that call, 0 otherwise.
     public let errno: CInt
     /// What to do about it, as a template: `%1`, `%2` and `%3` stand for the values, `%f` for the first
-    /// one as the bits of a double.
+    /// one as the bits of a double, `%c` for the first one as a character.
     package let hint: StaticString
     package let values: (Int, Int, Int)
 
@@ -92,6 +92,9 @@ extension MapError: CustomStringConvertible {
             case (true, "1"): (result, isPlaceholder) = (result + "\(values.0)", false)
             case (true, "2"): (result, isPlaceholder) = (result + "\(values.1)", false)
             case (true, "3"): (result, isPlaceholder) = (result + "\(values.2)", false)
+            case (true, "c"):
+                let scalar = Unicode.Scalar(UInt8(truncatingIfNeeded: values.0))
+                (result, isPlaceholder) = (result + String(Character(scalar)), false)
             case (true, "f"):
                 let number = Double(bitPattern: UInt64(bitPattern: Int64(values.0)))
                 (result, isPlaceholder) = (result + "\(number)", false)
