@@ -146,21 +146,27 @@ const luaL_Reg lm_byte_methods[] = {
     {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
     {"unmap", b_close},     {NULL, NULL}};
 
+/* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
+   names fall together, the one that came first is found at once and the other behind it. So the two that
+   are looked up for each element come first, into a table that never grows. */
 void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
                    const luaL_Reg *const *capabilities, size_t count) {
-  luaL_newmetatable(L, name);
-  luaL_setfuncs(L, metamethods, 0);
-  lua_pushstring(L, name);
-  lua_setfield(L, -2, "__metatable");
+  lua_createtable(L, 0, 16);
   lua_createtable(L, 0, 64);
   for (size_t i = 0; i < count; i++) luaL_setfuncs(L, capabilities[i], 0);
-  /* For whoever lists the methods, as completion does. */
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__methods");
   lua_pushvalue(L, -1);
   lua_pushcclosure(L, index, 1);
   lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
+  lua_insert(L, -2);
+  luaL_setfuncs(L, metamethods, 0);
+  /* For whoever lists the methods, as completion does. */
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "__methods");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable");
+  lua_setfield(L, LUA_REGISTRYINDEX, name);
 }
 
 void lm_open_buffer(lua_State *L) {

@@ -46,7 +46,7 @@ static const char *code_name(int error) {
   return name ? name : "EUNKNOWN";
 }
 
-/* [-?, +0, e] Raises an error object: fields call, code, errno, message, path, offset. */
+/* [-?, +0, e] Raises an error object: fields call, code, errno, message, hint, path, offset. */
 static int raise_object(lua_State *L, const lm_call *call) {
   bool lost = call->kind == LM_LOST;
   luaL_checkstack(L, 10, NULL);
@@ -65,11 +65,12 @@ static int raise_object(lua_State *L, const lm_call *call) {
       hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
                              (LUAI_UACINT)call->values[1]);
   }
+  int advice = lua_gettop(L);
   if (lua_isstring(L, path)) hint = *hint ? lua_pushfstring(L, "%s: %s", lua_tostring(L, path), hint) : lua_tostring(L, path);
   const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
                               : lua_pushfstring(L, "%s (%s)", reason, code);
   const char *what = call->call ? call->call : "access";
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 9);
   int object = lua_gettop(L);
   lua_pushstring(L, what);
   lua_setfield(L, object, "call");
@@ -79,6 +80,10 @@ static int raise_object(lua_State *L, const lm_call *call) {
   lua_setfield(L, object, "errno");
   lua_pushstring(L, message);
   lua_setfield(L, object, "message");
+  if (lua_rawlen(L, advice) > 0) {
+    lua_pushvalue(L, advice);
+    lua_setfield(L, object, "hint");
+  }
   if (lua_isstring(L, path)) {
     lua_pushvalue(L, path);
     lua_setfield(L, object, "path");

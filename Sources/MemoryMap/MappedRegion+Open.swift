@@ -73,6 +73,12 @@ package func openRegion(
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
+    // Before the file is emptied: what cannot be mapped then must not cost its contents.
+    if mode == .truncate {
+        let end = options.grow ? options.offset.addingReportingOverflow(options.length ?? 0) : (partialValue: 0, overflow: false)
+        if end.overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
+        _ = try partLength(options, fileSize: max(options.size, end.partialValue))
+    }
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {
@@ -89,6 +95,7 @@ private func openFile(
 ) throws(MapError) -> (descriptor: CInt, isNew: Bool) {
     guard mode == .truncate else {
         do { return (try systemOpen(path, mode == .readWrite ? O_RDWR : O_RDONLY), false) } catch {
+            if error.errno == EISDIR { throw .directory }
             throw error.errno == EACCES && mode == .readWrite
                 ? error.hinting("the file may not be written; \"r\" and \"c\" need only permission to read")
                 : error
@@ -107,8 +114,13 @@ private func prepareFile(
     let status = try systemStatus(descriptor)
     var size = Int(status.st_size)
     switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR: throw MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    case S_IFREG:
+        if size == 0 && systemIsVirtual(descriptor) {
+            throw MapError(
+                .mmap, errno: ENODEV,
+                "the files of /proc and /sys have no pages to map; read them with io.open")
+        }
+    case S_IFDIR: throw .directory
     case S_IFBLK: size = try systemEnd(descriptor)
     case S_IFCHR:
         guard let length = options.length else {
@@ -151,9 +163,8 @@ private func growFile(
     return end
 }
 
-private func mapFile(
-    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int
-) throws(MapError) -> mm_region {
+/// The bytes to map of a file of a size.
+private func partLength(_ options: OpenOptions, fileSize size: Int) throws(MapError) -> Int {
     guard options.offset >= 0, options.offset <= size else {
         throw MapError(
             .offsetOutOfRange, "offset %1 is out of range: the file has %2 bytes", options.offset, size)
@@ -165,6 +176,13 @@ private func mapFile(
             "length %1 is out of range: the file has %2 bytes from offset %3 (grow = true extends it in mode \"r+\")",
             length, size &- options.offset, options.offset)
     }
+    return length
+}
+
+private func mapFile(
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int
+) throws(MapError) -> mm_region {
+    let length = try partLength(options, fileSize: size)
     var flags = mode.flags
     if options.populate { flags.insert(.populate) }
     if length == 0 {
@@ -181,4 +199,10 @@ private func mapFile(
         }
     }
     return region
+}
+
+extension MapError {
+    fileprivate static var directory: MapError {
+        MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    }
 }

@@ -214,7 +214,7 @@ private func hintMap(_ error: MapError, _ flags: MapFlags) -> MapError {
     case ENODEV: error.hinting("this kind of file has no pages to map")
     case ENOMEM:
         error.hinting(
-            "no address space or memory left, or more than vm.max_map_count mappings; close what is not needed"
+            "no address space or memory left (\"ulimit -v\"), or more than vm.max_map_count mappings; close what is not needed"
         )
     case EAGAIN: hintLimit(error)
     case EINVAL where flags.isDisjoint(with: [.shared, .private]):
