@@ -17,12 +17,17 @@ static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
 static LM_TRAMPOLINE(b_close, lm_buffer_close)
 
+void lm_set_metatable(lua_State *L, const char *name) {
+  if (luaL_getmetatable(L, name) != LUA_TTABLE) luaL_error(L, "the registry's '%s' was replaced", name);
+  lua_setmetatable(L, -2);
+}
+
 lm_buffer *lm_new_buffer(lua_State *L) {
   lm_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
   memset(buffer, 0, sizeof *buffer);
   buffer->region.slot = mm_closed_slot();
   buffer->self = buffer;
-  luaL_setmetatable(L, LM_BUFFER);
+  lm_set_metatable(L, LM_BUFFER);
   return buffer;
 }
 

@@ -75,7 +75,9 @@ package func openRegion(
     }
     // Before the file is emptied: what cannot be mapped then must not cost its contents.
     if mode == .truncate {
-        let end = options.grow ? options.offset.addingReportingOverflow(options.length ?? 0) : (partialValue: 0, overflow: false)
+        let end =
+            options.grow
+            ? options.offset.addingReportingOverflow(options.length ?? 0) : (partialValue: 0, overflow: false)
         if end.overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
         _ = try partLength(options, fileSize: max(options.size, end.partialValue))
     }

@@ -28,8 +28,11 @@ import Testing
                 failure { () throws(MapError) in try bytes.protect(.read) },
                 failure { () throws(MapError) in try bytes.resize(5, path: nil) },
                 failure { () throws(MapError) in try bytes.remap(path: nil) },
-                failure { () throws(MapError) in try [1].lend { r throws(MapError) in _ = try bytes.find(r) } },
-                failure { () throws(MapError) in try [1].lend { r throws(MapError) in _ = try bytes.compare(r) } },
+                failure { () throws(MapError) in try [1].lend { r throws(MapError) in _ = try bytes.find(r) }
+                },
+                failure { () throws(MapError) in
+                    try [1].lend { r throws(MapError) in _ = try bytes.compare(r) }
+                },
             ]
             for refusal in refused { #expect(refusal?.kind == .closed) }
             #expect(bytes.count == 0)
