@@ -50,6 +50,8 @@ void lm_push_path(lua_State *L, int index) {
 }
 
 void lm_keep_mapping(lua_State *L, int index) {
+  /* Again: a finalizer that ran when the new one was made may have put something else there. */
+  if (!lm_buffer_at(L, index) && !lm_view_at(L, index)) luaL_typeerror(L, index, LM_BUFFER);
   lua_getiuservalue(L, index, 1);
   if (!lm_buffer_at(L, -1)) {
     lua_pop(L, 1);

@@ -16,6 +16,12 @@ volatile sig_atomic_t lm_interrupt;
 static const char *push_text(lua_State *L, const lm_call *call) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
+  if (call->element) {
+    char digits[32];
+    luaL_addstring(&b, "element ");
+    luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[1]));
+    luaL_addstring(&b, ": ");
+  }
   for (const char *p = call->text ? call->text : ""; *p; p++) {
     if (*p == '%' && p[1] >= '1' && p[1] <= '3') {
       char digits[32];
@@ -51,7 +57,9 @@ static int lost_argument(lua_State *L) {
   int top = lua_gettop(L);
   for (int i = 1; i <= top; i++) {
     const lm_buffer *buffer = lm_buffer_at(L, i);
-    if (buffer && !mm_is_closed(&buffer->region) && mm_is_lost(&buffer->region)) return i;
+    const lm_view *view = lm_view_at(L, i);
+    const mm_region *region = buffer ? &buffer->region : view ? &view->elements.region : NULL;
+    if (region && !mm_is_closed(region) && mm_is_lost(region)) return i;
   }
   return 1;
 }

@@ -35,7 +35,7 @@ lm_buffer *lm_check_buffer(lua_State *L);
 lm_view *lm_new_view(lua_State *L);
 lm_view *lm_check_view(lua_State *L);
 
-/* [-0, +0, –] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
+/* [-0, +0, e] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
    or view at the index. */
 void lm_keep_mapping(lua_State *L, int index);
 

@@ -14,7 +14,7 @@ lm_view *lm_new_view(lua_State *L) {
   view->elements.region.slot = mm_closed_slot();
   view->elements.stride = 1;
   view->self = view;
-  luaL_setmetatable(L, LM_VIEW);
+  lm_set_metatable(L, LM_VIEW);
   return view;
 }
 

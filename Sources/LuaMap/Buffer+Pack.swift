@@ -9,8 +9,8 @@ internal import MemoryMap
 /// calls again then. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
 func lm_buffer_unpack(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePointer<lm_unpacking>) -> CInt {
-    if progress.pointee.format.next == nil, let buffer = lm_buffer_at(L, 1),
-        let format = lm_string_at(L, 2, &progress.pointee.length)
+    if !progress.pointee.started, let buffer = lm_buffer_at(L, 1),
+        let format = lm_string_at(L, 2, &progress.pointee.consumed)
     {
         let results = unpackNumbers(L, buffer, format, progress)
         if results > 0 { return results }
@@ -98,10 +98,9 @@ private func unpackNumbers(
         position &+= size
         item = next
     }
-    progress.pointee.format = mm_format(
-        next: item, alignment: 1, isLittle: (order == native) == (1.littleEndian == 1))
-    progress.pointee.position = Int64(bitPattern: position)
-    progress.pointee.results = results
+    progress.pointee = lm_unpacking(
+        started: true, isLittle: (order == native) == (1.littleEndian == 1), alignment: 1, results: results,
+        consumed: item - format, position: Int64(bitPattern: position))
     return 0
 }
 
@@ -110,18 +109,21 @@ private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePo
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        if progress.pointee.format.next == nil {
-            progress.pointee.format = try arguments.packFormat(2).state
-            progress.pointee.position = Int64(try arguments.integer(3, default: 0))
+        if !progress.pointee.started {
+            progress.pointee = lm_unpacking(
+                started: true, isLittle: 1.littleEndian == 1, alignment: 1, results: 0, consumed: 0,
+                position: Int64(try arguments.integer(3, default: 0)))
         }
+        let (format, start) = try arguments.packFormat(2, progress.pointee)
         let offset = Int(progress.pointee.position)
         let (current, rest) = try about(3) { () throws(MapError) in try bytes.readable(offset, nil) }
         var reader = Unpacker(
-            bytes: rest, offset: offset, format: PackFormat(progress.pointee.format), state: L,
-            results: progress.pointee.results)
+            bytes: rest, offset: offset, format: format, state: L, results: progress.pointee.results)
         let string = try reader.run()
         progress.pointee.position = Int64(offset &+ reader.position)
-        progress.pointee.format = reader.format.state
+        progress.pointee.isLittle = reader.format.state.isLittle
+        progress.pointee.alignment = reader.format.state.alignment
+        progress.pointee.consumed = reader.format.state.next.map { $0 - start } ?? 0
         progress.pointee.results = reader.results
         if let string {
             progress.pointee.results &+= 1
@@ -265,5 +267,18 @@ extension Arguments {
             throw Failure(type: "string", argument: index)
         }
         return PackFormat(format: format)
+    }
+
+    /// The format where an unpack left it, and where it begins.
+    fileprivate func packFormat(
+        _ index: Int32, _ progress: lm_unpacking
+    ) throws(Failure) -> (PackFormat, UnsafePointer<CChar>) {
+        var count = 0
+        guard let format = lm_string_at(state, index, &count), progress.consumed <= count else {
+            throw Failure(type: "string", argument: index)
+        }
+        let place = mm_format(
+            next: format + progress.consumed, alignment: progress.alignment, isLittle: progress.isLittle)
+        return (PackFormat(place), format)
     }
 }

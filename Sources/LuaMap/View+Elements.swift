@@ -107,7 +107,8 @@ func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
         do throws(MapError) {
             try elements.copy(from: source, at: index, saturating: saturates, poll: monitor.goesOn)
         } catch {
-            throw Failure(error, argument: error.kind == .valueOutOfRange ? 3 : 0)
+            throw error.kind == .valueOutOfRange
+                ? Failure(error, element: error.values.1, argument: 3) : Failure(error)
         }
         lua_pushinteger(L, lua_Integer(source.count))
         return 1

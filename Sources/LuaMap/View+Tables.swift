@@ -86,8 +86,10 @@ private func storable(
     switch value.kind {
     case Int32(LM_VALUE_INTEGER): number = .integer(Int64(bitPattern: value.bits))
     case Int32(LM_VALUE_FLOAT): number = .float(Double(bitPattern: value.bits))
-    default: throw Failure("element %1 of the table is not a number", argument: 3, k)
+    default: throw Failure("element %1: not a number", argument: 3, k)
     }
     if saturates { return type.saturatedBits(of: number) }
-    return try about(3) { () throws(MapError) in try type.bits(of: number) }
+    do throws(MapError) { return try type.bits(of: number) } catch {
+        throw Failure(error, element: k, argument: 3)
+    }
 }
