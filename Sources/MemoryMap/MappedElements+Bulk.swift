@@ -1,4 +1,4 @@
-package import CMemoryMap
+internal import CMemoryMap
 internal import Glibc
 
 /// Elements that one thread takes at a time.
