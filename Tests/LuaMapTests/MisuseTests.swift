@@ -118,7 +118,7 @@ import Testing
                       for i = 1, accepts and 0 or (values.n or #values) do
                         local a = arguments(entry)
                         a[place] = values[i]
-                                    local shown = kind == "f" and "FILE*" or kind == "b" and "mmap.buffer" or type(values[i])
+                        local shown = kind == "f" and "FILE*" or kind == "b" and "mmap.buffer" or type(values[i])
                         local ok, message = pcall(call, table.unpack(a, 1, a.n))
                         local where = ("%s, argument %d, %s: %s"):format(entry[1], place, shown, tostring(message))
                         assert(not ok, where)
