@@ -12,6 +12,7 @@ static LM_TRAMPOLINE(b_copy, lm_buffer_copy)
 static LM_TRAMPOLINE(b_fill, lm_buffer_fill)
 static LM_TRAMPOLINE(b_find, lm_buffer_find)
 static LM_TRAMPOLINE(b_rfind, lm_buffer_rfind)
+static LM_TRAMPOLINE(b_count, lm_buffer_count)
 static LM_TRAMPOLINE(b_compare, lm_buffer_compare)
 static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
@@ -137,7 +138,7 @@ const luaL_Reg lm_byte_methods[] = {
     {"string", b_string},   {"copy", b_copy},       {"fill", b_fill},         {"slice", b_slice},
     {"find", b_find},       {"rfind", b_rfind},     {"compare", b_compare},   {"equals", b_equals},
     {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
-    {"unmap", b_close},     {NULL, NULL}};
+    {"unmap", b_close},     {"count", b_count},     {NULL, NULL}};
 
 void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},

@@ -49,5 +49,6 @@ void lm_open_buffer(lua_State *L);
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
+extern const luaL_Reg lm_work_functions[];
 
 #endif

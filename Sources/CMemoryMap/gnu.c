@@ -1,4 +1,4 @@
-/* Functions of the C library that Swift cannot call: variadic ones and GNU's own. */
+/* Functions of the C library that Swift cannot call: variadic ones and GNU's own; and the compiler's. */
 #include "CMemoryMap.h"
 
 #include <sched.h>
@@ -18,4 +18,13 @@ void *mm_mremap(void *address, size_t old_extent, size_t new_extent) {
 int mm_processor_count(void) {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+bool mm_has_avx2(void) {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+#else
+  return false;
+#endif
 }

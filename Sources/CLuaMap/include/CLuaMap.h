@@ -98,6 +98,7 @@ LM_BODY(lm_buffer_copy);
 LM_BODY(lm_buffer_fill);
 LM_BODY(lm_buffer_find);
 LM_BODY(lm_buffer_rfind);
+LM_BODY(lm_buffer_count);
 LM_BODY(lm_buffer_compare);
 LM_BODY(lm_buffer_equals);
 LM_BODY(lm_buffer_mismatch);
@@ -134,5 +135,7 @@ void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull desc
 int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
+
+#include "lm_work.h"
 
 #endif

@@ -84,6 +84,8 @@ const void *_Nullable mm_find(const void *_Nonnull memory, size_t count, const v
 const void *_Nullable mm_find_last(const void *_Nonnull memory, int byte, size_t count);
 /* How many processors this process may use; sched_getaffinity(2) is GNU's too. */
 int mm_processor_count(void);
+/* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
+bool mm_has_avx2(void);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
