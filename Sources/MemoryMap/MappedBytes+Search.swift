@@ -211,3 +211,9 @@ private struct Haystack {
         return total
     }
 }
+
+/// Where the first zero byte is, or nil.
+package func firstZero(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let start = bytes.baseAddress, let found = memchr(start, 0, bytes.count) else { return nil }
+    return UnsafeRawPointer(found) - start
+}
