@@ -67,6 +67,8 @@ void lm_open_view(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[];
+/* Those of views. */
+extern const luaL_Reg lm_reduce_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The functions that the original has in its module; they are methods too. */
