@@ -28,15 +28,34 @@ private struct Search {
 
     /// The positions of a block where both bytes stand: 0xff in each.
     @inline(__always)
-    func candidates(_ p: UnsafeRawPointer) -> SIMD8<UInt64> {
+    func candidates(_ p: UnsafeRawPointer) -> Lanes64 {
         let mask = (block(p + needle.first) .== first) .& (block(p + needle.second) .== second)
-        return unsafeBitCast(mask, to: SIMD8<UInt64>.self)
+        return unsafeBitCast(mask, to: Lanes64.self)
     }
 
-    /// Whether a candidate is the needle.
+    /// Whether a candidate is the needle. Short ones are compared by two words that may overlap: the
+    /// call of memcmp(3) would take longer.
     @inline(__always)
     func stands(_ p: UnsafeRawPointer) -> Bool {
-        needle.count <= 2 || memcmp(p, needle.start, needle.count) == 0
+        switch needle.count {
+        case 0...2: true
+        case 3: areEqual(p, UInt16.self)
+        case 4...7: areEqual(p, UInt32.self)
+        case 8...16: areEqual(p, UInt64.self)
+        default: memcmp(p, needle.start, needle.count) == 0
+        }
+    }
+
+    @inline(__always)
+    private func areEqual<Word: FixedWidthInteger & BitwiseCopyable>(_ p: UnsafeRawPointer, _: Word.Type)
+        -> Bool
+    {
+        let last = needle.count &- MemoryLayout<Word>.size
+        let first = p.loadUnaligned(as: Word.self) ^ needle.start.loadUnaligned(as: Word.self)
+        let second =
+            p.loadUnaligned(fromByteOffset: last, as: Word.self)
+            ^ needle.start.loadUnaligned(fromByteOffset: last, as: Word.self)
+        return first | second == 0
     }
 
     /// For the positions that a block does not fit over.
@@ -47,17 +66,17 @@ private struct Search {
 }
 
 @inline(__always)
-private func isZero(_ v: SIMD8<UInt64>) -> Bool {
+private func isZero(_ v: Lanes64) -> Bool {
     (v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]) == 0
 }
 
 /// One bit for each byte that is 0xff.
 @inline(__always)
-private func bits(_ v: SIMD8<UInt64>, _ lane: Int) -> UInt64 { v[lane] & 0x0101_0101_0101_0101 }
+private func bits(_ v: Lanes64, _ lane: Int) -> UInt64 { v[lane] & 0x0101_0101_0101_0101 }
 
 func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int {
     let pattern = Block(repeating: sought)
-    var total = SIMD8<UInt64>()
+    var total = Lanes64()
     var i = 0
     let whole = count & ~(blockSize &- 1)
     while i < whole {
@@ -68,7 +87,7 @@ func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int 
             lanes &-= unsafeBitCast(block(bytes + i) .== pattern, to: Block.self)
             i &+= blockSize
         }
-        total &+= widened(lanes)
+        total &+= halved32(halved16(halved8(unsafeBitCast(lanes, to: Lanes64.self))))
     }
     var result = Int(truncatingIfNeeded: reduced(total))
     while i < count {

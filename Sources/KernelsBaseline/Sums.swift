@@ -4,50 +4,50 @@ internal import Kernels
 // zero, and the shift is taken off at the end.
 
 @inline(__always)
-private func lanes(_ p: UnsafeRawPointer, _ flip: UInt64) -> SIMD8<UInt64> {
-    p.loadUnaligned(as: SIMD8<UInt64>.self) ^ SIMD8<UInt64>(repeating: flip)
+private func lanes(_ p: UnsafeRawPointer, _ flip: UInt64) -> Lanes64 {
+    p.loadUnaligned(as: Lanes64.self) ^ Lanes64(repeating: flip)
 }
 
 /// Sums the whole blocks of 64 bytes; returns the bytes done.
 @inline(__always)
-private func sum8(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout SIMD8<UInt64>) -> Int {
+private func sum8(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout Lanes64) -> Int {
     var i = 0
     let whole = size & ~63
     while i < whole {
         // Two bytes a round into 16 bits: 128 rounds fit.
         let end = min(i &+ 128 &* 64, whole)
-        var sums = SIMD32<UInt16>()
+        var sums = Lanes64()
         while i < end {
-            sums &+= halved(unsafeBitCast(lanes(p + i, flip), to: SIMD64<UInt8>.self))
+            sums &+= halved8(lanes(p + i, flip))
             i &+= 64
         }
-        total &+= widened(sums)
+        total &+= halved32(halved16(sums))
     }
     return i
 }
 
 @inline(__always)
-private func sum16(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout SIMD8<UInt64>) -> Int {
+private func sum16(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout Lanes64) -> Int {
     var i = 0
     let whole = size & ~63
     while i < whole {
         // Two numbers a round into 32 bits: 32,768 rounds fit.
         let end = min(i &+ 32768 &* 64, whole)
-        var sums = SIMD16<UInt32>()
+        var sums = Lanes64()
         while i < end {
-            sums &+= halved(unsafeBitCast(lanes(p + i, flip), to: SIMD32<UInt16>.self))
+            sums &+= halved16(lanes(p + i, flip))
             i &+= 64
         }
-        total &+= widened(sums)
+        total &+= halved32(sums)
     }
     return i
 }
 
 @inline(__always)
-private func sum32(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout SIMD8<UInt64>) -> Int {
+private func sum32(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout Lanes64) -> Int {
     var i = 0
     while i &+ 64 <= size {
-        total &+= widened(unsafeBitCast(lanes(p + i, flip), to: SIMD16<UInt32>.self))
+        total &+= halved32(lanes(p + i, flip))
         i &+= 64
     }
     return i
@@ -56,14 +56,15 @@ private func sum32(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: 
 /// Their lower and their upper halves are summed apart.
 @inline(__always)
 private func sum64(
-    _ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ low: inout SIMD8<UInt64>,
-    _ high: inout SIMD8<UInt64>
+    _ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ low: inout Lanes64, _ high: inout Lanes64
 ) -> Int {
+    let mask = Lanes64(repeating: 0xffff_ffff)
+    let shift = Lanes64(repeating: 32)
     var i = 0
     while i &+ 64 <= size {
         let x = lanes(p + i, flip)
-        low &+= x & 0xffff_ffff
-        high &+= x &>> 32
+        low &+= x & mask
+        high &+= x &>> shift
         i &+= 64
     }
     return i
@@ -108,8 +109,8 @@ func sum(_ type: Int32, _ p: UnsafeRawPointer, _ count: Int, _ out: UnsafeMutabl
     guard let type = Element.numbered(type) else { return }
     let size = count &* type.size
     let isSigned = type.isSigned
-    var low = SIMD8<UInt64>()
-    var high = SIMD8<UInt64>()
+    var low = Lanes64()
+    var high = Lanes64()
     var wide = Wide()
     switch type {
     case .u8, .i8:
