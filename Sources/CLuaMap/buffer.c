@@ -12,6 +12,7 @@ static LM_TRAMPOLINE(b_copy, lm_buffer_copy)
 static LM_TRAMPOLINE(b_fill, lm_buffer_fill)
 static LM_TRAMPOLINE(b_find, lm_buffer_find)
 static LM_TRAMPOLINE(b_rfind, lm_buffer_rfind)
+static LM_TRAMPOLINE(b_count, lm_buffer_count)
 static LM_TRAMPOLINE(b_compare, lm_buffer_compare)
 static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
@@ -151,7 +152,7 @@ const luaL_Reg lm_byte_methods[] = {
     {"string", b_string},   {"copy", b_copy},       {"fill", b_fill},         {"slice", b_slice},
     {"find", b_find},       {"rfind", b_rfind},     {"compare", b_compare},   {"equals", b_equals},
     {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
-    {"unmap", b_close},     {NULL, NULL}};
+    {"unmap", b_close},     {"count", b_count},     {NULL, NULL}};
 
 /* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
    names fall together, the one that came first is found at once and the other behind it. So the two that

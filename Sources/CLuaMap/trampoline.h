@@ -71,11 +71,14 @@ void lm_open_view(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[];
+/* Those of views. */
+extern const luaL_Reg lm_reduce_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */
 extern const luaL_Reg lm_element_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
+extern const luaL_Reg lm_work_functions[];
 
 #endif

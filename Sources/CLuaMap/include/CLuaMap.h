@@ -99,6 +99,7 @@ LM_BODY(lm_buffer_copy);
 LM_BODY(lm_buffer_fill);
 LM_BODY(lm_buffer_find);
 LM_BODY(lm_buffer_rfind);
+LM_BODY(lm_buffer_count);
 LM_BODY(lm_buffer_compare);
 LM_BODY(lm_buffer_equals);
 LM_BODY(lm_buffer_mismatch);
@@ -138,5 +139,7 @@ const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnul
 
 #include "lm_numbers.h"
 #include "lm_view.h"
+#include "lm_reduce.h"
+#include "lm_work.h"
 
 #endif
