@@ -1,6 +1,8 @@
 /* Raising: from what a body said to a message with a position, or to an error object. */
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,10 +16,28 @@ volatile sig_atomic_t lm_interrupt;
 static const char *push_text(lua_State *L, const lm_call *call) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
+  if (call->element) {
+    char digits[32];
+    luaL_addstring(&b, "element ");
+    luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[1]));
+    luaL_addstring(&b, ": ");
+  }
   for (const char *p = call->text ? call->text : ""; *p; p++) {
     if (*p == '%' && p[1] >= '1' && p[1] <= '3') {
       char digits[32];
       luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[p[1] - '1']));
+      p++;
+    } else if (*p == '%' && p[1] == 'c') {
+      /* As in Lua's own messages: what is no character stands there as its code. */
+      char digits[8];
+      int code = (int)call->values[0] & 0xff;
+      if (isprint(code)) luaL_addchar(&b, (char)code);
+      else luaL_addlstring(&b, digits, (size_t)snprintf(digits, sizeof digits, "<\\%d>", code));
+      p++;
+    } else if (*p == '%' && p[1] == 'f') {
+      char digits[40];
+      double value = mm_double_of_bits((uint64_t)call->values[0]);
+      luaL_addlstring(&b, digits, (size_t)lua_number2str(digits, sizeof digits, value));
       p++;
     } else {
       luaL_addchar(&b, *p);
@@ -37,7 +57,9 @@ static int lost_argument(lua_State *L) {
   int top = lua_gettop(L);
   for (int i = 1; i <= top; i++) {
     const lm_buffer *buffer = lm_buffer_at(L, i);
-    if (buffer && !mm_is_closed(&buffer->region) && mm_is_lost(&buffer->region)) return i;
+    const lm_view *view = lm_view_at(L, i);
+    const mm_region *region = buffer ? &buffer->region : view ? &view->elements.region : NULL;
+    if (region && !mm_is_closed(region) && mm_is_lost(region)) return i;
   }
   return 1;
 }

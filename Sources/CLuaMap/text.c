@@ -86,8 +86,7 @@ static int b_lines(lua_State *L) {
   int code = lm_lines_start(L, &call, lines);
   if (code < 0) return lm_finish(L, &call, code);
   lines->self = lines;
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1);
+  lm_keep_mapping(L, 1);
   lua_pushcclosure(L, lines_next, 1);
   return 1;
 }
@@ -292,8 +291,7 @@ static int b_fields(lua_State *L) {
   int code = lm_fields_start(L, &call, fields);
   if (code < 0) return lm_finish(L, &call, code);
   fields->self = fields;
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1);
+  lm_keep_mapping(L, 1);
   lua_pushcclosure(L, fields_next, 1);
   return 1;
 }
@@ -322,12 +320,7 @@ static int b_split(lua_State *L) {
     lua_pushinteger(L, end - from);
     lua_replace(L, 3);
     lm_buffer *slice = lm_new_buffer(L);
-    lua_getiuservalue(L, 1, 1);
-    if (!lm_buffer_at(L, -1)) {
-      lua_pop(L, 1);
-      lua_pushvalue(L, 1);
-    }
-    lua_setiuservalue(L, -2, 1);
+    lm_keep_mapping(L, 1);
     int code = lm_buffer_slice(L, &call, slice);
     if (code < 0) return lm_finish(L, &call, code);
     lua_rawseti(L, LIST, i);

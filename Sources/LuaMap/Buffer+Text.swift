@@ -58,9 +58,9 @@ private func slowLine(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        let monitor = Monitor(L)
+        var monitor = Monitor(L)
         return try about(0) { () throws(MapError) in
-            try walk.pointee.find(line, poll: monitor.goesOn) ? 1 : 0
+            try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
         }
     }
 }
@@ -82,9 +82,9 @@ private func slowRow(
     _ found: UnsafeMutablePointer<mm_field>, _ room: Int
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        let monitor = Monitor(L)
+        var monitor = Monitor(L)
         let count = try about(0) { () throws(MapError) in
-            try walk.pointee.scan(row, found, room, poll: monitor.goesOn)
+            try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
         }
         switch ScanStatus(rawValue: count) {
         case .end: return CInt(LM_ROW_END)
@@ -111,11 +111,11 @@ func lm_split_end(
     var end: Int64 = 0
     let code = respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
-        let monitor = Monitor(L)
+        var monitor = Monitor(L)
         end = try about(0) { () throws(MapError) in
             Int64(
                 try bytes.endOfPiece(
-                    Int(i), of: Int(n), from: Int(from), separator: separator.pointee, poll: monitor.goesOn))
+                    Int(i), of: Int(n), from: Int(from), separator: separator.pointee, poll: { monitor.goesOn($0) }))
         }
         return 0
     }

@@ -3,9 +3,11 @@
 #define LM_TEXT_H
 
 #include "CLuaMap.h"
+#include "lm_view.h"
 
 /* The state of an iterator is a userdata of one of these; `kind` is the address of a mark of its own,
-   so that no other userdata of the same size is taken for it. The user value 1 is the buffer. */
+   so that no other userdata of the same size is taken for it. The user value 1 is the buffer that owns
+   the mapping. */
 typedef struct lm_lines {
   const void *_Nullable self;
   const void *_Nullable kind;
@@ -23,6 +25,10 @@ typedef struct lm_fields {
   int64_t offset, length;
   bool has_length, csv, header, skipblank, has_line;
 } lm_fields;
+
+_Static_assert(sizeof(lm_lines) != sizeof(lm_buffer) && sizeof(lm_lines) != sizeof(lm_view) &&
+                   sizeof(lm_fields) != sizeof(lm_buffer) && sizeof(lm_fields) != sizeof(lm_view),
+               "a state could be taken for a buffer or a view");
 
 enum { LM_FIRST_KEPT = 2, LM_KEPT = 2048, LM_LONGEST_KEPT = 64 };
 

@@ -89,6 +89,8 @@ int mm_processor_count(void);
 bool mm_is_virtual(int descriptor);
 /* The page size of a file of hugetlbfs, 0 for all others. */
 long mm_huge_page_size(int descriptor);
+/* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
+bool mm_has_avx2(void);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
@@ -133,6 +135,8 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
   return mm_likely(r->slot->stamp == r->stamp);
 }
 
+#include "mm_elements.h"
+#include "mm_format.h"
 #include "mm_text.h"
 
 #endif
