@@ -11,6 +11,9 @@ let strict: [SwiftSetting] = [
 // one and not one through the procedure linkage table.
 let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
 
+// Static too: nothing to find and to relocate when the program starts.
+let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
+
 let package = Package(
     name: "mmaplua",
     products: [
@@ -22,10 +25,13 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLua", providers: [.apt(["liblua5.4-dev"])]),
-        .target(name: "CMemoryMap", cSettings: [.define("_GNU_SOURCE")]),
-        .target(name: "MemoryMap", dependencies: ["CMemoryMap"], swiftSettings: strict),
+        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         .target(
-            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
+            name: "CMemoryMap", dependencies: ["CPCRE2"], cSettings: [.define("_GNU_SOURCE")],
+            linkerSettings: pcre2),
+        .target(name: "MemoryMap", dependencies: ["CMemoryMap", "CPCRE2"], swiftSettings: strict),
+        .target(
+            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], cSettings: [.define("_GNU_SOURCE")]),
         .target(
             name: "LuaMap", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap"], swiftSettings: strict),
         .target(

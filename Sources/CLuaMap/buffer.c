@@ -142,7 +142,8 @@ const luaL_Reg lm_byte_methods[] = {
 void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions};
+  static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_regex_methods,
+                                                  lm_original_functions};
   luaL_newmetatable(L, LM_BUFFER);
   luaL_setfuncs(L, metamethods, 0);
   lua_createtable(L, 0, 64);

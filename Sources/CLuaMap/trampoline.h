@@ -44,10 +44,13 @@ bool lm_worth_collecting(const lm_call *call, int code);
 /* The metatables, once per state; see module.c for the order. */
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
+void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_regex_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
+/* The functions of the module that are no methods, a table per capability. */
+extern const luaL_Reg lm_regex_functions[];
 
 #endif
