@@ -260,6 +260,8 @@ struct LuaPattern {
         case UInt8(ascii: "u"): answer = isupper(character)
         case UInt8(ascii: "w"): answer = isalnum(character)
         case UInt8(ascii: "x"): answer = isxdigit(character)
+        // No longer in the manual, still in lstrlib.c.
+        case UInt8(ascii: "z"): answer = byte == 0 ? 1 : 0
         default: return letter == byte
         }
         return islower(CInt(letter)) != 0 ? answer != 0 : answer == 0

@@ -123,7 +123,8 @@ private struct Effort {
     /// Offsets where a match may start.
     private(set) var slice = 512
     /// Steps for each of them.
-    private(set) var patience: UInt32 = 10_000
+    private(set) var patience = firstPatience
+    private static let firstPatience: UInt32 = 10_000
     private var stack: OpaquePointer?
     private var isLong = false
     private var lap = 0
@@ -133,18 +134,18 @@ private struct Effort {
         if pattern.pointee.is_deep { deepen() }
     }
 
-    /// From the second part on the clock is read: a part should take some milliseconds.
+    /// A part should take some milliseconds. Whatever goes on for longer than one can be interrupted.
     mutating func adapt() {
         let before = lap
         lap = nanoseconds()
-        if !isLong {
-            isLong = true
-            mm_escape_begin()
-        } else if lap &- before < 2_000_000 {
-            slice = min(slice &* 4, 1 << 24)
-        } else if lap &- before > 8_000_000 {
+        if before != 0 && lap &- before > 8_000_000 {
             slice = max(slice / 8, 1)
+        } else if before == 0 || lap &- before < 2_000_000 {
+            slice = min(slice &* 4, 1 << 24)
         }
+        if isLong || patience == Effort.firstPatience && slice < 1 << 16 { return }
+        isLong = true
+        mm_escape_begin()
     }
 
     /// Makes ready for another try after one that came to a limit.

@@ -67,6 +67,13 @@ extension mm_pattern {
         code = withBytes(source) {
             pcre2_compile_8($0, source.count, options.bits, &error, &place, language)
         }
+        if code != nil, isMisjudged(source) {
+            pcre2_code_free_8(code)
+            code = withBytes(source) {
+                pcre2_compile_8(
+                    $0, source.count, options.bits | PCRE2_NO_START_OPTIMIZE, &error, &place, language)
+            }
+        }
         guard code != nil else { throw PatternError(code: error, offset: place) }
         // What the processor's own code cannot do, or may not, is interpreted.
         pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE)
@@ -84,19 +91,30 @@ extension mm_pattern {
     }
 
     private mutating func describe(_ source: UnsafeRawBufferPointer, _ options: PatternOptions) {
-        var groups: UInt32 = 0
-        pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_CAPTURECOUNT), &groups)
-        captures = groups
+        captures = unit(UInt32(PCRE2_INFO_CAPTURECOUNT))
         is_machine_code = size(UInt32(PCRE2_INFO_JITSIZE)) > 0
-        var all: UInt32 = 0
-        pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_ALLOPTIONS), &all)
+        let all = unit(UInt32(PCRE2_INFO_ALLOPTIONS))
         is_utf = all & PCRE2_UTF != 0
         // Of a search cut into parts, \G would match at every part's start, and a verb like (*COMMIT)
         // would end but one.
         is_divisible = all & PCRE2_ANCHORED == 0 && !contains(source, "\\G") && !contains(source, "(*")
-        var matchesEmpty: UInt32 = 1
-        pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_MATCHEMPTY), &matchesEmpty)
-        is_within_line = is_divisible && matchesEmpty == 0 && staysWithinLine(source, options)
+        is_within_line =
+            is_divisible && unit(UInt32(PCRE2_INFO_MATCHEMPTY)) == 0 && staysWithinLine(source, options)
+    }
+
+    /// PCRE2 10.42 takes the first character of a match from an assertion, as in `(?=a)b?a`, and then wants
+    /// the last literal behind it: there the two may be the same one, and "a" is not matched.
+    private func isMisjudged(_ source: UnsafeRawBufferPointer) -> Bool {
+        guard contains(source, "(?=") || contains(source, "(*"),
+            unit(UInt32(PCRE2_INFO_FIRSTCODETYPE)) == 1, unit(UInt32(PCRE2_INFO_LASTCODETYPE)) == 1
+        else { return false }
+        return unit(UInt32(PCRE2_INFO_FIRSTCODEUNIT)) | 0x20 == unit(UInt32(PCRE2_INFO_LASTCODEUNIT)) | 0x20
+    }
+
+    private func unit(_ what: UInt32) -> UInt32 {
+        var unit: UInt32 = 0
+        pcre2_pattern_info_8(code, what, &unit)
+        return unit
     }
 
     private func size(_ what: UInt32) -> Int {
