@@ -1,6 +1,8 @@
 /* Raising: from what a body said to a message with a position, or to an error object. */
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -18,6 +20,18 @@ static const char *push_text(lua_State *L, const lm_call *call) {
     if (*p == '%' && p[1] >= '1' && p[1] <= '3') {
       char digits[32];
       luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[p[1] - '1']));
+      p++;
+    } else if (*p == '%' && p[1] == 'c') {
+      /* As in Lua's own messages: what is no character stands there as its code. */
+      char digits[8];
+      int code = (int)call->values[0] & 0xff;
+      if (isprint(code)) luaL_addchar(&b, (char)code);
+      else luaL_addlstring(&b, digits, (size_t)snprintf(digits, sizeof digits, "<\\%d>", code));
+      p++;
+    } else if (*p == '%' && p[1] == 'f') {
+      char digits[40];
+      double value = mm_double_of_bits((uint64_t)call->values[0]);
+      luaL_addlstring(&b, digits, (size_t)lua_number2str(digits, sizeof digits, value));
       p++;
     } else {
       luaL_addchar(&b, *p);

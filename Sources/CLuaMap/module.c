@@ -236,6 +236,7 @@ __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   stay_loaded();
   lm_open_errors(L);
   lm_open_buffer(L);
+  lm_open_view(L);
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);

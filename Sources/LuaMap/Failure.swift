@@ -6,6 +6,7 @@ internal import MemoryMap
 typealias LuaState = OpaquePointer
 typealias Call = UnsafeMutablePointer<lm_call>
 typealias BufferPointer = UnsafeMutablePointer<lm_buffer>
+typealias ViewPointer = UnsafeMutablePointer<lm_view>
 
 /// What a body throws: an error of the memory map, or of an argument, and which argument it is about.
 ///
@@ -98,7 +99,7 @@ extension UnsafeMutablePointer<lm_call> {
         case .lengthOutOfRange:
             if pointee.argument > 0 { pointee.argument &+= 1 }
             set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
-        case .offsetOutOfRange:
+        case .offsetOutOfRange, .valueOutOfRange:
             set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
         case .interrupted: set(LM_INTERRUPTED, "")
         case .notReadable, .notWritable, .misuse:

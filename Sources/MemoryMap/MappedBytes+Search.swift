@@ -57,3 +57,9 @@ private func lastPlace(of needle: UnsafeRawBufferPointer, in haystack: UnsafeRaw
     }
     return nil
 }
+
+/// Where the first zero byte is, or nil.
+package func firstZero(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let start = bytes.baseAddress, let found = memchr(start, 0, bytes.count) else { return nil }
+    return UnsafeRawPointer(found) - start
+}

@@ -28,7 +28,7 @@ typedef struct lm_call {
   int32_t argument; /* the argument it is about; 0 for none */
   int32_t error;    /* errno, or a signal's number */
   const char *_Nullable call;
-  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values */
+  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values, %f for the first as a double's bits */
   int64_t values[3];
   /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
   const uint8_t *_Nullable bytes;
@@ -134,5 +134,8 @@ void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull desc
 int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
+
+#include "lm_numbers.h"
+#include "lm_view.h"
 
 #endif

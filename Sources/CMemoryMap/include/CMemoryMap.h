@@ -131,4 +131,7 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
   return mm_likely(r->slot->stamp == r->stamp);
 }
 
+#include "mm_elements.h"
+#include "mm_format.h"
+
 #endif
