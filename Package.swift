@@ -11,6 +11,11 @@ let strict: [SwiftSetting] = [
 // one and not one through the procedure linkage table.
 let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
 
+// Static too: there is nothing to find and to relocate when the program starts.
+let hashes: [LinkerSetting] = [
+    .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
+]
+
 let package = Package(
     name: "mmaplua",
     products: [
@@ -23,7 +28,11 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLua", providers: [.apt(["liblua5.4-dev"])]),
         .target(name: "CMemoryMap", cSettings: [.define("_GNU_SOURCE")]),
-        .target(name: "MemoryMap", dependencies: ["CMemoryMap"], swiftSettings: strict),
+        .systemLibrary(
+            name: "CHashes", providers: [.apt(["libdeflate-dev", "libxxhash-dev", "libssl-dev"])]),
+        .target(
+            name: "MemoryMap", dependencies: ["CHashes", "CMemoryMap"], swiftSettings: strict,
+            linkerSettings: hashes),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
         .target(

@@ -66,7 +66,8 @@ void lm_open_buffer(lua_State *L);
 void lm_open_view(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
+    lm_hash_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The functions that the original has in its module; they are methods too. */
