@@ -34,7 +34,7 @@ lm_buffer *lm_check_buffer(lua_State *L) {
 
 /* The user value is the path, or for a slice or a view the buffer that owns the mapping. */
 void lm_push_path(lua_State *L, int index) {
-  if (!lm_buffer_at(L, index) && !lm_view_at(L, index)) {
+  if (!lm_buffer_at(L, index) && !lm_view_at(L, index) && !lm_records_at(L, index) && !lm_record_at(L, index)) {
     lua_pushnil(L);
     return;
   }
@@ -90,6 +90,15 @@ void lm_permissions(const lm_description *d, char text[5]) {
   text[4] = 0;
 }
 
+void lm_push_place(lua_State *L, const lm_description *d, int index) {
+  char mode[5];
+  lm_permissions(d, mode);
+  lm_push_path(L, index);
+  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d->kind == MM_ANONYMOUS ? "anonymous" : "?";
+  lua_pushfstring(L, " %s %s+%I%s", mode, path, (LUAI_UACINT)d->offset, d->lost ? " (lost)" : "");
+  lua_remove(L, -2);
+}
+
 static int b_tostring(lua_State *L) {
   lm_buffer *buffer = lm_check_buffer(L);
   lm_description d;
@@ -98,12 +107,9 @@ static int b_tostring(lua_State *L) {
     lua_pushliteral(L, LM_BUFFER " (closed)");
     return 1;
   }
-  char mode[5];
-  lm_permissions(&d, mode);
-  lm_push_path(L, 1);
-  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d.kind == MM_ANONYMOUS ? "anonymous" : "?";
-  lua_pushfstring(L, LM_BUFFER ": %p %I bytes %s %s+%I%s", (void *)d.address, (LUAI_UACINT)d.length, mode, path,
-                  (LUAI_UACINT)d.offset, d.lost ? " (lost)" : "");
+  lua_pushfstring(L, LM_BUFFER ": %p %I bytes", (void *)d.address, (LUAI_UACINT)d.length);
+  lm_push_place(L, &d, 1);
+  lua_concat(L, 2);
   return 1;
 }
 
@@ -177,7 +183,7 @@ void lm_open_buffer(lua_State *L) {
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers,
-                                                 lm_hash_methods};
+                                                 lm_hash_methods,   lm_records_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

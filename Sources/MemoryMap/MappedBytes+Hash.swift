@@ -23,8 +23,7 @@ extension MappedBytes {
         nonisolated(unsafe) let bytes = range
         let pieces = Pieces(bytes.count, grain: block)
         let parts = try pieces.map(poll: poll) { piece in
-            UInt32(
-                truncatingIfNeeded: libdeflate_crc32(0, bytes.baseAddress?.advanced(by: piece.lowerBound), piece.count))
+            libdeflate_crc32(0, bytes.baseAddress?.advanced(by: piece.lowerBound), piece.count)
         }
         try current.checkIntact()
         let shift = CRC32.shift(bytes: pieces.grain)

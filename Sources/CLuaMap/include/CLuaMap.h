@@ -137,6 +137,7 @@ const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnul
 
 #include "lm_hash.h"
 #include "lm_numbers.h"
+#include "lm_record.h"
 #include "lm_view.h"
 
 #endif
