@@ -6,17 +6,16 @@
 
 const char lm_record_kind;
 
-lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout) {
+lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, int part) {
   lm_record *record = lua_newuserdatauv(L, sizeof *record, 1);
   memset(record, 0, sizeof *record);
   record->region.slot = mm_closed_slot();
   record->self = record;
   record->kind = &lm_record_kind;
   record->layout = layout;
-  lua_insert(L, -2);
-  if (mm_likely(lua_type(L, -1) == LUA_TTABLE)) lua_setmetatable(L, -2);
-  else lua_pop(L, 1);
   lm_keep_mapping(L, keeper);
+  if (mm_likely(lua_getiuservalue(L, owner, part) == LUA_TTABLE)) lua_setmetatable(L, -2);
+  else lua_pop(L, 1);
   return record;
 }
 
@@ -52,8 +51,8 @@ static int push_part(lua_State *L, const lm_record *record, mm_field field) {
   } else {
     lm_layout *layout = lm_push_inner(L, INNER, 2);
     if (mm_field_kind(field) == MM_RECORD) {
-      lm_push_part(L, 3, LM_RECORD_CLASS);
-      count = lm_record_inner(&call, record, field, layout->size, lm_new_record(L, 1, layout->id));
+      lm_record *inner = lm_new_record(L, 1, layout->id, 3, LM_RECORD_CLASS);
+      count = lm_record_inner(&call, record, field, layout->size, inner);
     } else {
       count = lm_record_records(&call, record, field, layout->size, lm_new_records(L, 1, 3));
     }

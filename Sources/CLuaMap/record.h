@@ -12,9 +12,9 @@
    inner layouts as upvalues, or the layout: all three at absolute indexes. */
 void lm_new_record_class(lua_State *L, int layout, int names, int inner);
 
-/* [-0, +1, m] A new record, closed, which keeps alive what the userdata at the index does. Its metatable
-   is the table on top, which is taken away: [-1]. */
-lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout);
+/* [-0, +1, m] A new record, closed, which keeps alive what the userdata at `keeper` does. Its metatable is a
+   user value of the userdata at `owner`. Both indexes are absolute. */
+lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, int part);
 
 /* [-0, +1, m] New records, closed, of the layout at an absolute index. They keep alive what the userdata
    at `keeper` does. */

@@ -64,8 +64,7 @@ static int rs_slice(lua_State *L) {
 /* [-0, +1, e] The record whose index is argument 2. */
 static int push_record(lua_State *L, lm_records *records) {
   lm_call call;
-  lua_getiuservalue(L, 1, 2);
-  lm_record *record = lm_new_record(L, 1, records->layout);
+  lm_record *record = lm_new_record(L, 1, records->layout, 1, 2);
   int count = lm_records_get(L, &call, records, record);
   return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
 }
