@@ -14,7 +14,7 @@ lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, i
   record->kind = &lm_record_kind;
   record->layout = layout;
   lm_keep_mapping(L, keeper);
-  if (mm_likely(lua_getiuservalue(L, owner, part) == LUA_TTABLE)) lua_setmetatable(L, -2);
+  if (mm_likely(lm_user_value(L, owner, part) == LUA_TTABLE)) lua_setmetatable(L, -2);
   else lua_pop(L, 1);
   return record;
 }
@@ -26,11 +26,11 @@ int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
   return lm_finish(L, call, code);
 }
 
-lm_layout *lm_push_inner(lua_State *L, int inner, int name) {
-  lm_layout *layout = NULL;
+const lm_layout *lm_push_inner(lua_State *L, int inner, int name) {
+  const lm_layout *layout = NULL;
   if (lua_type(L, inner) == LUA_TTABLE) {
     lua_pushvalue(L, name);
-    lua_rawget(L, inner);
+    lm_rawget(L, inner);
     layout = lm_layout_at(L, -1);
   }
   if (!layout) luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
@@ -40,21 +40,22 @@ lm_layout *lm_push_inner(lua_State *L, int inner, int name) {
 enum { NAMES = lua_upvalueindex(1), INNER = lua_upvalueindex(2) };
 
 /* [-0, +1, e] The array or the record that a field of the record at argument 1 is. */
-static int push_part(lua_State *L, const lm_record *record, mm_field field) {
+static int push_part(lua_State *L, mm_region record, mm_field field) {
   lm_call call;
   int count;
   lua_settop(L, 2);
   if (mm_field_kind(field) == MM_NUMBERS) {
     lm_view *view = lm_new_view(L);
     lm_keep_mapping(L, 1);
-    count = lm_record_view(&call, record, field, view);
+    count = lm_record_view(&call, &record, field, view);
   } else {
-    lm_layout *layout = lm_push_inner(L, INNER, 2);
+    const lm_layout *layout = lm_push_inner(L, INNER, 2);
+    size_t size = layout->size;
     if (mm_field_kind(field) == MM_RECORD) {
       lm_record *inner = lm_new_record(L, 1, layout->id, 3, LM_RECORD_CLASS);
-      count = lm_record_inner(&call, record, field, layout->size, inner);
+      count = lm_record_inner(&call, &record, field, size, inner);
     } else {
-      count = lm_record_records(&call, record, field, layout->size, lm_new_records(L, 1, 3));
+      count = lm_record_records(&call, &record, field, size, lm_new_records(L, 1, 3));
     }
   }
   return count >= 0 ? count : lm_finish_field(L, &call, count, 2);
@@ -65,7 +66,7 @@ static int rec_index(lua_State *L) {
   int count = lm_record_index(L, &call);
   if (mm_likely(count >= 0)) return count;
   const lm_record *record = lm_record_at(L, 1);
-  if (count == LM_PART && record) return push_part(L, record, (mm_field)call.values[0]);
+  if (count == LM_PART && record) return push_part(L, record->region, (mm_field)call.values[0]);
   return lm_finish_field(L, &call, count, 2);
 }
 
@@ -77,12 +78,12 @@ static int rec_newindex(lua_State *L) {
   if (count != LM_PART || !record) return lm_finish_field(L, &call, count, 2);
   lua_settop(L, 3);
   lua_pushvalue(L, INNER);
-  lm_assign_field(L, 4, 2, &record->region, 0, (mm_field)call.values[0], 3);
+  lm_assign_field(L, 4, 2, record->region, 0, (mm_field)call.values[0], 3);
   return 0;
 }
 
 /* [-0, +1, e] A list of the elements of an array, from 1 as Lua's lists are. */
-static void push_list(lua_State *L, int inner, int name, const mm_region *record, size_t offset, mm_field field) {
+static void push_list(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field) {
   lm_call call;
   size_t count = mm_field_count(field), start = offset + mm_field_offset(field);
   bool are_numbers = mm_field_kind(field) == MM_NUMBERS;
@@ -96,16 +97,16 @@ static void push_list(lua_State *L, int inner, int name, const mm_region *record
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     int code = 0;
-    if (are_numbers) code = lm_field_load(L, &call, record, start + i * size, number);
+    if (are_numbers) code = lm_field_load(L, &call, &record, start + i * size, number);
     else lm_push_record_table(L, layout, record, start + i * size);
     if (code < 0) lm_finish_field(L, &call, code, name);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
+    lm_rawseti(L, -2, (lua_Integer)i + 1);
   }
   if (layout) lua_remove(L, layout);
 }
 
 /* [-0, +1, e] */
-static void push_value(lua_State *L, int inner, int name, const mm_region *record, size_t offset, mm_field field) {
+static void push_value(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field) {
   lm_call call;
   switch (mm_field_kind(field)) {
     case MM_NUMBERS:
@@ -116,7 +117,7 @@ static void push_value(lua_State *L, int inner, int name, const mm_region *recor
       lua_remove(L, -2);
       break;
     default: {
-      int code = lm_field_load(L, &call, record, offset, field);
+      int code = lm_field_load(L, &call, &record, offset, field);
       if (code < 0) lm_finish_field(L, &call, code, name);
     }
   }
@@ -133,19 +134,19 @@ static int push_tables(lua_State *L, int layout) {
 
 /* [-0, +1, e] The name of the i-th field; 0 behind the last, then nothing is pushed. */
 static mm_field push_name(lua_State *L, int tables, lua_Integer i, bool *is_there) {
-  *is_there = lua_rawgeti(L, tables + 1, i) == LUA_TSTRING;
+  *is_there = lm_rawgeti(L, tables + 1, i) == LUA_TSTRING;
   if (!*is_there) {
     lua_pop(L, 1);
     return 0;
   }
   lua_pushvalue(L, -1);
-  lua_rawget(L, tables);
+  lm_rawget(L, tables);
   mm_field field = (mm_field)lua_tointegerx(L, -1, NULL);
   lua_pop(L, 1);
   return field;
 }
 
-void lm_push_record_table(lua_State *L, int layout, const mm_region *record, size_t offset) {
+void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t offset) {
   int tables = push_tables(L, layout);
   bool is_there;
   lua_createtable(L, 0, (int)lua_rawlen(L, tables + 1));
@@ -154,14 +155,14 @@ void lm_push_record_table(lua_State *L, int layout, const mm_region *record, siz
     mm_field field = push_name(L, tables, i, &is_there);
     if (!is_there) break;
     push_value(L, tables + 2, result + 1, record, offset, field);
-    lua_rawset(L, result);
+    lm_rawset(L, result);
   }
   lua_replace(L, tables);
   lua_settop(L, tables);
 }
 
 /* [-0, +0, e] Assigns the list at an absolute index to an array: as many elements as that has. */
-static void assign_list(lua_State *L, int inner, int name, const mm_region *record, size_t offset, mm_field field,
+static void assign_list(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field,
                         int value) {
   lm_call call;
   size_t count = mm_field_count(field), start = offset + mm_field_offset(field);
@@ -177,9 +178,9 @@ static void assign_list(lua_State *L, int inner, int name, const mm_region *reco
     layout = lua_gettop(L);
   }
   for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, value, (lua_Integer)i + 1);
+    lm_rawgeti(L, value, (lua_Integer)i + 1);
     int code = 0, element = lua_gettop(L);
-    if (are_numbers) code = lm_field_store(L, &call, record, start + i * size, number, element);
+    if (are_numbers) code = lm_field_store(L, &call, &record, start + i * size, number, element);
     else if (lua_type(L, element) == LUA_TTABLE) lm_assign_record(L, layout, record, start + i * size, element);
     else luaL_error(L, "field '%s': a list of %I records is expected", lua_tostring(L, name), (LUAI_UACINT)count);
     if (code < 0) lm_finish_field(L, &call, code, name);
@@ -188,7 +189,7 @@ static void assign_list(lua_State *L, int inner, int name, const mm_region *reco
   if (layout) lua_remove(L, layout);
 }
 
-void lm_assign_field(lua_State *L, int inner, int name, const mm_region *record, size_t offset, mm_field field,
+void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field,
                      int value) {
   lm_call call;
   switch (mm_field_kind(field)) {
@@ -202,17 +203,17 @@ void lm_assign_field(lua_State *L, int inner, int name, const mm_region *record,
       lua_pop(L, 1);
       break;
     default: {
-      int code = lm_field_store(L, &call, record, offset, field, value);
+      int code = lm_field_store(L, &call, &record, offset, field, value);
       if (code < 0) lm_finish_field(L, &call, code, name);
     }
   }
 }
 
-void lm_assign_record(lua_State *L, int layout, const mm_region *record, size_t offset, int value) {
+void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset, int value) {
   int tables = push_tables(L, layout), top = lua_gettop(L);
-  for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 2)) {
+  for (lua_pushnil(L); lm_next(L, value); lua_pop(L, 2)) {
     lua_pushvalue(L, -2);
-    if (lua_rawget(L, tables) != LUA_TNUMBER) {
+    if (lm_rawget(L, tables) != LUA_TNUMBER) {
       lua_settop(L, top + 1);
       luaL_error(L, "there is no field '%s' in this record", luaL_tolstring(L, -1, NULL));
     }
@@ -223,7 +224,7 @@ void lm_assign_record(lua_State *L, int layout, const mm_region *record, size_t 
     mm_field field = push_name(L, tables, i, &is_there);
     if (!is_there) break;
     lua_pushvalue(L, top + 1);
-    if (lua_rawget(L, value) != LUA_TNIL) lm_assign_field(L, tables + 2, top + 1, record, offset, field, top + 2);
+    if (lm_rawget(L, value) != LUA_TNIL) lm_assign_field(L, tables + 2, top + 1, record, offset, field, top + 2);
     lua_settop(L, top);
   }
   lua_settop(L, tables - 1);
@@ -241,14 +242,14 @@ static lm_record *check_record(lua_State *L, int argument, int layout) {
 int lm_record_totable(lua_State *L) {
   lua_settop(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lm_push_record_table(L, 2, &check_record(L, 1, 2)->region, 0);
+  lm_push_record_table(L, 2, check_record(L, 1, 2)->region, 0);
   return 1;
 }
 
 int lm_layout_totable(lua_State *L) {
   lm_check_layout(L, 1);
   lua_settop(L, 2);
-  lm_push_record_table(L, 1, &check_record(L, 2, 1)->region, 0);
+  lm_push_record_table(L, 1, check_record(L, 2, 1)->region, 0);
   return 1;
 }
 
@@ -300,11 +301,11 @@ static int rec_tostring(lua_State *L) {
 void lm_new_record_class(lua_State *L, int layout, int names, int inner) {
   lua_pushliteral(L, "totable");
   lua_pushvalue(L, -1);
-  if (lua_rawget(L, names) == LUA_TNIL) {
+  if (lm_rawget(L, names) == LUA_TNIL) {
     lua_pop(L, 1);
     lua_pushvalue(L, layout);
     lua_pushcclosure(L, lm_record_totable, 1);
-    lua_rawset(L, names);
+    lm_rawset(L, names);
   } else {
     lua_pop(L, 2);
   }

@@ -15,11 +15,11 @@ lm_records *lm_new_records(lua_State *L, int keeper, int layout) {
   records->records.stride = records->records.size = 1;
   records->self = records;
   records->kind = &lm_records_kind;
+  lm_set_metatable(L, LM_RECORDS);
+  lm_keep_mapping(L, keeper);
   const lm_layout *description = lm_layout_at(L, layout);
   if (description) records->layout = description->id;
-  luaL_setmetatable(L, LM_RECORDS);
-  lm_keep_mapping(L, keeper);
-  lua_getiuservalue(L, layout, LM_RECORD_CLASS);
+  lm_user_value(L, layout, LM_RECORD_CLASS);
   lua_setiuservalue(L, -2, 2);
   lua_pushvalue(L, layout);
   lua_setiuservalue(L, -2, 3);
@@ -34,46 +34,44 @@ static lm_records *check_records(lua_State *L) {
 }
 
 /* [-0, +1, e] The layout of the records at argument 1. */
-static lm_layout *push_layout(lua_State *L) {
-  lua_getiuservalue(L, 1, 3);
-  lm_layout *layout = lm_layout_at(L, -1);
-  if (!layout) luaL_argerror(L, 1, "its layout is damaged");
-  return layout;
+static void push_layout(lua_State *L) {
+  lm_user_value(L, 1, 3);
+  if (!lm_layout_at(L, -1)) luaL_argerror(L, 1, "its layout is damaged");
 }
 
 static int b_records(lua_State *L) {
   lm_check_buffer(L);
-  lm_layout *layout = lm_check_layout(L, 2);
+  size_t size = lm_check_layout(L, 2)->size;
   lua_settop(L, 5);
   lm_records *records = lm_new_records(L, 1, 2);
   lm_call call;
-  int count = lm_buffer_records(L, &call, layout, records);
+  int count = lm_buffer_records(L, &call, size, records);
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
 static int rs_slice(lua_State *L) {
-  lm_records *records = check_records(L);
+  check_records(L);
   lua_settop(L, 3);
   push_layout(L);
   lm_records *slice = lm_new_records(L, 1, 4);
   lm_call call;
-  int count = lm_records_slice(L, &call, records, slice);
+  int count = lm_records_slice(L, &call, slice);
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
 /* [-0, +1, e] The record whose index is argument 2. */
-static int push_record(lua_State *L, lm_records *records) {
+static int push_record(lua_State *L, uint64_t layout) {
   lm_call call;
-  lm_record *record = lm_new_record(L, 1, records->layout, 1, 2);
-  int count = lm_records_get(L, &call, records, record);
+  lm_record *record = lm_new_record(L, 1, layout, 1, 2);
+  int count = lm_records_get(L, &call, record);
   return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
 }
 
 static int rs_index(lua_State *L) {
   lm_records *records = check_records(L);
-  if (mm_likely(lua_type(L, 2) != LUA_TSTRING)) return push_record(L, records);
+  if (mm_likely(lua_type(L, 2) != LUA_TSTRING)) return push_record(L, records->layout);
   lua_settop(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
+  lm_rawget(L, lua_upvalueindex(1));
   return 1;
 }
 
@@ -84,9 +82,9 @@ static int rs_newindex(lua_State *L) {
   if (lua_type(L, 3) != LUA_TTABLE)
     return luaL_error(L, "a record is assigned from a table of its fields, not from a %s", luaL_typename(L, 3));
   push_layout(L);
-  push_record(L, records);
+  push_record(L, records->layout);
   lm_record *record = lm_record_at(L, -1);
-  if (record) lm_assign_record(L, 4, &record->region, 0, 3);
+  if (record) lm_assign_record(L, 4, record->region, 0, 3);
   return 0;
 }
 
@@ -100,7 +98,7 @@ static int rs_next(lua_State *L) {
   }
   lua_pushinteger(L, next + 1);
   lua_copy(L, 3, 2);
-  push_record(L, records);
+  push_record(L, records->layout);
   return 2;
 }
 
@@ -131,7 +129,7 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
   if (lua_type(L, 2) != LUA_TSTRING) luaL_typeerror(L, 2, "string");
   if (!lm_push_part(L, layout, LM_NAMES)) luaL_argerror(L, 1, "its layout is damaged");
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, -2) != LUA_TNUMBER)
+  if (lm_rawget(L, -2) != LUA_TNUMBER)
     luaL_argerror(L, 2, lua_pushfstring(L, "there is no field '%s' in the layout", lua_tostring(L, 2)));
   mm_field field = (mm_field)lua_tointeger(L, -1);
   int kind = mm_field_kind(field);
@@ -148,7 +146,7 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
 /* r:column(name [, element]) */
 static int rs_column(lua_State *L) {
   enum { LAYOUT = 4 };
-  lm_records *records = check_records(L);
+  mm_records records = check_records(L)->records;
   lua_settop(L, 3);
   push_layout(L);
   size_t element;
@@ -160,12 +158,12 @@ static int rs_column(lua_State *L) {
     field = mm_make_field(MM_NUMBER, type, mm_field_offset(field) + element * mm_element_size(type), 0);
     lm_view *view = lm_new_view(L);
     lm_keep_mapping(L, 1);
-    count = lm_records_column(&call, records, field, view);
+    count = lm_records_column(&call, &records, field, view);
   } else {
     lm_push_part(L, LAYOUT, LM_INNER);
     size_t size = lm_push_inner(L, lua_gettop(L), 2)->size;
     lm_records *inner = lm_new_records(L, 1, lua_gettop(L));
-    count = lm_records_inner(&call, records, mm_field_offset(field) + element * size, size, inner);
+    count = lm_records_inner(&call, &records, mm_field_offset(field) + element * size, size, inner);
   }
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
@@ -177,33 +175,33 @@ static int rs_layout(lua_State *L) {
 }
 
 static int rs_tostring(lua_State *L) {
-  lm_records *records = check_records(L);
+  mm_records records = check_records(L)->records;
   lm_description d;
-  lm_describe_records(&records->records.region, &d);
+  lm_describe_records(&records.region, &d);
   if (d.closed) {
     lua_pushliteral(L, LM_RECORDS " (closed)");
     return 1;
   }
-  lua_pushfstring(L, LM_RECORDS ": %p %I of %I bytes", (void *)d.address, (LUAI_UACINT)records->records.count,
-                  (LUAI_UACINT)records->records.size);
-  if (records->records.stride == records->records.size) lua_pushliteral(L, "");
-  else lua_pushfstring(L, " every %I bytes", (LUAI_UACINT)records->records.stride);
+  lua_pushfstring(L, LM_RECORDS ": %p %I of %I bytes", (void *)d.address, (LUAI_UACINT)records.count,
+                  (LUAI_UACINT)records.size);
+  if (records.stride == records.size) lua_pushliteral(L, "");
+  else lua_pushfstring(L, " every %I bytes", (LUAI_UACINT)records.stride);
   lm_push_place(L, &d, 1);
   lua_concat(L, 3);
   return 1;
 }
 
 static int rs_info(lua_State *L) {
-  lm_records *records = check_records(L);
+  mm_records records = check_records(L)->records;
   lm_description d;
-  lm_describe_records(&records->records.region, &d);
+  lm_describe_records(&records.region, &d);
   lua_createtable(L, 0, 13);
   lm_set_description(L, &d, 1);
-  lua_pushinteger(L, (lua_Integer)records->records.count);
+  lua_pushinteger(L, (lua_Integer)records.count);
   lua_setfield(L, -2, "count");
-  lua_pushinteger(L, (lua_Integer)records->records.stride);
+  lua_pushinteger(L, (lua_Integer)records.stride);
   lua_setfield(L, -2, "stride");
-  lua_pushinteger(L, (lua_Integer)records->records.size);
+  lua_pushinteger(L, (lua_Integer)records.size);
   lua_setfield(L, -2, "size");
   return 1;
 }

@@ -26,3 +26,8 @@ bool mm_is_virtual(int descriptor) {
   struct statfs status;
   return fstatfs(descriptor, &status) == 0 && (status.f_type == PROC_SUPER_MAGIC || status.f_type == SYSFS_MAGIC);
 }
+
+long mm_huge_page_size(int descriptor) {
+  struct statfs status;
+  return fstatfs(descriptor, &status) == 0 && status.f_type == HUGETLBFS_MAGIC ? (long)status.f_bsize : 0;
+}

@@ -10,7 +10,10 @@ internal import MemoryMap
 @implementation @c
 func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
     guard let record = lm_record_at(L, 1) else { return notARecord(call) }
-    guard lua_type(L, 2) == LUA_TSTRING else { return notAName(call) }
+    // The upvalue's type is asked because debug.setupvalue may have been there.
+    guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
+        return notAName(call)
+    }
     lua_pushvalue(L, 2)
     let meaning = lua_rawget(L, CInt(LM_UPVALUE_1))
     if meaning == LUA_TNUMBER {
@@ -34,7 +37,9 @@ func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
 @implementation @c
 func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
     guard let record = lm_record_at(L, 1) else { return notARecord(call) }
-    guard lua_type(L, 2) == LUA_TSTRING else { return notAName(call) }
+    guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
+        return notAName(call)
+    }
     lua_pushvalue(L, 2)
     guard lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNUMBER else { return CInt(LM_NO_FIELD) }
     let field = mm_field(bitPattern: lua_tointegerx(L, -1, nil))
@@ -170,11 +175,11 @@ func lm_field_store(
 /// A field that is an array of numbers. [-0, +0, –] never raises. The new view is on top.
 @implementation @c
 func lm_record_view(
-    _ call: Call, _ record: UnsafePointer<lm_record>, _ field: mm_field, _ target: ViewPointer
+    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ target: ViewPointer
 ) -> CInt {
     respond(call) { () throws(Failure) in
         target.pointee.elements = try about(0) { () throws(MapError) in
-            try MappedBytes(record.pointee.region).elements(
+            try MappedBytes(record.pointee).elements(
                 ElementType(code: mm_field_type(field)), mm_field_offset(field), count: mm_field_count(field))
         }.elements
         return 1
@@ -184,11 +189,11 @@ func lm_record_view(
 /// A field that is a record. [-0, +0, –] never raises. The new record is on top.
 @implementation @c
 func lm_record_inner(
-    _ call: Call, _ record: UnsafePointer<lm_record>, _ field: mm_field, _ size: Int, _ target: RecordPointer
+    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordPointer
 ) -> CInt {
     respond(call) { () throws(Failure) in
         target.pointee.region = try about(0) { () throws(MapError) in
-            try MappedBytes(record.pointee.region).slice(mm_field_offset(field), size)
+            try MappedBytes(record.pointee).slice(mm_field_offset(field), size)
         }.region
         return 1
     }
@@ -197,11 +202,11 @@ func lm_record_inner(
 /// A field that is an array of records. [-0, +0, –] never raises. The new records are on top.
 @implementation @c
 func lm_record_records(
-    _ call: Call, _ record: UnsafePointer<lm_record>, _ field: mm_field, _ size: Int, _ target: RecordsPointer
+    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordsPointer
 ) -> CInt {
     respond(call) { () throws(Failure) in
         target.pointee.records = try about(0) { () throws(MapError) in
-            try MappedBytes(record.pointee.region).records(
+            try MappedBytes(record.pointee).records(
                 size: size, mm_field_offset(field), count: mm_field_count(field))
         }.records
         return 1

@@ -8,16 +8,13 @@ internal import MemoryMap
 /// `b:records(layout [, offset [, count [, stride]]])`. [-0, +0, –] uses no slots; never raises. The new
 /// records are on top.
 @implementation @c
-func lm_buffer_records(
-    _ L: LuaState, _ call: Call, _ layout: UnsafePointer<lm_layout>, _ target: RecordsPointer
-) -> CInt {
+func lm_buffer_records(_ L: LuaState, _ call: Call, _ size: Int, _ target: RecordsPointer) -> CInt {
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(3, default: 0)
         let count = try arguments.optionalInteger(4)
         let stride = try arguments.optionalInteger(5)
-        let size = layout.pointee.size
         if let stride, stride < size {
             throw Failure(
                 "stride %1 is out of range: a record has %2 bytes", argument: 5, stride, size)
@@ -31,10 +28,9 @@ func lm_buffer_records(
 
 /// `r:slice([i [, n]])`. [-0, +0, –] uses no slots; never raises. The new records are on top.
 @implementation @c
-func lm_records_slice(
-    _ L: LuaState, _ call: Call, _ records: UnsafePointer<lm_records>, _ target: RecordsPointer
-) -> CInt {
-    respond(call) { () throws(Failure) in
+func lm_records_slice(_ L: LuaState, _ call: Call, _ target: RecordsPointer) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
+    return respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let index = try arguments.integer(2, default: 0)
         let count = try arguments.optionalInteger(3)
@@ -48,9 +44,8 @@ func lm_records_slice(
 /// `r[i]`. [-0, +0, –] uses no slots; never raises. The new record is on top. On the hot path: see
 /// Buffer+Index.swift.
 @implementation @c
-func lm_records_get(
-    _ L: LuaState, _ call: Call, _ records: RecordsPointer, _ target: RecordPointer
-) -> CInt {
+func lm_records_get(_ L: LuaState, _ call: Call, _ target: RecordPointer) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
     if lua_isinteger(L, 2) != 0 {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
         let region = mm_record_at(&records.pointee.records, index)
@@ -119,11 +114,11 @@ private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -
 /// A column of numbers. [-0, +0, –] never raises. The new view is on top.
 @implementation @c
 func lm_records_column(
-    _ call: Call, _ records: UnsafePointer<lm_records>, _ field: mm_field, _ target: ViewPointer
+    _ call: Call, _ records: UnsafePointer<mm_records>, _ field: mm_field, _ target: ViewPointer
 ) -> CInt {
     respond(call) { () throws(Failure) in
         target.pointee.elements = try about(0) { () throws(MapError) in
-            try MappedRecords(records.pointee.records).column(
+            try MappedRecords(records.pointee).column(
                 ElementType(code: mm_field_type(field)), at: mm_field_offset(field))
         }.elements
         return 1
@@ -133,11 +128,11 @@ func lm_records_column(
 /// A column of records. [-0, +0, –] never raises. The new records are on top.
 @implementation @c
 func lm_records_inner(
-    _ call: Call, _ records: UnsafePointer<lm_records>, _ offset: Int, _ size: Int, _ target: RecordsPointer
+    _ call: Call, _ records: UnsafePointer<mm_records>, _ offset: Int, _ size: Int, _ target: RecordsPointer
 ) -> CInt {
     respond(call) { () throws(Failure) in
         target.pointee.records = try about(0) { () throws(MapError) in
-            try MappedRecords(records.pointee.records).column(offset, size)
+            try MappedRecords(records.pointee).column(offset, size)
         }.records
         return 1
     }

@@ -6,7 +6,9 @@ import Testing
 @Suite struct BoundsTests {
     /// Everything near the edges of a buffer of `count` bytes, and the edges of `Int`.
     private func edges(_ count: Int) -> [Int] {
-        [Int.min, Int.min + 1, -count - 1, -1] + Array(0...count + 1) + [Int.max - count, Int.max - 1, Int.max]
+        [Int.min, Int.min + 1, -count - 1, -1] + Array(0...count + 1) + [
+            Int.max - count, Int.max - 1, Int.max,
+        ]
     }
 
     /// A buffer of `count` bytes that are 1, 2, 3 …, as a whole mapping and as a slice of one, and its
@@ -37,7 +39,8 @@ import Testing
     }
 
     private func withEveryRange(
-        _ count: Int, _ body: (_ offset: Int, _ length: Int?, _ range: Range<Int>?, MapError.Kind?) throws -> Void
+        _ count: Int,
+        _ body: (_ offset: Int, _ length: Int?, _ range: Range<Int>?, MapError.Kind?) throws -> Void
     ) rethrows {
         for offset in edges(count) {
             for length in [nil] + edges(count).map(Optional.some) {
@@ -89,7 +92,9 @@ import Testing
                     }
                     #expect(refused?.kind == kind)
                     var expected = model
-                    for index in range ?? 0..<0 { expected[index] = pattern[(index - offset) % pattern.count] }
+                    for index in range ?? 0..<0 {
+                        expected[index] = pattern[(index - offset) % pattern.count]
+                    }
                     #expect(bytes.array == expected)
                     try model.withUnsafeBytes { raw in try bytes.copy(at: 0, from: raw) }
                 }
@@ -144,24 +149,33 @@ import Testing
         try withEveryRange(model.count) { offset, length, range, kind in
             try needle.withUnsafeBytes { raw in
                 guard let range else {
-                    #expect(failure { () throws(MapError) in _ = try bytes.find(raw, offset, length) }?.kind == kind)
                     #expect(
-                        failure { () throws(MapError) in _ = try bytes.findLast(raw, offset, length) }?.kind == kind)
+                        failure { () throws(MapError) in _ = try bytes.find(raw, offset, length) }?.kind
+                            == kind)
+                    #expect(
+                        failure { () throws(MapError) in _ = try bytes.findLast(raw, offset, length) }?.kind
+                            == kind)
                     return
                 }
                 let places = (range.lowerBound...range.upperBound).filter {
                     $0 + needle.count <= range.upperBound && Array(model[$0..<$0 + needle.count]) == needle
                 }
-                let (first, last) = (try bytes.find(raw, offset, length), try bytes.findLast(raw, offset, length))
+                let (first, last) = (
+                    try bytes.find(raw, offset, length), try bytes.findLast(raw, offset, length)
+                )
                 if first != places.first || last != places.last {
-                    Issue.record("\(needle) in \(model)[\(range)]: \(String(describing: (first, last))), not \(places)")
+                    Issue.record(
+                        "\(needle) in \(model)[\(range)]: \(String(describing: (first, last))), not \(places)"
+                    )
                 }
             }
         }
     }
 
     @Test func compareAndMismatchOrderBytesAndThenLengths() throws {
-        let words: [[UInt8]] = [[], [0], [1], [255], [0, 0], [1, 0], [1, 255], [1, 2, 3], [1, 2, 4], [128]]
+        let words: [[UInt8]] = [
+            [], [0], [1], [255], [0, 0], [1, 0], [1, 255], [1, 2, 3], [1, 2, 4], [128],
+        ]
         for left in words {
             let memory = try MappedRegion.anonymous(16)
             try left.withUnsafeBytes { raw in try memory.bytes.copy(at: 4, from: raw) }
@@ -200,8 +214,12 @@ import Testing
         let refused = [
             failure { () throws(MapError) in try bytes.store(1, at: 0) },
             failure { () throws(MapError) in try bytes.fill(1) },
-            failure { () throws(MapError) in try one.lend { r throws(MapError) in try bytes.fill(repeating: r) } },
-            failure { () throws(MapError) in try one.lend { r throws(MapError) in try bytes.copy(at: 0, from: r) } },
+            failure { () throws(MapError) in
+                try one.lend { r throws(MapError) in try bytes.fill(repeating: r) }
+            },
+            failure { () throws(MapError) in
+                try one.lend { r throws(MapError) in try bytes.copy(at: 0, from: r) }
+            },
         ]
         for refusal in refused { #expect(refusal?.kind == .notWritable) }
         try memory.protect([])

@@ -44,8 +44,14 @@ import Testing
             ("load", { b throws(MapError) in _ = try b.load(at: 2 * pageSize) }),
             ("store", { b throws(MapError) in try b.store(1, at: 2 * pageSize) }),
             ("fill", { b throws(MapError) in try b.fill(1) }),
-            ("repeat", { b throws(MapError) in try seven.lend { r throws(MapError) in try b.fill(repeating: r) } }),
-            ("copy", { b throws(MapError) in try seven.lend { r throws(MapError) in try b.copy(at: 0, from: r) } }),
+            (
+                "repeat",
+                { b throws(MapError) in try seven.lend { r throws(MapError) in try b.fill(repeating: r) } }
+            ),
+            (
+                "copy",
+                { b throws(MapError) in try seven.lend { r throws(MapError) in try b.copy(at: 0, from: r) } }
+            ),
             ("inside", { b throws(MapError) in try b.copy(at: 0, from: b, 2 * pageSize, 5) }),
             (
                 "out",
@@ -55,9 +61,18 @@ import Testing
                 }
             ),
             ("find", { b throws(MapError) in try [9].lend { r throws(MapError) in _ = try b.find(r) } }),
-            ("findLast", { b throws(MapError) in try [9].lend { r throws(MapError) in _ = try b.findLast(r) } }),
-            ("compare", { b throws(MapError) in try seven.lend { r throws(MapError) in _ = try b.compare(r) } }),
-            ("mismatch", { b throws(MapError) in try seven.lend { r throws(MapError) in _ = try b.mismatch(r) } }),
+            (
+                "findLast",
+                { b throws(MapError) in try [9].lend { r throws(MapError) in _ = try b.findLast(r) } }
+            ),
+            (
+                "compare",
+                { b throws(MapError) in try seven.lend { r throws(MapError) in _ = try b.compare(r) } }
+            ),
+            (
+                "mismatch",
+                { b throws(MapError) in try seven.lend { r throws(MapError) in _ = try b.mismatch(r) } }
+            ),
             (
                 "read",
                 { b throws(MapError) in
@@ -80,7 +95,9 @@ import Testing
             try cut(to: pageSize, mode) { map, _ in
                 let slice = try map.bytes.slice(0)
                 #expect(failure { () throws(MapError) in try operation(map.bytes) }?.kind == .lost, "\(name)")
-                #expect(failure { () throws(MapError) in try operation(slice) }?.kind == .lost, "\(name) of a slice")
+                #expect(
+                    failure { () throws(MapError) in try operation(slice) }?.kind == .lost,
+                    "\(name) of a slice")
             }
         }
     }
@@ -173,7 +190,8 @@ import Testing
                         while true {
                             var hasZero = false
                             let refused = failure { () throws(MapError) in
-                                hasZero = try [0].lend { zero throws(MapError) in try bytes.find(zero) } != nil
+                                hasZero =
+                                    try [0].lend { zero throws(MapError) in try bytes.find(zero) } != nil
                             }
                             if let refused { return refused.kind == .lost }
                             if hasZero { return false }

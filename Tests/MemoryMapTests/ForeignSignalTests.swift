@@ -7,7 +7,8 @@ import Testing
 /// Faults that are not of a mapping go where they would have gone: in child processes.
 @Suite struct ForeignSignalTests {
     /// The guard installed, and nobody who prints a report when the process dies.
-    private static func prepare(_ previous: (@convention(c) (CInt) -> Void)? = SIG_DFL) throws -> MappedRegion {
+    private static func prepare(_ previous: (@convention(c) (CInt) -> Void)? = SIG_DFL) throws -> MappedRegion
+    {
         signal(SIGSEGV, previous)
         signal(SIGBUS, previous)
         var limit = rlimit(rlim_cur: 0, rlim_max: 0)
@@ -28,7 +29,11 @@ import Testing
         await #expect(processExitsWith: .signal(SIGBUS)) {
             let map = try ForeignSignalTests.prepare()
             _ = try map.bytes.load(at: 0)
-            let descriptor = open(try Scratch().file("data", [1]), O_RDONLY)
+            let scratch = try Scratch()
+            let path = try scratch.file("data", [1])
+            let descriptor = open(path, O_RDONLY)
+            unlink(path)
+            rmdir(scratch.path)
             let foreign = mmap(nil, 8192, PROT_READ, MAP_SHARED, descriptor, 0)
             exit(Int32(foreign?.load(fromByteOffset: 4096, as: UInt8.self) ?? 0))
         }

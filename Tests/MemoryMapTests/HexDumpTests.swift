@@ -57,7 +57,8 @@ import Testing
             let length = dice.roll(bytes.count - offset + 1)
             guard length > 0 else { continue }
             #expect(
-                try dump(map.bytes, offset, length, pieces: 200) == reference("-s \(offset) -n \(length) \(path)"),
+                try dump(map.bytes, offset, length, pieces: 200)
+                    == reference("-s \(offset) -n \(length) \(path)"),
                 "\(length) bytes at \(offset)")
         }
     }

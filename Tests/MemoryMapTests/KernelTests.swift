@@ -10,7 +10,9 @@ import Testing
         let page = pageSize
         let scratch = try Scratch()
         let path = try scratch.file("data", [UInt8](repeating: 7, count: 4 * page))
-        for (what, advice) in [("private", Advice.dontNeed), ("anonymous", .dontNeed), ("anonymous", .remove)] {
+        for (what, advice) in [
+            ("private", Advice.dontNeed), ("anonymous", .dontNeed), ("anonymous", .remove),
+        ] {
             for offset in [0, 1, page - 1, page, page + 1, 2 * page] {
                 for length in [0, 1, page - 1, page, page + 1, 2 * page] {
                     let map =
@@ -19,7 +21,9 @@ import Testing
                         : try MappedRegion.anonymous(4 * page, shared: advice == .remove)
                     try map.bytes.fill(9)
                     let mayRun = length == 0 || (offset % page == 0 && length % page == 0)
-                    let refused = failure { () throws(MapError) in try map.bytes.advise(advice, offset, length) }
+                    let refused = failure { () throws(MapError) in
+                        try map.bytes.advise(advice, offset, length)
+                    }
                     #expect(refused?.errno == (mayRun ? nil : EINVAL), "\(what), \(offset), \(length)")
                     let wiped = what == "private" ? UInt8(7) : 0
                     let expected = (0..<4 * page).map {
@@ -86,8 +90,11 @@ import Testing
                 #expect(refused?.errno == EINVAL, "advice \(value) for \(length) bytes")
             }
         }
-        #expect(failure { () throws(MapError) in try map.bytes.advise(.normal, 101) }?.kind == .offsetOutOfRange)
-        #expect(failure { () throws(MapError) in try map.bytes.advise(.normal, 1, 100) }?.kind == .lengthOutOfRange)
+        #expect(
+            failure { () throws(MapError) in try map.bytes.advise(.normal, 101) }?.kind == .offsetOutOfRange)
+        #expect(
+            failure { () throws(MapError) in try map.bytes.advise(.normal, 1, 100) }?.kind
+                == .lengthOutOfRange)
     }
 
     @Test func adviceAtMapTimeThatFailsLeavesNothingMapped() throws {

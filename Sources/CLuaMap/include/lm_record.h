@@ -66,23 +66,20 @@ int lm_layout_finish(lm_call *_Nonnull call, const mm_ruler *_Nonnull ruler, int
 const char *_Nonnull lm_type_name(int32_t type);
 
 /* Bodies that fill in a new, closed userdata. */
-int lm_buffer_records(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_layout *_Nonnull layout,
-                      lm_records *_Nonnull target);
-int lm_records_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_records *_Nonnull records,
-                     lm_records *_Nonnull target);
-/* The record whose index is argument 2, which is brought up to date too. */
-int lm_records_get(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_records *_Nonnull records,
-                   lm_record *_Nonnull target);
+int lm_buffer_records(lua_State *_Nonnull L, lm_call *_Nonnull call, size_t size, lm_records *_Nonnull target);
+int lm_records_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_records *_Nonnull target);
+/* The record whose index is argument 2. */
+int lm_records_get(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_record *_Nonnull target);
 /* The field of every record. */
-int lm_records_column(lm_call *_Nonnull call, const lm_records *_Nonnull records, mm_field field,
+int lm_records_column(lm_call *_Nonnull call, const mm_records *_Nonnull records, mm_field field,
                       lm_view *_Nonnull target);
-int lm_records_inner(lm_call *_Nonnull call, const lm_records *_Nonnull records, size_t offset, size_t size,
+int lm_records_inner(lm_call *_Nonnull call, const mm_records *_Nonnull records, size_t offset, size_t size,
                      lm_records *_Nonnull target);
 /* The parts of one record. */
-int lm_record_view(lm_call *_Nonnull call, const lm_record *_Nonnull record, mm_field field, lm_view *_Nonnull target);
-int lm_record_inner(lm_call *_Nonnull call, const lm_record *_Nonnull record, mm_field field, size_t size,
+int lm_record_view(lm_call *_Nonnull call, const mm_region *_Nonnull record, mm_field field, lm_view *_Nonnull target);
+int lm_record_inner(lm_call *_Nonnull call, const mm_region *_Nonnull record, mm_field field, size_t size,
                     lm_record *_Nonnull target);
-int lm_record_records(lm_call *_Nonnull call, const lm_record *_Nonnull record, mm_field field, size_t size,
+int lm_record_records(lm_call *_Nonnull call, const mm_region *_Nonnull record, mm_field field, size_t size,
                       lm_records *_Nonnull target);
 
 int lm_records_len(lua_State *_Nonnull L, lm_call *_Nonnull call);

@@ -87,6 +87,8 @@ const void *_Nullable mm_find_last(const void *_Nonnull memory, int byte, size_t
 int mm_processor_count(void);
 /* Whether a file is one of proc(5) or sysfs(5); Swift's Glibc has no fstatfs(2). */
 bool mm_is_virtual(int descriptor);
+/* The page size of a file of hugetlbfs, 0 for all others. */
+long mm_huge_page_size(int descriptor);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
