@@ -56,6 +56,7 @@ let package = Package(
             name: "CHost", dependencies: ["CLua", "CLuaMap"], cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CHost", "LuaMap"],
+            resources: [.embedInCode("completion.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
             linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),

@@ -1,12 +1,165 @@
-#include <stdio.h>
-#include <lua5.4/lua.h>
+/* The protected main: opens the libraries, runs the steps and the script, and goes on to the prompt or to
+   standard input. Its order is that of lua(1), which scripts can see. */
+#include "CHost.h"
+
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
-#include "CHost.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "CLuaMap.h"
-int host_main(int argc, char **argv) {
-  lua_State *L = luaL_newstate(); luaL_openlibs(L);
-  luaL_requiref(L, "mmap", luaopen_mmap, 1); lua_pop(L, 1);
-  if (argc > 1 && luaL_dofile(L, argv[1])) { fprintf(stderr, "%s\n", lua_tostring(L, -1)); return 1; }
-  lua_close(L); return 0;
+#include "call.h"
+
+static void show_version(void) {
+    puts(LUA_COPYRIGHT);
+    fflush(stdout);
+}
+
+// [-0, +0, e] uses 3 slots; the global table arg, where arg[0] is the script.
+static void create_arg(lua_State *L, const host_plan *plan) {
+    int base = plan->script < plan->argc ? plan->script : 0;
+    lua_createtable(L, plan->argc - base - 1 > 0 ? plan->argc - base - 1 : 0, base + 1);
+    for (int i = 0; i < plan->argc; i++) {
+        lua_pushstring(L, plan->argv[i]);
+        lua_rawseti(L, -2, i - base);
+    }
+    lua_setglobal(L, "arg");
+}
+
+// [-1, +0, –] uses 1 slot; never raises. Calls what a load has left, or reports why it did not load.
+static int run_chunk(lua_State *L, int status) {
+    if (status == LUA_OK) status = host_call(L, 0, 0);
+    return host_report(L, status);
+}
+
+// [-0, +0, m] uses 2 slots.
+static int run_text(lua_State *L, const char *text, const char *name) {
+    return run_chunk(L, luaL_loadbuffer(L, text, strlen(text), name));
+}
+
+// [-0, +0, e] uses 3 slots. LUA_INIT_5_4 comes before LUA_INIT.
+static int run_environment(lua_State *L) {
+    const char *name = "=LUA_INIT" LUA_VERSUFFIX;
+    const char *text = getenv(name + 1);
+    if (text == NULL) {
+        name = "=LUA_INIT";
+        text = getenv(name + 1);
+    }
+    if (text == NULL) return LUA_OK;
+    if (text[0] == '@') return run_chunk(L, luaL_loadfile(L, text + 1));
+    return run_text(L, text, name);
+}
+
+// [-0, +0, e] uses 4 slots. `text` is "module" or "global=module".
+static int require_module(lua_State *L, const char *text) {
+    const char *equals = strchr(text, '=');
+    const char *module = equals != NULL ? equals + 1 : text;
+    lua_pushlstring(L, text, equals != NULL ? (size_t)(equals - text) : strlen(text));
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    int status = host_call(L, 1, 1);
+    if (status == LUA_OK) {
+        lua_setglobal(L, lua_tostring(L, -2));
+        lua_pop(L, 1);
+        return status;
+    }
+    host_report(L, status);
+    lua_pop(L, 1);
+    return status;
+}
+
+// [-0, +0, e] uses 4 slots.
+static bool run_steps(lua_State *L, const host_plan *plan) {
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const host_step *step = &plan->steps[i];
+        int status = LUA_OK;
+        switch (step->kind) {
+        case HOST_RUN_TEXT: status = run_text(L, step->text, "=(command line)"); break;
+        case HOST_REQUIRE: status = require_module(L, step->text); break;
+        case HOST_WARNINGS_ON: lua_warning(L, "@on", 0); break;
+        }
+        if (status != LUA_OK) return false;
+    }
+    return true;
+}
+
+// [-0, +n, v] uses n + 2 slots. The script's arguments come from the table, which steps may have changed.
+static int push_arguments(lua_State *L) {
+    if (lua_getglobal(L, "arg") != LUA_TTABLE) luaL_error(L, "'arg' is not a table");
+    int table = lua_gettop(L);
+    int count = (int)luaL_len(L, table);
+    luaL_checkstack(L, count + 3, "too many arguments to script");
+    for (int i = 1; i <= count; i++) lua_rawgeti(L, table, i);
+    lua_remove(L, table);
+    return count;
+}
+
+// [-0, +0, e] uses 2 slots and one for each argument. "-" is standard input, unless it follows "--".
+static int run_script(lua_State *L, const host_plan *plan) {
+    const char *name = plan->argv[plan->script];
+    if (strcmp(name, "-") == 0 && strcmp(plan->argv[plan->script - 1], "--") != 0) name = NULL;
+    int status = luaL_loadfile(L, name);
+    if (status == LUA_OK) {
+        int arguments = push_arguments(L);
+        status = host_call(L, arguments, LUA_MULTRET);
+    }
+    return host_report(L, status);
+}
+
+// [-0, +0, e] uses 2 slots.
+static void open_libraries(lua_State *L, bool ignore_environment) {
+    if (ignore_environment) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+    }
+    luaL_openlibs(L);
+    luaL_requiref(L, "mmap", luaopen_mmap, 1);
+    lua_pop(L, 1);
+}
+
+// [-0, +0, e] uses 2 slots.
+static void run_ending(lua_State *L, const host_plan *plan) {
+    if (plan->ending == HOST_THEN_LEAVE) return;
+    if (plan->ending == HOST_THEN_STDIN_OR_PROMPT) {
+        if (!isatty(STDIN_FILENO)) {
+            run_chunk(L, luaL_loadfile(L, NULL));
+            return;
+        }
+        show_version();
+    }
+    host_repl(L, plan);
+}
+
+// [-1, +1, e] uses LUA_MINSTACK slots; returns true when all went well, and has reported what did not.
+static int run_plan(lua_State *L) {
+    const host_plan *plan = lua_touserdata(L, 1);
+    luaL_checkversion(L);
+    if (plan->show_version) show_version();
+    open_libraries(L, plan->ignore_environment);
+    create_arg(L, plan);
+    lua_gc(L, LUA_GCGEN, 0, 0); /* what lua(1) runs its scripts in */
+    if (!plan->ignore_environment && run_environment(L) != LUA_OK) return 0;
+    if (!run_steps(L, plan)) return 0;
+    if (plan->script < plan->argc && run_script(L, plan) != LUA_OK) return 0;
+    run_ending(L, plan);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+int host_main(const host_plan *plan) {
+    host_program = plan->name;
+    lua_State *L = luaL_newstate();
+    if (L == NULL) {
+        host_message("cannot create state: not enough memory");
+        return EXIT_FAILURE;
+    }
+    lua_pushcfunction(L, run_plan);
+    lua_pushlightuserdata(L, (void *)plan);
+    int status = lua_pcall(L, 1, 1, 0);
+    bool succeeded = status == LUA_OK && lua_toboolean(L, -1);
+    host_report(L, status);
+    lua_close(L);
+    return succeeded ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -18,12 +18,17 @@ static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
 static LM_TRAMPOLINE(b_close, lm_buffer_close)
 
+void lm_set_metatable(lua_State *L, const char *name) {
+  if (luaL_getmetatable(L, name) != LUA_TTABLE) luaL_error(L, "the registry's '%s' was replaced", name);
+  lua_setmetatable(L, -2);
+}
+
 lm_buffer *lm_new_buffer(lua_State *L) {
   lm_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
   memset(buffer, 0, sizeof *buffer);
   buffer->region.slot = mm_closed_slot();
   buffer->self = buffer;
-  luaL_setmetatable(L, LM_BUFFER);
+  lm_set_metatable(L, LM_BUFFER);
   return buffer;
 }
 
@@ -46,6 +51,8 @@ void lm_push_path(lua_State *L, int index) {
 }
 
 void lm_keep_mapping(lua_State *L, int index) {
+  /* Again: a finalizer that ran when the new one was made may have put something else there. */
+  if (!lm_buffer_at(L, index) && !lm_view_at(L, index)) luaL_typeerror(L, index, LM_BUFFER);
   lua_getiuservalue(L, index, 1);
   if (!lm_buffer_at(L, -1)) {
     lua_pop(L, 1);
@@ -147,21 +154,27 @@ const luaL_Reg lm_byte_methods[] = {
     {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
     {"unmap", b_close},     {"count", b_count},     {NULL, NULL}};
 
+/* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
+   names fall together, the one that came first is found at once and the other behind it. So the two that
+   are looked up for each element come first, into a table that never grows. */
 void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
                    const luaL_Reg *const *capabilities, size_t count) {
-  luaL_newmetatable(L, name);
-  luaL_setfuncs(L, metamethods, 0);
-  lua_pushstring(L, name);
-  lua_setfield(L, -2, "__metatable");
+  lua_createtable(L, 0, 16);
   lua_createtable(L, 0, 64);
   for (size_t i = 0; i < count; i++) luaL_setfuncs(L, capabilities[i], 0);
-  /* For whoever lists the methods, as completion does. */
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__methods");
   lua_pushvalue(L, -1);
   lua_pushcclosure(L, index, 1);
   lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
+  lua_insert(L, -2);
+  luaL_setfuncs(L, metamethods, 0);
+  /* For whoever lists the methods, as completion does. */
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "__methods");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable");
+  lua_setfield(L, LUA_REGISTRYINDEX, name);
 }
 
 void lm_open_buffer(lua_State *L) {

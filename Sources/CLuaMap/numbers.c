@@ -10,8 +10,7 @@ static LM_TRAMPOLINE(b_set, lm_buffer_set)
 static int b_unpack(lua_State *L) {
   lm_call call;
   lm_unpacking progress;
-  progress.format.next = NULL;
-  progress.results = 0;
+  progress.started = false;
   int count;
   while ((count = lm_buffer_unpack(L, &call, &progress)) == LM_BYTES) lm_finish(L, &call, count);
   return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);

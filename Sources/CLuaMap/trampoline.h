@@ -21,6 +21,10 @@
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
+/* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
+   lua_setmetatable takes what is no table for one. */
+void lm_set_metatable(lua_State *L, const char *name);
+
 /* [-0, +1, m] A new buffer, closed, so that a collection at any moment finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 
@@ -31,7 +35,7 @@ lm_buffer *lm_check_buffer(lua_State *L);
 lm_view *lm_new_view(lua_State *L);
 lm_view *lm_check_view(lua_State *L);
 
-/* [-0, +0, –] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
+/* [-0, +0, e] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
    or view at the index. */
 void lm_keep_mapping(lua_State *L, int index);
 
@@ -71,6 +75,8 @@ extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[
 extern const luaL_Reg lm_reduce_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
+/* The methods of views. */
+extern const luaL_Reg lm_element_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 extern const luaL_Reg lm_work_functions[];

@@ -14,7 +14,7 @@ lm_view *lm_new_view(lua_State *L) {
   view->elements.region.slot = mm_closed_slot();
   view->elements.stride = 1;
   view->self = view;
-  luaL_setmetatable(L, LM_VIEW);
+  lm_set_metatable(L, LM_VIEW);
   return view;
 }
 
@@ -87,7 +87,7 @@ static const luaL_Reg methods[] = {{"slice", v_slice}, {"info", v_info}, {"close
 void lm_open_view(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", v_newindex}, {"__len", v_len},     {"__tostring", v_tostring},
                                          {"__gc", v_close},          {"__close", v_close}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {methods, lm_reduce_methods};
+  static const luaL_Reg *const capabilities[] = {methods, lm_element_methods, lm_reduce_methods};
   lm_open_class(L, LM_VIEW, metamethods, v_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lua_pop(L, 1);
 }

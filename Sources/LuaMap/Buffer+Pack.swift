@@ -9,78 +9,99 @@ internal import MemoryMap
 /// calls again then. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
 func lm_buffer_unpack(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePointer<lm_unpacking>) -> CInt {
-    if progress.pointee.format.next == nil {
-        if let format = lm_string_at(L, 2, &progress.pointee.length), let buffer = lm_buffer_at(L, 1),
-            unpackOne(L, buffer, format)
-        {
-            return 2
-        }
+    if !progress.pointee.started, let buffer = lm_buffer_at(L, 1),
+        let format = lm_string_at(L, 2, &progress.pointee.consumed)
+    {
+        let results = unpackNumbers(L, buffer, format, progress)
+        if results > 0 { return results }
     }
     return unpackMany(L, call, progress)
 }
 
-/// The type that a format of one number names, `"<I4"`, or -1 where it is any other format.
+/// The common case: numbers without alignment. Where anything else comes it notes how far it got and
+/// returns 0. [-0, +n, –] uses no more slots than Lua guarantees; never raises.
 @inline(__always)
-private func single(_ format: UnsafePointer<CChar>) -> Int32 {
-    var next = format
-    var isSwapped = false
-    switch next.pointee {
-    case 0x3c: (isSwapped, next) = (1.littleEndian != 1, next + 1)  // <
-    case 0x3e: (isSwapped, next) = (1.littleEndian == 1, next + 1)  // >
-    case 0x3d: next += 1  // =
-    default: break
-    }
-    var type: Int32
-    switch next.pointee {
-    case 0x42: type = Int32(MM_U8)  // B
-    case 0x62: type = Int32(MM_I8)
-    case 0x48: type = Int32(MM_U16)  // H
-    case 0x68: type = Int32(MM_I16)
-    case 0x49: type = Int32(MM_U32)  // I
-    case 0x69: type = Int32(MM_I32)
-    case 0x4a: type = Int32(MM_U64)  // J
-    case 0x6a: type = Int32(MM_I64)
-    case 0x66: type = Int32(MM_F32)  // f
-    case 0x64, 0x6e: type = Int32(MM_F64)  // d n
-    default: return -1
-    }
-    next += 1
-    // Only I and i have a size behind them.
-    if next.pointee != 0 && type & ~1 == Int32(MM_U32) {
-        switch next.pointee {
-        case 0x31: type = type & 1
-        case 0x32: type = Int32(MM_U16) | type & 1
-        case 0x34: break
-        case 0x38: type = Int32(MM_U64) | type & 1
-        default: return -1
-        }
-        next += 1
-    }
-    if next.pointee != 0 { return -1 }
-    return isSwapped && type > Int32(MM_I8) ? type | Int32(MM_SWAPPED) : type
-}
-
-/// The common case, one number and nothing wrong. [-0, +2, –] uses two slots; never raises.
-@inline(__always)
-private func unpackOne(_ L: LuaState, _ buffer: BufferPointer, _ format: UnsafePointer<CChar>) -> Bool {
-    let type = single(format)
-    if type < 0 { return false }
-    var offset: UInt64 = 0
+private func unpackNumbers(
+    _ L: LuaState, _ buffer: BufferPointer, _ format: UnsafePointer<CChar>,
+    _ progress: UnsafeMutablePointer<lm_unpacking>
+) -> CInt {
+    var position: UInt64 = 0
     if lua_isinteger(L, 3) != 0 {
-        offset = UInt64(bitPattern: lua_tointegerx(L, 3, nil))
+        position = UInt64(bitPattern: lua_tointegerx(L, 3, nil))
     } else if lua_type(L, 3) > LUA_TNIL {
-        return false
+        return 0
     }
-    let size = UInt64(mm_element_size(type))
-    let length = UInt64(buffer.pointee.region.length)
-    guard mm_is_current(&buffer.pointee.region), mm_is_readable(&buffer.pointee.region), size <= length,
-        offset <= length &- size, let base = buffer.pointee.region.base
-    else { return false }
-    let bits = mm_load_number(base + Int(truncatingIfNeeded: offset), type)
-    if !mm_was_intact(&buffer.pointee.region) { return false }
-    push(bits, type, L)
-    lua_pushinteger(L, lua_Integer(bitPattern: offset &+ size))
-    return true
+    let length = UInt64(truncatingIfNeeded: buffer.pointee.region.length)
+    guard position <= length, mm_is_current(&buffer.pointee.region), mm_is_readable(&buffer.pointee.region),
+        let base = buffer.pointee.region.base
+    else { return 0 }
+    let native: Int32 = 0
+    let other = Int32(MM_SWAPPED)
+    var order = native
+    var item = format
+    var results: CInt = 0
+    while results < 16 {
+        var next = item + 1
+        var type: Int32
+        switch item.pointee {
+        case 0:
+            lua_pushinteger(L, lua_Integer(bitPattern: position))
+            return results &+ 1
+        case 0x3c:
+            type = -1  // <
+            order = 1.littleEndian == 1 ? native : other
+        case 0x3e:
+            type = -1  // >
+            order = 1.littleEndian == 1 ? other : native
+        case 0x3d:
+            type = -1  // =
+            order = native
+        case 0x42: type = Int32(MM_U8)  // B
+        case 0x62: type = Int32(MM_I8)
+        case 0x48: type = Int32(MM_U16)  // H
+        case 0x68: type = Int32(MM_I16)
+        case 0x49: type = Int32(MM_U32)  // I
+        case 0x69: type = Int32(MM_I32)
+        case 0x4a: type = Int32(MM_U64)  // J
+        case 0x6a: type = Int32(MM_I64)
+        case 0x66: type = Int32(MM_F32)  // f
+        case 0x64, 0x6e: type = Int32(MM_F64)  // d n
+        default: type = -2
+        }
+        if type < 0 {
+            if type < -1 { break }
+            item = next
+            continue
+        }
+        let digit = next.pointee
+        // Only I and i may have a size behind them; what else a digit stands behind is wrong.
+        if digit >= 0x30 && digit <= 0x39 {
+            if type & ~1 != Int32(MM_U32) { break }
+            switch digit {
+            case 0x31: type = type & 1
+            case 0x32: type = Int32(MM_U16) | type & 1
+            case 0x34: break
+            case 0x38: type = Int32(MM_U64) | type & 1
+            default: type = -1
+            }
+            next += 1
+            if type < 0 || next.pointee >= 0x30 && next.pointee <= 0x39 { break }
+        }
+        let size = UInt64(truncatingIfNeeded: mm_element_size(type))
+        if size > length &- position { break }
+        // A byte has no order.
+        if size > 1 { type |= order }
+        let bits = mm_load_number(base + Int(truncatingIfNeeded: position), type)
+        if !mm_was_intact(&buffer.pointee.region) { break }
+        push(bits, type, L)
+        results &+= 1
+        position &+= size
+        item = next
+    }
+    progress.pointee = lm_unpacking(
+        started: true, isLittle: (order == native) == (1.littleEndian == 1), alignment: 1, results: results,
+        consumed: item - format, position: Int64(bitPattern: position))
+    return 0
 }
 
 @inline(never)
@@ -88,18 +109,21 @@ private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePo
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        if progress.pointee.format.next == nil {
-            progress.pointee.format = try arguments.packFormat(2).state
-            progress.pointee.position = Int64(try arguments.integer(3, default: 0))
+        if !progress.pointee.started {
+            progress.pointee = lm_unpacking(
+                started: true, isLittle: 1.littleEndian == 1, alignment: 1, results: 0, consumed: 0,
+                position: Int64(try arguments.integer(3, default: 0)))
         }
+        let (format, start) = try arguments.packFormat(2, progress.pointee)
         let offset = Int(progress.pointee.position)
         let (current, rest) = try about(3) { () throws(MapError) in try bytes.readable(offset, nil) }
         var reader = Unpacker(
-            bytes: rest, offset: offset, format: PackFormat(progress.pointee.format), state: L,
-            results: progress.pointee.results)
+            bytes: rest, offset: offset, format: format, state: L, results: progress.pointee.results)
         let string = try reader.run()
         progress.pointee.position = Int64(offset &+ reader.position)
-        progress.pointee.format = reader.format.state
+        progress.pointee.isLittle = reader.format.state.isLittle
+        progress.pointee.alignment = reader.format.state.alignment
+        progress.pointee.consumed = reader.format.state.next.map { $0 - start } ?? 0
         progress.pointee.results = reader.results
         if let string {
             progress.pointee.results &+= 1
@@ -243,5 +267,18 @@ extension Arguments {
             throw Failure(type: "string", argument: index)
         }
         return PackFormat(format: format)
+    }
+
+    /// The format where an unpack left it, and where it begins.
+    fileprivate func packFormat(
+        _ index: Int32, _ progress: lm_unpacking
+    ) throws(Failure) -> (PackFormat, UnsafePointer<CChar>) {
+        var count = 0
+        guard let format = lm_string_at(state, index, &count), progress.consumed <= count else {
+            throw Failure(type: "string", argument: index)
+        }
+        let place = mm_format(
+            next: format + progress.consumed, alignment: progress.alignment, isLittle: progress.isLittle)
+        return (PackFormat(place), format)
     }
 }

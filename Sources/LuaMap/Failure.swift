@@ -20,6 +20,8 @@ struct Failure: Error {
         /// Nothing is wrong with a single argument; the text is a template.
         case misuse(StaticString, Int, Int)
         case map(MapError)
+        /// One number of many does not fit.
+        case element(MapError, Int)
     }
 
     var kind: Kind
@@ -28,6 +30,11 @@ struct Failure: Error {
 
     init(_ error: MapError, argument: Int32 = 0) {
         self.kind = .map(error)
+        self.argument = argument
+    }
+
+    init(_ error: MapError, element: Int, argument: Int32) {
+        self.kind = .element(error, element)
         self.argument = argument
     }
 
@@ -73,6 +80,10 @@ extension UnsafeMutablePointer<lm_call> {
         case .argument(let text, let first, let second): set(LM_ARGUMENT, text, first, second)
         case .misuse(let text, let first, let second): set(LM_MISUSE, text, first, second)
         case .map(let error): fill(error)
+        case .element(let error, let index):
+            fill(error)
+            pointee.values.1 = Int64(index)
+            pointee.element = true
         }
     }
 

@@ -2,4 +2,27 @@ internal import CHost
 internal import Glibc
 internal import LuaMap
 
-exit(host_main(CommandLine.argc, CommandLine.unsafeArgv))
+let name = programName(CommandLine.unsafeArgv)
+
+switch Options.parse(CommandLine.unsafeArgv, count: CommandLine.argc) {
+case .help:
+    host_watch_output(name)
+    fputs(helpText, terminal_output())
+    exit(EXIT_SUCCESS)
+case .version:
+    host_watch_output(name)
+    fputs(versionText(), terminal_output())
+    exit(EXIT_SUCCESS)
+case .misuse(let argument):
+    complain(about: argument, name: name)
+    exit(EXIT_FAILURE)
+case .run(let options):
+    host_watch_output(name)
+    exit(options.run(name: name))
+}
+
+/// Messages begin with what the program was called, as those of lua(1) do.
+func programName(_ arguments: Arguments) -> UnsafePointer<CChar> {
+    if let first = arguments[0], first[0] != 0 { return UnsafePointer(first) }
+    return defaultName()
+}

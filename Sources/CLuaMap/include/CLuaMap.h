@@ -30,6 +30,7 @@ typedef struct lm_call {
   const char *_Nullable call;
   const char *_Nullable text; /* a template: %1, %2, %3 stand for the values, %f for the first as a double's bits */
   int64_t values[3];
+  bool element; /* the text is about one element of many: values[1] says which */
   /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
   const uint8_t *_Nullable bytes;
   size_t count;

@@ -4,12 +4,15 @@
 
 #include "CLuaMap.h"
 
-/* An unpack in progress: it is interrupted for every string, which only the trampoline can make. */
+/* An unpack in progress: it is interrupted for every string, which only the trampoline can make. Where it
+   is in the format is a number and no address: a finalizer may run then. */
 typedef struct lm_unpacking {
-  mm_format format; /* its `next` is NULL before the start */
-  size_t length;    /* of the format, bytes */
-  int64_t position; /* in the buffer, bytes */
+  bool started;
+  bool isLittle;
+  int32_t alignment;
   int32_t results;
+  size_t consumed;  /* of the format, bytes */
+  int64_t position; /* in the buffer, bytes */
 } lm_unpacking;
 
 /* A number at `argument` is to be converted to a string, and the body called again. */

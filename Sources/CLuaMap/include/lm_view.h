@@ -27,7 +27,33 @@ LM_BODY(lm_view_index);
 LM_BODY(lm_view_newindex);
 LM_BODY(lm_view_len);
 LM_BODY(lm_view_close);
+LM_BODY(lm_view_get);
+LM_BODY(lm_view_set);
+LM_BODY(lm_view_fill);
+LM_BODY(lm_view_copy);
+LM_BODY(lm_view_next);
 #undef LM_BODY
+
+/* Elements and a table, row by row. */
+typedef struct lm_view_rows {
+  size_t index, count; /* of the view's elements */
+  int32_t type;
+  bool saturates;
+  bool writes; /* or only checks */
+} lm_view_rows;
+
+/* A value of a table. */
+typedef struct lm_table_value {
+  uint64_t bits;
+  int32_t kind; /* LM_VALUE_INTEGER … */
+} lm_table_value;
+enum { LM_VALUE_INTEGER, LM_VALUE_FLOAT, LM_VALUE_OTHER };
+
+int lm_view_range(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_Nonnull rows);
+int lm_view_load(lua_State *_Nonnull L, lm_call *_Nonnull call, size_t index, uint64_t *_Nonnull bits, size_t count);
+int lm_view_room(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_Nonnull rows);
+int lm_view_put(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_view_rows *_Nonnull rows,
+                const lm_table_value *_Nonnull values, size_t k, size_t count);
 
 /* What there is to say about a view beside its bytes. */
 typedef struct lm_view_description {

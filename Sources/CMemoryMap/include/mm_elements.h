@@ -128,4 +128,10 @@ static inline uint8_t *_Nullable mm_place_of(const mm_elements *_Nonnull e, uint
 /* Whether elements share bytes with their neighbours: such are only read. */
 static inline bool mm_overlap(const mm_elements *_Nonnull e) { return e->stride < mm_element_size(e->type); }
 
+/* `count` numbers, `stride` bytes from one to the next. Ask mm_was_intact afterwards. */
+void mm_load_numbers(const uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
+                     uint64_t *_Nonnull bits);
+void mm_store_numbers(uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
+                      const uint64_t *_Nonnull bits);
+
 #endif

@@ -1,0 +1,28 @@
+#ifndef CHOST_CALL_H
+#define CHOST_CALL_H
+
+#include "CHost.h"
+
+/* The program's name in front of its messages; NULL in a session, where a person knows who speaks. */
+extern const char *host_program;
+
+void host_message(const char *text);
+int host_report(lua_State *L, int status);
+int host_call(lua_State *L, int arguments, int results);
+
+/* Between these two, Ctrl-C is an error of the code that L runs. */
+void host_interrupts_begin(lua_State *L);
+void host_interrupts_end(lua_State *L);
+/* In a session Ctrl-C between two statements must not end it. */
+void host_ignore_interrupts_at_rest(bool ignore);
+
+/* The session, until the end of its input. May raise: a prompt is made by the script's __tostring. */
+void host_repl(lua_State *L, const host_plan *plan);
+
+/* Where host_complete finds its Lua source. */
+void host_set_completion(const host_editor *editor);
+
+/* A line as any terminal or file gives it, without editing. */
+host_input host_read_plainly(const char *prompt, const char **line, size_t *length);
+
+#endif

@@ -1,0 +1,80 @@
+internal import CHost
+internal import Glibc
+
+/// One line for a person who starts a session, below the line of lua(1).
+func welcome() -> UnsafePointer<CChar> {
+    pointer("mmaplua 0.1.0: Tab completes, Ctrl-D leaves; the library is the global mmap")
+}
+
+func defaultName() -> UnsafePointer<CChar> { pointer("mmaplua") }
+
+/// A literal has a fixed address and ends with a zero byte, so C may keep it.
+private func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+func versionText() -> String {
+    "mmaplua 0.1.0 (\(String(cString: host_lua_release())))\n"
+}
+
+let helpText = """
+    usage: mmaplua [options] [script [args]]
+
+    A Lua 5.4 interpreter, in place of lua5.4, with memory-mapped files: the
+    global mmap, which require "mmap" returns too.
+
+    Options, in the order in which they are given:
+      -e stat     execute string 'stat'
+      -i          enter interactive mode after executing 'script'
+      -l mod      require library 'mod' into global 'mod'
+      -l g=mod    require library 'mod' into global 'g'
+      -v          show version information
+      -E          ignore environment variables
+      -W          turn warnings on
+      --          stop handling options
+      -           stop handling options and execute stdin
+      --help      show this help and leave
+      --version   show the version of mmaplua and leave
+
+    Without a script it runs standard input or, on a terminal, is interactive.
+
+    Environment:
+      LUA_INIT, LUA_INIT_5_4     run before everything else; @name runs a file
+      LUA_PATH, LUA_PATH_5_4     where require finds Lua modules
+      LUA_CPATH, LUA_CPATH_5_4   where require finds C modules
+      MMAPLUA_HISTORY            the file of the interactive history; empty for
+                                 none. Without it the file is
+                                 ~/.local/state/mmaplua/history
+
+    Exit status: 0, or 1 after an error; a script may set another with os.exit.
+
+    Example:
+      mmaplua -e 'local b = mmap.open(arg[0]) print(#b)' file
+
+    """
+
+/// Says what is wrong with an argument, in the words of lua(1).
+func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) {
+    let name = String(cString: name)
+    let option = String(cString: argument)
+    let wantsValue = option.utf8.dropFirst().first.map { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "l") }
+    let problem = wantsValue == true ? "'\(option)' needs argument" : "unrecognized option '\(option)'"
+    fputs(
+        """
+        \(name): \(problem)
+        usage: \(name) [options] [script [args]]
+        Available options are:
+          -e stat   execute string 'stat'
+          -i        enter interactive mode after executing 'script'
+          -l mod    require library 'mod' into global 'mod'
+          -l g=mod  require library 'mod' into global 'g'
+          -v        show version information
+          -E        ignore environment variables
+          -W        turn warnings on
+          --        stop handling options
+          -         stop handling options and execute stdin
+          --help    show more than this and leave
+          --version show the version of mmaplua and leave
+
+        """, terminal_errors())
+}

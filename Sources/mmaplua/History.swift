@@ -1,0 +1,109 @@
+internal import CHost
+internal import Glibc
+
+/// What was typed in earlier sessions, one entry a line; within an entry a newline is `\n` and a backslash
+/// `\\`. Each entry is appended when it is typed, so sessions side by side all keep theirs. A history that
+/// cannot be kept is no reason to disturb anyone.
+enum History {
+    static let limit = 1000
+
+    private static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// nil where the person wants none, or has no home.
+    private static func path() -> String? {
+        if let chosen = environment("MMAPLUA_HISTORY") { return chosen.isEmpty ? nil : chosen }
+        // The XDG specification wants a relative path to be ignored.
+        if let state = environment("XDG_STATE_HOME"), state.utf8.first == UInt8(ascii: "/") {
+            return state + "/mmaplua/history"
+        }
+        guard let home = environment("HOME"), !home.isEmpty else { return nil }
+        return home + "/.local/state/mmaplua/history"
+    }
+
+    static func load() -> [String] {
+        guard let path = path(), let text = read(path) else { return [] }
+        let lines = text.split(separator: "\n")
+        let latest = lines.suffix(limit)
+        if lines.count > 2 * limit { replace(path, with: latest) }
+        return latest.map(decode)
+    }
+
+    static func append(_ entry: String) {
+        guard let path = path() else { return }
+        makeDirectories(above: path)
+        let file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return }
+        defer { close(file) }
+        write(encode(entry) + "\n", to: file)
+    }
+
+    private static func read(_ path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while bytes.count < 16 << 20 {
+            let count = Glibc.read(file, &buffer, buffer.count)
+            guard count > 0 else { break }
+            bytes.append(contentsOf: buffer.prefix(count))
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Drops what is too old; another session sees the old file or the new one, never half of one.
+    private static func replace(_ path: String, with lines: ArraySlice<Substring>) {
+        let fresh = "\(path).\(getpid())"
+        let file = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return }
+        let complete = write(lines.joined(separator: "\n") + "\n", to: file)
+        close(file)
+        if !complete || rename(fresh, path) != 0 { unlink(fresh) }
+    }
+
+    @discardableResult
+    private static func write(_ text: String, to file: CInt) -> Bool {
+        let bytes = Array(text.utf8)
+        return Glibc.write(file, bytes, bytes.count) == bytes.count
+    }
+
+    private static func makeDirectories(above path: String) {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        var directory = ""
+        for part in parts {
+            directory += directory.isEmpty && part.isEmpty ? "" : String(part)
+            if !directory.isEmpty, directory != "/" { mkdir(directory, 0o700) }
+            directory += "/"
+        }
+    }
+
+    private static func encode(_ entry: String) -> String {
+        var coded = ""
+        for character in entry.unicodeScalars {
+            switch character {
+            case "\\": coded += "\\\\"
+            case "\n": coded += "\\n"
+            default: coded.unicodeScalars.append(character)
+            }
+        }
+        return coded
+    }
+
+    private static func decode(_ line: Substring) -> String {
+        var entry = ""
+        var escaped = false
+        for character in line.unicodeScalars {
+            if escaped {
+                entry.unicodeScalars.append(character == "n" ? "\n" : character)
+                escaped = false
+            } else if character == "\\" {
+                escaped = true
+            } else {
+                entry.unicodeScalars.append(character)
+            }
+        }
+        return entry
+    }
+}

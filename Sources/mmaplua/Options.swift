@@ -1,0 +1,144 @@
+internal import CHost
+internal import Glibc
+
+typealias Arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+
+/// The command line, taken apart by the rules of lua(1). It stays an array of C strings: they live as long as
+/// the process, and a script sees them unchanged in `arg`.
+struct Options {
+    enum Request {
+        case run(Options)
+        case help
+        case version
+        case misuse(UnsafePointer<CChar>)
+    }
+
+    private enum Ending {
+        case script(at: Int)
+        case noScript
+        case help
+        case version
+        case misuse(at: Int)
+    }
+
+    private let arguments: Arguments
+    private let count: CInt
+    private var script = 0
+    private var steps: [host_step] = []
+    private var interactive = false
+    private var showsVersion = false
+    private var ignoresEnvironment = false
+    private var runsText = false
+
+    private init(_ arguments: Arguments, count: CInt) {
+        self.arguments = arguments
+        self.count = count
+    }
+
+    static func parse(_ arguments: Arguments, count: CInt) -> Request {
+        var options = Options(arguments, count: count)
+        switch options.takeApart() {
+        case .help: return .help
+        case .version: return .version
+        case .misuse(let index):
+            guard let argument = arguments[index] else { return .help }
+            return .misuse(UnsafePointer(argument))
+        case .script(let index): options.script = index
+        case .noScript: options.script = Int(count)
+        }
+        return .run(options)
+    }
+
+    /// Reads options up to the script's name.
+    private mutating func takeApart() -> Ending {
+        var index = 1
+        while index < Int(count), let argument = arguments[index] {
+            guard argument[0] == Character.dash else { return .script(at: index) }
+            switch argument[1] {
+            case Character.end: return .script(at: index)
+            case Character.dash:
+                if argument[2] == Character.end { return after(index) }
+                return long(argument) ?? .misuse(at: index)
+            case Character.e, Character.l:
+                let failed = index
+                guard let text = value(of: argument, at: &index) else { return .misuse(at: failed) }
+                note(argument[1], text)
+            default:
+                guard argument[2] == Character.end, note(argument[1]) else { return .misuse(at: index) }
+            }
+            index += 1
+        }
+        return .noScript
+    }
+
+    private func after(_ index: Int) -> Ending {
+        index + 1 < Int(count) ? .script(at: index + 1) : .noScript
+    }
+
+    private func long(_ argument: UnsafeMutablePointer<CChar>) -> Ending? {
+        if strcmp(argument, "--help") == 0 { return .help }
+        if strcmp(argument, "--version") == 0 { return .version }
+        return nil
+    }
+
+    /// The rest of the argument or, where there is none, the next one, which must not look like an option.
+    private func value(of argument: UnsafeMutablePointer<CChar>, at index: inout Int) -> UnsafePointer<CChar>?
+    {
+        if argument[2] != Character.end { return UnsafePointer(argument + 2) }
+        index += 1
+        guard index < Int(count), let next = arguments[index], next[0] != Character.dash else { return nil }
+        return UnsafePointer(next)
+    }
+
+    private mutating func note(_ letter: CChar, _ text: UnsafePointer<CChar>) {
+        let isText = letter == Character.e
+        if isText { runsText = true }
+        steps.append(host_step(kind: isText ? HOST_RUN_TEXT : HOST_REQUIRE, text: text))
+    }
+
+    private mutating func note(_ letter: CChar) -> Bool {
+        switch letter {
+        case Character.i:
+            interactive = true
+            showsVersion = true
+        case Character.v: showsVersion = true
+        case Character.E: ignoresEnvironment = true
+        case Character.W: steps.append(host_step(kind: HOST_WARNINGS_ON, text: nil))
+        default: return false
+        }
+        return true
+    }
+
+    private var ending: host_ending {
+        if interactive { return HOST_THEN_PROMPT }
+        let nothingElse = script == Int(count) && !runsText && !showsVersion
+        return nothingElse ? HOST_THEN_STDIN_OR_PROMPT : HOST_THEN_LEAVE
+    }
+
+    func run(name: UnsafePointer<CChar>) -> CInt {
+        steps.withUnsafeBufferPointer { steps in
+            PackageResources.completion_lua.withUnsafeBufferPointer { completion in
+                completion.withMemoryRebound(to: CChar.self) { completion in
+                    var plan = host_plan(
+                        argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script),
+                        steps: steps.baseAddress, step_count: steps.count, ending: ending,
+                        show_version: showsVersion, ignore_environment: ignoresEnvironment,
+                        name: name, welcome: welcome(), editor: lineEditor(completion))
+                    return host_main(&plan)
+                }
+            }
+        }
+    }
+}
+
+/// The characters that options are made of, as C has them.
+private enum Character {
+    static let end: CChar = 0
+    static let dash = CChar(truncatingIfNeeded: UInt8(ascii: "-"))
+    static let e = CChar(truncatingIfNeeded: UInt8(ascii: "e"))
+    static let i = CChar(truncatingIfNeeded: UInt8(ascii: "i"))
+    static let l = CChar(truncatingIfNeeded: UInt8(ascii: "l"))
+    static let v = CChar(truncatingIfNeeded: UInt8(ascii: "v"))
+    static let E = CChar(truncatingIfNeeded: UInt8(ascii: "E"))
+    static let W = CChar(truncatingIfNeeded: UInt8(ascii: "W"))
+}

@@ -1,0 +1,207 @@
+import Glibc
+import Testing
+
+/// The interactive prompt, on a pseudo-terminal.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct HostSessionTests {
+    private static let up = "\u{1B}[A"
+    private static let left = "\u{1B}[D"
+    private static let controlC = "\u{3}"
+    private static let controlD = "\u{4}"
+
+    private func session(_ arguments: [String] = [], _ environment: [String: String] = [:]) throws -> Terminal
+    {
+        let terminal = try Terminal(
+            .mmaplua, arguments, environment: ["MMAPLUA_HISTORY": ""].merging(environment) { $1 })
+        #expect(terminal.sees("> "))
+        return terminal
+    }
+
+    @Test func `prints the values of an expression and leaves at Ctrl-D`() throws {
+        let terminal = try session()
+        terminal.type("6 * 7, 'x'\n")
+        #expect(terminal.sees("\n42\tx\n> "))
+        terminal.type(Self.controlD)
+        #expect(terminal.end() == .status(0))
+    }
+
+    @Test func `goes on with a second prompt until the statement is complete`() throws {
+        let terminal = try session()
+        terminal.type("for i = 1, 2 do\n")
+        #expect(terminal.sees("\n>> "))
+        terminal.type("print('n' .. i)\n")
+        #expect(terminal.sees("\n>> "))
+        terminal.type("end\n")
+        #expect(terminal.sees("\nn1\nn2\n> "))
+    }
+
+    @Test func `Ctrl-C clears the line and gives a new prompt`() throws {
+        let terminal = try session()
+        terminal.type("print('un" + Self.controlC)
+        #expect(terminal.sees("^C\n> "))
+        terminal.type("print('de' .. 'ux')\n")
+        #expect(terminal.sees("\ndeux\n> "))
+    }
+
+    @Test func `Ctrl-C leaves an incomplete statement`() throws {
+        let terminal = try session()
+        terminal.type("for i = 1, 2 do\n")
+        #expect(terminal.sees("\n>> "))
+        terminal.type(Self.controlC)
+        #expect(terminal.sees("^C\n> "))
+        terminal.type("'a' .. 'b'\n")
+        #expect(terminal.sees("\nab\n> "))
+    }
+
+    @Test func `Ctrl-C interrupts running code with a traceback and the session goes on`() throws {
+        let terminal = try session()
+        terminal.type("print 'busy' while true do end\n")
+        #expect(terminal.sees("\nbusy\n"))
+        terminal.type(Self.controlC)
+        #expect(terminal.sees("interrupted!\nstack traceback:\n"))
+        #expect(terminal.sees("\n> "))
+        terminal.type("'still' .. 'here'\n")
+        #expect(terminal.sees("\nstillhere\n> "))
+    }
+
+    @Test func `the line can be edited`() throws {
+        let terminal = try session()
+        terminal.type("'ac' .. ''" + String(repeating: Self.left, count: 8) + "b\n")
+        #expect(terminal.sees("\nabc\n> "))
+    }
+
+    @Test func `characters beyond ASCII are edited as one`() throws {
+        let terminal = try session()
+        terminal.type("#'aéü\u{7F}'\n")
+        #expect(terminal.sees("\n3\n> "))
+    }
+
+    @Test func `the locale of a script stays that of lua`() throws {
+        let terminal = try session()
+        terminal.type("'ctype=' .. os.setlocale(nil, 'ctype')\n")
+        #expect(terminal.sees("\nctype=C\n> "))
+    }
+
+    @Test(arguments: [
+        ("str\t", "string"), ("string.rev\t", "string.reverse"), ("fun\t", "function"),
+        ("x:upp\t", "x:upper"), ("print(mma\t", "print(mmap"), ("u:sl\t", "u:slice"), ("u.wri\t", "u.write"),
+        ("proxy.al\t", "proxy.alpha"), ("deep.one.tw\t", "deep.one.two"),
+    ])
+    func `Tab completes`(typed: String, completed: String) throws {
+        let terminal = try session([
+            "-i", "-e",
+            """
+            x = 'text'  deep = { one = { two = 2 } }
+            proxy = setmetatable({}, { __pairs = function() return next, { alpha = 1 } end })
+            u = io.tmpfile()
+            debug.setmetatable(u, { __methods = { slice = true, write = true },
+              __index = function() error 'not asked' end })
+            """,
+        ])
+        // The marker behind makes sure that the name came from the key and was not typed.
+        terminal.type(typed + "_")
+        #expect(terminal.sees(completed + "_"))
+    }
+
+    @Test func `Tab lists what is possible`() throws {
+        let terminal = try session()
+        terminal.type("string.re\t")
+        #expect(terminal.sees("\nrep      reverse\n> string.re"))
+    }
+
+    @Test func `an error or an endless loop in a metamethod does not end a completion's session`() throws {
+        let terminal = try session([
+            "-i", "-e",
+            "bad = setmetatable({}, { __index = function() error 'no' end })"
+                + " slow = setmetatable({}, { __pairs = function() while true do end end })",
+        ])
+        terminal.type("bad.x.y\t")
+        #expect(terminal.sees("bad.x.y"))
+        usleep(300_000)
+        terminal.type(Self.controlC)
+        #expect(terminal.sees("^C\n> "))
+        terminal.type("slow.x\t")
+        usleep(300_000)
+        terminal.type(Self.controlC)
+        usleep(300_000)
+        terminal.type(Self.controlC)
+        #expect(terminal.sees("^C\n> "))
+        terminal.type("'al' .. 'ive'\n")
+        #expect(terminal.sees("\nalive\n> "))
+    }
+
+    @Test func `the history is kept in a file that only its owner reads`() throws {
+        let folder = try TemporaryFolder()
+        let place = ["MMAPLUA_HISTORY": folder.path + "/deep/history"]
+        let first = try session([], place)
+        first.type("'entry \\\\' .. 'one'\n")
+        #expect(first.sees("\nentry \\one\n> "))
+        first.type("do\n")
+        #expect(first.sees(">> "))
+        first.type("print 'several' end\n")
+        #expect(first.sees("\nseveral\n> "))
+        first.type("os.exit(3)\n")
+        #expect(first.end() == .status(3))
+        #expect(
+            folder.contents("deep/history")
+                == "'entry \\\\\\\\' .. 'one'\ndo\\nprint 'several' end\nos.exit(3)\n")
+        var information = stat()
+        #expect(stat(folder.path + "/deep/history", &information) == 0)
+        #expect(information.st_mode & 0o777 == 0o600)
+        #expect(stat(folder.path + "/deep", &information) == 0)
+        #expect(information.st_mode & 0o777 == 0o700)
+
+        let second = try session([], place)
+        second.type(Self.up + Self.up + "\n")
+        #expect(second.sees("\nseveral\n> "))
+        second.type(Self.up + Self.up + Self.up + Self.up + "\n")
+        #expect(second.sees("\nentry \\one\n> "))
+    }
+
+    @Test func `without a place for the history a session is as good`() throws {
+        let terminal = try session([], ["MMAPLUA_HISTORY": "/proc/nowhere/history"])
+        terminal.type("'a' .. 'b'\n")
+        #expect(terminal.sees("\nab\n> "))
+        terminal.type(Self.up + "\n")
+        #expect(terminal.sees("\nab\n> "))
+    }
+
+    @Test func `a terminal that cannot edit gets plain lines, with Ctrl-C all the same`() throws {
+        let terminal = try session([], ["TERM": "dumb"])
+        terminal.type("'pl' .. 'ain'\n")
+        #expect(terminal.sees("\nplain\n> "))
+        terminal.type("print('un")
+        #expect(terminal.sees("print('un"))
+        terminal.type(Self.controlC)
+        #expect(terminal.sees("\n> "))
+        terminal.type("'de' .. 'ux'\n")
+        #expect(terminal.sees("\ndeux\n> "))
+        terminal.type(Self.controlD)
+        #expect(terminal.end() == .status(0))
+    }
+
+    @Test func `a terminating signal at the prompt ends the program`() throws {
+        let terminal = try session()
+        terminal.type("half a li")
+        #expect(terminal.sees("half a li"))
+        kill(terminal.child, SIGTERM)
+        #expect(terminal.end() == .signal(SIGTERM))
+    }
+
+    @Test(arguments: [SIGWINCH, SIGCONT])
+    func `a signal that goes by leaves the line as it was`(number: CInt) throws {
+        let terminal = try session()
+        terminal.type("'half ' .. ")
+        #expect(terminal.sees("'half ' .. "))
+        kill(terminal.child, number)
+        #expect(terminal.sees("> 'half ' .. "))
+        terminal.type("'a line'\n")
+        #expect(terminal.sees("\nhalf a line\n> "))
+    }
+
+    @Test func `_PROMPT may be anything, with text that takes no room`() throws {
+        let terminal = try session(["-i", "-e", "_PROMPT = '\\1\\27[1m\\2lua> '"])
+        terminal.type("'a' .. 'b'\n")
+        #expect(terminal.sees("\nab\nlua> "))
+    }
+}

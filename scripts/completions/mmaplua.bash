@@ -1,0 +1,58 @@
+# Completion of mmaplua's command line for bash: options, modules behind -l, scripts, then the script's files.
+# Install as ~/.local/share/bash-completion/completions/mmaplua, or source it.
+
+# The names that require would find, for a prefix. Not run by mmaplua itself: LUA_INIT would run with it.
+_mmaplua_modules() {
+    local directory file name
+    for directory in . /usr/local/share/lua/5.4 /usr/share/lua/5.4 /usr/local/lib/lua/5.4 \
+        /usr/lib/*/lua/5.4 /usr/lib/lua/5.4; do
+        for file in "$directory"/*.lua "$directory"/*.so "$directory"/*/init.lua; do
+            [[ -e $file ]] || continue
+            name=${file#"$directory"/}
+            name=${name%/init.lua}
+            name=${name%.*}
+            echo "$name"
+        done
+    done
+    printf '%s\n' coroutine debug io math mmap os package string table utf8
+}
+
+_mmaplua() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word i
+    COMPREPLY=()
+
+    # Behind the script's name everything belongs to the script.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            -e | -l) ((i++)) ;;
+            - | -- | [!-]* | '')
+                compopt -o default 2> /dev/null
+                return
+                ;;
+        esac
+    done
+
+    case $previous in
+        -e) return ;;
+        -l)
+            mapfile -t COMPREPLY < <(compgen -W "$(_mmaplua_modules)" -- "$current")
+            return
+            ;;
+    esac
+    case $current in
+        -l?*)
+            mapfile -t COMPREPLY < <(compgen -P -l -W "$(_mmaplua_modules)" -- "${current#-l}")
+            ;;
+        -*)
+            mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version' -- "$current")
+            ;;
+        *)
+            compopt -o filenames 2> /dev/null
+            mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$current"; compgen -d -- "$current")
+            ((${#COMPREPLY[@]})) || compopt -o default 2> /dev/null
+            ;;
+    esac
+}
+
+complete -F _mmaplua mmaplua

@@ -1,0 +1,44 @@
+# Completion of mmaplua's command line for fish. Install it as ~/.config/fish/completions/mmaplua.fish.
+
+# Options come before the script; behind its name everything belongs to the script.
+function __mmaplua_before_script
+    set -l words (commandline -opc)[2..-1]
+    set -l value no
+    for word in $words
+        if test $value = yes
+            set value no
+        else
+            switch $word
+                case -e -l
+                    set value yes
+                case - -- ''
+                    return 1
+                case '-*'
+                case '*'
+                    return 1
+            end
+        end
+    end
+    return 0
+end
+
+function __mmaplua_modules
+    printf '%s\n' coroutine debug io math mmap os package string table utf8
+    for directory in . /usr/local/share/lua/5.4 /usr/share/lua/5.4 /usr/local/lib/lua/5.4 /usr/lib/*/lua/5.4 /usr/lib/lua/5.4
+        for file in $directory/*.lua $directory/*.so
+            string replace -r '.*/([^/]*)\.(lua|so)$' '$1' -- $file
+        end
+        for file in $directory/*/init.lua
+            string replace -r '.*/([^/]*)/init\.lua$' '$1' -- $file
+        end
+    end
+end
+
+complete -c mmaplua -n __mmaplua_before_script -s e -x -d 'Execute a string'
+complete -c mmaplua -n __mmaplua_before_script -s l -x -a '(__mmaplua_modules)' -d 'Require a library into a global'
+complete -c mmaplua -n __mmaplua_before_script -s i -d 'Enter interactive mode after executing the script'
+complete -c mmaplua -n __mmaplua_before_script -s v -d 'Show version information'
+complete -c mmaplua -n __mmaplua_before_script -s E -d 'Ignore environment variables'
+complete -c mmaplua -n __mmaplua_before_script -s W -d 'Turn warnings on'
+complete -c mmaplua -n __mmaplua_before_script -l help -d 'Show help and leave'
+complete -c mmaplua -n __mmaplua_before_script -l version -d 'Show the version of mmaplua and leave'
