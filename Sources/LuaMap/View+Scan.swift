@@ -126,7 +126,7 @@ func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
         let other = try arguments.elements(2)
         let isWrapping = try arguments.isWrapping(3)
         let sum = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.dot(other, poll: monitor.goesOn)
+            try elements.dot(other, isWrapping: isWrapping, poll: monitor.goesOn)
         }
         let isUnsigned = type.isUnsigned64 && other.type.isUnsigned64
         push(try sum.bits(isUnsigned: isUnsigned, isWrapping: isWrapping), L)

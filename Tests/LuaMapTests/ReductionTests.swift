@@ -50,7 +50,7 @@ import Testing
           if t == "u64" then return math.ult(x, y) end
           return x == x and (y ~= y or x < y)
         end
-        local function value(t, x) return t == "u64" and x < 0 and (x >> 1 | x & 1) * 2.0 or x end
+        local function value(t, x) return t == "u64" and math.type(x) == "integer" and x < 0 and (x >> 1 | x & 1) * 2.0 or x end
         """
 
     private func check(_ source: String, rounds: Int = 150, sourceLocation: SourceLocation = #_sourceLocation)
@@ -258,7 +258,8 @@ import Testing
             v:fill(math.maxinteger)
             fails("does not fit into 64 bits", v.sum, v)
             fails("does not fit into 64 bits", v.stats, v)
-            fails("does not fit into 64 bits", v.dot, v, v)
+            fails("more than 128 bits", v.dot, v, v); eq(v:dot(v, "wrap"), 8)
+            v:fill(1 << 40); fails("does not fit into 64 bits", v.dot, v, v); v:fill(math.maxinteger)
             eq(v:sum("wrap"), -8); eq(v:mean(), 2.0 ^ 63)
             fails('the only option is "wrap"', v.sum, v, "up")
             fails("bad argument #1 to 'sum' %(string expected, got number%)", function() return v:sum(1) end)
@@ -269,7 +270,7 @@ import Testing
             fails("does not fit", u.sum, u); eq(u:max(), -1)
             fails("value 1.5 has no integer", v.add, v, 1.5)
             fails("have 8 and 2 elements", v.add, v, u)
-            fails("of their own type only", v.add, v, mmap.anonymous(64):view("u64"))
+            fails("with their own type only", v.add, v, mmap.anonymous(64):view("u64"))
             fails("number or mmap.view expected", v.add, v, "1")
             fails("NaN has no place", v.lowerbound, v, 0 / 0)
             fails("bins 0 is out of range %(1 to 16777216%)", v.histogram, v, 0)
