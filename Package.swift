@@ -28,6 +28,8 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
     let fastKernels: [Target] = []
 #endif
 let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
+// Static too: nothing to find and to relocate when the program starts.
+let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
 
 let package = Package(
     name: "mmaplua",
@@ -40,14 +42,18 @@ let package = Package(
     ],
     targets: fastKernels + [
         .systemLibrary(name: "CLua", providers: [.apt(["liblua5.4-dev"])]),
-        .target(name: "CMemoryMap", cSettings: [.define("_GNU_SOURCE")]),
         .target(name: "Kernels", swiftSettings: strict),
         .target(name: "KernelsBaseline", dependencies: ["Kernels"], swiftSettings: strict),
+        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         .target(
-            name: "MemoryMap", dependencies: ["CMemoryMap", "Kernels", "KernelsBaseline"],
+            name: "CMemoryMap", dependencies: ["CPCRE2"], cSettings: [.define("_GNU_SOURCE")],
+            linkerSettings: pcre2),
+        .target(
+            name: "MemoryMap", dependencies: ["CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
             swiftSettings: strict),
         .target(
-            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
+            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"],
+            cSettings: [.define("_GNU_SOURCE")]),
         .target(
             name: "LuaMap",
             dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,

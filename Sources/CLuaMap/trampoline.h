@@ -80,5 +80,13 @@ extern const luaL_Reg lm_element_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 extern const luaL_Reg lm_work_functions[];
+void lm_open_regex(lua_State *L);
+
+/* The methods of buffers, a table per capability, each ended by a NULL name. */
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_regex_methods[];
+/* The functions that the original has in its module; they are methods too. */
+extern const luaL_Reg lm_original_functions[];
+/* The functions of the module that are no methods, a table per capability. */
+extern const luaL_Reg lm_regex_functions[];
 
 #endif

@@ -22,15 +22,6 @@ int mm_processor_count(void) {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-bool mm_has_avx2(void) {
-#ifdef __x86_64__
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-         __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
-#else
-  return false;
-#endif
-}
-
 bool mm_is_virtual(int descriptor) {
   struct statfs status;
   return fstatfs(descriptor, &status) == 0 && (status.f_type == PROC_SUPER_MAGIC || status.f_type == SYSFS_MAGIC);
@@ -39,4 +30,13 @@ bool mm_is_virtual(int descriptor) {
 long mm_huge_page_size(int descriptor) {
   struct statfs status;
   return fstatfs(descriptor, &status) == 0 && status.f_type == HUGETLBFS_MAGIC ? (long)status.f_bsize : 0;
+}
+
+bool mm_has_avx2(void) {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+#else
+  return false;
+#endif
 }
