@@ -10,17 +10,16 @@ internal import MemoryMap
 @inline(__always)
 private func search<Answer>(
     _ L: LuaState,
-    _ find: (MappedBytes, UnsafeRawBufferPointer, Int, Int?, inout Monitor) throws(MapError) -> Answer
+    _ find: (MappedBytes, UnsafeRawBufferPointer, Int, Int?, Monitor) throws(MapError) -> Answer
 ) throws(Failure) -> Answer {
     let arguments = Arguments(L)
     let bytes = try arguments.bytes(1)
     let (needle, origin) = try arguments.source(2)
     let offset = try arguments.integer(3, default: 0)
     let length = try arguments.optionalInteger(4)
-    var monitor = Monitor(L, total: length ?? bytes.count &- offset)
-    defer { monitor.finish() }
+    let monitor = Monitor(L, total: length ?? bytes.count &- offset)
     let answer = try about(3) { () throws(MapError) in
-        try find(bytes, needle, offset, length, &monitor)
+        try find(bytes, needle, offset, length, monitor)
     }
     try origin.checkIntact()
     return answer
@@ -31,7 +30,7 @@ private func search<Answer>(
 func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
-            try bytes.find(needle, offset, length) { monitor.goesOn($0) }
+            try bytes.find(needle, offset, length, poll: monitor.goesOn)
         }
         push(place, L)
         return 1
@@ -43,7 +42,7 @@ func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
 func lm_buffer_rfind(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
-            try bytes.findLast(needle, offset, length) { monitor.goesOn($0) }
+            try bytes.findLast(needle, offset, length, poll: monitor.goesOn)
         }
         push(place, L)
         return 1
@@ -58,7 +57,7 @@ func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
             throw Failure("the string is empty", argument: 2)
         }
         let number = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
-            try bytes.count(of: needle, offset, length) { monitor.goesOn($0) }
+            try bytes.count(of: needle, offset, length, poll: monitor.goesOn)
         }
         lua_pushinteger(L, lua_Integer(number))
         return 1

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mm_pattern.h"
+
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -136,6 +138,7 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 }
 
 #include "mm_elements.h"
+#include "mm_field.h"
 #include "mm_format.h"
 #include "mm_text.h"
 
