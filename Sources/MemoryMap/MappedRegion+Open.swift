@@ -73,6 +73,8 @@ package func openRegion(
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
+    // The file must not have been emptied or have grown when there turns out to be no room to map it.
+    if mode == .truncate || options.grow { try requireRoom(max(options.size, options.length ?? 0)) }
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {
