@@ -27,7 +27,8 @@ let package = Package(
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
         .target(
-            name: "LuaMap", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap"], swiftSettings: strict),
+            name: "LuaMap", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap"],
+            swiftSettings: strict),
         .target(
             name: "CHost", dependencies: ["CLua", "CLuaMap"], cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
@@ -36,7 +37,8 @@ let package = Package(
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
             linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
-        .testTarget(name: "MemoryMapTests", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
+        .testTarget(
+            name: "MemoryMapTests", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],
             swiftSettings: strict, linkerSettings: lua),

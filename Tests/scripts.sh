@@ -224,6 +224,7 @@ build_machine() {
             printf "%s\n" "#!/bin/bash" "printf \"[%s]\" \"\$@\"" cat >.build/release/mmaplua
             chmod +x .build/release/mmaplua ;; esac'
     stub swiftc ': >.build/release/mmap.so.new; : >.build/x/release/mmap.so.new'
+    stub objcopy ''
     stub ld 'while [[ $1 != -o ]]; do shift; done; : >"$2"'
     ln -sf -- "$(type -P ln)" "$work/bin/ln"
 }

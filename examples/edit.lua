@@ -6,6 +6,8 @@
 -- test:
 -- test: "$(echo a stock >"$TMP/f" && echo "$TMP/f")" stock shock
 
+local mmap = require "mmap"
+
 local SHOWN <const> = 3 -- places
 
 -- Dumps the lines around each place, none twice.

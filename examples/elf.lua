@@ -3,6 +3,8 @@
 --
 -- test: "$mmaplua"
 
+local mmap = require "mmap"
+
 -- Names of the numbers in <elf.h>; any other number is shown as it is.
 local OS <const> = {
   [0] = "UNIX - System V", "HP-UX", "NetBSD", "UNIX - GNU", [6] = "Solaris", [9] = "FreeBSD",

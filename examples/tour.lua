@@ -5,6 +5,8 @@
 -- test: "$mmaplua"
 -- test: "$TMP/empty" 3>"$TMP/empty"
 
+local mmap = require "mmap"
+
 local PARTS <const> = 64 -- a part is one character of the strips
 local SAMPLE <const> = 8 << 20 -- a Lua loop visits some 20 million bytes a second, so this is short
 
@@ -119,9 +121,9 @@ local function tour(path)
   -- kernel at that moment, in the middle of `b[i]`.
   local each = part
   if #b > SAMPLE then
-    -- Of a large file only the sample: without this the kernel would read megabytes ahead each time.
+    -- Only the sample of a large file: asked for here, each piece is read at once and as it is. When a
+    -- byte is missed the kernel would read ahead, by megabytes on some machines.
     each = SAMPLE // PARTS
-    b:advise "random"
     for o = 0, #b - 1, part do b:advise(o, math.min(each, #b - o), "willneed") end
   end
   local counts, total, along = {}, 0, {}

@@ -3,6 +3,8 @@
 -- test: "$EXAMPLES"/*.lua
 -- test: "$mmaplua" "$TMP/empty" 3>"$TMP/empty"
 
+local mmap = require "mmap"
+
 -- The file may be larger than memory: pages of a mapping come and go as the kernel sees fit, and of
 -- the Lua strings there is one block at a time.
 local BLOCK <const> = 64 << 10

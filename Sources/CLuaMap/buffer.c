@@ -17,12 +17,17 @@ static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
 static LM_TRAMPOLINE(b_close, lm_buffer_close)
 
+void lm_set_metatable(lua_State *L, const char *name) {
+  if (luaL_getmetatable(L, name) != LUA_TTABLE) luaL_error(L, "the registry's '%s' was replaced", name);
+  lua_setmetatable(L, -2);
+}
+
 lm_buffer *lm_new_buffer(lua_State *L) {
   lm_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
   memset(buffer, 0, sizeof *buffer);
   buffer->region.slot = mm_closed_slot();
   buffer->self = buffer;
-  luaL_setmetatable(L, LM_BUFFER);
+  lm_set_metatable(L, LM_BUFFER);
   return buffer;
 }
 
@@ -143,15 +148,24 @@ void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions};
-  luaL_newmetatable(L, LM_BUFFER);
-  luaL_setfuncs(L, metamethods, 0);
+  /* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where
+     two names fall together, the one that came first is found at once and the other behind it. So the
+     two that are looked up for each byte come first, into a table that never grows. */
+  lua_createtable(L, 0, 16);
   lua_createtable(L, 0, 64);
   for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++) luaL_setfuncs(L, capabilities[i], 0);
   lua_pushvalue(L, -1);
-  /* For whoever lists the methods, as completion does. */
-  lua_setfield(L, -3, "__methods");
   lua_pushcclosure(L, b_index, 1);
-  lua_setfield(L, -2, "__index");
+  lua_setfield(L, -3, "__index");
+  lua_insert(L, -2);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_insert(L, -2);
+  /* For whoever lists the methods, as completion does. */
+  lua_setfield(L, -2, "__methods");
+  lua_pushliteral(L, LM_BUFFER);
+  lua_setfield(L, -2, "__name");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, LM_BUFFER);
   lua_pushliteral(L, LM_BUFFER);
   lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);

@@ -44,12 +44,22 @@ static const char *code_name(int error) {
   return name ? name : "EUNKNOWN";
 }
 
-/* [-?, +0, e] Raises an error object: fields call, code, errno, message, path, offset. */
+/* [-0, +0, –] Which argument lost its pages: the source of a copy can, and not only the target. */
+static int lost_argument(lua_State *L) {
+  int top = lua_gettop(L);
+  for (int i = 1; i <= top; i++) {
+    const lm_buffer *buffer = lm_buffer_at(L, i);
+    if (buffer && !mm_is_closed(&buffer->region) && mm_is_lost(&buffer->region)) return i;
+  }
+  return 1;
+}
+
+/* [-?, +0, e] Raises an error object: fields call, code, errno, message, hint, path, offset. */
 static int raise_object(lua_State *L, const lm_call *call) {
   bool lost = call->kind == LM_LOST;
   luaL_checkstack(L, 10, NULL);
   int path = lua_gettop(L) + 1;
-  lm_push_path(L, 1);
+  lm_push_path(L, lost ? lost_argument(L) : 1);
   if (lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
   const char *code = lost ? (call->error == SIGBUS ? "SIGBUS" : "SIGSEGV") : code_name(call->error);
   const char *reason = lost ? strsignal(call->error) : strerror(call->error);
@@ -63,11 +73,12 @@ static int raise_object(lua_State *L, const lm_call *call) {
       hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
                              (LUAI_UACINT)call->values[1]);
   }
+  int advice = lua_gettop(L);
   if (lua_isstring(L, path)) hint = *hint ? lua_pushfstring(L, "%s: %s", lua_tostring(L, path), hint) : lua_tostring(L, path);
   const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
                               : lua_pushfstring(L, "%s (%s)", reason, code);
   const char *what = call->call ? call->call : "access";
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 9);
   int object = lua_gettop(L);
   lua_pushstring(L, what);
   lua_setfield(L, object, "call");
@@ -77,6 +88,10 @@ static int raise_object(lua_State *L, const lm_call *call) {
   lua_setfield(L, object, "errno");
   lua_pushstring(L, message);
   lua_setfield(L, object, "message");
+  if (lua_rawlen(L, advice) > 0) {
+    lua_pushvalue(L, advice);
+    lua_setfield(L, object, "hint");
+  }
   if (lua_isstring(L, path)) {
     lua_pushvalue(L, path);
     lua_setfield(L, object, "path");
@@ -87,7 +102,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
   }
   luaL_where(L, 1);
   lua_setfield(L, object, "where");
-  luaL_setmetatable(L, LM_ERROR);
+  lm_set_metatable(L, LM_ERROR);
   return lua_error(L);
 }
 
@@ -96,10 +111,13 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
     mm_region source = call->source;
     lua_pushlstring(L, (const char *)call->bytes, call->count);
     if (mm_was_intact(&source)) return 1;
+    /* The string was copied before the collector ran. If a finalizer moved the mapping then, nothing was
+       lost: a lost one cannot be moved. If it closed it, nobody can tell any more. */
+    if (!mm_is_closed(&source) && !mm_is_lost(&source)) return 1;
     lm_call lost = {.kind = LM_LOST};
     lm_buffer copy = {.region = source};
     lm_lost(&copy, &lost);
-    return raise_object(L, &lost);
+    return lm_finish(L, &lost, LM_FAILED);
   }
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);

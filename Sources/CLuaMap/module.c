@@ -30,7 +30,8 @@ static const lm_option anonymous_options[] = {
 static int check_descriptor(lua_State *L, int argument) {
   if (lua_isnoneornil(L, argument)) return -1;
   luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
-  if (stream && lua_rawlen(L, argument) >= sizeof *stream) {
+  /* The metatable is no proof; the size at least keeps a buffer from being taken for a file. */
+  if (stream && lua_rawlen(L, argument) == sizeof *stream) {
     luaL_argcheck(L, stream->closef && stream->f, argument, "attempt to use a closed file");
     fflush(stream->f);
     return fileno(stream->f);
@@ -65,20 +66,24 @@ static void count_memory(lua_State *L, const lm_buffer *buffer) {
 static int f_map(lua_State *L) {
   lua_settop(L, 6);
   int descriptor = check_descriptor(L, 4);
+  int is_integer = 0;
+  lua_Integer flags = lua_tointegerx(L, 3, &is_integer);
   lm_buffer *buffer = lm_new_buffer(L);
-  push_path_of(L, descriptor);
+  push_path_of(L, is_integer && flags & MAP_ANONYMOUS ? -1 : descriptor);
   lua_setiuservalue(L, 7, 1);
   lm_call call;
+  /* Again: a finalizer that ran since may have closed the file. */
+  descriptor = check_descriptor(L, 4);
   int count = lm_map(L, &call, buffer, descriptor);
   if (lm_worth_collecting(&call, count)) {
     lua_gc(L, LUA_GCCOLLECT);
-    count = lm_map(L, &call, buffer, descriptor);
+    count = lm_map(L, &call, buffer, check_descriptor(L, 4));
   }
   if (count >= 0) {
     count_memory(L, buffer);
     return count;
   }
-  lua_copy(L, 7, 1); /* the path for the error object */
+  if (call.kind == LM_SYSTEM) lua_copy(L, 7, 1); /* the path for the error object */
   return lm_finish(L, &call, count);
 }
 
@@ -192,6 +197,7 @@ static int module_newindex(lua_State *L) {
 
 static int module_next(lua_State *L) {
   lua_settop(L, 2);
+  luaL_checktype(L, lua_upvalueindex(1), LUA_TTABLE); /* debug.setupvalue may have been there */
   if (lua_next(L, lua_upvalueindex(1))) return 2;
   lua_pushnil(L);
   return 1;

@@ -49,9 +49,11 @@ void lm_read_options(lua_State *L, int argument, const lm_option *options, void 
   luaL_checktype(L, argument, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, argument); lua_pop(L, 1)) {
     const lm_option *option = options;
-    if (lua_type(L, -2) == LUA_TSTRING)
-      while (option->name && strcmp(option->name, lua_tostring(L, -2)) != 0) option++;
-    if (lua_type(L, -2) != LUA_TSTRING || !option->name) {
+    size_t length;
+    const char *key = lm_string_at(L, -2, &length);
+    if (key)
+      while (option->name && (strcmp(option->name, key) != 0 || strlen(key) != length)) option++;
+    if (!key || !option->name) {
       luaL_tolstring(L, -2, NULL);
       luaL_argerror(L, argument, lua_pushfstring(L, "option '%s' is not known", lua_tostring(L, -1)));
     }

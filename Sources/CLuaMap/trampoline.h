@@ -20,6 +20,10 @@
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
+/* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
+   lua_setmetatable takes what is no table for one. */
+void lm_set_metatable(lua_State *L, const char *name);
+
 /* [-0, +1, m] A new buffer, closed, so that a collection at any moment finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 

@@ -2,8 +2,10 @@
 #include "CMemoryMap.h"
 
 #include <sched.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 const void *mm_find(const void *memory, size_t count, const void *needle, size_t length) {
   return memmem(memory, count, needle, length);
@@ -18,4 +20,14 @@ void *mm_mremap(void *address, size_t old_extent, size_t new_extent) {
 int mm_processor_count(void) {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+bool mm_is_virtual(int descriptor) {
+  struct statfs status;
+  return fstatfs(descriptor, &status) == 0 && (status.f_type == PROC_SUPER_MAGIC || status.f_type == SYSFS_MAGIC);
+}
+
+long mm_huge_page_size(int descriptor) {
+  struct statfs status;
+  return fstatfs(descriptor, &status) == 0 && status.f_type == HUGETLBFS_MAGIC ? (long)status.f_bsize : 0;
 }

@@ -29,13 +29,17 @@ static pthread_once_t installed = PTHREAD_ONCE_INIT;
 static size_t chunk_size(int chunk) { return chunk == 0 ? FIRST_CHUNK : (size_t)FIRST_CHUNK << (chunk - 1); }
 
 /* Zeroed memory over the region from the fault's page to its end. Where the process has no mapping
-   left to spare for the split (vm.max_map_count), over the whole region, which needs none. */
+   left to spare for the split (vm.max_map_count), over the whole region, which needs none; where it has
+   one too many already, the region goes first. Should another thread map memory into the hole, its
+   memory is left alone and the fault is not answered. */
 static bool replace_pages(mm_slot *slot, uintptr_t start, size_t extent, uintptr_t address) {
   uintptr_t page = address & ~(uintptr_t)(slot->page - 1);
   const int protection = PROT_READ | PROT_WRITE;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   if (mmap((void *)page, start + extent - page, protection, flags, -1, 0) != MAP_FAILED) return true;
-  return mmap((void *)start, extent, protection, flags, -1, 0) != MAP_FAILED;
+  if (mmap((void *)start, extent, protection, flags, -1, 0) != MAP_FAILED) return true;
+  return munmap((void *)start, extent) == 0 &&
+         mmap((void *)start, extent, protection, (flags & ~MAP_FIXED) | MAP_FIXED_NOREPLACE, -1, 0) == (void *)start;
 }
 
 /* Answers for the slot when the address is its own. The start is read again after `users` was
@@ -46,10 +50,14 @@ static bool answer(mm_slot *slot, uintptr_t address, int signal, int code) {
   __atomic_add_fetch(&slot->users, 1, __ATOMIC_SEQ_CST);
   bool mine = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST) == start && address - start < slot->extent &&
               replace_pages(slot, start, slot->extent, address);
-  if (mine && !(__atomic_fetch_or(&slot->stamp, 1, __ATOMIC_SEQ_CST) & 1)) {
-    slot->fault_address = address;
-    slot->fault_signal = signal;
-    slot->fault_code = code;
+  if (mine) {
+    /* What happened first, the mark after it: who sees the mark asks what happened. */
+    if (!(slot->stamp & 1)) {
+      slot->fault_address = address;
+      slot->fault_signal = signal;
+      slot->fault_code = code;
+    }
+    __atomic_fetch_or(&slot->stamp, 1, __ATOMIC_SEQ_CST);
   }
   __atomic_sub_fetch(&slot->users, 1, __ATOMIC_SEQ_CST);
   return mine;
@@ -133,6 +141,9 @@ mm_slot *mm_slot_reserve(void) {
 void mm_slot_publish(mm_slot *slot, void *start, size_t extent) {
   slot->fault_signal = 0;
   slot->extent = extent;
+  /* Also for a handle that was refreshed since the slot was withdrawn, and for one of an empty region,
+     which need not be withdrawn: both know an old address. */
+  __atomic_store_n(&slot->stamp, slot->stamp + 2, __ATOMIC_SEQ_CST);
   __atomic_store_n(&slot->start, (uintptr_t)start, __ATOMIC_SEQ_CST);
 }
 
@@ -143,8 +154,10 @@ void mm_slot_withdraw(mm_slot *slot) {
 }
 
 void mm_slot_retire(mm_slot *slot) {
-  mm_slot_withdraw(slot);
+  /* The generation first: a handle that is refreshed in between must find itself closed, and not take
+     the new stamp for an address that is about to go. */
   __atomic_store_n(&slot->generation, slot->generation + 1, __ATOMIC_SEQ_CST);
+  mm_slot_withdraw(slot);
   pthread_mutex_lock(&table_lock);
   slot->next_free = free_slots;
   free_slots = slot;

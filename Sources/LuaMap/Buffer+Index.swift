@@ -21,7 +21,8 @@ func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
                 return 1
             }
         }
-    } else if lua_type(L, 2) == LUA_TSTRING {
+    } else if lua_type(L, 2) == LUA_TSTRING && lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE {
+        // The upvalue's type is asked because debug.setupvalue may have been there.
         lua_pushvalue(L, 2)
         lua_rawget(L, CInt(LM_UPVALUE_1))
         return 1

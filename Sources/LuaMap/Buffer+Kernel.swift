@@ -14,6 +14,10 @@ func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let isWhole = arguments.isAbsent(3) && arguments.isAbsent(4)
+        guard isWhole || arguments.string(2) == nil else {
+            throw Failure(
+                "an offset is expected; the order is (advice) or (offset, length, advice)", argument: 2)
+        }
         let advice = try arguments.advice(isWhole ? 2 : 4)
         let offset = isWhole ? 0 : try arguments.integer(2, default: 0)
         let length = isWhole ? nil : try arguments.optionalInteger(3)

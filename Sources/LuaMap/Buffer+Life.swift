@@ -19,7 +19,8 @@ func lm_map(_ L: LuaState, _ call: Call, _ target: BufferPointer, _ descriptor: 
         }
         let flags = MapFlags(rawValue: flagBits)
         guard flags.contains(.anonymous) || descriptor >= 0 else {
-            throw Failure(type: "file or integer descriptor", argument: 4)
+            if arguments.isAbsent(4) { throw Failure(type: "file or integer descriptor", argument: 4) }
+            throw Failure("descriptor -1 goes with MAP_ANONYMOUS only", argument: 4)
         }
         let offset = try arguments.integer(5, default: 0)
         let advice = arguments.isAbsent(6) ? nil : try arguments.advice(6)

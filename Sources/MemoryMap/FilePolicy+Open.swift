@@ -14,7 +14,8 @@ extension FilePolicy {
         _ path: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0o666
     ) throws(FileFailure) -> CInt {
         try repeating { () throws(FileFailure) in
-            let place = try find(path, FileAccess(flags: flags), followsLast: true)
+            // O_EXCL wants a name where nothing is, not even a link.
+            let place = try find(path, FileAccess(flags: flags), followsLast: flags & O_EXCL == 0)
             defer { place.close() }
             let descriptor = place.name.withCString {
                 openat(place.folder, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode)
@@ -100,7 +101,8 @@ extension FilePolicy {
         var first: FoundFile?
         defer { first?.close() }
         for wanted in [FileAccess.read, .write] where access.contains(wanted) {
-            guard let root = roots.last(where: { $0.access.contains(wanted) && $0.covers(place.names) }) else {
+            guard let root = roots.last(where: { $0.access.contains(wanted) && $0.covers(place.names) })
+            else {
                 missing.insert(wanted)
                 continue
             }
@@ -135,7 +137,9 @@ extension FilePolicy {
         guard folder >= 0 else { throw .failed(errno) }
         let below = names.dropFirst(root.depth)
         for name in below.dropLast() {
-            let next = name.withCString { openat(folder, $0, pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+            let next = name.withCString {
+                openat(folder, $0, pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            }
             let code = errno
             systemClose(folder)
             guard next >= 0 else { throw .failed(code) }

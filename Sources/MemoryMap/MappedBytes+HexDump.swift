@@ -40,7 +40,12 @@ private struct Pen {
         }
     }
 
-    mutating func put(offset: Int) { put(hex: offset, digits: offset > 0xffff_ffff ? 16 : 8) }
+    /// At least eight digits, and as many as it takes.
+    mutating func put(offset: Int) {
+        var count = 8
+        while count < 16 && offset &>> (count &* 4) != 0 { count &+= 1 }
+        put(hex: offset, digits: count)
+    }
 }
 
 extension MappedBytes {

@@ -34,13 +34,13 @@ extension MappedBytes {
         let (current, pages) = try wholePages(offset, length)
         let slot = current.region.slot.pointee
         let flags = MapFlags(rawValue: slot.flags)
-        if advice.destroysData(shared: flags.isShared, anonymous: slot.kind == MM_ANONYMOUS) {
+        let destroys = advice.destroysData(shared: flags.isShared, anonymous: slot.kind == MM_ANONYMOUS)
+        if destroys && pages.extent > 0 {
             try current.checkWhole(pages, removesFromFile: advice == .remove && slot.kind != MM_ANONYMOUS)
         }
-        if let start = pages.start {
-            do { try systemAdvise(start, pages.extent, number) } catch {
-                throw current.hint(error, advice)
-            }
+        // An empty range has no address to give; the kernel then looks at the advice alone.
+        do { try systemAdvise(pages.start, pages.extent, number) } catch {
+            throw current.hint(error, advice)
         }
         try current.checkIntact()
         return pages.range

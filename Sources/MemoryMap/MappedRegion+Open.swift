@@ -73,8 +73,12 @@ package func openRegion(
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
-    // The file must not have been emptied or have grown when there turns out to be no room to map it.
-    if mode == .truncate || options.grow { try requireRoom(max(options.size, options.length ?? 0)) }
+    // Before the file is emptied or grows: what cannot be mapped then must not cost its contents.
+    if mode == .truncate {
+        try requireRoom(try partLength(options, fileSize: try grownSize(options, from: options.size)))
+    } else if options.grow {
+        try requireRoom(options.length ?? 0)
+    }
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {
@@ -91,6 +95,7 @@ private func openFile(
 ) throws(MapError) -> (descriptor: CInt, isNew: Bool) {
     guard mode == .truncate else {
         do { return (try systemOpen(path, mode == .readWrite ? O_RDWR : O_RDONLY), false) } catch {
+            if error.errno == EISDIR { throw .directory }
             throw error.errno == EACCES && mode == .readWrite
                 ? error.hinting("the file may not be written; \"r\" and \"c\" need only permission to read")
                 : error
@@ -98,7 +103,8 @@ private func openFile(
     }
     // Whether this call makes the file decides whether a failure later may take it away again.
     do { return (try systemOpen(path, O_RDWR | O_CREAT | O_EXCL), true) } catch  where error.errno == EEXIST {
-        return (try systemOpen(path, O_RDWR), false)
+        // O_CREAT again, for a symbolic link whose target is to be made.
+        return (try systemOpen(path, O_RDWR | O_CREAT), false)
     }
 }
 
@@ -109,8 +115,13 @@ private func prepareFile(
     let status = try systemStatus(descriptor)
     var size = Int(status.st_size)
     switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR: throw MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    case S_IFREG:
+        if size == 0 && systemIsVirtual(descriptor) {
+            throw MapError(
+                .mmap, errno: ENODEV,
+                "the files of /proc and /sys have no pages to map; read them with io.open")
+        }
+    case S_IFDIR: throw .directory
     case S_IFBLK: size = try systemEnd(descriptor)
     case S_IFCHR:
         guard let length = options.length else {
@@ -122,10 +133,19 @@ private func prepareFile(
     default: throw MapError(.mmap, errno: ENODEV, "a pipe or socket has no pages to map")
     }
     if mode == .truncate {
-        try emptyFile(descriptor, from: size, to: options.size)
-        size = options.size
+        let grown = try grownSize(options, from: options.size)
+        try emptyFile(descriptor, from: size, to: grown)
+        return grown
     }
-    return options.grow ? try growFile(descriptor, size, options) : size
+    return try growFile(descriptor, from: size, to: try grownSize(options, from: size))
+}
+
+/// The size that a file of `size` bytes must have for the part to map, where it may grow.
+private func grownSize(_ options: OpenOptions, from size: Int) throws(MapError) -> Int {
+    guard options.grow, let length = options.length, options.offset >= 0, length >= 0 else { return size }
+    let (end, overflow) = options.offset.addingReportingOverflow(length)
+    if overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
+    return max(size, end)
 }
 
 /// Empties a file and gives it a new size. The space is found before the old contents go, so a full
@@ -139,23 +159,16 @@ private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int) throws(Ma
     try systemAllocate(descriptor, from: 0, count: new)
 }
 
-private func growFile(
-    _ descriptor: CInt, _ size: Int, _ options: OpenOptions
-) throws(MapError) -> Int {
-    guard let length = options.length, options.offset >= 0, length >= 0 else { return size }
-    let (end, overflow) = options.offset.addingReportingOverflow(length)
-    if overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
-    if end <= size { return size }
-    do { try systemAllocate(descriptor, from: size, count: end &- size) } catch {
-        try systemTruncate(descriptor, to: size)
+private func growFile(_ descriptor: CInt, from old: Int, to new: Int) throws(MapError) -> Int {
+    do { try systemAllocate(descriptor, from: old, count: new &- old) } catch {
+        try systemTruncate(descriptor, to: old)
         throw error
     }
-    return end
+    return new
 }
 
-private func mapFile(
-    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int
-) throws(MapError) -> mm_region {
+/// The bytes to map of a file of a size.
+private func partLength(_ options: OpenOptions, fileSize size: Int) throws(MapError) -> Int {
     guard options.offset >= 0, options.offset <= size else {
         throw MapError(
             .offsetOutOfRange, "offset %1 is out of range: the file has %2 bytes", options.offset, size)
@@ -167,6 +180,13 @@ private func mapFile(
             "length %1 is out of range: the file has %2 bytes from offset %3 (grow = true extends it in mode \"r+\")",
             length, size &- options.offset, options.offset)
     }
+    return length
+}
+
+private func mapFile(
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int
+) throws(MapError) -> mm_region {
+    let length = try partLength(options, fileSize: size)
     var flags = mode.flags
     if options.populate { flags.insert(.populate) }
     if length == 0 {
@@ -183,4 +203,10 @@ private func mapFile(
         }
     }
     return region
+}
+
+extension MapError {
+    fileprivate static var directory: MapError {
+        MapError(.open, errno: EISDIR, "a directory cannot be mapped")
+    }
 }

@@ -57,13 +57,28 @@ extension UnsafeMutablePointer<mm_slot> {
         if MapFlags(rawValue: pointee.flags).isShared && size > Int(pointee.extent) {
             throw MapError(.misuse, "shared anonymous memory cannot grow: its size is fixed when it is made")
         }
+        let old = pointee.length
         try move(to: size)
+        clearTail(from: min(old, size))
+    }
+
+    /// Zeroes the rest of the page at an end that moved, where nobody shares it: bytes that were cut off must not come back when
+    /// the memory grows again, as those of a file do not.
+    private func clearTail(from end: Int) {
+        guard !MapFlags(rawValue: pointee.flags).isShared, pointee.protection & PROT_WRITE != 0,
+            let base = pointee.base
+        else { return }
+        let used = pointee.slack &+ end
+        guard let next = used.roundedUp(toPage: pointee.page) else { return }
+        memset(base + end, 0, min(next, Int(pointee.extent)) &- used)
     }
 
     fileprivate func resizeFile(_ size: Int, _ path: UnsafePointer<CChar>?) throws(MapError) {
         guard MapFlags(rawValue: pointee.flags).isShared else {
             throw MapError(.misuse, "a private mapping of a file cannot be resized: its file must not change")
         }
+        // Its file must not change through a mapping that may not be written.
+        guard pointee.protection & PROT_WRITE != 0 else { throw .notWritable }
         guard pointee.kind == MM_FILE, let path else {
             throw MapError(.misuse, "only the mapping of a regular file with a known path can be resized")
         }
@@ -92,7 +107,7 @@ extension UnsafeMutablePointer<mm_slot> {
             throw error
         }
         if shrinks && end < old { try systemTruncate(descriptor, to: end) }
-        pointee.file_size = Int64(max(end, old))
+        pointee.file_size = Int64(shrinks ? min(end, old) : max(end, old))
     }
 
     /// The file again, for writing. A mapping keeps no descriptor, so it is found by its path and
@@ -124,8 +139,8 @@ extension UnsafeMutablePointer<mm_slot> {
             (pointee.base, pointee.length, pointee.slack) = (nil, 0, 0)
             mm_slot_publish(self, nil, 0)
         } else if pointee.start == 0 {
-            let slack = Int(pointee.file_offset) & (pageSize &- 1)
-            guard let extent = (slack &+ size).roundedUp(toPage: pageSize) else {
+            let slack = Int(pointee.file_offset) & (pointee.page &- 1)
+            guard let extent = (slack &+ size).roundedUp(toPage: pointee.page) else {
                 throw MapError(.mmap, errno: ENOMEM)
             }
             let start = try systemMap(

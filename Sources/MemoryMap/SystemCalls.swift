@@ -35,6 +35,17 @@ func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
     return stat(path, &status) == 0 ? status : nil
 }
 
+/// Whether the file is one of proc(5) or sysfs(5), whose size is 0 whatever can be read there: fstatfs(2).
+func systemIsVirtual(_ descriptor: Descriptor) -> Bool {
+    mm_is_virtual(descriptor)
+}
+
+/// The page size in bytes of a file of hugetlbfs, nil for all others: fstatfs(2).
+func systemHugePageSize(_ descriptor: Descriptor) -> Int? {
+    let size = mm_huge_page_size(descriptor)
+    return size > 0 ? size : nil
+}
+
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
     while ftruncate(descriptor, off_t(size)) == -1 {

@@ -80,7 +80,8 @@ struct Bounds {
     var forHost: host_bounds {
         host_bounds(
             memory: Int(clamping: memory), time: time, memory_text: memoryText ?? defaultName(),
-            time_text: timeText ?? defaultName(), is_sandbox: isSandbox, allows_environment: allowsEnvironment,
+            time_text: timeText ?? defaultName(), is_sandbox: isSandbox,
+            allows_environment: allowsEnvironment,
             allows_programs: allowsPrograms)
     }
 }

@@ -71,7 +71,8 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
     let option = String(cString: argument)
     let wantsValue = option.utf8.dropFirst().first.map { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "l") }
     let problem =
-        wantsValue == true ? "'\(option)' needs argument" : problem(with: option) ?? "unrecognized option '\(option)'"
+        wantsValue == true
+        ? "'\(option)' needs argument" : problem(with: option) ?? "unrecognized option '\(option)'"
     fputs(
         """
         \(name): \(problem)
@@ -107,6 +108,7 @@ private func problem(with option: String) -> String? {
 
 /// Says why the kernel does not let an option be followed.
 func complain(about argument: UnsafePointer<CChar>, errno: CInt, name: UnsafePointer<CChar>) {
-    let text = "\(String(cString: name)): '\(String(cString: argument))': \(String(cString: strerror(errno)))\n"
+    let text =
+        "\(String(cString: name)): '\(String(cString: argument))': \(String(cString: strerror(errno)))\n"
     fputs(text, terminal_errors())
 }

@@ -189,6 +189,32 @@ struct ExamplesElfTests {
                 == Outcome(output: "", errors: "elf.lua: \(path): \(problem)\n", ending: .status(1)))
     }
 
+    /// Where the header's 16 bits do not suffice, the number of sections is the size of section 0.
+    @Test func `more sections than the header can count`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/f"
+        var bytes = SmallElf(is64: true, isBig: false).bytes
+        bytes[60] = 0
+        let size = bytes.count - 3 * 64 + 32
+        for (count, problem) in [
+            ([3, 0, 0, 0, 0, 0, 0, 0], nil),
+            ([0, 0, 2, 0, 0, 0, 0, 0], "sections: 0x800000 bytes at offset "),
+            ([1, 0, 2, 0, 0, 0, 0, 0], "sections: 0x20001 of them are more than this example shows"),
+            ([0, 0, 0, 0, 0, 0, 0, 0x80], "sections: 0x8000000000000000 of them are more than"),
+            ([1, 0, 0, 0, 0, 0, 0, 0xff], "sections: 0xff00000000000001 of them are more than"),
+        ] as [([UInt8], String?)] {
+            bytes.replaceSubrange(size..<size + 8, with: count)
+            try write(bytes, to: path)
+            let outcome = try elf(path)
+            #expect(outcome.ending == .status(problem == nil ? 0 : 1))
+            if let problem {
+                #expect(outcome.errors.hasPrefix("elf.lua: \(path): \(problem)"), "\(outcome.errors)")
+            } else {
+                #expect(outcome.output.contains("\nSections: 3 at offset "))
+            }
+        }
+    }
+
     /// The example, loaded again and again into a world where its exit and its output are watched: for a
     /// file cut at every length, and for thousands with a few bytes changed, it says either what it found
     /// or one error of its own; never one of Lua's, which would have the place in the script in it.

@@ -132,6 +132,7 @@ struct TourTests {
         let outcome = try Example.run("tour", path)
         #expect(outcome.ending == .status(0))
         #expect(outcome.output.hasPrefix("\(path): 1,073,741,824 bytes, "))
+        for line in lines(outcome.output).dropFirst() { #expect(line.count <= 80, "\(line)") }
         let sampled = "  of a sample: the first 128 KiB of each of 64 parts of the file"
         #expect(lines(outcome.output).contains(sampled))
         #expect(outcome.output.contains("looked at 8,388,608 bytes in "))
@@ -150,7 +151,7 @@ struct TourTests {
         (["LANG": "de_DE.ISO-8859-1"], false),
     ])
     func `bars suit the terminal`(environment: [String: String], isUnicode: Bool) throws {
-        let outcome = try Example.run("tour", Program.mmaplua.path, environment: environment)
+        let outcome = try Example.run("tour", Example.path("tour"), environment: environment)
         #expect(outcome.ending == .status(0))
         #expect(outcome.output.utf8.contains { $0 >= 0x80 } == isUnicode)
         #expect(outcome.output.contains(isUnicode ? "████" : "####"))
@@ -195,7 +196,8 @@ struct WordCountTests {
         "a-b,c", "\n\n\n",
     ])
     func `small texts as in wc`(text: String) throws {
-        try expectSame([try TemporaryFolder().file("f", text)])
+        let folder = try TemporaryFolder()
+        try expectSame([try folder.file("f", text)])
     }
 
     /// Blocks are 64 KiB: words that end at, begin at and go across the end of one, or fill several.

@@ -28,7 +28,8 @@
 #define mm_barrier() __asm__ volatile("" ::: "memory")
 
 /* What a mapping is, and what became of it. `stamp` changes whenever a handle must look again: on
-   loss (the lowest bit is set), on a move (+2) and at the end (+2, with a new generation). */
+   loss (the lowest bit is set), when the memory goes (+2, at the end with a new generation first) and
+   when there is other memory (+2). */
 typedef struct mm_slot {
   volatile uint64_t stamp;
   volatile uint64_t generation;
@@ -87,6 +88,10 @@ const void *_Nullable mm_find(const void *_Nonnull memory, size_t count, const v
 const void *_Nullable mm_find_last(const void *_Nonnull memory, int byte, size_t count);
 /* How many processors this process may use; sched_getaffinity(2) is GNU's too. */
 int mm_processor_count(void);
+/* Whether a file is one of proc(5) or sysfs(5); Swift's Glibc has no fstatfs(2). */
+bool mm_is_virtual(int descriptor);
+/* The page size of a file of hugetlbfs, 0 for all others. */
+long mm_huge_page_size(int descriptor);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 

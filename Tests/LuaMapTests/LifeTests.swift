@@ -1,0 +1,170 @@
+import Testing
+
+/// How buffers end, and what can be done with them afterwards.
+@Suite struct LifeTests {
+    @Test func everyUseOfAClosedBufferRaises() {
+        check(
+            """
+            local methods = debug.getmetatable(mmap.anonymous(1)).__methods
+            local calls = {
+              string = {}, copy = { 0, "a" }, fill = { 0 }, slice = { 0 }, find = { "a" }, rfind = { "a" }, compare = { "a" },
+              equals = { "a" }, mismatch = { "a" }, hexdump = {}, protect = { 1 }, lock = {}, unlock = {}, resize = { 5 },
+              remap = {}, advise = { 0 }, sync = {}, incore = {},
+            }
+            local silent = { close = true, unmap = true, info = true }
+            for _, make in ipairs {
+              function() local b = mmap.anonymous(9); b:close(); return b end,
+              function() local b = mmap.anonymous(9); b:unmap(); b:close(); return b end,
+              function() local b = mmap.anonymous(9); local s = b:slice(1); b:close(); return s end,
+              function() local b = mmap.anonymous(9); local s = b:slice(1):slice(1):slice(0); b:close(); return s end,
+              function() local b = mmap.anonymous(9); local s = b:slice(1); s:close(); b[1] = 1; return s end,
+              function() local k; do local b <close> = mmap.anonymous(9); k = b end; return k end,
+              function() local k; pcall(function() local b <close> = mmap.anonymous(9); k = b; error() end); return k end,
+              function() return select(2, pcall(mmap.anonymous, 9)) end and function()
+                local b = mmap.anonymous(9); debug.getmetatable(b).__gc(b); debug.getmetatable(b).__gc(b)
+                debug.getmetatable(b).__close(b); return b end,
+            } do
+              local b = make()
+              -- A new mapping may take the place of the old one; it must not be reached.
+              local next = mmap.anonymous(9)
+              for name, method in pairs(methods) do
+                if not silent[name] then
+                  fails("^script:%d+: attempt to use a closed buffer",
+                    function() local r = method(b, table.unpack(calls[name])) return r end)
+                end
+              end
+              fails("closed", function() return b[0] end); fails("closed", function() b[0] = 1 end)
+              fails("closed", function() return #b end)
+              fails("closed", function() return next:copy(0, b) end); fails("closed", function() return next:find(b) end)
+              eq(tostring(b), "mmap.buffer (closed)"); eq(b:info().closed, true)
+              eq(b:close(), nil); eq(next:string(), ("\\0"):rep(9))
+            end
+            """)
+    }
+
+    @Test func slicesLiveAsLongAsSomeoneHoldsThem() {
+        check(
+            """
+            local weak = setmetatable({}, { __mode = "k" })
+            local function make() local b = mmap.anonymous(100); b[7] = 9; weak[b] = true; return b:slice(5):slice(1) end
+            local s = make()
+            collectgarbage(); collectgarbage()
+            eq(s[1], 9); assert(next(weak), "the root of a live slice was collected")
+            local middle = make(); local leaf = middle:slice(1); middle:close()
+            collectgarbage(); eq(leaf[0], 9)
+            s, middle, leaf = nil
+            collectgarbage(); collectgarbage()
+            eq(next(weak), nil)
+            -- Without what keeps it alive a slice is closed and no more.
+            local b = mmap.anonymous(10); local cut = b:slice(1)
+            debug.setuservalue(cut, nil, 1); b = nil
+            collectgarbage(); collectgarbage()
+            fails("closed", function() return cut[0] end)
+            -- Other user values are no path and no danger.
+            local path = scratch("abc")
+            for _, value in ipairs { 42, true, {}, print, path .. "\\0x", coroutine.create(print) } do
+              local m = mmap.open(path, "r+"); debug.setuservalue(m, value, 1)
+              tostring(m); m:info(); m:slice(1):info(); m:sync(); pcall(m.resize, m, 2); pcall(m.remap, m)
+              pcall(m.advise, m, 999); m:close()
+            end
+            """)
+    }
+
+    @Test func finalizersMayUseWhatTheyHold() {
+        check(
+            """
+            local seen, kept = 0, nil
+            for i = 1, 50 do
+              local b = mmap.anonymous(10); b[0] = i
+              local s = b:slice(0)
+              setmetatable({ b = b, s = s }, { __gc = function(t)
+                -- Both may have been closed by now, in any order; neither may crash.
+                pcall(function() seen = seen + t.s[0] end); pcall(function() t.b[0] = 1 end); kept = t.b
+              end })
+            end
+            collectgarbage(); collectgarbage(); collectgarbage()
+            pcall(function() return kept[0] end); pcall(tostring, kept)
+            """)
+    }
+
+    /// The collector runs in the middle of an operation, and a finalizer takes the buffer away.
+    @Test func aFinalizerThatClosesTheBufferInUse() {
+        check(
+            """
+            local path = scratch(("x"):rep(100000))
+            local file
+            local actions = {
+              function(b) b:close() end, function(b) b:resize(150000) end, function(b) b:resize(1) end,
+              function(b) b:protect(0) end, function(b) file:close() end,
+            }
+            local uses = {
+              function(b) return b:string() end, function(b) return b:hexdump() end, function(b) return b:slice(1) end,
+              function(b) return b:info() end, function(b) return tostring(b) end,
+              function(b) return mmap.map(4096, 1, 1, file) end, function(b) return b:advise(9999) end,
+            }
+            for _, action in ipairs(actions) do
+              for i, use in ipairs(uses) do
+                for round = 1, 8 do
+                  local b = mmap.open(path, "r+"); b:resize(100000); file = io.open(path, "rb")
+                  collectgarbage("generational"); collectgarbage("incremental", 1, 10000, 30)
+                  for j = 1, round * 3 do
+                    setmetatable({}, { __gc = function() pcall(action, b) end })
+                  end
+                  local ok, result = pcall(use, b)
+                  if not ok and i ~= 7 then
+                    assert(tostring(result):find("closed") or tostring(result):find("range") or
+                      tostring(result):find("not allow reading") or tostring(result):find("now has"), tostring(result))
+                  elseif i == 1 then
+                    assert(#result == 100000 or #result == 1 or #result == 150000, #result)
+                  end
+                  b:close(); collectgarbage()
+                  if io.type(file) == "file" then file:close() end
+                end
+              end
+            end
+            """)
+    }
+
+    @Test func coroutinesShareBuffers() {
+        check(
+            """
+            local b = mmap.anonymous(1000)
+            local threads = {}
+            for i = 1, 100 do
+              threads[i] = coroutine.wrap(function()
+                local s <close> = b:slice(i)
+                for j = 1, 5 do s[0] = i; coroutine.yield(s[0]) end
+              end)
+            end
+            for j = 1, 5 do for i = 1, 100 do eq(threads[i](), i) end end
+            local waiting = coroutine.create(function() local c <close> = mmap.anonymous(5); kept = c; coroutine.yield() end)
+            coroutine.resume(waiting); eq(#kept, 5); coroutine.close(waiting)
+            fails("closed", function() return #kept end)
+            fails("bad argument #1 to 'fill'", coroutine.wrap(function() b:fill({}) end))
+            -- A deep stack, and one that is nearly full.
+            local function deep(n) if n == 0 then return b:slice(1):string(0, 1) end return (deep(n - 1)) end
+            eq(deep(150000), "\\1")
+            local function full(...) local ok, r = pcall(b.find, b, ...) return ok end
+            full(table.unpack({}, 1, 200000))
+            """)
+    }
+
+    /// A state that is closed while it holds everything in every order.
+    @Test func closingTheStateUnmapsEverything() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            let before = resources()
+            for _ in 0..<20 {
+                check(
+                    """
+                    root = mmap.open(scratch(("x"):rep(9000)), "r+")
+                    s1 = root:slice(1); s2 = s1:slice(1)
+                    setmetatable(_G, { __gc = function() pcall(function() return s2[0] + root[0] end) end })
+                    for i = 1, 200 do local b = mmap.anonymous(i); _G["k" .. i] = b:slice(0) end
+                    co = coroutine.wrap(function() local b <close> = mmap.anonymous(9) coroutine.yield() end); co()
+                    """)
+                let after = resources()
+                if after != before { Issue.record("\(before) became \(after)") }
+            }
+        }
+    }
+}

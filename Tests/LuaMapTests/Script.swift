@@ -1,0 +1,78 @@
+import CLua
+import CLuaMap
+import Testing
+
+/// A Lua state with the standard libraries and the module, in this process.
+final class Script {
+    let state: OpaquePointer
+
+    /// What every script of these tests may use.
+    private static let prelude = """
+        local files = {}
+        -- The path of a new file with these bytes.
+        function scratch(bytes)
+          local path = os.tmpname()
+          files[#files + 1] = path
+          local f <close> = assert(io.open(path, "wb"))
+          f:write(bytes or "")
+          return path
+        end
+        function cleanup() for _, path in ipairs(files) do os.remove(path) end end
+        function contents(path) local f <close> = assert(io.open(path, "rb")); return f:read("a") end
+        function eq(got, wanted, about)
+          if got ~= wanted and not (got ~= got and wanted ~= wanted) then
+            error(("got %s, not %s: %s"):format(tostring(got), tostring(wanted), tostring(about)), 2)
+          end
+        end
+        -- The message of a call that must fail, which must match.
+        function fails(pattern, f, ...)
+          local ok, message = pcall(f, ...)
+          if ok then error("nothing was raised; wanted " .. pattern, 2) end
+          if not tostring(message):find(pattern) then
+            error(("%s\\ndoes not match %s"):format(tostring(message), pattern), 2)
+          end
+          return message
+        end
+        """
+
+    /// luaopen_mmap itself and not a closure around it: an error of Lua's must not cross a Swift frame.
+    static let opener = unsafeBitCast(
+        luaopen_mmap as @convention(c) (OpaquePointer) -> CInt, to: lua_CFunction.self)
+
+    /// `allocator` and `context` as lua_newstate(3) takes them; nil for Lua's own.
+    init?(_ allocator: lua_Alloc? = nil, _ context: UnsafeMutableRawPointer? = nil) {
+        guard let state = allocator.map({ lua_newstate($0, context) }) ?? luaL_newstate() else { return nil }
+        self.state = state
+        luaL_openlibs(state)
+        luaL_requiref(state, "mmap", Script.opener, 1)
+        lua_settop(state, 0)
+        if let problem = run(Script.prelude, name: "prelude") { Issue.record("\(problem)") }
+    }
+
+    /// Runs a Lua source, named in its messages; what went wrong, or nil.
+    func run(_ source: String, name: String = "script") -> String? {
+        lua_settop(state, 0)
+        let handler = "return debug.traceback(tostring((...)))"
+        guard luaL_loadbufferx(state, handler, handler.utf8.count, "=handler", "t") == LUA_OK,
+            luaL_loadbufferx(state, source, source.utf8.count, "=\(name)", "t") == LUA_OK,
+            lua_pcallk(state, 0, 0, 1, 0, nil) == LUA_OK
+        else {
+            return lua_tolstring(state, -1, nil).map { String(cString: $0) } ?? "an error that is no string"
+        }
+        return nil
+    }
+
+    deinit {
+        _ = run("cleanup()")
+        lua_close(state)
+    }
+}
+
+/// Runs a script that must not fail.
+func check(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) {
+    guard let script = Script() else {
+        Issue.record("no memory for a Lua state", sourceLocation: sourceLocation)
+        return
+    }
+    if let problem = script.run(source) { Issue.record("\(problem)", sourceLocation: sourceLocation) }
+}
