@@ -43,7 +43,7 @@ let package = Package(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],
             swiftSettings: strict, linkerSettings: lua),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["mmaplua"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["CMemoryMap", "mmaplua"], swiftSettings: strict),
     ],
     cLanguageStandard: .gnu11
 )

@@ -78,7 +78,7 @@ static int b_loadfile(lua_State *L) {
     const char *path = sandbox_check_path(L, 1);
     int status = load_file(L, "loadfile", path);
     if (status == LUA_OK && strchr(mode, 't') == NULL) {
-        lua_pushfstring(L, "%s: attempt to load a text chunk (mode is '%s')", path, mode);
+        lua_pushfstring(L, "attempt to load a text chunk (mode is '%s')", mode);
         status = LUA_ERRSYNTAX;
     }
     if (status != LUA_OK) {
