@@ -22,7 +22,7 @@
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
 /* [-0, +1, m] A body's text with its values put in. */
-const char *lm_push_text(lua_State *L, const lm_call *call);
+const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
 /* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
    lua_setmetatable takes what is no table for one. */
 void lm_set_metatable(lua_State *L, const char *name);

@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #include "mm_pattern.h"
+#include "mm_budget.h"
+#include "mm_landlock.h"
 
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
