@@ -200,7 +200,7 @@ void lm_open_buffer(lua_State *L) {
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers, lm_regex_methods,
-                                                 lm_hash_methods, lm_records_makers};
+                                                 lm_hash_methods, lm_records_makers, lm_text_methods};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);
