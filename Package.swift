@@ -28,9 +28,10 @@ let package = Package(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
         .target(
             name: "LuaMap", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap"],
+            resources: [.embedInCode("words.lua")],
             swiftSettings: strict),
         .target(
-            name: "CHost", dependencies: ["CLua", "CLuaMap"], cSettings: [.define("_GNU_SOURCE")]),
+            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua")],

@@ -6,6 +6,9 @@
 /* The program's name in front of its messages; NULL in a session, where a person knows who speaks. */
 extern const char *host_program;
 
+/* From now on; exit() says how many page faults there were, whoever calls it. */
+void host_count_faults(void);
+
 void host_message(const char *text);
 int host_report(lua_State *L, int status);
 int host_call(lua_State *L, int arguments, int results);

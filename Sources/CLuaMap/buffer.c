@@ -4,9 +4,9 @@
 
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(b_index, lm_buffer_index)
-static LM_TRAMPOLINE(b_newindex, lm_buffer_newindex)
-static LM_TRAMPOLINE(b_len, lm_buffer_len)
+static LM_HOT_TRAMPOLINE(b_index, lm_buffer_index)
+static LM_HOT_TRAMPOLINE(b_newindex, lm_buffer_newindex)
+static LM_HOT_TRAMPOLINE(b_len, lm_buffer_len)
 static LM_TRAMPOLINE(b_string, lm_buffer_string)
 static LM_TRAMPOLINE(b_copy, lm_buffer_copy)
 static LM_TRAMPOLINE(b_fill, lm_buffer_fill)
@@ -147,7 +147,8 @@ const luaL_Reg lm_byte_methods[] = {
 void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions};
+  static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
+                                                 lm_instrument_methods, lm_picture_methods};
   /* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where
      two names fall together, the one that came first is found at once and the other behind it. So the
      two that are looked up for each byte come first, into a table that never grows. */

@@ -15,7 +15,8 @@ static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const cha
   luaL_checkstack(L, 4, NULL);
   lm_push_path(L, 1);
   lm_call call;
-  int count = body(L, &call, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
+  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  int count = LM_RUN(L, body(L, &call, path));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 

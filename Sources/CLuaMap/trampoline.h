@@ -7,9 +7,31 @@
 #include "CLuaMap.h"
 
 #define LM_BUFFER "mmap.buffer"
+#define LM_PAGES "mmap.pages"
+
+/* [-?, +?, –] Runs a body, which never raises. Meanwhile a report of system calls knows which script is
+   running. */
+#define LM_RUN(L, body)                     \
+  __extension__({                           \
+    lua_State *before_ = lm_running;        \
+    lm_running = (L);                       \
+    int count_ = (body);                    \
+    lm_running = before_;                   \
+    count_;                                 \
+  })
+extern _Thread_local lua_State *lm_running;
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
-#define LM_TRAMPOLINE(name, body)            \
+#define LM_TRAMPOLINE(name, body)              \
+  int name(lua_State *L) {                     \
+    lm_call call;                              \
+    int count = LM_RUN(L, body(L, &call));     \
+    if (mm_likely(count >= 0)) return count;   \
+    return lm_finish(L, &call, count);         \
+  }
+
+/* [-?, +?, e] The same for a body that runs once for each byte and makes no system call. */
+#define LM_HOT_TRAMPOLINE(name, body)        \
   int name(lua_State *L) {                   \
     lm_call call;                            \
     int count = body(L, &call);              \
@@ -33,10 +55,13 @@ lm_buffer *lm_check_buffer(lua_State *L);
 /* [-0, +1, –] The path of a buffer's file or nil. */
 void lm_push_path(lua_State *L, int index);
 
+/* [-0, +1, m] A new set of pages, all absent. */
+lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset);
+
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
-  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE } type;
+  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_CALLERS } type; /* LM_CALLERS: whoever reads the options sees to it */
   size_t place; /* of the value in the structure */
   size_t given; /* of the flag "was given"; 0 for none: no structure begins with one */
 } lm_option;
@@ -48,9 +73,12 @@ bool lm_worth_collecting(const lm_call *call, int code);
 /* The metatables, once per state; see module.c for the order. */
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
+void lm_open_pages(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_instrument_methods[], lm_picture_methods[];
+/* The functions of the module that are no methods. */
+extern const luaL_Reg lm_instrument_functions[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 

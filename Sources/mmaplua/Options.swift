@@ -29,6 +29,8 @@ struct Options {
     private var showsVersion = false
     private var ignoresEnvironment = false
     private var runsText = false
+    private var countsFaults = false
+    private var traces = false
 
     private init(_ arguments: Arguments, count: CInt) {
         self.arguments = arguments
@@ -58,7 +60,8 @@ struct Options {
             case Character.end: return .script(at: index)
             case Character.dash:
                 if argument[2] == Character.end { return after(index) }
-                return long(argument) ?? .misuse(at: index)
+                if let ending = long(argument) { return ending }
+                guard note(long: argument) else { return .misuse(at: index) }
             case Character.e, Character.l:
                 let failed = index
                 guard let text = value(of: argument, at: &index) else { return .misuse(at: failed) }
@@ -79,6 +82,17 @@ struct Options {
         if strcmp(argument, "--help") == 0 { return .help }
         if strcmp(argument, "--version") == 0 { return .version }
         return nil
+    }
+
+    private mutating func note(long argument: UnsafeMutablePointer<CChar>) -> Bool {
+        if strcmp(argument, "--faults") == 0 {
+            countsFaults = true
+        } else if strcmp(argument, "--trace") == 0 {
+            traces = true
+        } else {
+            return false
+        }
+        return true
     }
 
     /// The rest of the argument or, where there is none, the next one, which must not look like an option.
@@ -123,6 +137,7 @@ struct Options {
                         argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script),
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
+                        counts_faults: countsFaults, traces: traces,
                         name: name, welcome: welcome(), editor: lineEditor(completion))
                     return host_main(&plan)
                 }

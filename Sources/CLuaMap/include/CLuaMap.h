@@ -135,4 +135,6 @@ int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
+#include "lm_instruments.h"
+
 #endif
