@@ -31,7 +31,8 @@ let package = Package(
             resources: [.embedInCode("words.lua")],
             swiftSettings: strict),
         .target(
-            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
+            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"],
+            cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua")],

@@ -54,8 +54,10 @@ func lm_advice_trial(
 // MARK: the cost of a run
 
 @implementation @c
-func lm_cost_size() -> Int { ResidencyCount.capacity() &* MemoryLayout<ResidencyEntry>.stride
-    &+ MemoryLayout<ResidencyCount>.stride }
+func lm_cost_size() -> Int {
+    ResidencyCount.capacity() &* MemoryLayout<ResidencyEntry>.stride
+        &+ MemoryLayout<ResidencyCount>.stride
+}
 
 @implementation @c
 func lm_cost_start(_ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer, _ size: Int) {

@@ -18,7 +18,9 @@ extension UnsafeMutablePointer<lm_pages> {
 
 extension Arguments {
     func pages(_ index: Int32) throws(Failure) -> UnsafeMutablePointer<lm_pages> {
-        guard let pages = lm_pages_at(state, index) else { throw Failure(type: "mmap.pages", argument: index) }
+        guard let pages = lm_pages_at(state, index) else {
+            throw Failure(type: "mmap.pages", argument: index)
+        }
         return pages
     }
 }
@@ -39,7 +41,9 @@ func lm_pages_index(_ L: LuaState, _ call: Call) -> CInt {
         }
         var isInteger: CInt = 0
         let page = Int(lua_tointegerx(L, 2, &isInteger))
-        guard isInteger != 0 else { throw Failure(misuse: "the index of a page must have an exact integer value") }
+        guard isInteger != 0 else {
+            throw Failure(misuse: "the index of a page must have an exact integer value")
+        }
         guard page >= 0, page < bits.count else {
             throw bits.count > 0
                 ? Failure(misuse: "page %1 is out of range (0 to %2)", page, bits.count &- 1)

@@ -49,8 +49,7 @@ extension MappedBytes {
         let end = min(part.upperBound &- origin, Int(slot.extent))
         guard first < end else { return }
         if !isPrivateFile {
-            // EINVAL: the pages are locked; they stay.
-            try? systemAdvise(start + first, end &- first, MADV_DONTNEED)
+            dropEntries(start + first, end &- first)
             return
         }
         let count = Int(slot.extent) / pageSize
@@ -63,9 +62,24 @@ extension MappedBytes {
             let copies = diverged.run(from: page) ?? count..<count
             let stop = min(copies.lowerBound, end / pageSize)
             if stop > page {
-                try? systemAdvise(start + page &* pageSize, (stop &- page) &* pageSize, MADV_DONTNEED)
+                dropEntries(start + page &* pageSize, (stop &- page) &* pageSize)
             }
             page = max(copies.upperBound, stop)
+        }
+    }
+
+    /// Takes pages out of the page table, except locked ones. The kernel stops at the first of those, so
+    /// the parts of a mapping are then asked for one by one.
+    private func dropEntries(_ start: UnsafeMutableRawPointer, _ extent: Int) {
+        if (try? systemAdvise(start, extent, MADV_DONTNEED)) != nil { return }
+        let first = UInt(bitPattern: start)
+        let end = first &+ UInt(extent)
+        try? eachLine(of: "/proc/self/maps") { line in
+            guard let entry = MapsEntry(line), entry.start < end, first < entry.end else { return true }
+            let from = max(entry.start, first)
+            try? systemAdvise(
+                UnsafeMutableRawPointer(bitPattern: from), Int(min(entry.end, end) &- from), MADV_DONTNEED)
+            return true
         }
     }
 }
@@ -87,7 +101,12 @@ private func evict(
     // Pages that were written to through a mapping are known to be dirty only when it lets go.
     try systemFlush(descriptor)
     try systemForget(descriptor, part.lowerBound, part.count)
-    guard let before, let after = cachedPages(descriptor, part) else { return Eviction() }
+    guard let before, var after = cachedPages(descriptor, part) else { return Eviction() }
+    // A page that another processor has just been busy with is left alone the first time.
+    for _ in 0..<2 where after > 0 {
+        try systemForget(descriptor, part.lowerBound, part.count)
+        after = cachedPages(descriptor, part) ?? after
+    }
     return Eviction(evicted: max(before &- after, 0), stayed: after)
 }
 

@@ -51,7 +51,7 @@ struct FixedText {
         let rest = bytes & ((1 << (10 &* power)) &- 1)
         if rest > 0 {
             text(".")
-            decimal(rest >> (10 &* (power &- 1)) &* 10 >> 10)
+            decimal(((rest >> (10 &* (power &- 1))) &* 10) >> 10)
         }
         text(names[power])
     }

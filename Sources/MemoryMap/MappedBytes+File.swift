@@ -42,7 +42,7 @@ extension MappedBytes {
             let found = try withCString(&link) { name throws(MapError) in try systemOpen(process: name) }
             if slot.kind == MM_ANONYMOUS || isSame(found) { return found }
             systemClose(found)
-        } catch where slot.kind == MM_ANONYMOUS {
+        } catch  where slot.kind == MM_ANONYMOUS {
             throw error.hinting(
                 "shared anonymous memory has a file without a name, which only root may open (/proc/self/map_files)"
             )
@@ -66,7 +66,9 @@ private func withCString<T, let size: Int, Result>(
     _ text: inout InlineArray<size, T>, _ body: (UnsafePointer<CChar>) throws(MapError) -> Result
 ) throws(MapError) -> Result {
     try withUnsafeBytes(of: &text) { raw throws(MapError) in
-        guard let start = raw.bindMemory(to: CChar.self).baseAddress else { throw MapError(.open, errno: ENOENT) }
+        guard let start = raw.bindMemory(to: CChar.self).baseAddress else {
+            throw MapError(.open, errno: ENOENT)
+        }
         return try body(start)
     }
 }

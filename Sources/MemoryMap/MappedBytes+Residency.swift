@@ -138,9 +138,11 @@ private struct CacheGaps {
         }
         self.descriptor = descriptor
         isMemory = kind == MM_CACHE_MEMORY
-        origin = Int(slot.file_offset) &- slot.slack &+ (UnsafeMutableRawPointer(bitPattern: slot.start).map { start in
-            (pages.start ?? start) - start
-        } ?? 0)
+        origin =
+            Int(slot.file_offset) &- slot.slack
+            &+ (UnsafeMutableRawPointer(bitPattern: slot.start).map { start in
+                (pages.start ?? start) - start
+            } ?? 0)
     }
 
     /// How many bytes from a place on have nothing in memory; 0 where that is not known.

@@ -62,10 +62,10 @@ private enum Cell: UInt8 {
 
     var meaning: StaticString {
         switch self {
-        case .none: "not in memory"
-        case .some: "some pages of it"
+        case .none: "absent"
+        case .some: "partly"
         case .all: "in memory"
-        case .dirty: "not on the disk yet"
+        case .dirty: "dirty"
         case .copied: "private copy"
         case .arrived: "came in"
         case .left: "went out"
@@ -294,12 +294,14 @@ private struct Canvas {
             text.text(" %)")
         }
         if dirty > 0 {
-            text.text("; not on the disk yet ")
+            endLine()
+            text.text("dirty, not on the disk yet ")
             amount(dirty)
         }
         let copies = copied.count(in: 0..<pages)
         if copies > 0 {
-            text.text("; private copies ")
+            endLine()
+            text.text("private copies ")
             amount(copies)
         }
         endLine()

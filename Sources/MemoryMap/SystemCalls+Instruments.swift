@@ -26,7 +26,7 @@ func systemRead(
         let count = read(descriptor, memory.baseAddress, memory.count)
         trace.end("read", count) {
             $0.argument(descriptor)
-            $0.argument("[…]")
+            $0.argument(text: "[…]")
             $0.argument(memory.count)
         }
         if count >= 0 { return count }
@@ -43,7 +43,7 @@ func systemRead(
         let count = pread(descriptor, memory.baseAddress, memory.count, off_t(offset))
         trace.end("pread", count) {
             $0.argument(descriptor)
-            $0.argument("[…]")
+            $0.argument(text: "[…]")
             $0.argument(memory.count)
             $0.argument(offset)
         }
@@ -65,7 +65,7 @@ func systemCacheState(
             $0.argument(descriptor)
             $0.argument(offset)
             $0.argument(length)
-            $0.argument("{…}")
+            $0.argument(text: "{…}")
             $0.argument(0)
         }
         if result == 0 { return state }
@@ -83,7 +83,7 @@ func systemForget(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws
         $0.argument(descriptor)
         $0.argument(offset)
         $0.argument(length)
-        $0.argument("POSIX_FADV_DONTNEED")
+        $0.argument(text: "POSIX_FADV_DONTNEED")
     }
     if error != 0 { throw MapError(.posix_fadvise, errno: error) }
 }
@@ -107,7 +107,7 @@ func systemSeek(_ descriptor: Descriptor, _ offset: Int, toData: Bool) throws(Ma
     trace.end("lseek", Int(found)) {
         $0.argument(descriptor)
         $0.argument(offset)
-        $0.argument(toData ? "SEEK_DATA" : "SEEK_HOLE")
+        $0.argument(text: toData ? "SEEK_DATA" : "SEEK_HOLE")
     }
     if found >= 0 { return Int(found) }
     if errno == ENXIO { return nil }
@@ -119,8 +119,8 @@ func systemMemoryFile() throws(MapError) -> Descriptor {
     let trace = Trace()
     let descriptor = mm_memfd("mmaplua")
     trace.end("memfd_create", Int(descriptor)) {
-        $0.argument("\"mmaplua\"")
-        $0.argument("MFD_CLOEXEC")
+        $0.argument(text: "\"mmaplua\"")
+        $0.argument(text: "MFD_CLOEXEC")
     }
     if descriptor == -1 { throw MapError(.memfd_create, errno: errno) }
     return descriptor

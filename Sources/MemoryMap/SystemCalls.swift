@@ -22,7 +22,7 @@ func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) ->
         trace.end("open", Int(descriptor)) {
             $0.argument(path: path)
             $0.argument(openFlags: flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-            if flags & O_CREAT != 0 { $0.argument("0666") }
+            if flags & O_CREAT != 0 { $0.argument(text: "0666") }
         }
         if descriptor != -1 { return descriptor }
         if errno != EINTR { throw MapError(.open, errno: errno) }
@@ -36,7 +36,7 @@ func systemStatus(_ descriptor: Descriptor) throws(MapError) -> stat {
     let result = fstat(descriptor, &status)
     try check(.fstat, trace, result) {
         $0.argument(descriptor)
-        $0.argument("{…}")
+        $0.argument(text: "{…}")
     }
     return status
 }
@@ -48,7 +48,7 @@ func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
     let result = stat(path, &status)
     trace.end("stat", Int(result)) {
         $0.argument(path: path)
-        $0.argument("{…}")
+        $0.argument(text: "{…}")
     }
     return result == 0 ? status : nil
 }
@@ -97,7 +97,7 @@ func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
     trace.end("lseek", Int(end)) {
         $0.argument(descriptor)
         $0.argument(0)
-        $0.argument("SEEK_END")
+        $0.argument(text: "SEEK_END")
     }
     if end == -1 { throw MapError(.lseek, errno: errno) }
     return Int(end)
@@ -141,7 +141,7 @@ func systemRemap(
         $0.argument(address)
         $0.argument(old)
         $0.argument(new)
-        $0.argument("MREMAP_MAYMOVE")
+        $0.argument(text: "MREMAP_MAYMOVE")
     }
     if moved == MAP_FAILED { throw MapError(.mremap, errno: errno) }
     return moved
@@ -200,7 +200,7 @@ func systemResidency(
         trace.end("mincore", Int(result)) {
             $0.argument(address)
             $0.argument(extent)
-            $0.argument("[…]")
+            $0.argument(text: "[…]")
         }
         if result == 0 { return }
         if errno != EAGAIN { throw MapError(.mincore, errno: errno) }

@@ -123,7 +123,7 @@ extension TraceLine {
         if let address { line.hexadecimal(UInt(bitPattern: address)) } else { line.text("NULL") }
     }
 
-    mutating func argument(_ name: StaticString) {
+    mutating func argument(text name: StaticString) {
         separate()
         line.text(name)
     }

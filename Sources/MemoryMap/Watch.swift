@@ -78,15 +78,26 @@ package struct Watch {
     /// Draws over the last picture.
     private mutating func draw() throws(MapError) {
         let drawn = try picture.draw(title: title, into: target, ending: "\u{1B}[K\n") { _ in true }
+        let below: StaticString = "\u{1B}[J"
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
-            guard lines > 0 else { return }
             var up = FixedText(buffer)
-            up.text("\u{1B}[")
-            up.decimal(lines)
-            up.text("A\r")
-            _ = write(STDERR_FILENO, buffer.baseAddress, up.count)
+            if lines > 0 {
+                up.text("\u{1B}[")
+                up.decimal(lines)
+                up.text("A\r")
+            }
+            // All at once, so that nobody sees half of it.
+            var parts = (
+                iovec(iov_base: buffer.baseAddress, iov_len: up.count),
+                iovec(iov_base: target.baseAddress, iov_len: drawn.count),
+                iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: below.utf8Start),
+                    iov_len: below.utf8CodeUnitCount)
+            )
+            withUnsafeBytes(of: &parts) { raw in
+                _ = writev(STDERR_FILENO, raw.bindMemory(to: iovec.self).baseAddress, 3)
+            }
         }
-        _ = write(STDERR_FILENO, target.baseAddress, drawn.count)
         lines = drawn.lines
     }
 }
