@@ -8,7 +8,7 @@
 #include "trampoline.h"
 
 static LM_TRAMPOLINE(b_touch, lm_buffer_touch)
-static LM_TRAMPOLINE(b_evict, lm_buffer_evict)
+static LM_SYSTEM_TRAMPOLINE(b_evict, lm_buffer_evict)
 
 static void set_integer(lua_State *L, const char *name, lua_Integer value) {
   lua_pushinteger(L, value);

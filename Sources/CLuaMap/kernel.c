@@ -2,11 +2,11 @@
    mremap(2). */
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(b_advise, lm_buffer_advise)
-static LM_TRAMPOLINE(b_incore, lm_buffer_incore)
-static LM_TRAMPOLINE(b_protect, lm_buffer_protect)
-static LM_TRAMPOLINE(b_lock, lm_buffer_lock)
-static LM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
+static LM_SYSTEM_TRAMPOLINE(b_advise, lm_buffer_advise)
+static LM_SYSTEM_TRAMPOLINE(b_incore, lm_buffer_incore)
+static LM_SYSTEM_TRAMPOLINE(b_protect, lm_buffer_protect)
+static LM_SYSTEM_TRAMPOLINE(b_lock, lm_buffer_lock)
+static LM_SYSTEM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
 
 /* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
    first, so that it stays alive. */

@@ -4,8 +4,8 @@
 
 #include "trampoline.h"
 
-static LM_HOT_TRAMPOLINE(p_index, lm_pages_index)
-static LM_HOT_TRAMPOLINE(p_len, lm_pages_len)
+static LM_TRAMPOLINE(p_index, lm_pages_index)
+static LM_TRAMPOLINE(p_len, lm_pages_len)
 static LM_TRAMPOLINE(p_count, lm_pages_count)
 static LM_TRAMPOLINE(p_next, lm_pages_next)
 static LM_TRAMPOLINE(p_offset, lm_pages_offset)
@@ -77,18 +77,8 @@ static int p_tostring(lua_State *L) {
 void lm_open_pages(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"count", p_count}, {"ranges", p_ranges}, {"diff", p_diff}, {"offset", p_offset}, {NULL, NULL}};
-  luaL_newmetatable(L, LM_PAGES);
-  lua_createtable(L, 0, 8);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__methods");
-  lua_pushcclosure(L, p_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, p_len);
-  lua_setfield(L, -2, "__len");
-  lua_pushcfunction(L, p_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pushliteral(L, LM_PAGES);
-  lua_setfield(L, -2, "__metatable");
+  static const luaL_Reg metamethods[] = {{"__len", p_len}, {"__tostring", p_tostring}, {NULL, NULL}};
+  static const luaL_Reg *const capabilities[] = {methods};
+  lm_open_class(L, LM_PAGES, metamethods, p_index, capabilities, 1);
   lua_pop(L, 1);
 }

@@ -8,30 +8,10 @@
 
 #define LM_BUFFER "mmap.buffer"
 #define LM_PAGES "mmap.pages"
-
-/* [-?, +?, –] Runs a body, which never raises. Meanwhile a report of system calls knows which script is
-   running. */
-#define LM_RUN(L, body)                     \
-  __extension__({                           \
-    lua_State *before_ = lm_running;        \
-    lm_running = (L);                       \
-    int count_ = (body);                    \
-    lm_running = before_;                   \
-    count_;                                 \
-  })
-extern _Thread_local lua_State *lm_running;
+#define LM_VIEW "mmap.view"
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
-#define LM_TRAMPOLINE(name, body)              \
-  int name(lua_State *L) {                     \
-    lm_call call;                              \
-    int count = LM_RUN(L, body(L, &call));     \
-    if (mm_likely(count >= 0)) return count;   \
-    return lm_finish(L, &call, count);         \
-  }
-
-/* [-?, +?, e] The same for a body that runs once for each byte and makes no system call. */
-#define LM_HOT_TRAMPOLINE(name, body)        \
+#define LM_TRAMPOLINE(name, body)            \
   int name(lua_State *L) {                   \
     lm_call call;                            \
     int count = body(L, &call);              \
@@ -39,9 +19,32 @@ extern _Thread_local lua_State *lm_running;
     return lm_finish(L, &call, count);       \
   }
 
+/* [-?, +?, –] Runs a body that makes system calls: a report of them then knows which script is running. A
+   body never raises, so the state is never left behind. */
+#define LM_RUN(L, body)              \
+  __extension__({                    \
+    lua_State *before_ = lm_running; \
+    lm_running = (L);                \
+    int count_ = (body);             \
+    lm_running = before_;            \
+    count_;                          \
+  })
+extern _Thread_local lua_State *lm_running;
+
+/* [-?, +?, e] The trampoline of a body that makes system calls. */
+#define LM_SYSTEM_TRAMPOLINE(name, body)     \
+  int name(lua_State *L) {                   \
+    lm_call call;                            \
+    int count = LM_RUN(L, body(L, &call));   \
+    if (mm_likely(count >= 0)) return count; \
+    return lm_finish(L, &call, count);       \
+  }
+
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
+/* [-0, +1, m] A body's text with its values put in. */
+const char *lm_push_text(lua_State *L, const lm_call *call);
 /* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
    lua_setmetatable takes what is no table for one. */
 void lm_set_metatable(lua_State *L, const char *name);
@@ -52,11 +55,35 @@ lm_buffer *lm_new_buffer(lua_State *L);
 /* [-0, +0, e] The buffer at argument 1. */
 lm_buffer *lm_check_buffer(lua_State *L);
 
-/* [-0, +1, –] The path of a buffer's file or nil. */
+/* The same of views. */
+lm_view *lm_new_view(lua_State *L);
+lm_view *lm_check_view(lua_State *L);
+
+/* [-0, +0, –] The memory of the buffer, view or records at the index, or NULL. */
+const mm_region *lm_region_at(lua_State *L, int index);
+
+/* [-0, +0, e] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
+   or view at the index. */
+void lm_keep_mapping(lua_State *L, int index);
+
+/* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
 /* [-0, +1, m] A new set of pages, all absent. */
 lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset);
+
+/* The protection and flags as in /proc/self/maps: "rw-s". */
+void lm_permissions(const lm_description *d, char text[5]);
+
+/* [-0, +1, m] " rw-s data.bin+4096" about the buffer, the view or the records at the index. */
+void lm_push_place(lua_State *L, const lm_description *d, int index);
+
+/* [-0, +0, m] What is known about the buffer or view at the index into the table on top. */
+void lm_set_description(lua_State *L, const lm_description *d, int index);
+
+/* [-0, +1, m] A metatable, and its table of methods on top: `index` has that as its upvalue. */
+void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
+                   const luaL_Reg *const *capabilities, size_t count);
 
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
@@ -74,12 +101,21 @@ bool lm_worth_collecting(const lm_call *call, int code);
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
 void lm_open_pages(lua_State *L);
+void lm_open_view(lua_State *L);
+void lm_open_layout(lua_State *L);
+void lm_open_records(lua_State *L);
+void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_instrument_methods[], lm_picture_methods[];
-/* The functions of the module that are no methods. */
-extern const luaL_Reg lm_instrument_functions[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
+    lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_instrument_methods[], lm_picture_methods[];
+/* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
+void lm_add_accessors(lua_State *L);
+/* The methods of views. */
+extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
+/* The other functions of the module, a table per capability. */
+extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[], lm_instrument_functions[];
 
 #endif

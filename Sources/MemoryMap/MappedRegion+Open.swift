@@ -74,13 +74,7 @@ package func openRegion(
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
     // Before the file is emptied: what cannot be mapped then must not cost its contents.
-    if mode == .truncate {
-        let end =
-            options.grow
-            ? options.offset.addingReportingOverflow(options.length ?? 0) : (partialValue: 0, overflow: false)
-        if end.overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
-        _ = try partLength(options, fileSize: max(options.size, end.partialValue))
-    }
+    if mode == .truncate { _ = try partLength(options, fileSize: try grownSize(options, from: options.size)) }
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {
@@ -105,7 +99,8 @@ private func openFile(
     }
     // Whether this call makes the file decides whether a failure later may take it away again.
     do { return (try systemOpen(path, O_RDWR | O_CREAT | O_EXCL), true) } catch  where error.errno == EEXIST {
-        return (try systemOpen(path, O_RDWR), false)
+        // O_CREAT again, for a symbolic link whose target is to be made.
+        return (try systemOpen(path, O_RDWR | O_CREAT), false)
     }
 }
 
@@ -134,10 +129,19 @@ private func prepareFile(
     default: throw MapError(.mmap, errno: ENODEV, "a pipe or socket has no pages to map")
     }
     if mode == .truncate {
-        try emptyFile(descriptor, from: size, to: options.size)
-        size = options.size
+        let grown = try grownSize(options, from: options.size)
+        try emptyFile(descriptor, from: size, to: grown)
+        return grown
     }
-    return options.grow ? try growFile(descriptor, size, options) : size
+    return try growFile(descriptor, from: size, to: try grownSize(options, from: size))
+}
+
+/// The size that a file of `size` bytes must have for the part to map, where it may grow.
+private func grownSize(_ options: OpenOptions, from size: Int) throws(MapError) -> Int {
+    guard options.grow, let length = options.length, options.offset >= 0, length >= 0 else { return size }
+    let (end, overflow) = options.offset.addingReportingOverflow(length)
+    if overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
+    return max(size, end)
 }
 
 /// Empties a file and gives it a new size. The space is found before the old contents go, so a full
@@ -151,18 +155,12 @@ private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int) throws(Ma
     try systemAllocate(descriptor, from: 0, count: new)
 }
 
-private func growFile(
-    _ descriptor: CInt, _ size: Int, _ options: OpenOptions
-) throws(MapError) -> Int {
-    guard let length = options.length, options.offset >= 0, length >= 0 else { return size }
-    let (end, overflow) = options.offset.addingReportingOverflow(length)
-    if overflow { throw MapError(.fallocate, errno: EFBIG, "no file is that large") }
-    if end <= size { return size }
-    do { try systemAllocate(descriptor, from: size, count: end &- size) } catch {
-        try systemTruncate(descriptor, to: size)
+private func growFile(_ descriptor: CInt, from old: Int, to new: Int) throws(MapError) -> Int {
+    do { try systemAllocate(descriptor, from: old, count: new &- old) } catch {
+        try systemTruncate(descriptor, to: old)
         throw error
     }
-    return end
+    return new
 }
 
 /// The bytes to map of a file of a size.

@@ -59,11 +59,11 @@ extension UnsafeMutablePointer<mm_slot> {
         }
         let reachedEnd = offset &+ pointee.length >= Int(pointee.file_size)
         let length = reachedEnd ? size &- offset : min(pointee.length, size &- offset)
-        let slack = length == 0 ? 0 : offset & (pageSize &- 1)
+        let slack = length == 0 ? 0 : offset & (pointee.page &- 1)
         var start: UnsafeMutableRawPointer?
         var extent = 0
         if length > 0 {
-            guard let needed = (slack &+ length).roundedUp(toPage: pageSize) else {
+            guard let needed = (slack &+ length).roundedUp(toPage: pointee.page) else {
                 throw MapError(.mmap, errno: ENOMEM)
             }
             extent = needed

@@ -139,8 +139,8 @@ extension UnsafeMutablePointer<mm_slot> {
             (pointee.base, pointee.length, pointee.slack) = (nil, 0, 0)
             mm_slot_publish(self, nil, 0)
         } else if pointee.start == 0 {
-            let slack = Int(pointee.file_offset) & (pageSize &- 1)
-            guard let extent = (slack &+ size).roundedUp(toPage: pageSize) else {
+            let slack = Int(pointee.file_offset) & (pointee.page &- 1)
+            guard let extent = (slack &+ size).roundedUp(toPage: pointee.page) else {
                 throw MapError(.mmap, errno: ENOMEM)
             }
             let start = try systemMap(

@@ -10,7 +10,8 @@ internal import Glibc
 /// ```
 ///
 /// The bytes are reached through `bytes`, a handle that can be copied and kept: once the mapping is
-/// gone it throws `MapError.Kind.closed`. See mmap(2).
+/// gone it throws `MapError.Kind.closed`. One thread must not unmap or resize while another one reads. See
+/// mmap(2).
 public struct MappedRegion: ~Copyable, @unchecked Sendable {
     package var region: mm_region
 
@@ -19,6 +20,9 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     deinit { unmapRegion(region) }
 
     /// All bytes of the mapping, from the offset that was asked for.
+    ///
+    /// The handle does not keep the mapping alive: of `MappedRegion.open(path).bytes`, with the region in
+    /// no variable, every use throws `closed`.
     public var bytes: MappedBytes { MappedBytes(region) }
 
     /// The number of bytes.
@@ -100,7 +104,7 @@ package func mapRegion(
             .mmap, errno: EINVAL,
             "MAP_FIXED, MAP_FIXED_NOREPLACE and MAP_GROWSDOWN are refused: the kernel chooses the address")
     }
-    let page = flags.contains(.hugeTLB) ? hugePageSize(flags) : pageSize
+    let page = mappedPageSize(flags, descriptor)
     let slack = offset & (page &- 1)
     let (needed, overflow) = length.addingReportingOverflow(slack)
     guard !overflow, let extent = needed.roundedUp(toPage: page) else {
@@ -146,7 +150,7 @@ package func emptyRegion(
     guard let slot = mm_slot_reserve() else {
         throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
     }
-    slot.pointee.page = pageSize
+    slot.pointee.page = mappedPageSize(flags, descriptor)
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
     slot.pointee.base = nil
@@ -199,8 +203,11 @@ extension UnsafeMutablePointer<mm_slot> {
     }
 }
 
-/// The size that `MAP_HUGE_*` asks for, or the usual 2 MiB where it leaves the choice to the system.
-private func hugePageSize(_ flags: MapFlags) -> Int {
+/// The size of the pages of a mapping to come: that of the file where it is one of hugetlbfs, else the one
+/// that `MAP_HUGE_*` asks for, or the usual 2 MiB where that leaves the choice to the system.
+func mappedPageSize(_ flags: MapFlags, _ descriptor: CInt) -> Int {
+    if !flags.contains(.anonymous), let size = systemHugePageSize(descriptor) { return size }
+    guard flags.contains(.hugeTLB) else { return pageSize }
     let exponent = (Int(flags.rawValue) &>> 26) & 0x3f
     return exponent >= 12 && exponent < 48 ? 1 &<< exponent : 2 &<< 20
 }

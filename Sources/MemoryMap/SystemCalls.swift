@@ -58,6 +58,12 @@ func systemIsVirtual(_ descriptor: Descriptor) -> Bool {
     mm_is_virtual(descriptor)
 }
 
+/// The page size in bytes of a file of hugetlbfs, nil for all others: fstatfs(2).
+func systemHugePageSize(_ descriptor: Descriptor) -> Int? {
+    let size = mm_huge_page_size(descriptor)
+    return size > 0 ? size : nil
+}
+
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
     while true {

@@ -79,14 +79,21 @@ func failure(_ body: () throws(MapError) -> Void) -> MapError? {
     return nil
 }
 
-/// How many open descriptors the process has.
-func openDescriptors() -> Int { contents(ofDirectory: "/proc/self/fd") }
-
-private func contents(ofDirectory path: String) -> Int {
-    guard let directory = opendir(path) else { return -1 }
+/// How many open descriptors of the process lead into a directory. The test runner has others that
+/// come and go.
+func openDescriptors(in path: String) -> Int {
+    guard let directory = opendir("/proc/self/fd") else { return -1 }
     defer { closedir(directory) }
+    var target = [CChar](repeating: 0, count: 5000)
     var count = 0
-    while readdir(directory) != nil { count += 1 }
+    while let entry = readdir(directory) {
+        let length = withUnsafePointer(to: &entry.pointee.d_name) { name in
+            name.withMemoryRebound(to: CChar.self, capacity: 256) {
+                readlinkat(dirfd(directory), $0, &target, target.count - 1)
+            }
+        }
+        if length > 0 && strncmp(target, path, strlen(path)) == 0 { count += 1 }
+    }
     return count
 }
 

@@ -28,8 +28,9 @@ typedef struct lm_call {
   int32_t argument; /* the argument it is about; 0 for none */
   int32_t error;    /* errno, or a signal's number */
   const char *_Nullable call;
-  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values */
+  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values, %f for the first as a double's bits */
   int64_t values[3];
+  bool element; /* the text is about one element of many: values[1] says which */
   /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
   const uint8_t *_Nullable bytes;
   size_t count;
@@ -98,6 +99,7 @@ LM_BODY(lm_buffer_copy);
 LM_BODY(lm_buffer_fill);
 LM_BODY(lm_buffer_find);
 LM_BODY(lm_buffer_rfind);
+LM_BODY(lm_buffer_count);
 LM_BODY(lm_buffer_compare);
 LM_BODY(lm_buffer_equals);
 LM_BODY(lm_buffer_mismatch);
@@ -135,6 +137,13 @@ int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
+#include "lm_hash.h"
 #include "lm_instruments.h"
+#include "lm_numbers.h"
+#include "lm_record.h"
+#include "lm_view.h"
+#include "lm_reduce.h"
+#include "lm_work.h"
+#include "lm_regex.h"
 
 #endif

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mm_pattern.h"
+
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -89,6 +91,10 @@ const void *_Nullable mm_find_last(const void *_Nonnull memory, int byte, size_t
 int mm_processor_count(void);
 /* Whether a file is one of proc(5) or sysfs(5); Swift's Glibc has no fstatfs(2). */
 bool mm_is_virtual(int descriptor);
+/* The page size of a file of hugetlbfs, 0 for all others. */
+long mm_huge_page_size(int descriptor);
+/* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
+bool mm_has_avx2(void);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
@@ -133,6 +139,9 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
   return mm_likely(r->slot->stamp == r->stamp);
 }
 
+#include "mm_elements.h"
+#include "mm_field.h"
+#include "mm_format.h"
 #include "mm_instruments.h"
 
 #endif
