@@ -23,8 +23,14 @@ void lm_set_metatable(lua_State *L, const char *name) {
   lua_setmetatable(L, -2);
 }
 
+void *lm_new_userdata(lua_State *L, size_t size, int values) {
+  void *block = lua_newuserdatauv(L, size, values);
+  if (mm_unlikely(lua_touserdata(L, -1) != block)) luaL_error(L, "a finalizer was at the stack");
+  return block;
+}
+
 lm_buffer *lm_new_buffer(lua_State *L) {
-  lm_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
+  lm_buffer *buffer = lm_new_userdata(L, sizeof *buffer, 1);
   memset(buffer, 0, sizeof *buffer);
   buffer->region.slot = mm_closed_slot();
   buffer->self = buffer;

@@ -45,6 +45,10 @@ int lm_finish(lua_State *L, const lm_call *call, int code);
 
 /* [-0, +1, m] A body's text with its values put in. */
 const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
+/* [-0, +1, e] lua_newuserdatauv, but for a finalizer: one that runs at once can take the new userdata from the
+   stack (debug.setlocal), and a collection can free it. */
+void *lm_new_userdata(lua_State *L, size_t size, int values);
+
 /* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
    lua_setmetatable takes what is no table for one. */
 void lm_set_metatable(lua_State *L, const char *name);
