@@ -30,6 +30,10 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
 let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
 // Static too: nothing to find and to relocate when the program starts.
 let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
+// Static too: there is nothing to find and to relocate when the program starts.
+let hashes: [LinkerSetting] = [
+    .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
+]
 
 let package = Package(
     name: "mmaplua",
@@ -45,12 +49,15 @@ let package = Package(
         .target(name: "Kernels", swiftSettings: strict),
         .target(name: "KernelsBaseline", dependencies: ["Kernels"], swiftSettings: strict),
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(
+            name: "CHashes", providers: [.apt(["libdeflate-dev", "libxxhash-dev", "libssl-dev"])]),
         .target(
             name: "CMemoryMap", dependencies: ["CPCRE2"], cSettings: [.define("_GNU_SOURCE")],
             linkerSettings: pcre2),
         .target(
-            name: "MemoryMap", dependencies: ["CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
-            swiftSettings: strict),
+            name: "MemoryMap",
+            dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
+            swiftSettings: strict, linkerSettings: hashes),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"],
             cSettings: [.define("_GNU_SOURCE")]),

@@ -38,9 +38,21 @@ lm_buffer *lm_check_buffer(lua_State *L) {
   return buffer;
 }
 
+const mm_region *lm_region_at(lua_State *L, int index) {
+  const void *const *self = lua_touserdata(L, index);
+  if (!self) return NULL;
+  switch (lua_rawlen(L, index)) {
+    case sizeof(lm_buffer): return *self == self ? &((const lm_buffer *)self)->region : NULL;
+    case sizeof(lm_view): return *self == self ? &((const lm_view *)self)->elements.region : NULL;
+    case sizeof(lm_record): return lm_record_at(L, index) ? &((const lm_record *)self)->region : NULL;
+    case sizeof(lm_records): return lm_records_at(L, index) ? &((const lm_records *)self)->records.region : NULL;
+    default: return NULL;
+  }
+}
+
 /* The user value is the path, or for a slice or a view the buffer that owns the mapping. */
 void lm_push_path(lua_State *L, int index) {
-  if (!lm_buffer_at(L, index) && !lm_view_at(L, index)) {
+  if (!lm_region_at(L, index)) {
     lua_pushnil(L);
     return;
   }
@@ -52,7 +64,7 @@ void lm_push_path(lua_State *L, int index) {
 
 void lm_keep_mapping(lua_State *L, int index) {
   /* Again: a finalizer that ran when the new one was made may have put something else there. */
-  if (!lm_buffer_at(L, index) && !lm_view_at(L, index)) luaL_typeerror(L, index, LM_BUFFER);
+  if (!lm_region_at(L, index)) luaL_typeerror(L, index, LM_BUFFER);
   lua_getiuservalue(L, index, 1);
   if (!lm_buffer_at(L, -1)) {
     lua_pop(L, 1);
@@ -98,6 +110,15 @@ void lm_permissions(const lm_description *d, char text[5]) {
   text[4] = 0;
 }
 
+void lm_push_place(lua_State *L, const lm_description *d, int index) {
+  char mode[5];
+  lm_permissions(d, mode);
+  lm_push_path(L, index);
+  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d->kind == MM_ANONYMOUS ? "anonymous" : "?";
+  lua_pushfstring(L, " %s %s+%I%s", mode, path, (LUAI_UACINT)d->offset, d->lost ? " (lost)" : "");
+  lua_remove(L, -2);
+}
+
 static int b_tostring(lua_State *L) {
   lm_buffer *buffer = lm_check_buffer(L);
   lm_description d;
@@ -106,12 +127,9 @@ static int b_tostring(lua_State *L) {
     lua_pushliteral(L, LM_BUFFER " (closed)");
     return 1;
   }
-  char mode[5];
-  lm_permissions(&d, mode);
-  lm_push_path(L, 1);
-  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d.kind == MM_ANONYMOUS ? "anonymous" : "?";
-  lua_pushfstring(L, LM_BUFFER ": %p %I bytes %s %s+%I%s", (void *)d.address, (LUAI_UACINT)d.length, mode, path,
-                  (LUAI_UACINT)d.offset, d.lost ? " (lost)" : "");
+  lua_pushfstring(L, LM_BUFFER ": %p %I bytes", (void *)d.address, (LUAI_UACINT)d.length);
+  lm_push_place(L, &d, 1);
+  lua_concat(L, 2);
   return 1;
 }
 
@@ -181,7 +199,8 @@ void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
-                                                 lm_number_methods, lm_view_makers, lm_regex_methods};
+                                                 lm_number_methods, lm_view_makers, lm_regex_methods,
+                                                 lm_hash_methods, lm_records_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

@@ -12,8 +12,7 @@
 
 volatile sig_atomic_t lm_interrupt;
 
-/* [-0, +1, m] The text with its values put in. */
-static const char *push_text(lua_State *L, const lm_call *call) {
+const char *lm_push_text(lua_State *L, const lm_call *call) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   if (call->element) {
@@ -56,9 +55,7 @@ static const char *code_name(int error) {
 static int lost_argument(lua_State *L) {
   int top = lua_gettop(L);
   for (int i = 1; i <= top; i++) {
-    const lm_buffer *buffer = lm_buffer_at(L, i);
-    const lm_view *view = lm_view_at(L, i);
-    const mm_region *region = buffer ? &buffer->region : view ? &view->elements.region : NULL;
+    const mm_region *region = lm_region_at(L, i);
     if (region && !mm_is_closed(region) && mm_is_lost(region)) return i;
   }
   return 1;
@@ -73,7 +70,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
   if (lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
   const char *code = lost ? (call->error == SIGBUS ? "SIGBUS" : "SIGSEGV") : code_name(call->error);
   const char *reason = lost ? strsignal(call->error) : strerror(call->error);
-  const char *hint = push_text(L, call);
+  const char *hint = lm_push_text(L, call);
   if (lost && call->error == SIGBUS && lua_isstring(L, path)) {
     struct stat now;
     if (stat(lua_tostring(L, path), &now) == 0)
@@ -131,7 +128,7 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
   }
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
-    case LM_ARGUMENT: return luaL_argerror(L, call->argument, push_text(L, call));
+    case LM_ARGUMENT: return luaL_argerror(L, call->argument, lm_push_text(L, call));
     case LM_INTERRUPTED:
       /* The handler has set a hook to interrupt Lua code too: one error is enough. */
       lm_interrupt = 0;
@@ -140,7 +137,7 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
     case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);
-    default: return luaL_error(L, "%s", push_text(L, call));
+    default: return luaL_error(L, "%s", lm_push_text(L, call));
   }
 }
 

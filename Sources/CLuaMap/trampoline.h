@@ -21,6 +21,8 @@
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
+/* [-0, +1, m] A body's text with its values put in. */
+const char *lm_push_text(lua_State *L, const lm_call *call);
 /* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
    lua_setmetatable takes what is no table for one. */
 void lm_set_metatable(lua_State *L, const char *name);
@@ -35,15 +37,21 @@ lm_buffer *lm_check_buffer(lua_State *L);
 lm_view *lm_new_view(lua_State *L);
 lm_view *lm_check_view(lua_State *L);
 
+/* [-0, +0, –] The memory of the buffer, view or records at the index, or NULL. */
+const mm_region *lm_region_at(lua_State *L, int index);
+
 /* [-0, +0, e] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
    or view at the index. */
 void lm_keep_mapping(lua_State *L, int index);
 
-/* [-0, +1, –] The path of the file of a buffer or view, or nil. */
+/* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
 /* The protection and flags as in /proc/self/maps: "rw-s". */
 void lm_permissions(const lm_description *d, char text[5]);
+
+/* [-0, +1, m] " rw-s data.bin+4096" about the buffer, the view or the records at the index. */
+void lm_push_place(lua_State *L, const lm_description *d, int index);
 
 /* [-0, +0, m] What is known about the buffer or view at the index into the table on top. */
 void lm_set_description(lua_State *L, const lm_description *d, int index);
@@ -68,25 +76,20 @@ bool lm_worth_collecting(const lm_call *call, int code);
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
 void lm_open_view(lua_State *L);
-
-/* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[];
-/* Those of views. */
-extern const luaL_Reg lm_reduce_methods[];
-/* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
-void lm_add_accessors(lua_State *L);
-/* The methods of views. */
-extern const luaL_Reg lm_element_methods[];
-/* The functions that the original has in its module; they are methods too. */
-extern const luaL_Reg lm_original_functions[];
-extern const luaL_Reg lm_work_functions[];
+void lm_open_layout(lua_State *L);
+void lm_open_records(lua_State *L);
 void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_regex_methods[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
+    lm_regex_methods[], lm_hash_methods[], lm_records_makers[];
+/* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
+void lm_add_accessors(lua_State *L);
+/* The methods of views. */
+extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
-/* The functions of the module that are no methods, a table per capability. */
-extern const luaL_Reg lm_regex_functions[];
+/* The other functions of the module, a table per capability. */
+extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[];
 
 #endif

@@ -6,6 +6,8 @@ internal import MemoryMap
 typealias LuaState = OpaquePointer
 typealias Call = UnsafeMutablePointer<lm_call>
 typealias BufferPointer = UnsafeMutablePointer<lm_buffer>
+typealias RecordsPointer = UnsafeMutablePointer<lm_records>
+typealias RecordPointer = UnsafeMutablePointer<lm_record>
 typealias ViewPointer = UnsafeMutablePointer<lm_view>
 
 /// What a body throws: an error of the memory map, or of an argument, and which argument it is about.

@@ -137,7 +137,9 @@ int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
+#include "lm_hash.h"
 #include "lm_numbers.h"
+#include "lm_record.h"
 #include "lm_view.h"
 #include "lm_reduce.h"
 #include "lm_work.h"

@@ -138,6 +138,7 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 }
 
 #include "mm_elements.h"
+#include "mm_field.h"
 #include "mm_format.h"
 
 #endif
