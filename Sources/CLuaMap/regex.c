@@ -151,7 +151,8 @@ static void push_capture(lua_State *L, int index, int how) {
     lua_pushlstring(L, lua_tostring(L, 1) + offset, (size_t)length);
   } else {
     lm_call call;
-    lm_finish(L, &call, lm_regex_capture(L, &call, 1, offset, length));
+    int code = lm_regex_capture(L, &call, 1, offset, length);
+    lm_finish(L, &call, code);
   }
 }
 

@@ -152,7 +152,7 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
         (search.subject, search.argument) = (2, 3)
         let (subject, origin) = try arguments.subject(&search)
         let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
-        var monitor = Monitor(L)
+        let monitor = Monitor(L)
         let count = try about(0) { () throws(MapError) in
             try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
         }
