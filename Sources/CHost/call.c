@@ -36,14 +36,14 @@ static void raise_interrupt(lua_State *L, lua_Debug *where) {
 }
 
 /* Setting a hook is the one thing Lua allows from a signal handler. Code inside a C function does not reach
-   a hook: the library's long work polls lm_interrupt, and for the rest the second Ctrl-C has the default
-   action again and ends the program. */
+   a hook: the library's long work polls lm_interrupt, a match is left in the middle, and for the rest the
+   second Ctrl-C has the default action again and ends the program. */
 static void interrupt(int signal_number) {
-    (void)signal_number;
     handle_interrupt(SIG_DFL);
     lm_interrupt = 1;
-    if (host_running == NULL) return;
-    lua_sethook(host_running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    if (host_running != NULL)
+        lua_sethook(host_running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    mm_escape(signal_number); /* last: it may not return */
 }
 
 // [-0, +1, m] uses 4 slots; the message handler: any error object becomes a text for a person.

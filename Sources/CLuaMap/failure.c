@@ -1,6 +1,8 @@
 /* Raising: from what a body said to a message with a position, or to an error object. */
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -23,6 +25,12 @@ void (*lm_raise_interrupt)(lua_State *L) = raise_interrupt;
 static const char *push_text(lua_State *L, const lm_call *call, const char *path) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
+  if (call->element) {
+    char digits[32];
+    luaL_addstring(&b, "element ");
+    luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[1]));
+    luaL_addstring(&b, ": ");
+  }
   for (const char *p = call->text ? call->text : ""; *p; p++) {
     if (*p == '%' && p[1] >= '1' && p[1] <= '3') {
       char digits[32];
@@ -31,6 +39,18 @@ static const char *push_text(lua_State *L, const lm_call *call, const char *path
     } else if (*p == '%' && p[1] == '0') {
       luaL_addstring(&b, path ? path : "PATH");
       p++;
+    } else if (*p == '%' && p[1] == 'c') {
+      /* As in Lua's own messages: what is no character stands there as its code. */
+      char digits[8];
+      int code = (int)call->values[0] & 0xff;
+      if (isprint(code)) luaL_addchar(&b, (char)code);
+      else luaL_addlstring(&b, digits, (size_t)snprintf(digits, sizeof digits, "<\\%d>", code));
+      p++;
+    } else if (*p == '%' && p[1] == 'f') {
+      char digits[40];
+      double value = mm_double_of_bits((uint64_t)call->values[0]);
+      luaL_addlstring(&b, digits, (size_t)lua_number2str(digits, sizeof digits, value));
+      p++;
     } else {
       luaL_addchar(&b, *p);
     }
@@ -38,6 +58,8 @@ static const char *push_text(lua_State *L, const lm_call *call, const char *path
   luaL_pushresult(&b);
   return lua_tostring(L, -1);
 }
+
+const char *lm_push_text(lua_State *L, const lm_call *call) { return push_text(L, call, NULL); }
 
 static const char *code_name(int error) {
   const char *name = strerrorname_np(error);
@@ -48,8 +70,8 @@ static const char *code_name(int error) {
 static int lost_argument(lua_State *L) {
   int top = lua_gettop(L);
   for (int i = 1; i <= top; i++) {
-    const lm_buffer *buffer = lm_buffer_at(L, i);
-    if (buffer && !mm_is_closed(&buffer->region) && mm_is_lost(&buffer->region)) return i;
+    const mm_region *region = lm_region_at(L, i);
+    if (region && !mm_is_closed(region) && mm_is_lost(region)) return i;
   }
   return 1;
 }
@@ -121,14 +143,14 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
   }
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
-    case LM_ARGUMENT: return luaL_argerror(L, call->argument, push_text(L, call, NULL));
+    case LM_ARGUMENT: return luaL_argerror(L, call->argument, lm_push_text(L, call));
     case LM_INTERRUPTED:
       lm_raise_interrupt(L);
       return luaL_error(L, "interrupted!");
     case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);
-    default: return luaL_error(L, "%s", push_text(L, call, NULL));
+    default: return luaL_error(L, "%s", lm_push_text(L, call));
   }
 }
 

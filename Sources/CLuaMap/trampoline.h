@@ -7,6 +7,7 @@
 #include "CLuaMap.h"
 
 #define LM_BUFFER "mmap.buffer"
+#define LM_VIEW "mmap.view"
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
 #define LM_TRAMPOLINE(name, body)            \
@@ -20,6 +21,8 @@
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
+/* [-0, +1, m] A body's text with its values put in. */
+const char *lm_push_text(lua_State *L, const lm_call *call);
 /* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
    lua_setmetatable takes what is no table for one. */
 void lm_set_metatable(lua_State *L, const char *name);
@@ -30,8 +33,32 @@ lm_buffer *lm_new_buffer(lua_State *L);
 /* [-0, +0, e] The buffer at argument 1. */
 lm_buffer *lm_check_buffer(lua_State *L);
 
-/* [-0, +1, –] The path of a buffer's file or nil. */
+/* The same of views. */
+lm_view *lm_new_view(lua_State *L);
+lm_view *lm_check_view(lua_State *L);
+
+/* [-0, +0, –] The memory of the buffer, view or records at the index, or NULL. */
+const mm_region *lm_region_at(lua_State *L, int index);
+
+/* [-0, +0, e] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
+   or view at the index. */
+void lm_keep_mapping(lua_State *L, int index);
+
+/* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
+
+/* The protection and flags as in /proc/self/maps: "rw-s". */
+void lm_permissions(const lm_description *d, char text[5]);
+
+/* [-0, +1, m] " rw-s data.bin+4096" about the buffer, the view or the records at the index. */
+void lm_push_place(lua_State *L, const lm_description *d, int index);
+
+/* [-0, +0, m] What is known about the buffer or view at the index into the table on top. */
+void lm_set_description(lua_State *L, const lm_description *d, int index);
+
+/* [-0, +1, m] A metatable, and its table of methods on top: `index` has that as its upvalue. */
+void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
+                   const luaL_Reg *const *capabilities, size_t count);
 
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
@@ -48,10 +75,21 @@ bool lm_worth_collecting(const lm_call *call, int code);
 /* The metatables, once per state; see module.c for the order. */
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
+void lm_open_view(lua_State *L);
+void lm_open_layout(lua_State *L);
+void lm_open_records(lua_State *L);
+void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
+    lm_regex_methods[], lm_hash_methods[], lm_records_makers[];
+/* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
+void lm_add_accessors(lua_State *L);
+/* The methods of views. */
+extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
+/* The other functions of the module, a table per capability. */
+extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[];
 
 #endif

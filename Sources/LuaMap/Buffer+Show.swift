@@ -8,23 +8,29 @@ internal import MemoryMap
 /// Describes a buffer in whatever state it is.
 @implementation @c
 func lm_describe(_ buffer: UnsafePointer<lm_buffer>, _ description: UnsafeMutablePointer<lm_description>) {
-    description.pointee = lm_description()
-    var region = buffer.pointee.region
-    description.pointee.closed = mm_is_closed(&region)
-    if description.pointee.closed { return }
-    description.pointee.lost = mm_is_lost(&region)
+    description.pointee = describe(buffer.pointee.region)
+}
+
+/// Describes a range of a mapping's bytes in whatever state it is.
+func describe(_ region: mm_region) -> lm_description {
+    var description = lm_description()
+    var region = region
+    description.closed = mm_is_closed(&region)
+    if description.closed { return description }
+    description.lost = mm_is_lost(&region)
     var bytes = MappedBytes(region)
     // A lost mapping keeps the address and length that it had.
     try? bytes.refresh()
     let slot = region.slot.pointee
-    description.pointee.slice = !region.isWhole
-    description.pointee.address = UInt(bitPattern: bytes.region.base)
-    description.pointee.length = bytes.region.length
-    description.pointee.offset = slot.file_offset &+ Int64(region.offset)
-    description.pointee.protection = slot.protection
-    description.pointee.flags = slot.flags
-    description.pointee.kind = slot.kind
-    description.pointee.page = slot.page
+    description.slice = !region.isWhole
+    description.address = UInt(bitPattern: bytes.region.base)
+    description.length = bytes.region.length
+    description.offset = slot.file_offset &+ Int64(region.offset)
+    description.protection = slot.protection
+    description.flags = slot.flags
+    description.kind = slot.kind
+    description.page = slot.page
+    return description
 }
 
 /// The range `(b [, offset [, length]])` of a dump. [-0, +0, –] uses no slots; never raises.

@@ -6,6 +6,9 @@ internal import MemoryMap
 typealias LuaState = OpaquePointer
 typealias Call = UnsafeMutablePointer<lm_call>
 typealias BufferPointer = UnsafeMutablePointer<lm_buffer>
+typealias RecordsPointer = UnsafeMutablePointer<lm_records>
+typealias RecordPointer = UnsafeMutablePointer<lm_record>
+typealias ViewPointer = UnsafeMutablePointer<lm_view>
 
 /// What a body throws: an error of the memory map, or of an argument, and which argument it is about.
 ///
@@ -19,6 +22,8 @@ struct Failure: Error {
         /// Nothing is wrong with a single argument; the text is a template.
         case misuse(StaticString, Int, Int)
         case map(MapError)
+        /// One number of many does not fit.
+        case element(MapError, Int)
     }
 
     var kind: Kind
@@ -27,6 +32,11 @@ struct Failure: Error {
 
     init(_ error: MapError, argument: Int32 = 0) {
         self.kind = .map(error)
+        self.argument = argument
+    }
+
+    init(_ error: MapError, element: Int, argument: Int32) {
+        self.kind = .element(error, element)
         self.argument = argument
     }
 
@@ -72,6 +82,10 @@ extension UnsafeMutablePointer<lm_call> {
         case .argument(let text, let first, let second): set(LM_ARGUMENT, text, first, second)
         case .misuse(let text, let first, let second): set(LM_MISUSE, text, first, second)
         case .map(let error): fill(error)
+        case .element(let error, let index):
+            fill(error)
+            pointee.values.1 = Int64(index)
+            pointee.element = true
         }
     }
 
@@ -98,7 +112,7 @@ extension UnsafeMutablePointer<lm_call> {
         case .lengthOutOfRange:
             if pointee.argument > 0 { pointee.argument &+= 1 }
             set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
-        case .offsetOutOfRange:
+        case .offsetOutOfRange, .valueOutOfRange:
             set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
         case .interrupted: set(LM_INTERRUPTED, "")
         case .notReadable, .notWritable, .misuse:

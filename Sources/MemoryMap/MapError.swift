@@ -13,6 +13,8 @@ public struct MapError: Error, Sendable {
         case offsetOutOfRange
         /// A length reaches behind the end, or is negative.
         case lengthOutOfRange
+        /// A number does not fit the type that it is to be written as.
+        case valueOutOfRange
         /// The mapping was unmapped.
         case closed
         /// Pages of the mapping are gone: the file was cut short, the disk is full or failed.
@@ -32,7 +34,8 @@ public struct MapError: Error, Sendable {
     public let call: SystemCall?
     /// The `errno` of that call, 0 otherwise.
     public let errno: CInt
-    /// What to do about it, as a template: `%1`, `%2` and `%3` stand for the values.
+    /// What to do about it, as a template: `%1`, `%2` and `%3` stand for the values, `%f` for the first
+    /// one as the bits of a double, `%c` for the first one as a character.
     package let hint: StaticString
     package let values: (Int, Int, Int)
 
@@ -89,6 +92,12 @@ extension MapError: CustomStringConvertible {
             case (true, "1"): (result, isPlaceholder) = (result + "\(values.0)", false)
             case (true, "2"): (result, isPlaceholder) = (result + "\(values.1)", false)
             case (true, "3"): (result, isPlaceholder) = (result + "\(values.2)", false)
+            case (true, "c"):
+                let scalar = Unicode.Scalar(UInt8(truncatingIfNeeded: values.0))
+                (result, isPlaceholder) = (result + String(Character(scalar)), false)
+            case (true, "f"):
+                let number = Double(bitPattern: UInt64(bitPattern: Int64(values.0)))
+                (result, isPlaceholder) = (result + "\(number)", false)
             default: (result, isPlaceholder) = (result + String(character), false)
             }
         }

@@ -96,6 +96,13 @@ struct Allocator {
           text = tostring(e) .. "!"
         end
         for name, value in pairs(mmap) do text = name end
+        local v = b:view("u16be", 1, 100)
+        v[0] = 5; v:set(1, 6, 7); v:fill(3, 50); v:copy(10, { 1, 2 }); v:copy(20, v:slice(0, 5)); v:copy(30, s, "saturate")
+        for i, x in v:each() do assert(x == v[i]) end
+        text = tostring(v) .. #v:totable() .. v:info().type .. v:get(3)
+        b:pack("z s2 !4 i4", 0, "zero", 12, 7)
+        text = b:unpack("z s2 !4 i4") .. b:get("f32", 3) .. b:writeInt16LE(3)
+        assert(not pcall(v.copy, v, 0, { 1, 70000 }) and not pcall(v.get, v, 0, 3000000))
         b:close(); pcall(s.string, s)
         return #text
         """

@@ -10,7 +10,11 @@ import Testing
               string = {}, copy = { 0, "a" }, fill = { 0 }, slice = { 0 }, find = { "a" }, rfind = { "a" }, compare = { "a" },
               equals = { "a" }, mismatch = { "a" }, hexdump = {}, protect = { 1 }, lock = {}, unlock = {}, resize = { 5 },
               remap = {}, advise = { 0 }, sync = {}, incore = {},
+              get = { "u8", 0 }, set = { "u8", 0, 1 }, unpack = { "b" }, pack = { "b", 0, 1 }, view = { "u8" },
             }
+            for name in pairs(methods) do
+              if name:find("^read") then calls[name] = { 0, 1 } elseif name:find("^write") then calls[name] = { 0, 0, 1 } end
+            end
             local silent = { close = true, unmap = true, info = true }
             for _, make in ipairs {
               function() local b = mmap.anonymous(9); b:close(); return b end,

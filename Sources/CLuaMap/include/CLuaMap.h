@@ -32,8 +32,10 @@ typedef struct lm_call {
   int32_t argument; /* the argument it is about; 0 for none */
   int32_t error;    /* errno, or a signal's number */
   const char *_Nullable call;
-  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values, %0 for the path */
+  /* A template: %1, %2, %3 stand for the values, %f for the first as a double's bits, %0 for the path. */
+  const char *_Nullable text;
   int64_t values[3];
+  bool element; /* the text is about one element of many: values[1] says which */
   /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
   const uint8_t *_Nullable bytes;
   size_t count;
@@ -104,6 +106,7 @@ LM_BODY(lm_buffer_copy);
 LM_BODY(lm_buffer_fill);
 LM_BODY(lm_buffer_find);
 LM_BODY(lm_buffer_rfind);
+LM_BODY(lm_buffer_count);
 LM_BODY(lm_buffer_compare);
 LM_BODY(lm_buffer_equals);
 LM_BODY(lm_buffer_mismatch);
@@ -140,5 +143,13 @@ void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull desc
 int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
+
+#include "lm_hash.h"
+#include "lm_numbers.h"
+#include "lm_record.h"
+#include "lm_view.h"
+#include "lm_reduce.h"
+#include "lm_work.h"
+#include "lm_regex.h"
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "mm_budget.h"
 #include "mm_landlock.h"
+#include "mm_pattern.h"
 
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
@@ -92,6 +93,8 @@ int mm_processor_count(void);
 bool mm_is_virtual(int descriptor);
 /* The page size of a file of hugetlbfs, 0 for all others. */
 long mm_huge_page_size(int descriptor);
+/* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
+bool mm_has_avx2(void);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
@@ -135,5 +138,9 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
   mm_barrier();
   return mm_likely(r->slot->stamp == r->stamp);
 }
+
+#include "mm_elements.h"
+#include "mm_field.h"
+#include "mm_format.h"
 
 #endif

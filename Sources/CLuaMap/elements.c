@@ -1,0 +1,87 @@
+/* The trampolines of several elements at once. Tables are read without metamethods: no code of the script
+   runs in between, so what was checked is what is written. */
+#include <limits.h>
+
+#include "trampoline.h"
+
+static LM_TRAMPOLINE(v_get, lm_view_get)
+static LM_TRAMPOLINE(v_set, lm_view_set)
+static LM_TRAMPOLINE(v_fill, lm_view_fill)
+static LM_TRAMPOLINE(v_copy_memory, lm_view_copy)
+static LM_TRAMPOLINE(v_next, lm_view_next)
+
+/* Elements that are on their way at a time. */
+enum { ROW = 256 };
+
+static int v_totable(lua_State *L) {
+  lm_call call;
+  lm_view_rows rows;
+  uint64_t bits[ROW];
+  lua_settop(L, 3);
+  int code = lm_view_range(L, &call, &rows);
+  if (code < 0) return lm_finish(L, &call, code);
+  if (rows.count > INT_MAX) return luaL_error(L, "%I elements are too many for a table", (LUAI_UACINT)rows.count);
+  lua_createtable(L, (int)rows.count, 0);
+  luaL_checktype(L, 4, LUA_TTABLE); /* a finalizer that ran may have been at the stack, with debug.setlocal */
+  for (size_t done = 0; done < rows.count; done += ROW) {
+    size_t count = rows.count - done < ROW ? rows.count - done : ROW;
+    code = lm_view_load(L, &call, rows.index + done, bits, count);
+    if (code < 0) return lm_finish(L, &call, code);
+    for (size_t i = 0; i < count; i++) {
+      if (rows.type & MM_FLOAT) lua_pushnumber(L, mm_double_of_bits(bits[i]));
+      else lua_pushinteger(L, (lua_Integer)bits[i]);
+      lua_rawseti(L, 4, (lua_Integer)(done + i + 1));
+    }
+  }
+  return 1;
+}
+
+/* [-0, +0, –] The values of the table at 3, from the k-th on. */
+static void read_row(lua_State *L, lm_table_value *values, size_t k, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 3, (lua_Integer)(k + i));
+    if (lua_isinteger(L, -1))
+      values[i] = (lm_table_value){(uint64_t)lua_tointeger(L, -1), LM_VALUE_INTEGER};
+    else if (lua_type(L, -1) == LUA_TNUMBER)
+      values[i] = (lm_table_value){mm_bits_of_double(lua_tonumber(L, -1)), LM_VALUE_FLOAT};
+    else
+      values[i] = (lm_table_value){0, LM_VALUE_OTHER};
+    lua_pop(L, 1);
+  }
+}
+
+static int copy_table(lua_State *L) {
+  lm_call call;
+  lm_view_rows rows = {.count = (size_t)lua_rawlen(L, 3)};
+  lm_table_value values[ROW];
+  int code = lm_view_room(L, &call, &rows);
+  if (code < 0) return lm_finish(L, &call, code);
+  for (int pass = 0; pass < 2; pass++) {
+    rows.writes = pass == 1;
+    for (size_t done = 0; done < rows.count; done += ROW) {
+      size_t count = rows.count - done < ROW ? rows.count - done : ROW;
+      read_row(L, values, done + 1, count);
+      code = lm_view_put(L, &call, &rows, values, done + 1, count);
+      if (code < 0) return lm_finish(L, &call, code);
+    }
+  }
+  lua_pushinteger(L, (lua_Integer)rows.count);
+  return 1;
+}
+
+static int v_copy(lua_State *L) {
+  lua_settop(L, 4);
+  return lua_type(L, 3) == LUA_TTABLE ? copy_table(L) : v_copy_memory(L);
+}
+
+/* for i, x in v:each() do */
+static int v_each(lua_State *L) {
+  lm_check_view(L);
+  lua_pushcfunction(L, v_next);
+  lua_pushvalue(L, 1);
+  lua_pushinteger(L, -1);
+  return 3;
+}
+
+const luaL_Reg lm_element_methods[] = {{"get", v_get},   {"set", v_set},   {"fill", v_fill}, {"copy", v_copy},
+                                       {"each", v_each}, {"totable", v_totable}, {NULL, NULL}};

@@ -1,0 +1,13 @@
+/* Checksums and digests of a range. */
+#ifndef LM_HASH_H
+#define LM_HASH_H
+
+#include "CLuaMap.h"
+
+int lm_buffer_crc32(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_buffer_xxh3(lua_State *_Nonnull L, lm_call *_Nonnull call);
+
+enum { LM_SHA256 = 32 /* bytes */ };
+int lm_buffer_sha256(lua_State *_Nonnull L, lm_call *_Nonnull call, uint8_t *_Nonnull digest);
+
+#endif

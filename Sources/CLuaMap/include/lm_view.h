@@ -1,0 +1,66 @@
+/* Typed views: arrays of numbers in a mapping, as userdata. */
+#ifndef LM_VIEW_H
+#define LM_VIEW_H
+
+#include "CLuaMap.h"
+
+typedef struct lm_view {
+  const void *_Nullable self;
+  mm_elements elements;
+} lm_view;
+
+/* The size tells one userdata from another. */
+_Static_assert(sizeof(lm_view) != sizeof(lm_buffer), "a view could be taken for a buffer");
+
+/* [-0, +0, –] The view at an index, or NULL. */
+static inline lm_view *_Nullable lm_view_at(lua_State *_Nonnull L, int index) {
+  lm_view *p = (lm_view *)lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof(lm_view) && p->self == p ? p : NULL;
+}
+
+/* Bodies that fill in a new, closed view. */
+int lm_buffer_view(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view *_Nonnull target);
+int lm_view_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view *_Nonnull target);
+
+#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
+LM_BODY(lm_view_index);
+LM_BODY(lm_view_newindex);
+LM_BODY(lm_view_len);
+LM_BODY(lm_view_close);
+LM_BODY(lm_view_get);
+LM_BODY(lm_view_set);
+LM_BODY(lm_view_fill);
+LM_BODY(lm_view_copy);
+LM_BODY(lm_view_next);
+#undef LM_BODY
+
+/* Elements and a table, row by row. */
+typedef struct lm_view_rows {
+  size_t index, count; /* of the view's elements */
+  int32_t type;
+  bool saturates;
+  bool writes; /* or only checks */
+} lm_view_rows;
+
+/* A value of a table. */
+typedef struct lm_table_value {
+  uint64_t bits;
+  int32_t kind; /* LM_VALUE_INTEGER … */
+} lm_table_value;
+enum { LM_VALUE_INTEGER, LM_VALUE_FLOAT, LM_VALUE_OTHER };
+
+int lm_view_range(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_Nonnull rows);
+int lm_view_load(lua_State *_Nonnull L, lm_call *_Nonnull call, size_t index, uint64_t *_Nonnull bits, size_t count);
+int lm_view_room(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_Nonnull rows);
+int lm_view_put(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_view_rows *_Nonnull rows,
+                const lm_table_value *_Nonnull values, size_t k, size_t count);
+
+/* What there is to say about a view beside its bytes. */
+typedef struct lm_view_description {
+  lm_description bytes;
+  const char *_Nonnull type;
+  size_t count, stride, size;
+} lm_view_description;
+void lm_describe_view(const lm_view *_Nonnull view, lm_view_description *_Nonnull description);
+
+#endif

@@ -1,0 +1,98 @@
+/* The trampolines of numbers in place. */
+#include <stdio.h>
+#include <string.h>
+
+#include "trampoline.h"
+
+static LM_TRAMPOLINE(b_get, lm_buffer_get)
+static LM_TRAMPOLINE(b_set, lm_buffer_set)
+
+static int b_unpack(lua_State *L) {
+  lm_call call;
+  lm_unpacking progress;
+  progress.started = false;
+  int count;
+  while ((count = lm_buffer_unpack(L, &call, &progress)) == LM_BYTES) lm_finish(L, &call, count);
+  return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
+}
+
+static int b_pack(lua_State *L) {
+  lm_call call;
+  int count;
+  luaL_checkstack(L, 1, NULL);
+  while ((count = lm_buffer_pack(L, &call)) == LM_CONVERT) lua_tolstring(L, call.argument, NULL);
+  return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
+}
+
+const luaL_Reg lm_number_methods[] = {
+    {"get", b_get}, {"set", b_set}, {"unpack", b_unpack}, {"pack", b_pack}, {NULL, NULL}};
+
+/* The accessors of Node's Buffer are one function each way; the type is its upvalue. */
+#define LM_ACCESSOR(name, body)                                              \
+  static int name(lua_State *L) {                                            \
+    lm_call call;                                                            \
+    int count = body(L, &call, (int32_t)lua_tointeger(L, lua_upvalueindex(1))); \
+    return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);       \
+  }
+LM_ACCESSOR(b_read, lm_buffer_read)
+LM_ACCESSOR(b_write, lm_buffer_write)
+LM_ACCESSOR(b_read_bytes, lm_buffer_read_bytes)
+LM_ACCESSOR(b_write_bytes, lm_buffer_write_bytes)
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+enum { LE = 0, BE = MM_SWAPPED };
+#else
+enum { LE = MM_SWAPPED, BE = 0 };
+#endif
+
+static const struct {
+  const char *name; /* behind "read" and "write" */
+  int32_t type;
+  bool has_length;
+} accessors[] = {
+    {"UInt8", MM_U8, false},
+    {"Int8", MM_I8, false},
+    {"UInt16LE", MM_U16 | LE, false},
+    {"UInt16BE", MM_U16 | BE, false},
+    {"Int16LE", MM_I16 | LE, false},
+    {"Int16BE", MM_I16 | BE, false},
+    {"UInt32LE", MM_U32 | LE, false},
+    {"UInt32BE", MM_U32 | BE, false},
+    {"Int32LE", MM_I32 | LE, false},
+    {"Int32BE", MM_I32 | BE, false},
+    {"BigUInt64LE", MM_U64 | LE, false},
+    {"BigUInt64BE", MM_U64 | BE, false},
+    {"BigInt64LE", MM_I64 | LE, false},
+    {"BigInt64BE", MM_I64 | BE, false},
+    {"FloatLE", MM_F32 | LE, false},
+    {"FloatBE", MM_F32 | BE, false},
+    {"DoubleLE", MM_F64 | LE, false},
+    {"DoubleBE", MM_F64 | BE, false},
+    {"UIntLE", MM_U64 | LE, true},
+    {"UIntBE", MM_U64 | BE, true},
+    {"IntLE", MM_I64 | LE, true},
+    {"IntBE", MM_I64 | BE, true},
+};
+
+/* [-0, +0, m] Sets a method of the table on top, and its other spelling: Node has readUint8 too. */
+static void add(lua_State *L, const char *verb, const char *noun, lua_CFunction function, int32_t type) {
+  char name[32];
+  snprintf(name, sizeof name, "%s%s", verb, noun);
+  lua_pushinteger(L, type);
+  lua_pushcclosure(L, function, 1);
+  char *other = strstr(name, "UInt");
+  if (other) {
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, name);
+    other[1] = 'i';
+  }
+  lua_setfield(L, -2, name);
+}
+
+void lm_add_accessors(lua_State *L) {
+  for (size_t i = 0; i < sizeof accessors / sizeof *accessors; i++) {
+    bool has_length = accessors[i].has_length;
+    add(L, "read", accessors[i].name, has_length ? b_read_bytes : b_read, accessors[i].type);
+    add(L, "write", accessors[i].name, has_length ? b_write_bytes : b_write, accessors[i].type);
+  }
+}

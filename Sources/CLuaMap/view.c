@@ -1,0 +1,93 @@
+/* The trampolines of typed views. */
+#include <string.h>
+
+#include "trampoline.h"
+
+static LM_TRAMPOLINE(v_index, lm_view_index)
+static LM_TRAMPOLINE(v_newindex, lm_view_newindex)
+static LM_TRAMPOLINE(v_len, lm_view_len)
+static LM_TRAMPOLINE(v_close, lm_view_close)
+
+lm_view *lm_new_view(lua_State *L) {
+  lm_view *view = lua_newuserdatauv(L, sizeof *view, 1);
+  memset(view, 0, sizeof *view);
+  view->elements.region.slot = mm_closed_slot();
+  view->elements.stride = 1;
+  view->self = view;
+  lm_set_metatable(L, LM_VIEW);
+  return view;
+}
+
+lm_view *lm_check_view(lua_State *L) {
+  lm_view *view = lm_view_at(L, 1);
+  if (!view) luaL_typeerror(L, 1, LM_VIEW);
+  return view;
+}
+
+static int b_view(lua_State *L) {
+  lm_check_buffer(L);
+  lua_settop(L, 5);
+  lm_view *view = lm_new_view(L);
+  lm_keep_mapping(L, 1);
+  lm_call call;
+  int count = lm_buffer_view(L, &call, view);
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+static int v_slice(lua_State *L) {
+  lm_check_view(L);
+  lua_settop(L, 3);
+  lm_view *slice = lm_new_view(L);
+  lm_keep_mapping(L, 1);
+  lm_call call;
+  int count = lm_view_slice(L, &call, slice);
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+static int v_tostring(lua_State *L) {
+  lm_view_description d;
+  lm_describe_view(lm_check_view(L), &d);
+  if (d.bytes.closed) {
+    lua_pushliteral(L, LM_VIEW " (closed)");
+    return 1;
+  }
+  lua_pushfstring(L, LM_VIEW ": %p %I %s", (void *)d.bytes.address, (LUAI_UACINT)d.count, d.type);
+  if (d.stride != d.size) lua_pushfstring(L, " every %I bytes", (LUAI_UACINT)d.stride);
+  else lua_pushliteral(L, "");
+  char mode[5];
+  lm_permissions(&d.bytes, mode);
+  lm_push_path(L, 1);
+  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d.bytes.kind == MM_ANONYMOUS ? "anonymous" : "?";
+  lua_pushfstring(L, " %s %s+%I%s", mode, path, (LUAI_UACINT)d.bytes.offset, d.bytes.lost ? " (lost)" : "");
+  lua_remove(L, -2);
+  lua_concat(L, 3);
+  return 1;
+}
+
+static int v_info(lua_State *L) {
+  lm_view_description d;
+  lm_describe_view(lm_check_view(L), &d);
+  lua_createtable(L, 0, 14);
+  lm_set_description(L, &d.bytes, 1);
+  lua_pushstring(L, d.type);
+  lua_setfield(L, -2, "type");
+  lua_pushinteger(L, (lua_Integer)d.count);
+  lua_setfield(L, -2, "count");
+  lua_pushinteger(L, (lua_Integer)d.stride);
+  lua_setfield(L, -2, "stride");
+  lua_pushinteger(L, (lua_Integer)d.size);
+  lua_setfield(L, -2, "size");
+  return 1;
+}
+
+const luaL_Reg lm_view_makers[] = {{"view", b_view}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"slice", v_slice}, {"info", v_info}, {"close", v_close}, {NULL, NULL}};
+
+void lm_open_view(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__newindex", v_newindex}, {"__len", v_len},     {"__tostring", v_tostring},
+                                         {"__close", v_close}, {NULL, NULL}};
+  static const luaL_Reg *const capabilities[] = {methods, lm_element_methods, lm_reduce_methods};
+  lm_open_class(L, LM_VIEW, metamethods, v_index, capabilities, sizeof capabilities / sizeof *capabilities);
+  lua_pop(L, 1);
+}

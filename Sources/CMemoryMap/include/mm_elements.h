@@ -1,0 +1,137 @@
+/* Numbers in memory that may fault: any type and byte order, at any address.
+ *
+ * A number travels as 64 bits: an integer extended by its sign to an int64_t, a float as a double. So
+ * one switch serves a type, and what is done with the number needs none.
+ */
+#ifndef MM_ELEMENTS_H
+#define MM_ELEMENTS_H
+
+#include <math.h>
+#include <string.h>
+
+#include "CMemoryMap.h"
+
+/* A type is a number: bit 0 says signed, bits 1 and 2 the size of an integer as a power of two, MM_FLOAT
+   a float, MM_SWAPPED that the bytes stand in the order that is not the machine's. */
+enum {
+  MM_U8, MM_I8, MM_U16, MM_I16, MM_U32, MM_I32, MM_U64, MM_I64, MM_F32, MM_F64,
+  MM_FLOAT = 8,
+  MM_SWAPPED = 16
+};
+
+/* Numbers of one type in a mapping, `stride` bytes from one to the next. The region reaches from the
+   first byte of the first to the last byte of the last. */
+typedef struct mm_elements {
+  mm_region region;
+  size_t count;  /* elements */
+  size_t stride; /* bytes, at least 1; less than an element has means that they overlap */
+  int32_t type;
+} mm_elements;
+
+/* Bytes of one element. */
+static inline size_t mm_element_size(int32_t type) {
+  int32_t kind = type & 15;
+  return kind == MM_F32 ? 4 : kind == MM_F64 ? 8 : (size_t)1 << (kind >> 1);
+}
+
+typedef volatile uint16_t __attribute__((aligned(1), may_alias)) mm_word16;
+typedef volatile uint32_t __attribute__((aligned(1), may_alias)) mm_word32;
+typedef volatile uint64_t __attribute__((aligned(1), may_alias)) mm_word64;
+
+static inline uint16_t mm_load16(const void *_Nonnull p) { return *(const mm_word16 *)p; }
+static inline uint32_t mm_load32(const void *_Nonnull p) { return *(const mm_word32 *)p; }
+static inline uint64_t mm_load64(const void *_Nonnull p) { return *(const mm_word64 *)p; }
+
+static inline uint64_t mm_bits_of_double(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static inline double mm_double_of_bits(uint64_t bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static inline uint64_t mm_widen_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return mm_bits_of_double(value);
+}
+
+static inline uint32_t mm_narrow_float(uint64_t bits) {
+  float value = (float)mm_double_of_bits(bits);
+  uint32_t result;
+  memcpy(&result, &value, sizeof result);
+  return result;
+}
+
+/* The number at `p`. Ask mm_was_intact afterwards. */
+static inline uint64_t mm_load_number(const uint8_t *_Nonnull p, int32_t type) {
+  switch (type) {
+    case MM_U8: return *(volatile const uint8_t *)p;
+    case MM_I8: return (uint64_t)(int64_t) * (volatile const int8_t *)p;
+    case MM_U16: return mm_load16(p);
+    case MM_I16: return (uint64_t)(int64_t)(int16_t)mm_load16(p);
+    case MM_U32: return mm_load32(p);
+    case MM_I32: return (uint64_t)(int64_t)(int32_t)mm_load32(p);
+    case MM_U64: case MM_I64: case MM_F64: return mm_load64(p);
+    case MM_F32: return mm_widen_float(mm_load32(p));
+    case MM_U16 | MM_SWAPPED: return __builtin_bswap16(mm_load16(p));
+    case MM_I16 | MM_SWAPPED: return (uint64_t)(int64_t)(int16_t)__builtin_bswap16(mm_load16(p));
+    case MM_U32 | MM_SWAPPED: return __builtin_bswap32(mm_load32(p));
+    case MM_I32 | MM_SWAPPED: return (uint64_t)(int64_t)(int32_t)__builtin_bswap32(mm_load32(p));
+    case MM_U64 | MM_SWAPPED: case MM_I64 | MM_SWAPPED: case MM_F64 | MM_SWAPPED: return __builtin_bswap64(mm_load64(p));
+    case MM_F32 | MM_SWAPPED: return mm_widen_float(__builtin_bswap32(mm_load32(p)));
+    default: return 0;
+  }
+}
+
+/* Writes the number, cut down to the type: ask mm_fits first. Ask mm_was_intact afterwards. */
+static inline void mm_store_number(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
+  switch (type) {
+    case MM_U8: case MM_I8: *(volatile uint8_t *)p = (uint8_t)bits; break;
+    case MM_U16: case MM_I16: *(mm_word16 *)p = (uint16_t)bits; break;
+    case MM_U32: case MM_I32: *(mm_word32 *)p = (uint32_t)bits; break;
+    case MM_U64: case MM_I64: case MM_F64: *(mm_word64 *)p = bits; break;
+    case MM_F32: *(mm_word32 *)p = mm_narrow_float(bits); break;
+    case MM_U16 | MM_SWAPPED: case MM_I16 | MM_SWAPPED: *(mm_word16 *)p = __builtin_bswap16((uint16_t)bits); break;
+    case MM_U32 | MM_SWAPPED: case MM_I32 | MM_SWAPPED: *(mm_word32 *)p = __builtin_bswap32((uint32_t)bits); break;
+    case MM_U64 | MM_SWAPPED: case MM_I64 | MM_SWAPPED: case MM_F64 | MM_SWAPPED:
+      *(mm_word64 *)p = __builtin_bswap64(bits);
+      break;
+    case MM_F32 | MM_SWAPPED: *(mm_word32 *)p = __builtin_bswap32(mm_narrow_float(bits)); break;
+    default: break;
+  }
+}
+
+/* Whether a number of the type's own kind (an int64_t, or a double as bits) fits. Every int64_t fits u64:
+   a negative one stands for itself plus 2^64, as in string.pack. A double that is finite and would be
+   infinite as f32 does not fit. */
+static inline bool mm_fits(int32_t type, uint64_t bits) {
+  if (type & MM_FLOAT) {
+    if (mm_likely((type & 15) == MM_F64)) return true;
+    double value = mm_double_of_bits(bits);
+    return !isinf((float)value) || isinf(value);
+  }
+  int unused = 64 - (8 << ((type & 6) >> 1));
+  return type & 1 ? (uint64_t)((int64_t)(bits << unused) >> unused) == bits : (bits << unused) >> unused == bits;
+}
+
+/* Where an element is, or NULL: out of range, or the handle is not current. */
+static inline uint8_t *_Nullable mm_place_of(const mm_elements *_Nonnull e, uint64_t i) {
+  if (mm_unlikely(i >= e->count) || mm_unlikely(e->region.slot->stamp != e->region.stamp)) return NULL;
+  return e->region.base + i * e->stride;
+}
+
+/* Whether elements share bytes with their neighbours: such are only read. */
+static inline bool mm_overlap(const mm_elements *_Nonnull e) { return e->stride < mm_element_size(e->type); }
+
+/* `count` numbers, `stride` bytes from one to the next. Ask mm_was_intact afterwards. */
+void mm_load_numbers(const uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
+                     uint64_t *_Nonnull bits);
+void mm_store_numbers(uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
+                      const uint64_t *_Nonnull bits);
+
+#endif

@@ -1,0 +1,78 @@
+/* Records in memory that may fault: structures of fixed size, one behind the other.
+ *
+ * What there is to know about a field is one integer, so that a table from names to integers is all that
+ * a layout needs, and nothing that such a table holds can lead outside a record: what is read from it is
+ * compared with the record's own length.
+ */
+#ifndef MM_FIELD_H
+#define MM_FIELD_H
+
+#include "mm_elements.h"
+
+/* Bits 0 to 4 the type of a number, 5 to 7 the kind, 8 to 35 the offset in the record in bytes, 36 to 63
+   the count: bytes of characters, elements of an array. */
+typedef uint64_t mm_field;
+
+enum {
+  MM_NUMBER,     /* one number */
+  MM_CHARACTERS, /* a string; zero bytes behind it are not part of it */
+  MM_BYTES,      /* a string of exactly so many bytes */
+  MM_NUMBERS,    /* an array of numbers */
+  MM_RECORD,     /* a record in the record */
+  MM_RECORDS     /* an array of them */
+};
+
+/* Bytes in the largest record, and elements in the largest array of a record. */
+enum { MM_LARGEST_RECORD = (1 << 28) - 1 };
+
+static inline mm_field mm_make_field(int32_t kind, int32_t type, size_t offset, size_t count) {
+  return (uint64_t)(type & 31) | (uint64_t)(kind & 7) << 5 | (uint64_t)(offset & MM_LARGEST_RECORD) << 8 |
+         (uint64_t)count << 36;
+}
+static inline int32_t mm_field_type(mm_field f) { return (int32_t)(f & 31); }
+static inline int32_t mm_field_kind(mm_field f) { return (int32_t)(f >> 5 & 7); }
+static inline size_t mm_field_offset(mm_field f) { return f >> 8 & MM_LARGEST_RECORD; }
+static inline size_t mm_field_count(mm_field f) { return f >> 36; }
+
+/* Where the field that is a number is in a record, or NULL: it is no number, it is not inside, or the
+   handle is not current. */
+static inline uint8_t *_Nullable mm_place_of_field(const mm_region *_Nonnull record, mm_field f) {
+  if (mm_unlikely(mm_field_kind(f) != MM_NUMBER) ||
+      mm_unlikely(mm_field_offset(f) + mm_element_size(mm_field_type(f)) > record->length) ||
+      mm_unlikely(record->slot->stamp != record->stamp))
+    return NULL;
+  return record->base + mm_field_offset(f);
+}
+
+/* The fields of a record are being placed: see RecordLayout.swift. All in bytes. */
+typedef struct mm_ruler {
+  size_t limit; /* no field is aligned to more */
+  size_t next;  /* behind the field before */
+  size_t end;   /* of the field that reaches farthest */
+  size_t alignment;
+} mm_ruler;
+
+/* Records in a mapping, `stride` bytes from one to the next. The region reaches from the first byte of the
+   first to the last byte of the last. */
+typedef struct mm_records {
+  mm_region region;
+  size_t count;  /* records */
+  size_t stride; /* bytes, at least `size` */
+  size_t size;   /* bytes of a record, at least 1 */
+} mm_records;
+
+/* The i-th record, or one whose base is NULL: out of range, or the handle is not current. */
+static inline mm_region mm_record_at(const mm_records *_Nonnull r, uint64_t i) {
+  mm_region record = r->region;
+  record.isWhole = false;
+  if (mm_unlikely(i >= r->count) || mm_unlikely(record.slot->stamp != record.stamp)) {
+    record.base = NULL;
+    return record;
+  }
+  record.base += i * r->stride;
+  record.offset += i * r->stride;
+  record.length = r->size;
+  return record;
+}
+
+#endif

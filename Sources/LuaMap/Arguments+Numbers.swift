@@ -1,0 +1,41 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Arguments about numbers in memory. Every function here is [-0, +0, –].
+
+extension Arguments {
+    /// The view at an argument.
+    @inline(__always)
+    func view(_ index: Int32) throws(Failure) -> ViewPointer {
+        guard let view = lm_view_at(state, index) else { throw Failure(type: "mmap.view", argument: index) }
+        return view
+    }
+
+    /// The elements of the view at an argument.
+    @inline(__always)
+    func elements(_ index: Int32) throws(Failure) -> MappedElements {
+        MappedElements(try view(index).pointee.elements)
+    }
+
+    /// The name of a type, `"u32le"`.
+    @inline(__always)
+    func elementType(_ index: Int32) throws(Failure) -> ElementType {
+        guard let name = string(index) else { throw Failure(type: "string", argument: index) }
+        guard let type = ElementType(name: name) else {
+            throw Failure(
+                "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be behind it or neither",
+                argument: index)
+        }
+        return type
+    }
+
+    /// A number at an index of the stack, or nil; strings are not converted.
+    @inline(__always)
+    func number(_ index: Int32) -> Number? {
+        if lua_isinteger(state, index) != 0 { return .integer(lua_tointegerx(state, index, nil)) }
+        if lua_type(state, index) == LUA_TNUMBER { return .float(lua_tonumberx(state, index, nil)) }
+        return nil
+    }
+}

@@ -1,0 +1,46 @@
+internal import CLua
+internal import CLuaMap
+internal import MemoryMap
+
+// Checksums and digests of a range.
+
+/// The arguments `([offset [, length]])`, handed to a hash.
+@inline(__always)
+private func hash(
+    _ L: LuaState, _ call: Call,
+    _ hash: (MappedBytes, Int, Int?, (Int) -> Bool) throws(MapError) -> Void
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        var monitor = Monitor(L)
+        try about(2) { () throws(MapError) in try hash(bytes, offset, length) { monitor.goesOn($0) } }
+        return 1
+    }
+}
+
+/// `b:crc32([offset [, length]])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_crc32(_ L: LuaState, _ call: Call) -> CInt {
+    hash(L, call) { (bytes, offset, length, poll) throws(MapError) in
+        lua_pushinteger(L, lua_Integer(try bytes.crc32(offset, length, poll: poll)))
+    }
+}
+
+/// `b:xxh3([offset [, length]])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_xxh3(_ L: LuaState, _ call: Call) -> CInt {
+    hash(L, call) { (bytes, offset, length, poll) throws(MapError) in
+        lua_pushinteger(L, lua_Integer(bitPattern: try bytes.xxh3(offset, length, poll: poll)))
+    }
+}
+
+/// `b:sha256([offset [, length]])`, as 32 bytes. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_sha256(_ L: LuaState, _ call: Call, _ digest: UnsafeMutablePointer<UInt8>) -> CInt {
+    hash(L, call) { (bytes, offset, length, poll) throws(MapError) in
+        try bytes.sha256(offset, length, into: digest, poll: poll)
+    }
+}

@@ -1,0 +1,90 @@
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Layouts: what the table that describes one comes to. Nothing here touches Lua.
+
+/// Places a field behind the others; see lm_record.h. A message is about the field.
+@implementation @c
+func lm_layout_place(
+    _ call: Call, _ ruler: UnsafeMutablePointer<mm_ruler>, _ type: UnsafePointer<CChar>?, _ length: Int,
+    _ inner: UnsafePointer<lm_layout>?, _ count: Int64, _ offset: Int64,
+    _ field: UnsafeMutablePointer<mm_field>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        var shape = try Shape(type, length, inner)
+        if count > 0 { try shape.repeat(Int(count)) }
+        var layout = LayoutRuler(ruler.pointee)
+        let place = try about(0) { () throws(MapError) in
+            try layout.place(
+                size: shape.size, count: shape.count, alignment: shape.alignment,
+                at: offset < 0 ? nil : Int(offset))
+        }
+        ruler.pointee = layout.ruler
+        let hasCount = shape.kind != MM_NUMBER && shape.kind != MM_RECORD
+        field.pointee = mm_make_field(
+            Int32(truncatingIfNeeded: shape.kind), shape.type, place, hasCount ? shape.count : 0)
+        return 0
+    }
+}
+
+/// Elements of a field.
+private struct Shape {
+    var kind: Int
+    var type: Int32 = 0
+    var size: Int
+    var count = 1
+    var alignment = 1
+    /// Whether the type's name says how many there are.
+    var isCounted = false
+
+    init(_ name: UnsafePointer<CChar>?, _ length: Int, _ inner: UnsafePointer<lm_layout>?) throws(Failure) {
+        if let inner {
+            (kind, size, alignment) = (Int(MM_RECORD), inner.pointee.size, inner.pointee.alignment)
+            return
+        }
+        switch FieldType(name: UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : length)) {
+        case .number(let type):
+            (kind, self.type, size, alignment) = (
+                Int(MM_NUMBER), type.code, type.byteCount, type.byteCount
+            )
+        case .characters(let count):
+            (kind, size, self.count, isCounted) = (Int(MM_CHARACTERS), 1, count, length > 4)
+        case .bytes(let count):
+            (kind, size, self.count, isCounted) = (Int(MM_BYTES), 1, count, length > 5)
+        case nil:
+            throw Failure(
+                misuse:
+                    "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be behind it or neither, char[n], bytes[n] or a layout"
+            )
+        }
+    }
+
+    /// So many of it.
+    mutating func `repeat`(_ count: Int) throws(Failure) {
+        if isCounted {
+            throw Failure(misuse: "an array of strings is an array of a layout with one string")
+        }
+        self.count = count
+        if kind == Int(MM_NUMBER) { kind = Int(MM_NUMBERS) }
+        if kind == Int(MM_RECORD) { kind = Int(MM_RECORDS) }
+    }
+}
+
+/// Completes a layout; a size below 0 means that there is none given.
+@implementation @c
+func lm_layout_finish(
+    _ call: Call, _ ruler: UnsafePointer<mm_ruler>, _ size: Int64, _ layout: UnsafeMutablePointer<lm_layout>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let ruler = LayoutRuler(ruler.pointee)
+        layout.pointee.size = try about(0) { () throws(MapError) in
+            try ruler.finish(size: size < 0 ? nil : Int(size))
+        }
+        layout.pointee.alignment = ruler.alignment
+        return 0
+    }
+}
+
+@implementation @c
+func lm_type_name(_ type: Int32) -> UnsafePointer<CChar> { ElementType(code: type).name.cString }

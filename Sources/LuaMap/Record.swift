@@ -1,0 +1,214 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// One record: its fields by name. What a name means is in a table that is an upvalue of the metamethod, as
+// one integer, so that a field costs one look-up. On the hot path: see Buffer+Index.swift.
+
+/// `r[i].name`. [-0, +1, –] uses one slot; never raises. Or LM_BYTES, or LM_PART.
+@implementation @c
+func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
+    guard let record = lm_record_at(L, 1) else { return notARecord(call) }
+    // The upvalue's type is asked because debug.setupvalue may have been there.
+    guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
+        return notAName(call)
+    }
+    lua_pushvalue(L, 2)
+    let meaning = lua_rawget(L, CInt(LM_UPVALUE_1))
+    if meaning == LUA_TNUMBER {
+        let field = mm_field(bitPattern: lua_tointegerx(L, -1, nil))
+        if let place = mm_place_of_field(&record.pointee.region, field),
+            mm_is_readable(&record.pointee.region)
+        {
+            let type = mm_field_type(field)
+            let bits = mm_load_number(place, type)
+            if mm_was_intact(&record.pointee.region) {
+                push(bits, type, L)
+                return 1
+            }
+        }
+        return slowField(L, call, record, field)
+    }
+    return meaning == LUA_TNIL ? CInt(LM_NO_FIELD) : 1
+}
+
+/// `r[i].name = value`. [-0, +1, –] uses one slot; never raises. Or LM_PART.
+@implementation @c
+func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
+    guard let record = lm_record_at(L, 1) else { return notARecord(call) }
+    guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
+        return notAName(call)
+    }
+    lua_pushvalue(L, 2)
+    guard lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNUMBER else { return CInt(LM_NO_FIELD) }
+    let field = mm_field(bitPattern: lua_tointegerx(L, -1, nil))
+    if lua_type(L, 3) == LUA_TNUMBER, let place = mm_place_of_field(&record.pointee.region, field),
+        mm_is_writable(&record.pointee.region)
+    {
+        let type = mm_field_type(field)
+        let isFloat = type & Int32(MM_FLOAT) != 0
+        if isFloat || lua_isinteger(L, 3) != 0 {
+            let bits =
+                isFloat
+                ? lua_tonumberx(L, 3, nil).bitPattern : UInt64(bitPattern: lua_tointegerx(L, 3, nil))
+            if mm_fits(type, bits) {
+                mm_store_number(place, type, bits)
+                if mm_was_intact(&record.pointee.region) { return 0 }
+            }
+        }
+    }
+    return slowAssignField(L, call, record, field)
+}
+
+// Below: a field that is no number, or the handle has to catch up with its mapping, or something is wrong
+// and is to be named.
+
+@inline(never)
+private func notARecord(_ call: Call) -> CInt {
+    call.fill(Failure(type: "mmap.record", argument: 1))
+    return CInt(LM_FAILED)
+}
+
+@inline(never)
+private func notAName(_ call: Call) -> CInt {
+    call.fill(Failure(misuse: "the fields of a record have names"))
+    return CInt(LM_FAILED)
+}
+
+/// Whether a field is something that has to be made, or filled in, by the trampoline.
+private func isComposed(_ field: mm_field) -> Bool { mm_field_kind(field) >= Int32(MM_NUMBERS) }
+
+private func catchUp(_ record: RecordPointer) throws(Failure) -> MappedBytes {
+    var bytes = MappedBytes(record.pointee.region)
+    do { try bytes.refresh() } catch { throw Failure(error) }
+    record.pointee.region = bytes.region
+    return bytes
+}
+
+@inline(never)
+private func slowField(_ L: LuaState, _ call: Call, _ record: RecordPointer, _ field: mm_field) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try catchUp(record)
+        if isComposed(field) {
+            call.pointee.values.0 = Int64(bitPattern: field)
+            return CInt(LM_PART)
+        }
+        return try load(L, call, bytes, mm_field_offset(field), field)
+    }
+}
+
+@inline(never)
+private func slowAssignField(
+    _ L: LuaState, _ call: Call, _ record: RecordPointer, _ field: mm_field
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try catchUp(record)
+        if isComposed(field) {
+            call.pointee.values.0 = Int64(bitPattern: field)
+            return CInt(LM_PART)
+        }
+        try store(L, bytes, mm_field_offset(field), field, 3)
+        return 0
+    }
+}
+
+/// Pushes a number, or asks for a string. [-0, +1, –] uses one slot; never raises.
+private func load(
+    _ L: LuaState, _ call: Call, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field
+) throws(Failure) -> CInt {
+    if mm_field_kind(field) == Int32(MM_NUMBER) {
+        let type = ElementType(code: mm_field_type(field))
+        push(try about(0) { () throws(MapError) in try bytes.load(type, at: offset) }, L)
+        return 1
+    }
+    let (current, range) = try about(0) { () throws(MapError) in
+        try bytes.readable(offset, mm_field_count(field))
+    }
+    call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    call.pointee.count = mm_field_kind(field) == Int32(MM_BYTES) ? range.count : countWithoutZeros(range)
+    call.pointee.source = current.region
+    return CInt(LM_BYTES)
+}
+
+/// Writes the number or string at an index. [-0, +0, –] uses no slots; never raises.
+private func store(
+    _ L: LuaState, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field, _ index: Int32
+) throws(Failure) {
+    let arguments = Arguments(L)
+    if mm_field_kind(field) == Int32(MM_NUMBER) {
+        guard let value = arguments.number(index) else { throw Failure(misuse: "a number is expected") }
+        let type = ElementType(code: mm_field_type(field))
+        try about(0) { () throws(MapError) in try bytes.store(value, as: type, at: offset) }
+        return
+    }
+    guard let text = arguments.string(index) else { throw Failure(misuse: "a string is expected") }
+    let size = mm_field_count(field)
+    if mm_field_kind(field) == Int32(MM_BYTES) && text.count != size {
+        throw Failure(misuse: "a string of %1 bytes is expected, this one has %2", size, text.count)
+    }
+    try about(0) { () throws(MapError) in try bytes.store(text, at: offset, size: size) }
+}
+
+/// See lm_record.h. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_field_load(
+    _ L: LuaState, _ call: Call, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        try load(L, call, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field)
+    }
+}
+
+/// See lm_record.h. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_field_store(
+    _ L: LuaState, _ call: Call, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field,
+    _ value: CInt
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        try store(L, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field, value)
+        return 0
+    }
+}
+
+/// A field that is an array of numbers. [-0, +0, –] never raises. The new view is on top.
+@implementation @c
+func lm_record_view(
+    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ target: ViewPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        target.pointee.elements = try about(0) { () throws(MapError) in
+            try MappedBytes(record.pointee).elements(
+                ElementType(code: mm_field_type(field)), mm_field_offset(field), count: mm_field_count(field))
+        }.elements
+        return 1
+    }
+}
+
+/// A field that is a record. [-0, +0, –] never raises. The new record is on top.
+@implementation @c
+func lm_record_inner(
+    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        target.pointee.region = try about(0) { () throws(MapError) in
+            try MappedBytes(record.pointee).slice(mm_field_offset(field), size)
+        }.region
+        return 1
+    }
+}
+
+/// A field that is an array of records. [-0, +0, –] never raises. The new records are on top.
+@implementation @c
+func lm_record_records(
+    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordsPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        target.pointee.records = try about(0) { () throws(MapError) in
+            try MappedBytes(record.pointee).records(
+                size: size, mm_field_offset(field), count: mm_field_count(field))
+        }.records
+        return 1
+    }
+}

@@ -1,0 +1,147 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Arrays of records: making them, `r[i]`, `#r`, columns.
+
+/// `b:records(layout [, offset [, count [, stride]]])`. [-0, +0, –] uses no slots; never raises. The new
+/// records are on top.
+@implementation @c
+func lm_buffer_records(_ L: LuaState, _ call: Call, _ size: Int, _ target: RecordsPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(3, default: 0)
+        let count = try arguments.optionalInteger(4)
+        let stride = try arguments.optionalInteger(5)
+        if let stride, stride < size {
+            throw Failure(
+                "stride %1 is out of range: a record has %2 bytes", argument: 5, stride, size)
+        }
+        target.pointee.records = try about(3) { () throws(MapError) in
+            try bytes.records(size: size, offset, count: count, stride: stride)
+        }.records
+        return 1
+    }
+}
+
+/// `r:slice([i [, n]])`. [-0, +0, –] uses no slots; never raises. The new records are on top.
+@implementation @c
+func lm_records_slice(_ L: LuaState, _ call: Call, _ target: RecordsPointer) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
+    return respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let index = try arguments.integer(2, default: 0)
+        let count = try arguments.optionalInteger(3)
+        target.pointee.records = try about(2) { () throws(MapError) in
+            try MappedRecords(records.pointee.records).slice(index, count)
+        }.records
+        return 1
+    }
+}
+
+/// `r[i]`. [-0, +0, –] uses no slots; never raises. The new record is on top. On the hot path: see
+/// Buffer+Index.swift.
+@implementation @c
+func lm_records_get(_ L: LuaState, _ call: Call, _ target: RecordPointer) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
+    if lua_isinteger(L, 2) != 0 {
+        let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
+        let region = mm_record_at(&records.pointee.records, index)
+        if region.base != nil {
+            target.pointee.region = region
+            return 1
+        }
+    }
+    return slowRecord(L, call, records, target)
+}
+
+@inline(never)
+private func slowRecord(
+    _ L: LuaState, _ call: Call, _ records: RecordsPointer, _ target: RecordPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let current = try catchUp(records)
+        guard lua_type(L, 2) == LUA_TNUMBER else {
+            throw Failure(misuse: "an index of records is an integer or the name of a method")
+        }
+        var isInteger: CInt = 0
+        let index = lua_tointegerx(L, 2, &isInteger)
+        guard isInteger != 0 else {
+            throw Failure(misuse: "an index of records must have an exact integer value")
+        }
+        target.pointee.region = try about(0) { () throws(MapError) in
+            try current.record(at: Int(index))
+        }.region
+        return 1
+    }
+}
+
+/// Brings the records' own handle up to date, so that the next access is a fast one again.
+private func catchUp(_ records: RecordsPointer) throws(Failure) -> MappedRecords {
+    var current = MappedRecords(records.pointee.records)
+    do { try current.refresh() } catch { throw Failure(error) }
+    records.pointee.records = current.records
+    return current
+}
+
+/// `#r`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_records_len(_ L: LuaState, _ call: Call) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
+    if mm_is_current(&records.pointee.records.region) {
+        lua_pushinteger(L, lua_Integer(truncatingIfNeeded: records.pointee.records.count))
+        return 1
+    }
+    return slowCount(L, call, records)
+}
+
+@inline(never)
+private func notRecords(_ call: Call) -> CInt {
+    call.fill(Failure(type: "mmap.records", argument: 1))
+    return CInt(LM_FAILED)
+}
+
+@inline(never)
+private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        lua_pushinteger(L, lua_Integer(try catchUp(records).count))
+        return 1
+    }
+}
+
+/// A column of numbers. [-0, +0, –] never raises. The new view is on top.
+@implementation @c
+func lm_records_column(
+    _ call: Call, _ records: UnsafePointer<mm_records>, _ field: mm_field, _ target: ViewPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        target.pointee.elements = try about(0) { () throws(MapError) in
+            try MappedRecords(records.pointee).column(
+                ElementType(code: mm_field_type(field)), at: mm_field_offset(field))
+        }.elements
+        return 1
+    }
+}
+
+/// A column of records. [-0, +0, –] never raises. The new records are on top.
+@implementation @c
+func lm_records_inner(
+    _ call: Call, _ records: UnsafePointer<mm_records>, _ offset: Int, _ size: Int, _ target: RecordsPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        target.pointee.records = try about(0) { () throws(MapError) in
+            try MappedRecords(records.pointee).column(offset, size)
+        }.records
+        return 1
+    }
+}
+
+/// Describes records, or one, in whatever state they are.
+@implementation @c
+func lm_describe_records(
+    _ region: UnsafePointer<mm_region>, _ description: UnsafeMutablePointer<lm_description>
+) {
+    description.pointee = describe(region.pointee)
+}

@@ -1,0 +1,145 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// The hot path of views: `v[i]`, `v[i] = x`, `#v` and the look-up of methods, under the same rules as
+// a buffer's.
+
+/// `v[key]`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_index(_ L: LuaState, _ call: Call) -> CInt {
+    guard let view = lm_view_at(L, 1) else { return notAView(call) }
+    if lua_isinteger(L, 2) != 0 {
+        let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
+        if mm_is_readable(&view.pointee.elements.region),
+            let place = mm_place_of(&view.pointee.elements, index)
+        {
+            let type = view.pointee.elements.type
+            let bits = mm_load_number(place, type)
+            if mm_was_intact(&view.pointee.elements.region) {
+                push(bits, type, L)
+                return 1
+            }
+        }
+    } else if lua_type(L, 2) == LUA_TSTRING && lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE {
+        // The upvalue's type is asked because debug.setupvalue may have been there.
+        lua_pushvalue(L, 2)
+        lua_rawget(L, CInt(LM_UPVALUE_1))
+        return 1
+    }
+    return slowIndex(L, call, view)
+}
+
+/// `v[key] = value`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_view_newindex(_ L: LuaState, _ call: Call) -> CInt {
+    guard let view = lm_view_at(L, 1) else { return notAView(call) }
+    let type = view.pointee.elements.type
+    if lua_isinteger(L, 2) != 0, lua_type(L, 3) == LUA_TNUMBER {
+        let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
+        let isFloat = type & Int32(MM_FLOAT) != 0
+        if isFloat || lua_isinteger(L, 3) != 0 {
+            let bits =
+                isFloat
+                ? lua_tonumberx(L, 3, nil).bitPattern : UInt64(bitPattern: lua_tointegerx(L, 3, nil))
+            if mm_fits(type, bits), mm_is_writable(&view.pointee.elements.region),
+                !mm_overlap(&view.pointee.elements), let place = mm_place_of(&view.pointee.elements, index)
+            {
+                mm_store_number(place, type, bits)
+                if mm_was_intact(&view.pointee.elements.region) { return 0 }
+            }
+        }
+    }
+    return slowNewIndex(L, call, view)
+}
+
+/// `#v`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_len(_ L: LuaState, _ call: Call) -> CInt {
+    guard let view = lm_view_at(L, 1) else { return notAView(call) }
+    if mm_is_current(&view.pointee.elements.region) {
+        lua_pushinteger(L, lua_Integer(truncatingIfNeeded: view.pointee.elements.count))
+        return 1
+    }
+    return slowLength(L, call, view)
+}
+
+/// Pushes a number that mm_load_number gave. [-0, +1, –] uses one slot; never raises.
+@inline(__always)
+func push(_ bits: UInt64, _ type: Int32, _ state: LuaState) {
+    if type & Int32(MM_FLOAT) != 0 {
+        lua_pushnumber(state, Double(bitPattern: bits))
+    } else {
+        lua_pushinteger(state, lua_Integer(bitPattern: bits))
+    }
+}
+
+/// Pushes a number. [-0, +1, –] uses one slot; never raises.
+func push(_ number: Number, _ state: LuaState) {
+    switch number {
+    case .integer(let value): lua_pushinteger(state, value)
+    case .float(let value): lua_pushnumber(state, value)
+    }
+}
+
+// Below: the handle has to catch up with its mapping, or something is wrong and is to be named.
+
+@inline(never)
+private func notAView(_ call: Call) -> CInt {
+    call.fill(Failure(type: "mmap.view", argument: 1))
+    return CInt(LM_FAILED)
+}
+
+/// Brings the view's own handle up to date, so that the next access is a fast one again.
+private func catchUp(_ view: ViewPointer) throws(Failure) -> MappedElements {
+    var elements = MappedElements(view.pointee.elements)
+    do { try elements.refresh() } catch { throw Failure(error) }
+    view.pointee.elements = elements.elements
+    return elements
+}
+
+/// An index, which is not called an argument: the script wrote `v[i]`.
+private func index(_ L: LuaState) throws(Failure) -> Int {
+    guard lua_type(L, 2) == LUA_TNUMBER else {
+        throw Failure(misuse: "a view's index is an integer or the name of a method")
+    }
+    var isInteger: CInt = 0
+    let index = lua_tointegerx(L, 2, &isInteger)
+    guard isInteger != 0 else {
+        throw Failure(misuse: "a view's index must have an exact integer value")
+    }
+    return Int(index)
+}
+
+@inline(never)
+private func slowIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let elements = try catchUp(view)
+        let index = try index(L)
+        push(try about(0) { () throws(MapError) in try elements.load(at: index) }, L)
+        return 1
+    }
+}
+
+@inline(never)
+private func slowNewIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let elements = try catchUp(view)
+        if lua_type(L, 2) == LUA_TSTRING { throw Failure(misuse: "a view has no fields to assign to") }
+        let index = try index(L)
+        guard let value = Arguments(L).number(3) else {
+            throw Failure(misuse: "an element of a view is a number")
+        }
+        try about(0) { () throws(MapError) in try elements.store(value, at: index) }
+        return 0
+    }
+}
+
+@inline(never)
+private func slowLength(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        lua_pushinteger(L, lua_Integer(try catchUp(view).count))
+        return 1
+    }
+}

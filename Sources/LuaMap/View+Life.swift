@@ -1,0 +1,65 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Making views, letting go of them, and what there is to say about one.
+
+/// `b:view(type [, offset [, count [, stride]]])`. [-0, +0, –] uses no slots; never raises. The new view
+/// is on top.
+@implementation @c
+func lm_buffer_view(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let type = try arguments.elementType(2)
+        let offset = try arguments.integer(3, default: 0)
+        let count = try arguments.optionalInteger(4)
+        let stride = try arguments.optionalInteger(5)
+        if let stride, stride < 1 {
+            throw Failure("stride %1 is out of range: it is at least 1 byte", argument: 5, stride)
+        }
+        target.pointee.elements = try about(3) { () throws(MapError) in
+            try bytes.elements(type, offset, count: count, stride: stride)
+        }.elements
+        return 1
+    }
+}
+
+/// `v:slice([i [, n]])`. [-0, +0, –] uses no slots; never raises. The new view is on top.
+@implementation @c
+func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let elements = try arguments.elements(1)
+        let index = try arguments.integer(2, default: 0)
+        let count = try arguments.optionalInteger(3)
+        target.pointee.elements = try about(2) { () throws(MapError) in
+            try elements.slice(index, count)
+        }.elements
+        return 1
+    }
+}
+
+/// `v:close()`, `__close` and `__gc` in one; may run any number of times. The mapping stays.
+/// [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_view_close(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let view = try Arguments(L).view(1)
+        view.pointee.elements.region = mm_region(
+            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
+        return 0
+    }
+}
+
+/// Describes a view in whatever state it is.
+@implementation @c
+func lm_describe_view(
+    _ view: UnsafePointer<lm_view>, _ description: UnsafeMutablePointer<lm_view_description>
+) {
+    let elements = MappedElements(view.pointee.elements)
+    description.pointee = lm_view_description(
+        bytes: describe(view.pointee.elements.region), type: elements.type.name.cString,
+        count: elements.count, stride: elements.stride, size: elements.type.byteCount)
+}

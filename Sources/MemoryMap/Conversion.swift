@@ -1,0 +1,70 @@
+internal import CMemoryMap
+
+/// From the numbers of one type to those of another.
+struct Conversion: Sendable {
+    let from: ElementType
+    let to: ElementType
+    let isSaturating: Bool
+    private let isUnsigned64: Bool
+
+    init(from: ElementType, to: ElementType, isSaturating: Bool) {
+        self.from = from
+        self.to = to
+        self.isSaturating = isSaturating
+        self.isUnsigned64 = from.kind == Int32(MM_U64)
+    }
+
+    /// Whether every number of the one type fits the other.
+    var alwaysFits: Bool {
+        if isSaturating || from.kind == to.kind { return true }
+        if to.isFloat { return !from.isFloat || to.kind == Int32(MM_F64) }
+        if from.isFloat { return false }
+        let (fromSigned, toSigned) = (from.kind & 1, to.kind & 1)
+        if fromSigned == toSigned { return from.byteCount <= to.byteCount }
+        return toSigned == 1 && from.byteCount < to.byteCount
+    }
+
+    /// What mm_store_number writes for what mm_load_number gave, or nil where it does not fit.
+    @inline(__always)
+    func converted(_ bits: UInt64) -> UInt64? {
+        if from.kind == to.kind { return bits }
+        if from.isFloat { return convertedFloat(Double(bitPattern: bits)) }
+        if to.isFloat {
+            let value = isUnsigned64 ? Double(bits) : Double(Int64(bitPattern: bits))
+            return value.bitPattern
+        }
+        let isLarge = Int64(bitPattern: bits) < 0
+        if isUnsigned64 && isLarge { return isSaturating ? to.saturatedBits(of: .integer(Int64.max)) : nil }
+        if isSaturating { return to.saturatedBits(of: .integer(Int64(bitPattern: bits))) }
+        if to.kind == Int32(MM_U64) { return isLarge ? nil : bits }
+        return mm_fits(to.code, bits) ? bits : nil
+    }
+
+    private func convertedFloat(_ value: Double) -> UInt64? {
+        if isSaturating { return to.saturatedBits(of: .float(value)) }
+        if to.isFloat { return mm_fits(to.code, value.bitPattern) ? value.bitPattern : nil }
+        if to.kind == Int32(MM_U64) { return UInt64(exactly: value) }
+        guard let integer = Int64(exactly: value) else { return nil }
+        let bits = UInt64(bitPattern: integer)
+        return mm_fits(to.code, bits) ? bits : nil
+    }
+
+    /// Converts numbers that are known to fit, in place.
+    func convert(_ bits: UnsafeMutablePointer<UInt64>, _ count: Int) {
+        // Of integers that fit the bits are the same.
+        if from.kind == to.kind || from.isFloat && to.isFloat && !isSaturating { return }
+        if !from.isFloat && !to.isFloat && !isSaturating { return }
+        var i = 0
+        while i < count {
+            bits[i] = converted(bits[i]) ?? 0
+            i &+= 1
+        }
+    }
+
+    /// The error that an element of the source does not fit.
+    func misfit(_ bits: UInt64, _ index: Int) -> MapError {
+        let isLarge = isUnsigned64 && Int64(bitPattern: bits) < 0
+        let error = to.misfit(isLarge ? .float(Double(bits)) : Number(bits: bits, from))
+        return MapError(.valueOutOfRange, error.hint, error.values.0, index)
+    }
+}

@@ -1,0 +1,134 @@
+internal import CHashes
+internal import CMemoryMap
+
+// Checksums and digests of a range. The bytes are read in blocks, and between two of them whoever asked
+// may stop the work; a range whose pages went away under it has no result.
+
+/// Bytes hashed between two looks at whether to go on: a few milliseconds of the slowest hash.
+private let block = 4 << 20
+
+extension MappedBytes {
+    /// The CRC-32 of a range: the IEEE polynomial, as in zlib, PNG and gzip. Runs on all cores.
+    ///
+    /// - Parameters:
+    ///   - offset: Where the range starts, in bytes, `0 ... count`.
+    ///   - length: The bytes of the range; nil means to the end.
+    ///   - poll: Asked now and then with the bytes done so far; false stops the work.
+    /// - Returns: 0 for an empty range.
+    /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`, `interrupted`.
+    public func crc32(
+        _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
+    ) throws(MapError) -> UInt32 {
+        let (current, range) = try readable(offset, length)
+        nonisolated(unsafe) let bytes = range
+        let pieces = Pieces(bytes.count, grain: block)
+        let parts = try pieces.map(poll: poll) { piece in
+            libdeflate_crc32(0, bytes.baseAddress?.advanced(by: piece.lowerBound), piece.count)
+        }
+        try current.checkIntact()
+        let shift = CRC32.shift(bytes: pieces.grain)
+        var crc: UInt32 = 0
+        for (index, part) in parts.enumerated() {
+            let isShort = index == parts.count &- 1
+            crc = CRC32.product(crc, isShort ? CRC32.shift(bytes: pieces.range(index).count) : shift) ^ part
+        }
+        return crc
+    }
+
+    /// The 64-bit XXH3 of a range, with seed 0.
+    ///
+    /// - Throws: As `crc32`.
+    public func xxh3(
+        _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
+    ) throws(MapError) -> UInt64 {
+        let (current, bytes) = try readable(offset, length)
+        // Without memory for a state it is done in one go, which then cannot be stopped.
+        guard bytes.count > block, let state = XXH3_createState() else {
+            let hash = XXH3_64bits(bytes.baseAddress, bytes.count)
+            try current.checkIntact()
+            return hash
+        }
+        defer { XXH3_freeState(state) }
+        XXH3_64bits_reset(state)
+        try current.forEachBlock(of: bytes, poll) { XXH3_64bits_update(state, $0, $1) }
+        return XXH3_64bits_digest(state)
+    }
+
+    /// The SHA-256 of a range: 32 bytes.
+    ///
+    /// - Parameter digest: Where to write it; at least 32 bytes.
+    /// - Throws: As `crc32`.
+    package func sha256(
+        _ offset: Int, _ length: Int?, into digest: UnsafeMutablePointer<UInt8>, poll: (_ done: Int) -> Bool
+    ) throws(MapError) {
+        let (current, bytes) = try readable(offset, length)
+        var context = SHA256_CTX()
+        SHA256_Init(&context)
+        try current.forEachBlock(of: bytes, poll) { SHA256_Update(&context, $0, $1) }
+        SHA256_Final(digest, &context)
+    }
+
+    /// The SHA-256 of a range: 32 bytes.
+    ///
+    /// - Throws: As `crc32`.
+    public func sha256(
+        _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
+    ) throws(MapError) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        // No typed error goes through the closure of an array.
+        let result = digest.withUnsafeMutableBufferPointer { digest -> Result<Void, MapError> in
+            guard let start = digest.baseAddress else { return .success(()) }
+            return Result { () throws(MapError) in try sha256(offset, length, into: start, poll: poll) }
+        }
+        try result.get()
+        return digest
+    }
+
+    /// Hands a range over in blocks, one after the other.
+    private func forEachBlock(
+        of bytes: UnsafeRawBufferPointer, _ poll: (_ done: Int) -> Bool,
+        _ update: (UnsafeRawPointer?, Int) -> some Any
+    ) throws(MapError) {
+        var done = 0
+        while done < bytes.count {
+            let count = min(block, bytes.count &- done)
+            _ = update(bytes.baseAddress?.advanced(by: done), count)
+            try checkIntact()
+            done &+= count
+            if !poll(done) { throw MapError(.interrupted) }
+        }
+    }
+}
+
+/// Checksums of pieces put together: a CRC is the rest of a division of polynomials over two elements, and
+/// bytes that follow multiply it by a power of x. Bit 31 is the coefficient of 1, bit 0 that of x^31.
+private enum CRC32 {
+    static let polynomial: UInt32 = 0xedb8_8320
+
+    /// The product of two polynomials, modulo the CRC's.
+    static func product(_ first: UInt32, _ second: UInt32) -> UInt32 {
+        var result: UInt32 = 0
+        var power = second
+        var bit: UInt32 = 1 << 31
+        while bit != 0 {
+            if first & bit != 0 { result ^= power }
+            power = power & 1 != 0 ? power >> 1 ^ polynomial : power >> 1
+            bit >>= 1
+        }
+        return result
+    }
+
+    /// What so many bytes that follow multiply a checksum by: x to the power of 8 times their number.
+    static func shift(bytes: Int) -> UInt32 {
+        var result: UInt32 = 1 << 31
+        // x^8
+        var power: UInt32 = 1 << 23
+        var rest = bytes
+        while rest > 0 {
+            if rest & 1 != 0 { result = product(result, power) }
+            power = product(power, power)
+            rest >>= 1
+        }
+        return result
+    }
+}

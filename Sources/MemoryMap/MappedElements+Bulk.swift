@@ -1,0 +1,179 @@
+internal import CMemoryMap
+internal import Glibc
+
+/// Elements that one thread takes at a time.
+private let grain = 1 << 16
+
+/// Elements that are converted at a time: their bits stay in the processor's first cache.
+private let chunk = 512
+
+extension MappedElements {
+    /// The bits, as mm_load_number gives them, of elements from an index on.
+    ///
+    /// - Throws: As `readable`.
+    package func loadBits(_ index: Int, into bits: UnsafeMutableBufferPointer<UInt64>) throws(MapError) {
+        let part = try readable(index, bits.count)
+        if let target = bits.baseAddress, let place = part.elements.region.base {
+            mm_load_numbers(place, part.stride, bits.count, elements.type, target)
+        }
+        try part.checkIntact()
+    }
+
+    /// Writes one number into elements.
+    ///
+    /// - Parameters:
+    ///   - index: `0 ... count`.
+    ///   - count: In elements; nil means to the end.
+    ///   - poll: See `Pieces.forEach`.
+    /// - Throws: `valueOutOfRange`, as `writable`, `interrupted`.
+    package func fill(
+        _ value: Number, _ index: Int, _ count: Int?, poll: (Int) -> Bool
+    ) throws(MapError) {
+        let part = try writable(index, count)
+        let bits = try type.bits(of: value)
+        guard let base = part.elements.region.base else { return }
+        let (stride, code) = (part.stride, elements.type)
+        try Pieces(part.count, grain: grain).forEach(poll: poll) { _, range in
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
+                guard let row = buffer.baseAddress else { return }
+                row.initialize(repeating: bits, count: chunk)
+                forEachChunk(range) { start, count in
+                    mm_store_numbers(base + start &* stride, stride, count, code, row)
+                    return true
+                }
+            }
+            return true
+        }
+        try part.checkIntact()
+    }
+
+    /// Writes one number into elements.
+    ///
+    /// - Parameters:
+    ///   - index: `0 ... count`.
+    ///   - count: In elements; nil means to the end.
+    /// - Throws: `valueOutOfRange`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
+    ///   `notWritable`, `misuse` where the elements overlap.
+    public func fill(_ value: Number, _ index: Int = 0, _ count: Int? = nil) throws(MapError) {
+        try fill(value, index, count, poll: { _ in true })
+    }
+
+    /// Copies elements of any type, converting them. Source and target may share memory.
+    ///
+    /// A number that does not fit is an error, and nothing is written then. An integer type takes floats
+    /// with an exact integer value, a float type takes every integer and rounds it. With `saturating` the
+    /// nearest number that fits is written instead: fractions are rounded, a half to the even integer, and
+    /// NaN becomes 0.
+    ///
+    /// - Parameters:
+    ///   - source: All of its elements are copied.
+    ///   - index: Where the first goes, `0 ... count - source.count`.
+    /// - Throws: `valueOutOfRange` (its second value is the element's index in the source),
+    ///   `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`, `notWritable`, `misuse`
+    ///   where the elements overlap.
+    public func copy(
+        from source: MappedElements, at index: Int = 0, saturating: Bool = false
+    ) throws(MapError) {
+        try copy(from: source, at: index, saturating: saturating, poll: { _ in true })
+    }
+
+    /// The same, long work being watched. `poll`: see `Pieces.forEach`.
+    package func copy(
+        from source: MappedElements, at index: Int, saturating: Bool, poll: (Int) -> Bool
+    ) throws(MapError) {
+        let from = try source.readable()
+        let to = try writable(index, from.count)
+        guard let read = from.elements.region.base, let write = to.elements.region.base, from.count > 0 else {
+            return
+        }
+        let conversion = Conversion(from: from.type, to: type, isSaturating: saturating)
+        if from.type.kind == type.kind, from.type == type, from.stride == type.byteCount,
+            to.stride == type.byteCount
+        {
+            memmove(write, read, from.elements.region.length)
+        } else {
+            try from.check(conversion, poll)
+            let isShared =
+                read < write + to.elements.region.length && write < read + from.elements.region.length
+            if isShared {
+                try convertAside(conversion, from, to)
+            } else {
+                let (readStride, writeStride, codes) = (
+                    from.stride, to.stride, (from.elements.type, to.elements.type)
+                )
+                try Pieces(from.count, grain: grain).forEach(poll: poll) { _, range in
+                    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
+                        guard let row = buffer.baseAddress else { return }
+                        forEachChunk(range) { start, count in
+                            mm_load_numbers(read + start &* readStride, readStride, count, codes.0, row)
+                            conversion.convert(row, count)
+                            mm_store_numbers(write + start &* writeStride, writeStride, count, codes.1, row)
+                            return true
+                        }
+                    }
+                    return true
+                }
+            }
+        }
+        try from.checkIntact()
+        try to.checkIntact()
+    }
+
+    /// Throws where an element cannot be converted.
+    private func check(_ conversion: Conversion, _ poll: (Int) -> Bool) throws(MapError) {
+        guard !conversion.alwaysFits, let base = elements.region.base else { return }
+        let (stride, code) = (self.stride, elements.type)
+        let misfits = try Pieces(count, grain: grain).map(poll: poll) { range -> (Int, UInt64)? in
+            var misfit: (Int, UInt64)?
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
+                guard let row = buffer.baseAddress else { return }
+                forEachChunk(range) { start, count in
+                    mm_load_numbers(base + start &* stride, stride, count, code, row)
+                    var i = 0
+                    while i < count {
+                        if conversion.converted(row[i]) == nil {
+                            misfit = (start &+ i, row[i])
+                            return false
+                        }
+                        i &+= 1
+                    }
+                    return true
+                }
+            }
+            return misfit
+        }
+        for case let (index, bits)? in misfits {
+            try checkIntact()
+            throw conversion.misfit(bits, index)
+        }
+    }
+
+    /// For memory that is shared: everything is read before anything is written.
+    private func convertAside(
+        _ conversion: Conversion, _ from: MappedElements, _ to: MappedElements
+    ) throws(MapError) {
+        guard let read = from.elements.region.base, let write = to.elements.region.base else { return }
+        let (size, overflow) = from.count.multipliedReportingOverflow(by: 8)
+        guard !overflow, let memory = malloc(size) else {
+            throw MapError(
+                .misuse, "source and target share memory, and there is none to put %1 elements aside",
+                from.count)
+        }
+        defer { free(memory) }
+        let row = memory.bindMemory(to: UInt64.self, capacity: from.count)
+        mm_load_numbers(read, from.stride, from.count, from.elements.type, row)
+        conversion.convert(row, from.count)
+        mm_store_numbers(write, to.stride, from.count, to.elements.type, row)
+    }
+}
+
+/// Cuts a range into chunks; `body` returns false to end.
+@inline(__always)
+private func forEachChunk(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Bool) {
+    var start = range.lowerBound
+    while start < range.upperBound {
+        let count = min(chunk, range.upperBound &- start)
+        if !body(start, count) { return }
+        start &+= count
+    }
+}
