@@ -11,6 +11,25 @@ let strict: [SwiftSetting] = [
 // one and not one through the procedure linkage table.
 let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
 
+/// The sources of the kernels, compiled for newer processors too. Code of these targets may run only
+/// where the processor was asked; whoever depends on the package cannot depend on them (SwiftPM allows
+/// unsafeFlags in root packages only), so MemoryMap has the baseline and LuaMap adds the rest.
+#if arch(x86_64)
+    let fastKernels: [Target] = [
+        .target(
+            name: "KernelsAVX2", dependencies: ["Kernels"],
+            swiftSettings: strict + [
+                .unsafeFlags(
+                    ["-Ounchecked"]
+                        + ["-mavx2", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt"].flatMap { ["-Xcc", $0] })
+            ])
+    ]
+#else
+    let fastKernels: [Target] = []
+#endif
+let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
+// Static too: nothing to find and to relocate when the program starts.
+let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
 // Static too: there is nothing to find and to relocate when the program starts.
 let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
@@ -25,34 +44,44 @@ let package = Package(
         // brings the one and only copy.
         .library(name: "mmap", type: .dynamic, targets: ["LuaMap"]),
     ],
-    targets: [
+    targets: fastKernels + [
         .systemLibrary(name: "CLua", providers: [.apt(["liblua5.4-dev"])]),
-        .target(name: "CMemoryMap", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "Kernels", swiftSettings: strict),
+        .target(name: "KernelsBaseline", dependencies: ["Kernels"], swiftSettings: strict),
+        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(
             name: "CHashes", providers: [.apt(["libdeflate-dev", "libxxhash-dev", "libssl-dev"])]),
         .target(
-            name: "MemoryMap", dependencies: ["CHashes", "CMemoryMap"], swiftSettings: strict,
-            linkerSettings: hashes),
+            name: "CMemoryMap", dependencies: ["CPCRE2"], cSettings: [.define("_GNU_SOURCE")],
+            linkerSettings: pcre2),
         .target(
-            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap"], cSettings: [.define("_GNU_SOURCE")]),
+            name: "MemoryMap",
+            dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
+            swiftSettings: strict, linkerSettings: hashes),
         .target(
-            name: "LuaMap", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap"],
+            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"],
+            cSettings: [.define("_GNU_SOURCE")]),
+        .target(
+            name: "LuaMap",
+            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,
             swiftSettings: strict),
         .target(
             name: "CHost", dependencies: ["CLua", "CLuaMap"], cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
-            name: "mmaplua", dependencies: ["CLua", "CHost", "LuaMap"],
+            name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
             linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .testTarget(
-            name: "MemoryMapTests", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
+            name: "MemoryMapTests",
+            dependencies: ["CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"] + fastKernelNames,
+            swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],
             swiftSettings: strict, linkerSettings: lua),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["mmaplua"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["CMemoryMap", "mmaplua"], swiftSettings: strict),
     ],
     cLanguageStandard: .gnu11
 )

@@ -6,9 +6,18 @@
 /* The program's name in front of its messages; NULL in a session, where a person knows who speaks. */
 extern const char *host_program;
 
-void host_message(const char *text);
+/* What runs: the state, or under a limit of time the coroutine. Signal handlers read it. */
+extern lua_State *volatile host_running;
+
+/* The mode of every chunk that is loaded: NULL, or "t" where bytecode would be a way out. */
+extern const char *host_chunk_mode;
+
+void host_message(const char *text, const char *hint);
 int host_report(lua_State *L, int status);
 int host_call(lua_State *L, int arguments, int results);
+
+/* Raises "interrupted!". */
+void host_raise_interrupt(lua_State *L);
 
 /* Between these two, Ctrl-C is an error of the code that L runs. */
 void host_interrupts_begin(lua_State *L);

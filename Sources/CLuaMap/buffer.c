@@ -12,6 +12,7 @@ static LM_TRAMPOLINE(b_copy, lm_buffer_copy)
 static LM_TRAMPOLINE(b_fill, lm_buffer_fill)
 static LM_TRAMPOLINE(b_find, lm_buffer_find)
 static LM_TRAMPOLINE(b_rfind, lm_buffer_rfind)
+static LM_TRAMPOLINE(b_count, lm_buffer_count)
 static LM_TRAMPOLINE(b_compare, lm_buffer_compare)
 static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
@@ -175,7 +176,7 @@ const luaL_Reg lm_byte_methods[] = {
     {"string", b_string},   {"copy", b_copy},       {"fill", b_fill},         {"slice", b_slice},
     {"find", b_find},       {"rfind", b_rfind},     {"compare", b_compare},   {"equals", b_equals},
     {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
-    {"unmap", b_close},     {NULL, NULL}};
+    {"unmap", b_close},     {"count", b_count},     {NULL, NULL}};
 
 /* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
    names fall together, the one that came first is found at once and the other behind it. So the two that
@@ -204,8 +205,8 @@ void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
-                                                 lm_number_methods, lm_view_makers,
-                                                 lm_hash_methods,   lm_records_makers};
+                                                 lm_number_methods, lm_view_makers, lm_regex_methods,
+                                                 lm_hash_methods, lm_records_makers, lm_text_methods};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

@@ -41,6 +41,8 @@ static int check_descriptor(lua_State *L, int argument) {
   if (!is_integer) return luaL_typeerror(L, argument, "file or integer descriptor");
   luaL_argcheck(L, number >= -1 && number <= 0x7fffffff, argument,
                 lua_pushfstring(L, "descriptor %I is out of range (0 to 2147483647)", (LUAI_UACINT)number));
+  luaL_argcheck(L, number < 0 || !lm_is_sandboxed(), argument,
+                "a descriptor by its number is not allowed in a sandbox, only an open file");
   return (int)number;
 }
 
@@ -240,14 +242,18 @@ static void stay_loaded(void) {
 __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   static const luaL_Reg functions[] = {{"map", f_map}, {"open", f_open}, {"anonymous", f_anonymous}, {NULL, NULL}};
   stay_loaded();
+  lm_choose_kernels();
   lm_open_errors(L);
   lm_open_buffer(L);
   lm_open_view(L);
   lm_open_layout(L);
   lm_open_records(L);
+  lm_open_regex(L);
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);
+  luaL_setfuncs(L, lm_work_functions, 0);
+  luaL_setfuncs(L, lm_regex_functions, 0);
   luaL_setfuncs(L, lm_record_functions, 0);
   add_constants(L);
   lua_pushliteral(L, "mmaplua 0.1.0");

@@ -22,7 +22,7 @@ lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, i
 int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
   if (code == LM_NO_FIELD) return luaL_error(L, "there is no field '%s' in this record", lua_tostring(L, name));
   if (code == LM_FAILED && call->kind == LM_MISUSE && lua_type(L, name) == LUA_TSTRING)
-    return luaL_error(L, "field '%s': %s", lua_tostring(L, name), lm_push_text(L, call));
+    return luaL_error(L, "field '%s': %s", lua_tostring(L, name), lm_push_text(L, call, NULL));
   return lm_finish(L, call, code);
 }
 

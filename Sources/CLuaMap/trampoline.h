@@ -22,7 +22,8 @@
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
 /* [-0, +1, m] A body's text with its values put in. */
-const char *lm_push_text(lua_State *L, const lm_call *call);
+const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
+
 /* [-0, +1, e] lua_newuserdatauv, but for a finalizer: one that runs at once can take the new userdata from the
    stack (debug.setlocal), and a collection can free it. */
 void *lm_new_userdata(lua_State *L, size_t size, int values);
@@ -67,11 +68,14 @@ void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, 
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
-  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE } type;
+  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_SEPARATOR } type;
   size_t place; /* of the value in the structure */
   size_t given; /* of the flag "was given"; 0 for none: no structure begins with one */
 } lm_option;
 void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target);
+
+/* [-0, +0, e] The separator at an index; `what` names it in errors: "separator", "option 'sep'". */
+void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator);
 
 /* [-0, +0, –] Whether running out of something is worth a collection and another try. */
 bool lm_worth_collecting(const lm_call *call, int code);
@@ -82,17 +86,19 @@ void lm_open_buffer(lua_State *L);
 void lm_open_view(lua_State *L);
 void lm_open_layout(lua_State *L);
 void lm_open_records(lua_State *L);
+void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
-    lm_hash_methods[], lm_records_makers[];
+    lm_regex_methods[], lm_hash_methods[], lm_records_makers[];
+extern const luaL_Reg lm_text_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */
-extern const luaL_Reg lm_element_methods[];
+extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
-/* Functions of the module. */
-extern const luaL_Reg lm_record_functions[];
+/* The other functions of the module, a table per capability. */
+extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[];
 
 #endif

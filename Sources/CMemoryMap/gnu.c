@@ -1,4 +1,4 @@
-/* Functions of the C library that Swift cannot call: variadic ones and GNU's own. */
+/* Functions of the C library that Swift cannot call: variadic ones and GNU's own; and the compiler's. */
 #include "CMemoryMap.h"
 
 #include <sched.h>
@@ -30,4 +30,13 @@ bool mm_is_virtual(int descriptor) {
 long mm_huge_page_size(int descriptor) {
   struct statfs status;
   return fstatfs(descriptor, &status) == 0 && status.f_type == HUGETLBFS_MAGIC ? (long)status.f_bsize : 0;
+}
+
+bool mm_has_avx2(void) {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+#else
+  return false;
+#endif
 }

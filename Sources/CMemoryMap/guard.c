@@ -102,8 +102,11 @@ static void handle(int signal, siginfo_t *info, void *context) {
 }
 
 static void install(void) {
+  static const int faults[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
   struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-  sigemptyset(&action.sa_mask);
+  /* No other handler in the middle of this one: mm_escape would leave the slot in use for ever. */
+  sigfillset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&action.sa_mask, faults[i]);
   sigaction(SIGBUS, &action, &previous_bus);
   sigaction(SIGSEGV, &action, &previous_segv);
 }

@@ -5,38 +5,62 @@ internal import MemoryMap
 
 // Searching and comparing bytes.
 
-/// The arguments `(needle [, offset [, length]])`, handed to a search.
+/// The arguments `(needle [, offset [, length]])`, handed to a search. [-0, +0, –] uses no slots; never
+/// raises.
 @inline(__always)
-private func search(
-    _ L: LuaState, _ call: Call,
-    _ find: (MappedBytes, UnsafeRawBufferPointer, Int, Int?) throws(MapError) -> Int?
-) -> CInt {
-    respond(call) { () throws(Failure) in
-        let arguments = Arguments(L)
-        let bytes = try arguments.bytes(1)
-        let (needle, origin) = try arguments.source(2)
-        let offset = try arguments.integer(3, default: 0)
-        let length = try arguments.optionalInteger(4)
-        let place = try about(3) { () throws(MapError) in try find(bytes, needle, offset, length) }
-        try origin.checkIntact()
-        push(place, L)
-        return 1
+private func search<Answer>(
+    _ L: LuaState,
+    _ find: (MappedBytes, UnsafeRawBufferPointer, Int, Int?, Monitor) throws(MapError) -> Answer
+) throws(Failure) -> Answer {
+    let arguments = Arguments(L)
+    let bytes = try arguments.bytes(1)
+    let (needle, origin) = try arguments.source(2)
+    let offset = try arguments.integer(3, default: 0)
+    let length = try arguments.optionalInteger(4)
+    let monitor = Monitor(L, total: length ?? bytes.count &- offset)
+    let answer = try about(3) { () throws(MapError) in
+        try find(bytes, needle, offset, length, monitor)
     }
+    try origin.checkIntact()
+    return answer
 }
 
 /// `b:find(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
-    search(L, call) { (bytes, needle, offset, length) throws(MapError) in
-        try bytes.find(needle, offset, length)
+    respond(call) { () throws(Failure) in
+        let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
+            try bytes.find(needle, offset, length, poll: monitor.goesOn)
+        }
+        push(place, L)
+        return 1
     }
 }
 
 /// `b:rfind(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_rfind(_ L: LuaState, _ call: Call) -> CInt {
-    search(L, call) { (bytes, needle, offset, length) throws(MapError) in
-        try bytes.findLast(needle, offset, length)
+    respond(call) { () throws(Failure) in
+        let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
+            try bytes.findLast(needle, offset, length, poll: monitor.goesOn)
+        }
+        push(place, L)
+        return 1
+    }
+}
+
+/// `b:count(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        if let needle = Arguments(L).string(2), needle.count == 0 {
+            throw Failure("the string is empty", argument: 2)
+        }
+        let number = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
+            try bytes.count(of: needle, offset, length, poll: monitor.goesOn)
+        }
+        lua_pushinteger(L, lua_Integer(number))
+        return 1
     }
 }
 

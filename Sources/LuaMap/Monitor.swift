@@ -1,22 +1,103 @@
 internal import CLua
 internal import CLuaMap
+internal import Glibc
 internal import MemoryMap
 
-/// Watches over long work for the script that asked for it: stops it at Ctrl-C.
+/// Watches over long work for the script that asked for it: stops it at Ctrl-C, and draws a bar on a
+/// terminal where the script wants one and the work takes over a second.
 ///
 /// Every function here is [-0, +0, –]: it uses no stack slots and never raises.
 struct Monitor {
     private let state: LuaState
     private let hooks: CInt
+    private let total: Int
+    /// Wiped away with the monitor.
+    private let bar: ProgressBar?
 
-    init(_ state: LuaState) {
+    /// - Parameter total: All there is to do, in the unit that `goesOn` is told; 0 where nobody knows.
+    init(_ state: LuaState, total: Int = 0) {
         self.state = state
         // A stock interpreter knows nothing of lm_interrupt: its handler sets a hook.
         self.hooks = lua_gethookmask(state)
+        self.total = total
+        self.bar = total > 0 && ProgressBar.isWanted ? ProgressBar() : nil
     }
 
     /// Whether the work is to go on. To be asked on the thread that runs Lua.
     func goesOn(_ done: Int) -> Bool {
-        !lm_is_interrupted() && lua_gethookmask(state) == hooks
+        bar?.show(done, of: total)
+        return !lm_is_interrupted() && lua_gethookmask(state) == hooks
+    }
+}
+
+/// A bar on the terminal's last line.
+final class ProgressBar {
+    /// What `mmap.progress` says.
+    nonisolated(unsafe) static var isOn = false
+
+    static var isWanted: Bool { isOn && isatty(STDERR_FILENO) == 1 }
+
+    private let started = now()
+    /// When it was last drawn; nil before that.
+    private var drawn: Double?
+
+    private static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
+    /// Draws it, ten times a second and not in the first one.
+    func show(_ done: Int, of total: Int) {
+        let now = Self.now()
+        guard now - (drawn ?? (started + 0.9)) >= 0.1 else { return }
+        drawn = now
+        let part = min(1, max(0, Double(done) / Double(total)))
+        draw(part, seconds: part > 0.001 ? (now - started) * (1 - part) / part : nil)
+    }
+
+    /// "\r[#####.....]  50 %  12 s left", and the rest of the line cleared; 60 columns at most.
+    private func draw(_ part: Double, seconds: Double?) {
+        let cells = 32
+        let full = min(cells, Int(part * Double(cells)))
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { text in
+            var count = 0
+            func put(_ byte: UInt8) {
+                if count < text.count { text[count] = byte }
+                count &+= 1
+            }
+            func put(_ string: StaticString) {
+                for i in 0..<string.utf8CodeUnitCount { put(string.utf8Start[i]) }
+            }
+            func put(_ number: Int, width: Int) {
+                var unit = 1
+                var digits = 1
+                while number / unit >= 10 && digits < 18 {
+                    unit &*= 10
+                    digits &+= 1
+                }
+                if digits < width { for _ in digits..<width { put(UInt8(ascii: " ")) } }
+                while unit > 0 {
+                    put(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / unit % 10))
+                    unit /= 10
+                }
+            }
+            put("\r[")
+            for cell in 0..<cells { put(UInt8(ascii: cell < full ? "#" : ".")) }
+            put("] ")
+            put(Int(part * 100), width: 3)
+            put(" %")
+            if let seconds, seconds < 1e9 {
+                put("  ")
+                put(Int(seconds + 0.5), width: 1)
+                put(" s left")
+            }
+            put("\u{1B}[K")
+            _ = write(STDERR_FILENO, text.baseAddress, min(count, text.count))
+        }
+    }
+
+    deinit {
+        if drawn != nil { _ = write(STDERR_FILENO, "\r\u{1B}[K", 4) }
     }
 }

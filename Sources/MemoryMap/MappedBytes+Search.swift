@@ -1,5 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
+internal import Kernels
 
 extension MappedBytes {
     /// The offset of the first place where the bytes of `needle` stand inside a range.
@@ -13,11 +14,16 @@ extension MappedBytes {
     public func find(
         _ needle: UnsafeRawBufferPointer, _ offset: Int = 0, _ length: Int? = nil
     ) throws(MapError) -> Int? {
-        let (current, haystack) = try readable(offset, length)
-        let place = firstPlace(of: needle, in: haystack)
-        try current.checkIntact()
-        guard let place else { return nil }
-        return offset &+ place
+        try find(needle, offset, length) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func find(
+        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
+    ) throws(MapError) -> Int? {
+        try search(needle, offset, length) { (haystack) throws(MapError) in
+            try haystack.firstPlace(poll)
+        }
     }
 
     /// The offset of the last place where the bytes of `needle` stand inside a range.
@@ -28,34 +34,182 @@ extension MappedBytes {
     public func findLast(
         _ needle: UnsafeRawBufferPointer, _ offset: Int = 0, _ length: Int? = nil
     ) throws(MapError) -> Int? {
-        let (current, haystack) = try readable(offset, length)
-        let place = lastPlace(of: needle, in: haystack)
+        try findLast(needle, offset, length) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func findLast(
+        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
+    ) throws(MapError) -> Int? {
+        try search(needle, offset, length) { (haystack) throws(MapError) in
+            try haystack.lastPlace(poll)
+        }
+    }
+
+    private func search(
+        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?,
+        _ place: (Haystack) throws(MapError) -> Int?
+    ) throws(MapError) -> Int? {
+        let (current, range) = try readable(offset, length)
+        let result = try place(Haystack(range, needle))
         try current.checkIntact()
-        guard let place else { return nil }
-        return offset &+ place
+        guard let result else { return nil }
+        return offset &+ result
+    }
+
+    /// How often the bytes of `needle` stand inside a range, counted from its start on and without
+    /// overlap: "aa" stands twice in "aaaaa".
+    ///
+    /// - Parameter needle: At least one byte.
+    /// - Throws: As `find(_:_:_:)`; `misuse` for an empty needle.
+    public func count(
+        of needle: UnsafeRawBufferPointer, _ offset: Int = 0, _ length: Int? = nil
+    ) throws(MapError) -> Int {
+        try count(of: needle, offset, length) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func count(
+        of needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
+    ) throws(MapError) -> Int {
+        guard needle.count > 0 else { throw MapError(.misuse, "there is no end of empty strings to count") }
+        let (current, range) = try readable(offset, length)
+        let result = try Haystack(range, needle).count(poll)
+        try current.checkIntact()
+        return result
     }
 }
 
-private func firstPlace(of needle: UnsafeRawBufferPointer, in haystack: UnsafeRawBufferPointer) -> Int? {
-    guard needle.count > 0, let sought = needle.baseAddress else { return 0 }
-    guard let start = haystack.baseAddress,
-        let found = mm_find(start, haystack.count, sought, needle.count)
-    else { return nil }
-    return found - start
-}
+/// A range of bytes and what is sought in it.
+private struct Haystack {
+    let start: UnsafeRawPointer
+    let size: Int
+    let needle: UnsafeRawBufferPointer
+    /// Where the needle may stand: its first byte's offsets. 0 or less where it is longer than the range.
+    let positions: Int
 
-/// From the back: memrchr(3) jumps to the next place of the needle's first byte.
-private func lastPlace(of needle: UnsafeRawBufferPointer, in haystack: UnsafeRawBufferPointer) -> Int? {
-    guard needle.count > 0, let sought = needle.baseAddress, let first = needle.first else {
-        return haystack.count
+    /// What a thread does at a time: it takes about as long as 50 µs.
+    static let grain = 1 << 20
+    /// What is looked through before other threads are asked to help: most searches end there.
+    static let head = 1 << 16
+
+    init(_ range: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) {
+        // The address of an empty range is not looked at.
+        start = range.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
+        size = range.count
+        self.needle = needle
+        positions = range.count &- needle.count &+ 1
     }
-    guard let start = haystack.baseAddress, needle.count <= haystack.count else { return nil }
-    var candidates = haystack.count &- needle.count &+ 1
-    while candidates > 0, let found = mm_find_last(start, CInt(first), candidates) {
-        if memcmp(found, sought, needle.count) == 0 { return found - start }
-        candidates = found - start
+
+    func firstPlace(_ poll: (Int) -> Bool) throws(MapError) -> Int? {
+        guard let sought = needle.baseAddress, needle.count > 0 else { return 0 }
+        if positions <= 0 { return nil }
+        let head = min(positions, Self.head)
+        if needle.count == 1 {
+            let byte = CInt(sought.load(as: UInt8.self))
+            // The C library's is as good as can be.
+            func scan(_ range: Range<Int>) -> Int? {
+                memchr(start + range.lowerBound, byte, range.count).map { UnsafeRawPointer($0) - start }
+            }
+            if let place = scan(0..<head) { return place }
+            return try rest(head, poll, scan)
+        }
+        var prepared = Needle(sought, needle.count)
+        let find = activeKernels.find
+        return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int? in
+            func scan(_ range: Range<Int>) -> Int? {
+                let place = find(start + range.lowerBound, range.count, prepared)
+                return place == Kernels.none ? nil : range.lowerBound &+ place
+            }
+            if let place = scan(0..<head) { return place }
+            return try rest(head, poll, scan)
+        }
     }
-    return nil
+
+    /// Scans what is behind the head, on all cores.
+    private func rest(
+        _ head: Int, _ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?
+    ) throws(MapError) -> Int? {
+        try Pieces(positions &- head, grain: Self.grain).first(poll: poll) { range in
+            scan(range.lowerBound &+ head..<range.upperBound &+ head)
+        }
+    }
+
+    /// From the back: the first piece is the last one of the range.
+    func lastPlace(_ poll: (Int) -> Bool) throws(MapError) -> Int? {
+        guard let sought = needle.baseAddress, needle.count > 0 else { return size }
+        if positions <= 0 { return nil }
+        if needle.count == 1 {
+            let byte = CInt(sought.load(as: UInt8.self))
+            return try fromBack(poll) { range in
+                mm_find_last(start + range.lowerBound, byte, range.count).map { $0 - start }
+            }
+        }
+        var prepared = Needle(sought, needle.count)
+        let findLast = activeKernels.findLast
+        return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int? in
+            try fromBack(poll) { range in
+                let place = findLast(start + range.lowerBound, range.count, prepared)
+                return place == Kernels.none ? nil : range.lowerBound &+ place
+            }
+        }
+    }
+
+    private func fromBack(_ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?) throws(MapError) -> Int? {
+        let tail = min(positions, Self.head)
+        let others = positions &- tail
+        if let place = scan(others..<positions) { return place }
+        return try Pieces(others, grain: Self.grain).first(poll: poll) { range in
+            scan(others &- range.upperBound..<others &- range.lowerBound)
+        }
+    }
+
+    func count(_ poll: (Int) -> Bool) throws(MapError) -> Int {
+        guard let sought = needle.baseAddress, positions > 0 else { return 0 }
+        if needle.count == 1 {
+            let byte = sought.load(as: UInt8.self)
+            let countByte = activeKernels.countByte
+            return try Pieces(size, grain: Self.grain).map(poll: poll) { range in
+                countByte(start + range.lowerBound, range.count, byte)
+            }.reduce(0, &+)
+        }
+        var prepared = Needle(sought, needle.count)
+        return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int in
+            try count(prepared, poll)
+        }
+    }
+
+    /// Every piece is counted as if no needle reached into it from the piece before; then, in order,
+    /// those are counted again where one does and a needle was counted that it overlaps.
+    private func count(_ prepared: UnsafePointer<Needle>, _ poll: (Int) -> Bool) throws(MapError) -> Int {
+        let pieces = Pieces(positions, grain: max(Self.grain, needle.count))
+        let active = activeKernels
+        func count(_ range: Range<Int>, from: Int) -> (count: Int, next: Int) {
+            var next = from
+            let count = active.count(start + range.lowerBound, range.count, prepared, &next)
+            return (count, next)
+        }
+        let counts = try pieces.map(poll: poll) { count($0, from: 0) }
+        var total = 0
+        var covered = 0
+        for (piece, alone) in counts.enumerated() {
+            let range = pieces.range(piece)
+            if covered >= range.count {
+                covered &-= range.count
+            } else if covered == 0
+                || active.find(start + range.lowerBound, covered, prepared) == Kernels.none
+            {
+                total &+= alone.count
+                covered = alone.next
+            } else {
+                let again = count(range, from: covered)
+                total &+= again.count
+                covered = again.next
+                if !poll(range.upperBound) { throw MapError(.interrupted) }
+            }
+        }
+        return total
+    }
 }
 
 /// Where the first zero byte is, or nil.

@@ -27,7 +27,7 @@ extension MappedElements {
     ///   - poll: See `Pieces.forEach`.
     /// - Throws: `valueOutOfRange`, as `writable`, `interrupted`.
     package func fill(
-        _ value: Number, _ index: Int = 0, _ count: Int? = nil, poll: (Int) -> Bool = { _ in true }
+        _ value: Number, _ index: Int, _ count: Int?, poll: (Int) -> Bool
     ) throws(MapError) {
         let part = try writable(index, count)
         let bits = try type.bits(of: value)

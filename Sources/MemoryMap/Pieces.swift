@@ -53,6 +53,26 @@ package struct Pieces: Sendable {
         if !isComplete { throw MapError(.interrupted) }
     }
 
+    /// The result of the first piece that has one. Pieces behind one that has are not looked at.
+    ///
+    /// - Throws: `interrupted` when `poll` returned false.
+    package func first(
+        poll: (_ done: Int) -> Bool, _ body: (_ range: Range<Int>) -> Int?
+    ) throws(MapError) -> Int? {
+        let number = self.number
+        let results = UnsafeMutablePointer<Int?>.allocate(capacity: max(number, 1))
+        results.initialize(repeating: nil, count: number)
+        defer { results.deallocate() }
+        try forEach(poll: poll) { piece, range in
+            results[piece] = body(range)
+            return results[piece] == nil
+        }
+        for piece in 0..<number {
+            if let result = results[piece] { return result }
+        }
+        return nil
+    }
+
     /// Runs `body` for every piece and returns the results in the order of the pieces.
     ///
     /// - Throws: `interrupted` when `poll` returned false.
@@ -92,8 +112,10 @@ private struct Job {
 /// - Returns: At least 1; the number of processors this process may use unless it was set.
 package var threadCount: Int {
     get { Workers.wanted }
-    set { Workers.wanted = max(1, min(newValue, 256)) }
+    set { Workers.wanted = max(1, min(newValue, maximalThreadCount)) }
 }
+
+package let maximalThreadCount = 256
 
 /// The threads that help, made when they are first needed and kept.
 private enum Workers {
@@ -127,7 +149,9 @@ private enum Workers {
         (started, current, seats) = (0, nil, 0)
     }
 
-    private static func processorCount() -> Int { max(1, min(Int(mm_processor_count()), 256)) }
+    private static func processorCount() -> Int {
+        max(1, min(Int(mm_processor_count()), maximalThreadCount))
+    }
 
     /// Returns false when `poll` stopped the work.
     static func run(_ job: UnsafeMutablePointer<Job>, _ poll: (Int) -> Bool) -> Bool {

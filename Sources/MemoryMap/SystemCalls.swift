@@ -10,10 +10,13 @@ private func check(_ call: SystemCall, _ result: CInt) throws(MapError) {
     if result == -1 { throw MapError(call, errno: errno) }
 }
 
-/// open(2). Never waits for the other end of a pipe, never becomes a controlling terminal.
+/// open(2), within the bounds of this process. Never waits for the other end of a pipe, never becomes a controlling
+/// terminal.
 func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) -> Descriptor {
+    let flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+    if let policy = FilePolicy.current { return try policy.openForMapping(path, flags) }
     while true {
-        let descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
+        let descriptor = open(path, flags, 0o666)
         if descriptor != -1 { return descriptor }
         if errno != EINTR { throw MapError(.open, errno: errno) }
     }
@@ -67,26 +70,40 @@ func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
     return Int(end)
 }
 
-/// mmap(2) at an address of the kernel's choice.
+/// mmap(2) at an address of the kernel's choice, within the bounds of this process.
 func systemMap(
     _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
+    try requireHarmless(.mmap, protection)
+    try takeMemory(.mmap, extent)
     guard let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset)), address != MAP_FAILED
-    else { throw MapError(.mmap, errno: errno) }
+    else {
+        let code = errno
+        mm_budget_give(extent)
+        throw MapError(.mmap, errno: code)
+    }
     return address
 }
 
 /// munmap(2).
 func systemUnmap(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
     try check(.munmap, munmap(address, extent))
+    mm_budget_give(extent)
 }
 
 /// mremap(2), moving where it must.
 func systemRemap(
     _ address: UnsafeMutableRawPointer, from old: Int, to new: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
+    let more = max(0, new &- old)
+    try takeMemory(.mremap, more)
     let moved = mm_mremap(address, old, new)
-    if moved == MAP_FAILED { throw MapError(.mremap, errno: errno) }
+    if moved == MAP_FAILED {
+        let code = errno
+        mm_budget_give(more)
+        throw MapError(.mremap, errno: code)
+    }
+    mm_budget_give(max(0, old &- new))
     return moved
 }
 
@@ -94,6 +111,7 @@ func systemRemap(
 func systemProtect(
     _ address: UnsafeMutableRawPointer, _ extent: Int, _ protection: CInt
 ) throws(MapError) {
+    try requireHarmless(.mprotect, protection)
     try check(.mprotect, mprotect(address, extent, protection))
 }
 
@@ -137,7 +155,11 @@ func systemClose(_ descriptor: Descriptor) {
 
 /// unlink(2), to take back a file that was made a moment ago; best effort.
 func systemUnlink(_ path: UnsafePointer<CChar>) {
-    _ = unlink(path)
+    if let policy = FilePolicy.current {
+        try? policy.remove(path)
+    } else {
+        _ = unlink(path)
+    }
 }
 
 /// `AT_EMPTY_PATH`, which Swift's Glibc lacks: the descriptor itself is meant.

@@ -26,6 +26,9 @@ import Testing
           { "b:slice", { fresh, 0, 1 }, { "b", "i", "in" } },
           { "b:find", { fresh, "a", 0, 1 }, { "b", "sb", "in", "in" } },
           { "b:rfind", { fresh, "a", 0, 1 }, { "b", "sb", "in", "in" } },
+          { "b:count", { fresh, "a", 0, 1 }, { "b", "sb", "in", "in" } },
+          { "mmap.threads", { 1 }, { "in" } },
+          { "mmap.progress", { false }, { "on" } },
           { "b:compare", { fresh, "a" }, { "b", "sb" } },
           { "b:equals", { fresh, "a" }, { "b", "sb" } },
           { "b:mismatch", { fresh, "a" }, { "b", "sb" } },
@@ -156,6 +159,9 @@ import Testing
                         a[place] = value
                         local ok, message = pcall(call, table.unpack(a, 1, a.n))
                         local where = ("%s, argument %d = %s: %s"):format(entry[1], place, value, tostring(message))
+                        -- 2^63 is no integer of Lua's, but fits 64 bits without a sign.
+                        local fits = value == 2^63 and place == 2 and entry[1]:find("writeBigU[iI]nt64")
+                        if fits then assert(ok, where); ok, message = pcall(call, a[1], 0.5) end
                         assert(not ok and tostring(message):find("integer representation") or
                           tostring(message):find("file or integer descriptor") or
                           allowed == "i" and tostring(message):find("out of range for [ui]%d+ "), where)

@@ -17,6 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mm_pattern.h"
+#include "mm_budget.h"
+#include "mm_landlock.h"
+
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -89,6 +93,8 @@ int mm_processor_count(void);
 bool mm_is_virtual(int descriptor);
 /* The page size of a file of hugetlbfs, 0 for all others. */
 long mm_huge_page_size(int descriptor);
+/* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
+bool mm_has_avx2(void);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
@@ -136,5 +142,6 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 #include "mm_elements.h"
 #include "mm_field.h"
 #include "mm_format.h"
+#include "mm_text.h"
 
 #endif

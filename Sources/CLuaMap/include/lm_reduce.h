@@ -1,0 +1,51 @@
+/* Reductions, scans, order and arithmetic of views. Included by CLuaMap.h. */
+#ifndef LM_REDUCE_H
+#define LM_REDUCE_H
+
+#include "lm_view.h"
+
+/* What stats() tells. A value is an integer or, `is_float`, a double as bits. */
+typedef struct lm_stats {
+  int64_t count;
+  bool is_float;
+  uint64_t sum, least, greatest; /* the last two: only where count is not 0 */
+  double mean;
+} lm_stats;
+
+/* A histogram in the making. */
+typedef struct lm_histogram {
+  int64_t bins;
+  double low, high;
+} lm_histogram;
+
+#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
+LM_BODY(lm_view_sum);
+LM_BODY(lm_view_min);
+LM_BODY(lm_view_max);
+LM_BODY(lm_view_minmax);
+LM_BODY(lm_view_mean);
+LM_BODY(lm_view_variance);
+LM_BODY(lm_view_argmin);
+LM_BODY(lm_view_argmax);
+LM_BODY(lm_view_count);
+LM_BODY(lm_view_find);
+LM_BODY(lm_view_sorted);
+LM_BODY(lm_view_sort);
+LM_BODY(lm_view_unique);
+LM_BODY(lm_view_lowerbound);
+LM_BODY(lm_view_upperbound);
+LM_BODY(lm_view_dot);
+LM_BODY(lm_view_add);
+LM_BODY(lm_view_sub);
+LM_BODY(lm_view_mul);
+LM_BODY(lm_view_div);
+#undef LM_BODY
+
+int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonnull stats);
+/* Reads the arguments; then counts into so many counters; then tells the edges, 0 ... bins. */
+int lm_histogram_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_histogram *_Nonnull histogram);
+int lm_histogram_count(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_histogram *_Nonnull histogram,
+                       int64_t *_Nonnull counters);
+double lm_histogram_edge(const lm_histogram *_Nonnull histogram, int64_t edge);
+
+#endif

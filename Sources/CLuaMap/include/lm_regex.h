@@ -1,0 +1,62 @@
+/* Patterns: those of mmap.regex and, translated, Lua's. Included by CLuaMap.h. */
+#ifndef LM_REGEX_H
+#define LM_REGEX_H
+
+/* A compiled pattern as userdata. */
+typedef struct lm_regex {
+  const void *_Nullable self;
+  const void *_Nullable kind; /* lm_regex_kind: no other type has it, whatever its size */
+  mm_pattern pattern;
+  uint32_t captures;            /* results of a match: groups that help the translation are none */
+  uint32_t positions;           /* of Lua's captures those that are "()", a bit each */
+  const char *_Nullable mistake; /* in a pattern of Lua's: the message, raised where a match comes to it */
+  int64_t mistaken;             /* its value */
+} lm_regex;
+
+extern const char lm_regex_kind;
+
+/* [-0, +0, –] The regex at an index, or NULL; a closed one too. */
+static inline lm_regex *_Nullable lm_regex_at(lua_State *_Nonnull L, int index) {
+  lm_regex *p = (lm_regex *)lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof(lm_regex) && p->self == p && p->kind == &lm_regex_kind ? p : NULL;
+}
+
+static inline mm_pattern *_Nonnull lm_regex_pattern(lm_regex *_Nonnull regex) { return &regex->pattern; }
+
+/* What to search for, and where. */
+typedef struct lm_search {
+  int32_t regex, subject; /* stack indexes; the subject is a buffer or a string */
+  int32_t argument;       /* the index of the offset where it starts, or 0: then it is `from` */
+  int32_t how;            /* LM_AFTER_MATCH … */
+  int64_t from;
+} lm_search;
+
+enum {
+  LM_AFTER_MATCH = 1, /* Lua's gmatch: a match ended there, so an empty one there does not count */
+  LM_SKIP_EMPTY = 2,  /* an empty match was there: the next one there must not be */
+  LM_LUA = 4,         /* it is a pattern of Lua's */
+  LM_OFFSETS = 8,     /* captures as offsets and lengths */
+  LM_PLACE = 16       /* results begin with the match's offset and length */
+};
+
+/* Why a pattern was not compiled: PCRE2's number, and where in the pattern. */
+typedef struct lm_pattern_error {
+  int32_t code;
+  int64_t offset;
+} lm_pattern_error;
+
+/* Compile the string at 1 with the flags at 2; the pattern of Lua's at an index. Negative: see `error`. */
+int lm_regex_compile(lua_State *_Nonnull L, lm_regex *_Nonnull target, lm_pattern_error *_Nonnull error);
+int lm_regex_translate(lua_State *_Nonnull L, lm_regex *_Nonnull target, int index,
+                       lm_pattern_error *_Nonnull error);
+
+/* Bodies. */
+int lm_regex_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);
+int lm_regex_search(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);
+int lm_regex_capture(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset, int64_t length);
+int lm_regex_count(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_regex_close(lua_State *_Nonnull L, lm_call *_Nonnull call);
+/* The memory it takes, bytes. */
+size_t lm_regex_size(const lm_regex *_Nonnull regex);
+
+#endif

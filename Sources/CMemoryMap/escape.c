@@ -1,0 +1,83 @@
+/* Leaving a match from a signal's handler. */
+#include "mm_pattern.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "CMemoryMap.h"
+
+/* Where the handler finds them without a call that may allocate. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) sigjmp_buf *volatile way_out;
+static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_atomic_t came_early;
+
+int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, size_t start, uint32_t options) {
+  /* The interpreter allocates: it cannot be left. */
+  if (!pattern->is_machine_code)
+    return pcre2_match(pattern->code, subject, length, start, options, pattern->data, pattern->context);
+  sigjmp_buf here;
+  if (sigsetjmp(here, 0)) return MM_MATCH_LEFT;
+  way_out = &here;
+  mm_barrier();
+  int result = MM_MATCH_LEFT;
+  if (mm_unlikely(came_early)) came_early = 0;
+  else result = pcre2_jit_match(pattern->code, subject, length, start, options, pattern->data, pattern->context);
+  mm_barrier();
+  way_out = NULL;
+  return result;
+}
+
+void mm_escape(int signal) {
+  sigjmp_buf *target = way_out;
+  if (!target) {
+    /* The next match may be the one that was meant: whoever asked for it is asked again. */
+    came_early = 1;
+    return;
+  }
+  way_out = NULL;
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, signal);
+  pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+  siglongjmp(*target, 1);
+}
+
+/* One thread at a time has its matches ended by SIGINT: signals' handlers belong to the process. */
+static atomic_flag taken = ATOMIC_FLAG_INIT;
+static _Thread_local bool armed;
+static struct sigaction previous;
+
+static void handle(int signal, siginfo_t *info, void *context) {
+  if (previous.sa_flags & SA_SIGINFO) previous.sa_sigaction(signal, info, context);
+  else previous.sa_handler(signal);
+  mm_escape(signal);
+}
+
+static bool is_ours(const struct sigaction *action) {
+  return action->sa_flags & SA_SIGINFO && action->sa_sigaction == handle;
+}
+
+void mm_escape_begin(void) {
+  if (armed || atomic_flag_test_and_set(&taken)) return;
+  struct sigaction action;
+  if (sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
+      !(action.sa_flags & SA_RESETHAND) && !is_ours(&action)) {
+    previous = action;
+    action.sa_flags |= SA_SIGINFO;
+    action.sa_sigaction = handle;
+    armed = sigaction(SIGINT, &action, NULL) == 0;
+  }
+  if (!armed) atomic_flag_clear(&taken);
+}
+
+/* The handler may have put another in its place, as lua5.4's does. */
+void mm_escape_end(void) {
+  if (!armed) return;
+  struct sigaction action;
+  if (sigaction(SIGINT, NULL, &action) == 0 && is_ours(&action)) sigaction(SIGINT, &previous, NULL);
+  armed = false;
+  atomic_flag_clear(&taken);
+}

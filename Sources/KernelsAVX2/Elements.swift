@@ -1,0 +1,1 @@
+../KernelsBaseline/Elements.swift

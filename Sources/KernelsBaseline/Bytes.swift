@@ -1,0 +1,190 @@
+internal import Glibc
+internal import Kernels
+
+// Searching bytes. A block is compared at once; where its 64 positions hold candidates, each lane of
+// eight is looked through bit by bit. Both x86-64 and arm64 Linux are little-endian.
+
+private typealias Block = SIMD64<UInt8>
+private let blockSize = 64
+
+@inline(__always)
+private func block(_ p: UnsafeRawPointer) -> Block { p.loadUnaligned(as: Block.self) }
+
+@inline(__always)
+private func byte(_ p: UnsafeRawPointer, _ i: Int) -> UInt8 { p.load(fromByteOffset: i, as: UInt8.self) }
+
+/// A needle taken apart for a loop.
+private struct Search {
+    let needle: Needle
+    let first: Block
+    let second: Block
+
+    @inline(__always)
+    init(_ needle: UnsafeRawPointer) {
+        self.needle = needle.load(as: Needle.self)
+        first = Block(repeating: byte(self.needle.start, self.needle.first))
+        second = Block(repeating: byte(self.needle.start, self.needle.second))
+    }
+
+    /// The positions of a block where both bytes stand: 0xff in each.
+    @inline(__always)
+    func candidates(_ p: UnsafeRawPointer) -> Lanes64 {
+        let mask = (block(p + needle.first) .== first) .& (block(p + needle.second) .== second)
+        return unsafeBitCast(mask, to: Lanes64.self)
+    }
+
+    /// Whether a candidate is the needle. Short ones are compared by two words that may overlap: the
+    /// call of memcmp(3) would take longer.
+    @inline(__always)
+    func stands(_ p: UnsafeRawPointer) -> Bool {
+        switch needle.count {
+        case 0...2: true
+        case 3: areEqual(p, UInt16.self)
+        case 4...7: areEqual(p, UInt32.self)
+        case 8...16: areEqual(p, UInt64.self)
+        default: memcmp(p, needle.start, needle.count) == 0
+        }
+    }
+
+    @inline(__always)
+    private func areEqual<Word: FixedWidthInteger & BitwiseCopyable>(_ p: UnsafeRawPointer, _: Word.Type)
+        -> Bool
+    {
+        let last = needle.count &- MemoryLayout<Word>.size
+        let first = p.loadUnaligned(as: Word.self) ^ needle.start.loadUnaligned(as: Word.self)
+        let second =
+            p.loadUnaligned(fromByteOffset: last, as: Word.self)
+            ^ needle.start.loadUnaligned(fromByteOffset: last, as: Word.self)
+        return first | second == 0
+    }
+
+    /// For the positions that a block does not fit over.
+    @inline(__always)
+    func standsAnywhere(_ p: UnsafeRawPointer) -> Bool {
+        byte(p, needle.first) == first[0] && memcmp(p, needle.start, needle.count) == 0
+    }
+}
+
+@inline(__always)
+private func isZero(_ v: Lanes64) -> Bool {
+    (v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]) == 0
+}
+
+/// One bit for each byte that is 0xff.
+@inline(__always)
+private func bits(_ v: Lanes64, _ lane: Int) -> UInt64 { v[lane] & 0x0101_0101_0101_0101 }
+
+func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int {
+    let pattern = Block(repeating: sought)
+    var total = Lanes64()
+    var i = 0
+    let whole = count & ~(blockSize &- 1)
+    while i < whole {
+        // A lane counts to 255.
+        let end = min(i &+ 255 &* blockSize, whole)
+        var lanes = Block()
+        while i < end {
+            lanes &-= unsafeBitCast(block(bytes + i) .== pattern, to: Block.self)
+            i &+= blockSize
+        }
+        total &+= halved32(halved16(halved8(unsafeBitCast(lanes, to: Lanes64.self))))
+    }
+    var result = Int(truncatingIfNeeded: reduced(total))
+    while i < count {
+        if byte(bytes, i) == sought { result &+= 1 }
+        i &+= 1
+    }
+    return result
+}
+
+func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {
+    let search = Search(needle)
+    var i = 0
+    while i &+ blockSize <= positions {
+        let found = search.candidates(bytes + i)
+        if !isZero(found) {
+            var lane = 0
+            while lane < 8 {
+                var rest = bits(found, lane)
+                while rest != 0 {
+                    let place = i &+ lane &* 8 &+ rest.trailingZeroBitCount &>> 3
+                    if search.stands(bytes + place) { return place }
+                    rest &= rest &- 1
+                }
+                lane &+= 1
+            }
+        }
+        i &+= blockSize
+    }
+    while i < positions {
+        if search.standsAnywhere(bytes + i) { return i }
+        i &+= 1
+    }
+    return Kernels.none
+}
+
+func findLast(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {
+    let search = Search(needle)
+    var end = positions
+    while end >= blockSize {
+        end &-= blockSize
+        let found = search.candidates(bytes + end)
+        if isZero(found) { continue }
+        var lane = 7
+        while lane >= 0 {
+            var rest = bits(found, lane)
+            while rest != 0 {
+                let bit = 63 &- rest.leadingZeroBitCount
+                let place = end &+ lane &* 8 &+ bit &>> 3
+                if search.stands(bytes + place) { return place }
+                rest ^= 1 &<< UInt64(truncatingIfNeeded: bit)
+            }
+            lane &-= 1
+        }
+    }
+    while end > 0 {
+        end &-= 1
+        if search.standsAnywhere(bytes + end) { return end }
+    }
+    return Kernels.none
+}
+
+func count(
+    _ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer,
+    _ from: UnsafeMutablePointer<Int>
+) -> Int {
+    let search = Search(needle)
+    var result = 0
+    var next = from.pointee
+    var i = next
+    while i &+ blockSize <= positions {
+        let found = search.candidates(bytes + i)
+        if !isZero(found) {
+            var lane = 0
+            while lane < 8 {
+                var rest = bits(found, lane)
+                while rest != 0 {
+                    let place = i &+ lane &* 8 &+ rest.trailingZeroBitCount &>> 3
+                    if place >= next && search.stands(bytes + place) {
+                        result &+= 1
+                        next = place &+ search.needle.count
+                    }
+                    rest &= rest &- 1
+                }
+                lane &+= 1
+            }
+        }
+        i &+= blockSize
+        // A long needle that was found covers whole blocks.
+        if next > i { i = next }
+    }
+    while i < positions {
+        if i >= next && search.standsAnywhere(bytes + i) {
+            result &+= 1
+            next = i &+ search.needle.count
+        }
+        i &+= 1
+    }
+    from.pointee = max(0, next &- positions)
+    return result
+}

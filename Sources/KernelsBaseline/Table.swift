@@ -1,0 +1,10 @@
+public import Kernels
+
+/// The kernels of this module's instruction set. The same sources are compiled for each; Package.swift
+/// says how.
+public func kernels(_ name: StaticString) -> Kernels {
+    Kernels(
+        name: name, countByte: countByte, find: find, findLast: findLast, count: count, sum: sum,
+        extremes: extremes, summary: summary, convert: convert, deviations: deviations, dot: dot,
+        dotExact: dotExact, countWhere: countWhere, findWhere: findWhere, combine: combine)
+}

@@ -1,0 +1,320 @@
+internal import Glibc
+
+/// A pattern of Lua's (section 6.4.1 of its manual) said in PCRE2's language.
+///
+/// It reads the pattern as lstrlib.c does, which is more exact than the manual: what a `]` means in
+/// `[]x]`, or a `-` in `[%a-z]`, or a `*` behind `)`. Lua finds a mistake in a pattern when a match comes
+/// to it, and not where none does; so here the place gets a mark, and the match that comes to it ends
+/// with Lua's message.
+struct LuaPattern {
+    private(set) var text: [UInt8] = []
+    private(set) var captures = 0
+    /// The captures, a bit each, that are `()`: where in the subject, and no text.
+    private(set) var positions: UInt32 = 0
+    private(set) var isAnchored = false
+    /// What is wrong with the pattern, as a template with a value for `%1`.
+    private(set) var mistake: (message: StaticString, value: Int)?
+
+    private let source: UnsafeRawBufferPointer
+    private var place = 0
+    /// The captures that are still open, innermost last.
+    private var open: [Int] = []
+    /// The pairs of `%b` so far.
+    private var balances: [(UInt8, UInt8)] = []
+
+    private static let mostCaptures = 32
+    private static let escape = UInt8(ascii: "%")
+
+    init(_ source: UnsafeRawBufferPointer) {
+        self.source = source
+        if self[0] == UInt8(ascii: "^") { (isAnchored, place) = (true, 1) }
+        while place < source.count, mistake == nil { translateItem() }
+        if mistake == nil, !open.isEmpty { mark("unfinished capture") }
+        for _ in open { add(")") }
+        defineBalances()
+    }
+
+    /// A byte of the pattern. Behind the last is a zero, as in Lua.
+    private subscript(place: Int) -> UInt8 { place < source.count ? source[place] : 0 }
+
+    private mutating func add(_ text: StaticString) { text.withUTF8Buffer { self.text += $0 } }
+
+    private mutating func add(byte: UInt8) {
+        add("\\x")
+        for digit in [byte >> 4, byte & 15] {
+            text.append(digit < 10 ? UInt8(ascii: "0") &+ digit : UInt8(ascii: "a") &+ (digit &- 10))
+        }
+    }
+
+    private mutating func add(number: Int) { text += String(number).utf8 }
+
+    private mutating func mark(_ message: StaticString, _ value: Int = 0) {
+        mistake = (message, value)
+        add("(?C1)")
+    }
+
+    private mutating func translateItem() {
+        switch self[place] {
+        case UInt8(ascii: "("): openCapture()
+        case UInt8(ascii: ")"): closeCapture()
+        case UInt8(ascii: "$") where place == source.count &- 1:
+            add("\\z")
+            place &+= 1
+        case LuaPattern.escape:
+            switch self[place &+ 1] {
+            case UInt8(ascii: "b"): translateBalance()
+            case UInt8(ascii: "f"): translateFrontier()
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): translateBackReference()
+            default: translateSingle()
+            }
+        default: translateSingle()
+        }
+    }
+
+    private mutating func openCapture() {
+        guard captures < LuaPattern.mostCaptures else { return mark("too many captures") }
+        if self[place &+ 1] == UInt8(ascii: ")") {
+            positions |= 1 << UInt32(truncatingIfNeeded: captures)
+            add("()")
+            place &+= 2
+        } else {
+            open.append(captures)
+            add("(")
+            place &+= 1
+        }
+        captures &+= 1
+    }
+
+    private mutating func closeCapture() {
+        guard open.popLast() != nil else { return mark("invalid pattern capture") }
+        add(")")
+        place &+= 1
+    }
+
+    private mutating func translateBackReference() {
+        let capture = Int(self[place &+ 1]) &- Int(UInt8(ascii: "1"))
+        guard capture >= 0, capture < captures, !open.contains(capture) else {
+            return mark("invalid capture index %%1", capture &+ 1)
+        }
+        if positions >> UInt32(truncatingIfNeeded: capture) & 1 != 0 {
+            // A place has no text that could come again.
+            add("(?!)")
+        } else {
+            add("\\g{")
+            add(number: capture &+ 1)
+            add("}")
+        }
+        place &+= 2
+    }
+
+    private mutating func translateBalance() {
+        guard place &+ 3 < source.count else {
+            return mark("malformed pattern (missing arguments to '%b')")
+        }
+        let pair = (self[place &+ 2], self[place &+ 3])
+        place &+= 4
+        if pair.0 == pair.1 {
+            add(byte: pair.0)
+            add("[^")
+            add(byte: pair.0)
+            add("]*+")
+            add(byte: pair.0)
+            return
+        }
+        let number = balances.firstIndex { $0 == pair } ?? balances.count
+        if number == balances.count { balances.append(pair) }
+        add("(?&b")
+        add(number: number)
+        add(")")
+    }
+
+    /// Behind the pattern, so that the captures keep their numbers.
+    private mutating func defineBalances() {
+        for (number, (first, last)) in balances.enumerated() {
+            add("(?(DEFINE)(?<b")
+            add(number: number)
+            add(">")
+            add(byte: first)
+            add("(?:[^")
+            add(byte: first)
+            add(byte: last)
+            add("]++|(?&b")
+            add(number: number)
+            add("))*+")
+            add(byte: last)
+            add("))")
+        }
+    }
+
+    /// `%f[set]`: outside of the subject there is a zero.
+    private mutating func translateFrontier() {
+        let start = place &+ 2
+        guard self[start] == UInt8(ascii: "[") else { return mark("missing '[' after '%f' in pattern") }
+        guard let end = endOfClass(start) else { return }
+        var set = LuaSet { isInBrackets($0, start, end &- 1) }
+        let hasZero = set.contains(0)
+        add(hasZero ? "(?<=" : "(?<!")
+        if hasZero { set.invert() }
+        add(set)
+        add(hasZero ? ")(?!" : ")(?=")
+        add(set)
+        add(")")
+        place = end
+    }
+
+    private mutating func translateSingle() {
+        guard let end = endOfClass(place) else { return }
+        add(LuaSet { isSingle($0, place, end) })
+        place = end
+        switch self[end] {
+        case UInt8(ascii: "*"): add("*")
+        case UInt8(ascii: "+"): add("+")
+        case UInt8(ascii: "?"): add("?")
+        case UInt8(ascii: "-"): add("*?")
+        default: return
+        }
+        place &+= 1
+    }
+
+    private mutating func add(_ set: LuaSet) {
+        if set.isFull { return add(".") }
+        if let byte = set.onlyByte { return add(byte: byte) }
+        // PCRE2 looks for the end of "all but this byte" the fastest way it has.
+        var inverse = set
+        inverse.invert()
+        add(inverse.onlyByte == nil ? "[" : "[^")
+        let listed = inverse.onlyByte == nil ? set : inverse
+        if listed.isEmpty { add("^\\x00-\\xff") }
+        listed.forEachRange { first, last in
+            add(byte: first)
+            if first == last { return }
+            add("-")
+            add(byte: last)
+        }
+        add("]")
+    }
+
+    // What follows is lstrlib.c's, function by function: classEnd, singlematch, matchbracketclass and
+    // match_class.
+
+    private mutating func endOfClass(_ start: Int) -> Int? {
+        var end = start &+ 1
+        if self[start] == LuaPattern.escape {
+            if end == source.count {
+                mark("malformed pattern (ends with '%')")
+                return nil
+            }
+            return end &+ 1
+        }
+        guard self[start] == UInt8(ascii: "[") else { return end }
+        if self[end] == UInt8(ascii: "^") { end &+= 1 }
+        repeat {
+            if end >= source.count {
+                mark("malformed pattern (missing ']')")
+                return nil
+            }
+            end &+= self[end] == LuaPattern.escape && end &+ 1 < source.count ? 2 : 1
+        } while self[end] != UInt8(ascii: "]")
+        return end &+ 1
+    }
+
+    private func isSingle(_ byte: UInt8, _ start: Int, _ end: Int) -> Bool {
+        switch self[start] {
+        case UInt8(ascii: "."): true
+        case LuaPattern.escape: isInClass(byte, self[start &+ 1])
+        case UInt8(ascii: "["): isInBrackets(byte, start, end &- 1)
+        default: self[start] == byte
+        }
+    }
+
+    private func isInBrackets(_ byte: UInt8, _ start: Int, _ end: Int) -> Bool {
+        var place = start &+ 1
+        let isPositive = self[place] != UInt8(ascii: "^")
+        if isPositive { place &-= 1 }
+        while true {
+            place &+= 1
+            if place >= end { return !isPositive }
+            if self[place] == LuaPattern.escape {
+                place &+= 1
+                if isInClass(byte, self[place]) { return isPositive }
+            } else if self[place &+ 1] == UInt8(ascii: "-"), place &+ 2 < end {
+                place &+= 2
+                if self[place &- 2] <= byte && byte <= self[place] { return isPositive }
+            } else if self[place] == byte {
+                return isPositive
+            }
+        }
+    }
+
+    private func isInClass(_ byte: UInt8, _ letter: UInt8) -> Bool {
+        let character = CInt(byte)
+        let answer: CInt
+        switch UInt8(truncatingIfNeeded: tolower(CInt(letter))) {
+        case UInt8(ascii: "a"): answer = isalpha(character)
+        case UInt8(ascii: "c"): answer = iscntrl(character)
+        case UInt8(ascii: "d"): answer = isdigit(character)
+        case UInt8(ascii: "g"): answer = isgraph(character)
+        case UInt8(ascii: "l"): answer = islower(character)
+        case UInt8(ascii: "p"): answer = ispunct(character)
+        case UInt8(ascii: "s"): answer = isspace(character)
+        case UInt8(ascii: "u"): answer = isupper(character)
+        case UInt8(ascii: "w"): answer = isalnum(character)
+        case UInt8(ascii: "x"): answer = isxdigit(character)
+        // No longer in the manual, still in lstrlib.c.
+        case UInt8(ascii: "z"): answer = byte == 0 ? 1 : 0
+        default: return letter == byte
+        }
+        return islower(CInt(letter)) != 0 ? answer != 0 : answer == 0
+    }
+}
+
+/// A set of bytes.
+private struct LuaSet {
+    private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+    init(_ isMember: (UInt8) -> Bool) {
+        for byte in UInt8(0)...255 where isMember(byte) {
+            let bit = UInt64(1) << UInt64(byte & 63)
+            switch byte >> 6 {
+            case 0: words.0 |= bit
+            case 1: words.1 |= bit
+            case 2: words.2 |= bit
+            default: words.3 |= bit
+            }
+        }
+    }
+
+    func contains(_ byte: UInt8) -> Bool {
+        let word =
+            switch byte >> 6 {
+            case 0: words.0
+            case 1: words.1
+            case 2: words.2
+            default: words.3
+            }
+        return word >> UInt64(byte & 63) & 1 != 0
+    }
+
+    mutating func invert() { words = (~words.0, ~words.1, ~words.2, ~words.3) }
+
+    private var count: Int {
+        words.0.nonzeroBitCount &+ words.1.nonzeroBitCount &+ words.2.nonzeroBitCount
+            &+ words.3.nonzeroBitCount
+    }
+    var isFull: Bool { count == 256 }
+    var isEmpty: Bool { count == 0 }
+    var onlyByte: UInt8? { count == 1 ? (UInt8(0)...255).first(where: contains) : nil }
+
+    /// Calls `body` with the first and the last byte of every row of members.
+    func forEachRange(_ body: (UInt8, UInt8) -> Void) {
+        var first: Int?
+        for byte in 0...256 {
+            let isMember = byte < 256 && contains(UInt8(truncatingIfNeeded: byte))
+            if isMember, first == nil { first = byte }
+            if !isMember, let start = first {
+                body(UInt8(truncatingIfNeeded: start), UInt8(truncatingIfNeeded: byte &- 1))
+                first = nil
+            }
+        }
+    }
+}

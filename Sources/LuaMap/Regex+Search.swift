@@ -1,0 +1,144 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Searching with a pattern. Nothing of a subject is kept over a return to Lua: what was found goes there
+// as integers, and a buffer is looked at again at every step.
+
+extension Arguments {
+    /// The subject at an index and where in it the search starts.
+    fileprivate func subject(
+        _ search: UnsafeMutablePointer<lm_search>
+    ) throws(Failure) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
+        let (bytes, origin) = try source(search.pointee.subject)
+        if search.pointee.argument > 0 {
+            let offset = try integer(search.pointee.argument, default: 0)
+            _ = try about(search.pointee.argument) { () throws(MapError) in
+                try checkedLength(offset: offset, length: nil, count: bytes.count)
+            }
+            search.pointee.from = Int64(offset)
+        }
+        return (bytes, origin)
+    }
+}
+
+/// Checks the arguments of a search to come and finds where it starts. [-0, +0, –] uses no slots; never
+/// raises.
+@implementation @c
+func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        _ = try arguments.regex(search.pointee.regex)
+        _ = try arguments.subject(search)
+        return 0
+    }
+}
+
+/// Searches, and pushes two integers for the match and for each capture: its offset and its length; -1 and
+/// -1 for one that has no part in the match; an offset and -1 for a capture that is but a place. Leaves in
+/// `search` where the next search starts. Returns the number of pairs, 0 for no match.
+/// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
+@implementation @c
+func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let regex = try arguments.regex(search.pointee.regex)
+        let (subject, origin) = try arguments.subject(search)
+        // A buffer may have become shorter between two steps.
+        guard search.pointee.from <= subject.count else { return 0 }
+        let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
+        var monitor = Monitor(L)
+        switch try about(0, { () throws(MapError) in try find(matcher, search, &monitor) }) {
+        case .none: return 0
+        case .found: return try push(matcher, regex, L)
+        case .marked:
+            call.fill(Failure(misuse: ""))
+            call.pointee.text = regex.pointee.mistake
+            call.pointee.values.0 = regex.pointee.mistaken
+            return CInt(LM_FAILED)
+        }
+    }
+}
+
+private func find(
+    _ matcher: PatternSearch, _ search: UnsafeMutablePointer<lm_search>, _ monitor: inout Monitor
+) throws(MapError) -> PatternResult {
+    let from = Int(search.pointee.from)
+    let how = search.pointee.how
+    var result = try matcher.next(
+        from: from, skipsEmpty: how & Int32(LM_SKIP_EMPTY) != 0, poll: { monitor.goesOn($0) })
+    if how & Int32(LM_LUA) == 0 {
+        guard result == .found else { return result }
+        let (start, skipsEmpty) = matcher.following(from)
+        search.pointee.from = Int64(start)
+        search.pointee.how = skipsEmpty ? how | Int32(LM_SKIP_EMPTY) : how & ~Int32(LM_SKIP_EMPTY)
+        return result
+    }
+    // Lua's gmatch takes no match that ends where the one before ended, and does not try for another that
+    // starts there.
+    if result == .found, how & Int32(LM_AFTER_MATCH) != 0, matcher.range.end == from {
+        if from == matcher.subject.count { return .none }
+        result = try matcher.next(from: from &+ 1, poll: { monitor.goesOn($0) })
+    }
+    search.pointee.from = Int64(matcher.range.end)
+    search.pointee.how = how | Int32(LM_AFTER_MATCH)
+    return result
+}
+
+/// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
+private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState) throws(Failure) -> CInt {
+    let pairs = CInt(truncatingIfNeeded: regex.pointee.captures) &+ 1
+    guard lua_checkstack(L, 2 &* pairs) != 0 else {
+        throw Failure(misuse: "stack overflow (too many captures)")
+    }
+    for group in 0..<pairs {
+        let isPlace =
+            group > 0 && group <= 32
+            && regex.pointee.positions >> UInt32(truncatingIfNeeded: group &- 1) & 1 != 0
+        if let (start, end) = matcher.capture(Int(group)) {
+            lua_pushinteger(L, lua_Integer(start))
+            lua_pushinteger(L, isPlace ? -1 : lua_Integer(end &- start))
+        } else {
+            lua_pushinteger(L, -1)
+            lua_pushinteger(L, -1)
+        }
+    }
+    return pairs
+}
+
+/// A part of a buffer as a string, which the trampoline pushes. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_regex_capture(
+    _ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64, _ length: Int64
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(subject)
+        let (current, range) = try about(0) { () throws(MapError) in
+            try bytes.readable(Int(offset), Int(length))
+        }
+        call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        call.pointee.count = range.count
+        call.pointee.source = current.region
+        return CInt(LM_BYTES)
+    }
+}
+
+/// `re:count(b [, offset])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let regex = try arguments.regex(1)
+        var search = lm_search()
+        (search.subject, search.argument) = (2, 3)
+        let (subject, origin) = try arguments.subject(&search)
+        let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
+        var monitor = Monitor(L)
+        let count = try about(0) { () throws(MapError) in
+            try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
+        }
+        lua_pushinteger(L, lua_Integer(count))
+        return 1
+    }
+}

@@ -1,0 +1,104 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Compiled patterns as objects: `mmap.regex`, and the translations of Lua's patterns.
+
+typealias RegexPointer = UnsafeMutablePointer<lm_regex>
+
+extension Arguments {
+    /// The regex at an argument, not closed.
+    func regex(_ index: Int32) throws(Failure) -> RegexPointer {
+        guard let regex = lm_regex_at(state, index) else {
+            throw Failure(type: "mmap.regex", argument: index)
+        }
+        if regex.pointee.pattern.code == nil { throw Failure(misuse: "attempt to use a closed regex") }
+        return regex
+    }
+
+    /// The flags of a pattern, a letter each; other letters mean nothing.
+    fileprivate func patternOptions(_ index: Int32) -> PatternOptions {
+        var options: PatternOptions = []
+        guard let letters = string(index) else { return options }
+        for letter in letters {
+            switch letter {
+            case UInt8(ascii: "i"): options.insert(.ignoreCase)
+            case UInt8(ascii: "m"): options.insert(.multiline)
+            case UInt8(ascii: "s"): options.insert(.dotMatchesAll)
+            case UInt8(ascii: "x"): options.insert(.extended)
+            case UInt8(ascii: "u"): options.insert(.unicode)
+            default: break
+            }
+        }
+        return options
+    }
+}
+
+private func compile(
+    _ text: UnsafeRawBufferPointer, _ options: PatternOptions, _ target: RegexPointer,
+    _ reason: UnsafeMutablePointer<lm_pattern_error>
+) -> CInt {
+    do throws(PatternError) {
+        target.pointee.pattern = try mm_pattern(text, options)
+        target.pointee.captures = target.pointee.pattern.captures
+        return 1
+    } catch {
+        reason.pointee = lm_pattern_error(code: error.code, offset: Int64(error.offset))
+        return CInt(LM_FAILED)
+    }
+}
+
+/// `mmap.regex(pattern [, flags])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_regex_compile(
+    _ L: LuaState, _ target: RegexPointer, _ error: UnsafeMutablePointer<lm_pattern_error>
+) -> CInt {
+    let arguments = Arguments(L)
+    let text = arguments.string(1) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    return compile(text, arguments.patternOptions(2), target, error)
+}
+
+/// Translates the pattern of Lua's at an index. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_regex_translate(
+    _ L: LuaState, _ target: RegexPointer, _ index: CInt, _ error: UnsafeMutablePointer<lm_pattern_error>
+) -> CInt {
+    let text = Arguments(L).string(index) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    // Each item takes two bytes and more when it is compiled, and 64 KiB are the most.
+    guard text.count <= 1 << 16 else {
+        error.pointee = .tooLong
+        return CInt(LM_FAILED)
+    }
+    let pattern = LuaPattern(text)
+    var options: PatternOptions = .dotMatchesAll
+    if pattern.isAnchored { options.insert(.anchored) }
+    if let mistake = pattern.mistake {
+        options.insert(.stopsAtMark)
+        target.pointee.mistake = mistake.message.cString
+        target.pointee.mistaken = Int64(mistake.value)
+    }
+    let code = pattern.text.withUnsafeBytes { compile($0, options, target, error) }
+    target.pointee.captures = UInt32(truncatingIfNeeded: pattern.captures)
+    target.pointee.positions = pattern.positions
+    return code
+}
+
+extension lm_pattern_error {
+    /// "pattern string is longer than the limit".
+    fileprivate static var tooLong: lm_pattern_error { lm_pattern_error(code: 188, offset: 0) }
+}
+
+/// `re:close()`, `__gc`, `__close`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_regex_close(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        guard let regex = lm_regex_at(L, 1) else { throw Failure(type: "mmap.regex", argument: 1) }
+        regex.pointee.pattern.free()
+        return 0
+    }
+}
+
+/// The memory that a pattern takes, in bytes. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_regex_size(_ regex: UnsafePointer<lm_regex>) -> Int { regex.pointee.pattern.size }

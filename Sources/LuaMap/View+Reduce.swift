@@ -1,0 +1,251 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import Kernels
+internal import MemoryMap
+
+// Reductions of views. Elements of u64 from 2^63 on are the negative integers with the same bits, as
+// everywhere; so is their sum.
+
+/// The view at argument 1, handed to long work. [-0, +0, –] uses no slots; never raises.
+@inline(__always)
+func work<Answer>(
+    _ L: LuaState, _ body: (MappedElements, Monitor) throws(MapError) -> Answer
+) throws(Failure) -> Answer {
+    let elements = try Arguments(L).elements(1)
+    let monitor = Monitor(L, total: elements.count)
+    return try about(0) { () throws(MapError) in try body(elements, monitor) }
+}
+
+extension Arguments {
+    /// Whether the option `"wrap"` is given.
+    func isWrapping(_ index: Int32) throws(Failure) -> Bool {
+        if isAbsent(index) { return false }
+        guard let option = string(index) else { throw Failure(type: "string", argument: index) }
+        guard option.elementsEqual("wrap".utf8) else {
+            throw Failure("the only option is \"wrap\"", argument: index)
+        }
+        return true
+    }
+}
+
+extension Summary.Sum {
+    /// As 64 bits.
+    ///
+    /// - Throws: `misuse` where they are not enough.
+    func bits(isUnsigned: Bool, isWrapping: Bool) throws(Failure) -> Number {
+        switch self {
+        case .float(let value): return .float(value)
+        case .exact(let value):
+            let fits = isUnsigned ? UInt64(exactly: value) != nil : Int64(exactly: value) != nil
+            guard fits || isWrapping else {
+                throw Failure(
+                    misuse: "the sum does not fit into 64 bits; with \"wrap\" it is cut down to them")
+            }
+            return .integer(Int64(truncatingIfNeeded: value))
+        }
+    }
+}
+
+extension ElementType {
+    var isUnsigned64: Bool { kind == Int32(MM_U64) }
+}
+
+/// `v:sum(["wrap"])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_sum(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let isUnsigned = try Arguments(L).elements(1).type.isUnsigned64
+        let isWrapping = try Arguments(L).isWrapping(2)
+        let sum = try work(L) { (elements, monitor) throws(MapError) in
+            try elements.summary(extremes: false, poll: monitor.goesOn).sum
+        }
+        push(try sum.bits(isUnsigned: isUnsigned, isWrapping: isWrapping), L)
+        return 1
+    }
+}
+
+/// [-0, +0, –] uses no slots; never raises.
+private func summary(_ L: LuaState) throws(Failure) -> Summary {
+    try work(L) { (elements, monitor) throws(MapError) in
+        try elements.summary(extremes: true, poll: monitor.goesOn)
+    }
+}
+
+/// Pushes a number or nil. [-0, +1, –] uses one slot; never raises.
+private func push(_ number: Number?, _ state: LuaState) {
+    if let number { push(number, state) } else { lua_pushnil(state) }
+}
+
+/// Pushes a number or nil. [-0, +1, –] uses one slot; never raises.
+private func push(_ number: Double?, _ state: LuaState) {
+    if let number { lua_pushnumber(state, number) } else { lua_pushnil(state) }
+}
+
+/// `v:min()`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        push(try summary(L).least, L)
+        return 1
+    }
+}
+
+/// `v:max()`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        push(try summary(L).greatest, L)
+        return 1
+    }
+}
+
+/// `v:minmax()`. [-0, +2, –] uses two slots; never raises.
+@implementation @c
+func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let summary = try summary(L)
+        push(summary.least, L)
+        push(summary.greatest, L)
+        return 2
+    }
+}
+
+/// `v:mean()`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let summary = try work(L) { (elements, monitor) throws(MapError) in
+            try elements.summary(extremes: false, poll: monitor.goesOn)
+        }
+        push(summary.mean, L)
+        return 1
+    }
+}
+
+/// `v:variance([missing])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let missing = try Arguments(L).integer(2, default: 0)
+        guard missing == 0 || missing == 1 else {
+            throw Failure(
+                "value %1 is out of range (0: of all there is, 1: of a sample)", argument: 2, missing)
+        }
+        let variance = try work(L) { (elements, monitor) throws(MapError) in
+            try elements.variance(missing: missing, poll: monitor.goesOn)
+        }
+        push(variance, L)
+        return 1
+    }
+}
+
+/// `v:stats()`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_view_stats(_ L: LuaState, _ call: Call, _ stats: UnsafeMutablePointer<lm_stats>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let type = try Arguments(L).elements(1).type
+        let isWrapping = try Arguments(L).isWrapping(2)
+        let summary = try summary(L)
+        stats.pointee = lm_stats()
+        stats.pointee.count = Int64(summary.count)
+        stats.pointee.is_float = type.isFloat
+        stats.pointee.sum = bits(
+            try summary.sum.bits(isUnsigned: type.isUnsigned64, isWrapping: isWrapping))
+        if let least = summary.least { stats.pointee.least = bits(least) }
+        if let greatest = summary.greatest { stats.pointee.greatest = bits(greatest) }
+        stats.pointee.mean = summary.mean ?? 0
+        return 0
+    }
+}
+
+private func bits(_ number: Number) -> UInt64 {
+    switch number {
+    case .integer(let value): UInt64(bitPattern: value)
+    case .float(let value): value.bitPattern
+    }
+}
+
+/// [-0, +1, –] uses one slot; never raises.
+@inline(__always)
+private func place(_ L: LuaState, _ call: Call, ofGreatest isGreatest: Bool) -> CInt {
+    respond(call) { () throws(Failure) in
+        let place = try work(L) { (elements, monitor) throws(MapError) in
+            try elements.place(ofGreatest: isGreatest, poll: monitor.goesOn)
+        }
+        push(place, L)
+        return 1
+    }
+}
+
+/// `v:argmin()`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_argmin(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: false) }
+
+/// `v:argmax()`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_view_argmax(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: true) }
+
+// The histogram: between its parts the trampoline allocates.
+
+/// `v:histogram(bins [, lo, hi])`, its arguments. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutablePointer<lm_histogram>) -> CInt
+{
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        _ = try arguments.view(1)
+        let bins = try arguments.integer(2)
+        guard bins >= 1, bins <= 1 << 24 else {
+            throw Failure("bins %1 is out of range (1 to %2)", argument: 2, bins, 1 << 24)
+        }
+        histogram.pointee.bins = Int64(bins)
+        if arguments.isAbsent(3) && arguments.isAbsent(4) {
+            let range = try work(L) { (elements, monitor) throws(MapError) in
+                try elements.histogramRange(poll: monitor.goesOn)
+            }
+            (histogram.pointee.low, histogram.pointee.high) = (range.low, range.high)
+            return 0
+        }
+        let low = try arguments.double(3)
+        let high = try arguments.double(4)
+        guard low < high, (high - low).isFinite else {
+            throw Failure("the range from lo to hi must be finite and not empty", argument: 4)
+        }
+        (histogram.pointee.low, histogram.pointee.high) = (low, high)
+        return 0
+    }
+}
+
+/// Counts. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_histogram_count(
+    _ L: LuaState, _ call: Call, _ histogram: UnsafePointer<lm_histogram>,
+    _ counters: UnsafeMutablePointer<Int64>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bins = UnsafeMutableBufferPointer(start: counters, count: Int(histogram.pointee.bins))
+        let range = (histogram.pointee.low, histogram.pointee.high)
+        try work(L) { (elements, monitor) throws(MapError) in
+            try elements.histogram(bins, range, poll: monitor.goesOn)
+        }
+        return 0
+    }
+}
+
+/// The i-th edge. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_histogram_edge(_ histogram: UnsafePointer<lm_histogram>, _ edge: Int64) -> Double {
+    Edges(histogram.pointee.low, histogram.pointee.high, Int(histogram.pointee.bins)).edge(Int(edge))
+}
+
+extension Arguments {
+    /// Any number, as a double.
+    func double(_ index: Int32) throws(Failure) -> Double {
+        switch number(index) {
+        case nil: throw Failure(type: "number", argument: index)
+        case .integer(let value)?: return Double(value)
+        case .float(let value)?: return value
+        }
+    }
+}

@@ -1,0 +1,47 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import Kernels
+internal import MemoryMap
+
+#if canImport(KernelsAVX2)
+    internal import KernelsAVX2
+#endif
+
+// How long work is done: by which code, on how many threads, and whether it is seen.
+
+/// Puts the fastest kernels in place that run on this processor. [-0, +0, –] uses no slots; never
+/// raises. Nothing of another module than the baseline's may be touched before the processor was asked.
+@implementation @c
+func lm_choose_kernels() {
+    #if canImport(KernelsAVX2)
+        if mm_has_avx2() { activeKernels = KernelsAVX2.kernels("AVX2") }
+    #endif
+}
+
+/// `mmap.threads([n])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_threads(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let former = threadCount
+        if let wanted = try Arguments(L).optionalInteger(1) {
+            guard wanted >= 1 && wanted <= maximalThreadCount else {
+                throw Failure("threads %1 is out of range (1 to %2)", argument: 1, wanted, maximalThreadCount)
+            }
+            threadCount = wanted
+        }
+        lua_pushinteger(L, lua_Integer(former))
+        return 1
+    }
+}
+
+/// `mmap.progress([on])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_progress(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let former = ProgressBar.isOn
+        ProgressBar.isOn = try Arguments(L).boolean(1, default: former)
+        lua_pushboolean(L, former ? 1 : 0)
+        return 1
+    }
+}

@@ -1,0 +1,386 @@
+internal import CMemoryMap
+package import Kernels
+
+/// What is combined with elements.
+package enum Operand {
+    case number(Number)
+    case elements(MappedElements)
+}
+
+extension MappedElements {
+    /// The sum of the products of the elements of two views: exact where both hold integers.
+    ///
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` where the counts differ or the
+    ///   exact sum has more than 128 bits; with `isWrapping` its lowest bits are right all the same.
+    package func dot(
+        _ other: MappedElements, isWrapping: Bool = false, poll: Poll
+    ) throws(MapError) -> Summary.Sum {
+        let (part, otherPart) = (try readable(), try other.readable())
+        guard part.count == otherPart.count else {
+            throw MapError(.misuse, "the views have %1 and %2 elements", part.count, otherPart.count)
+        }
+        let (a, b) = (ElementMemory(part), ElementMemory(otherPart))
+        let result =
+            a.element.isFloat || b.element.isFloat
+            ? Summary.Sum.float(try a.floatDot(b, poll)) : .exact(try a.exactDot(b, isWrapping, poll))
+        try part.checkIntact()
+        try otherPart.checkIntact()
+        return result
+    }
+
+    /// `target[i] = self[i] op operand`, element by element. The target may be one of the operands.
+    ///
+    /// Floats of one type are combined in it; other combinations in double precision for a target of
+    /// floats. A target of integers takes integers of its own type; a number may be any integer. Before
+    /// anything is written the results are computed once: what does not fit is an error. With `isWrapping`
+    /// it is cut down to the target's width instead.
+    ///
+    /// - Throws: `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`; `misuse` where counts or
+    ///   types do not go together, or where the target overlaps an operand without being the same;
+    ///   `valueOutOfRange`.
+    package func combine(
+        _ operation: Operation, _ operand: Operand, into target: MappedElements, isWrapping: Bool, poll: Poll
+    ) throws(MapError) {
+        let source = try readable()
+        let result = try target.writable()
+        guard source.count == result.count else {
+            throw MapError(.misuse, "the views have %1 and %2 elements", source.count, result.count)
+        }
+        try result.requireApart(source)
+        var other: MappedElements?
+        var scalar = Number.integer(0)
+        switch operand {
+        case .number(let number): scalar = number
+        case .elements(let elements):
+            let part = try elements.readable()
+            guard part.count == result.count else {
+                throw MapError(.misuse, "the views have %1 and %2 elements", result.count, part.count)
+            }
+            try result.requireApart(part)
+            other = part
+        }
+        if result.type.isFloat {
+            try combineFloats(operation, source, other, scalar, result, poll)
+        } else {
+            try combineIntegers(operation, source, other, scalar, result, isWrapping, poll)
+        }
+        try source.checkIntact()
+        if let other { try other.checkIntact() }
+        try result.checkIntact()
+    }
+
+    /// Throws where these elements and others share bytes without being the same ones: then results
+    /// would depend on the order in which they are written. Columns of the same records do not.
+    private func requireApart(_ other: MappedElements) throws(MapError) {
+        guard let mine = elements.region.base.map({ UInt(bitPattern: $0) }),
+            let its = other.elements.region.base.map({ UInt(bitPattern: $0) })
+        else { return }
+        let isOutside =
+            mine &+ UInt(elements.region.length) <= its || its &+ UInt(other.elements.region.length) <= mine
+        if isOutside { return }
+        if stride == other.stride {
+            if mine == its && type.byteCount == other.type.byteCount { return }
+            let step = UInt(stride)
+            let ahead = its >= mine ? (its &- mine) % step : (step &- (mine &- its) % step) % step
+            if ahead >= UInt(type.byteCount) && step &- ahead >= UInt(other.type.byteCount) { return }
+        }
+        throw MapError(.misuse, "the target shares bytes with a source: copy the source first")
+    }
+
+    private func combineFloats(
+        _ operation: Operation, _ source: MappedElements, _ other: MappedElements?, _ scalar: Number,
+        _ result: MappedElements, _ poll: Poll
+    ) throws(MapError) {
+        let (a, target) = (ElementMemory(source), ElementMemory(result))
+        let b = other.map { ElementMemory($0) }
+        let value: Double =
+            switch scalar {
+            case .integer(let x): Double(x)
+            case .float(let x): x
+            }
+        let isOneType = a.element == target.element && (b.map { $0.element == target.element } ?? true)
+        // A number that is no f32 is not made one before the operation.
+        if isOneType, target.element == .f64 || b != nil {
+            try a.combine(operation, b, value.bitPattern, target, poll)
+        } else {
+            try a.combineAsDoubles(operation, b, value, target, poll)
+        }
+    }
+
+    private func combineIntegers(
+        _ operation: Operation, _ source: MappedElements, _ other: MappedElements?, _ scalar: Number,
+        _ result: MappedElements, _ isWrapping: Bool, _ poll: Poll
+    ) throws(MapError) {
+        guard operation != .divide else {
+            throw MapError(.misuse, "only floats are divided: give a view of f32 or f64 as the target")
+        }
+        guard source.type.kind == result.type.kind, (other?.type.kind ?? result.type.kind) == result.type.kind
+        else {
+            throw MapError(.misuse, "views of integers are combined with their own type only: copy converts")
+        }
+        let (a, target) = (ElementMemory(source), ElementMemory(result))
+        let b = other.map { ElementMemory($0) }
+        let value: Int128
+        switch scalar {
+        case .integer(let x): value = Int128(x)
+        case .float(let x):
+            guard let integer = Int128(exactly: x), integer.magnitude < 1 << 64 else {
+                throw result.type.misfit(scalar)
+            }
+            value = integer
+        }
+        if !isWrapping {
+            if let b {
+                if let (x, y) = try a.firstMisfit(operation, b, result.type, poll) {
+                    throw result.type.misfit(exactly: operation.exactly(x, y) ?? Int128.max)
+                }
+            } else {
+                // Every operation with a number is monotonic: the extremes say it all.
+                let summary = try source.summary(extremes: true, poll: poll)
+                for extreme in [summary.least, summary.greatest] {
+                    guard case .integer(let bits)? = extreme else { continue }
+                    let x = result.type.exactly(bits)
+                    guard let y = operation.exactly(x, value), result.type.integers.contains(y) else {
+                        throw result.type.misfit(exactly: operation.exactly(x, value) ?? Int128.max)
+                    }
+                }
+            }
+        }
+        try a.combine(operation, b, UInt64(truncatingIfNeeded: value), target, poll)
+    }
+}
+
+extension Operation {
+    /// The result, or nil where 128 bits are not enough.
+    fileprivate func exactly(_ x: Int128, _ y: Int128) -> Int128? {
+        let (result, isOverflow): (Int128, Bool)
+        switch self {
+        case .add: (result, isOverflow) = x.addingReportingOverflow(y)
+        case .subtract: (result, isOverflow) = x.subtractingReportingOverflow(y)
+        case .multiply: (result, isOverflow) = x.multipliedReportingOverflow(by: y)
+        case .minimum: (result, isOverflow) = (min(x, y), false)
+        case .maximum: (result, isOverflow) = (max(x, y), false)
+        case .divide: return nil
+        }
+        return isOverflow ? nil : result
+    }
+}
+
+extension ElementType {
+    /// The integer that 64 bits of an element stand for.
+    fileprivate func exactly(_ bits: Int64) -> Int128 {
+        kind == Int32(MM_U64) ? Int128(UInt64(bitPattern: bits)) : Int128(bits)
+    }
+
+    fileprivate func misfit(exactly value: Int128) -> MapError {
+        Int64(exactly: value).map { misfit(.integer($0)) } ?? misfit(.float(Double(value)))
+    }
+}
+
+extension ElementMemory {
+    /// Calls `body` for blocks of these and other elements at the same indexes.
+    fileprivate func forEachPair(
+        _ other: ElementMemory, _ range: Range<Int>,
+        _ body: (_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int, _ index: Int) -> Bool
+    ) {
+        withUnsafeTemporaryAllocation(byteCount: Self.blockCount &* other.size, alignment: 64) { scratch in
+            guard let start = scratch.baseAddress else { return }
+            forEachBlock(range) { block in
+                if other.isPlain {
+                    return body(block.start, other.place(block.index), block.count, block.index)
+                }
+                other.gather(block.index, block.count, start)
+                return body(block.start, start, block.count, block.index)
+            }
+        }
+    }
+
+    fileprivate func floatDot(_ other: ElementMemory, _ poll: Poll) throws(MapError) -> Double {
+        let active = activeKernels
+        let sums = try pieces(with: other).map(poll: poll) { range in
+            var sum = PairwiseSum()
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 &* Self.blockCount) { doubles in
+                guard let first = doubles.baseAddress else { return }
+                let second = first + Self.blockCount
+                forEachPair(other, range) { a, b, count, _ in
+                    active.convert(code, a, count, first)
+                    active.convert(other.code, b, count, second)
+                    sum.add(active.dot(first, second, count))
+                    return true
+                }
+            }
+            return sum.total
+        }
+        var sum = PairwiseSum()
+        for piece in sums { sum.add(piece) }
+        return sum.total
+    }
+
+    /// The same cuts whichever of two types is the first.
+    private func pieces(with other: ElementMemory) -> Pieces { size <= other.size ? pieces : other.pieces }
+
+    fileprivate func exactDot(
+        _ other: ElementMemory, _ isWrapping: Bool, _ poll: Poll
+    ) throws(MapError) -> Int128 {
+        let active = activeKernels
+        let isNarrow = element == other.element && size < 8
+        let sums = try pieces(with: other).map(poll: poll) { range -> Int128? in
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2) { results -> Int128? in
+                var sum: Int128 = 0
+                var isOverflow = false
+                guard let start = results.baseAddress else { return nil }
+                forEachPair(other, range) { a, b, count, _ in
+                    if isNarrow {
+                        active.dotExact(code, a, b, count, start)
+                        sum &+= Int128(truncatingIfNeeded: start[1]) << 64 | Int128(start[0])
+                        return true
+                    }
+                    for i in 0..<count {
+                        let (product, isTooWide) = exactly(a, i).multipliedReportingOverflow(
+                            by: other.exactly(b, i))
+                        let (next, isTooMuch) = sum.addingReportingOverflow(product)
+                        isOverflow = isOverflow || isTooWide || isTooMuch
+                        sum = next
+                    }
+                    return isWrapping || !isOverflow
+                }
+                return isOverflow && !isWrapping ? nil : sum
+            }
+        }
+        var total: Int128 = 0
+        for sum in sums {
+            guard let sum, case let (next, isOverflow) = total.addingReportingOverflow(sum),
+                isWrapping || !isOverflow
+            else {
+                throw MapError(.misuse, "the sum of the products has more than 128 bits")
+            }
+            total = next
+        }
+        return total
+    }
+
+    /// The integer at an index of a block.
+    @inline(__always)
+    private func exactly(_ block: UnsafeRawPointer, _ i: Int) -> Int128 {
+        let p = block + i &* size
+        switch element {
+        case .u8: return Int128(p.load(as: UInt8.self))
+        case .i8: return Int128(p.load(as: Int8.self))
+        case .u16: return Int128(p.loadUnaligned(as: UInt16.self))
+        case .i16: return Int128(p.loadUnaligned(as: Int16.self))
+        case .u32: return Int128(p.loadUnaligned(as: UInt32.self))
+        case .i32: return Int128(p.loadUnaligned(as: Int32.self))
+        case .u64: return Int128(p.loadUnaligned(as: UInt64.self))
+        default: return Int128(p.loadUnaligned(as: Int64.self))
+        }
+    }
+
+    /// The first pair whose result does not fit a type.
+    fileprivate func firstMisfit(
+        _ operation: Operation, _ other: ElementMemory, _ type: ElementType, _ poll: Poll
+    ) throws(MapError) -> (Int128, Int128)? {
+        if operation == .minimum || operation == .maximum { return nil }
+        let limits = type.integers
+        let place = try pieces.first(poll: poll) { range in
+            var found: Int?
+            forEachPair(other, range) { a, b, count, index in
+                for i in 0..<count {
+                    if let result = operation.exactly(exactly(a, i), other.exactly(b, i)),
+                        result >= limits.lowerBound, result <= limits.upperBound
+                    {
+                        continue
+                    }
+                    found = index &+ i
+                    return false
+                }
+                return true
+            }
+            return found
+        }
+        guard let place else { return nil }
+        var pair: (Int128, Int128)?
+        forEachPair(other, place..<place &+ 1) { a, b, _, _ in
+            pair = (exactly(a, 0), other.exactly(b, 0))
+            return true
+        }
+        return pair
+    }
+
+    /// All of one type. Without `b` the scalar's bits are the other operand.
+    fileprivate func combine(
+        _ operation: Operation, _ b: ElementMemory?, _ scalar: UInt64, _ target: ElementMemory, _ poll: Poll
+    ) throws(MapError) {
+        let combine = activeKernels.combine
+        try target.pieces.forEach(poll: poll) { _, range in
+            withUnsafeTemporaryAllocation(byteCount: 8 &+ Self.blockCount &* size, alignment: 64) { scratch in
+                guard let start = scratch.baseAddress else { return }
+                let operand = start + Self.blockCount &* size
+                operand.storeBytes(of: scalar, as: UInt64.self)
+                func write(
+                    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int, _ index: Int, _ isScalar: Bool
+                ) {
+                    if target.isPlain {
+                        combine(code, operation.rawValue, target.place(index), a, b, count, isScalar)
+                    } else {
+                        combine(code, operation.rawValue, start, a, b, count, isScalar)
+                        target.scatter(index, count, start)
+                    }
+                }
+                if let b {
+                    forEachPair(b, range) { first, second, count, index in
+                        write(first, second, count, index, false)
+                        return true
+                    }
+                } else {
+                    forEachBlock(range) { block in
+                        write(block.start, operand, block.count, block.index, true)
+                        return true
+                    }
+                }
+            }
+            return true
+        }
+    }
+
+    /// Any types into floats.
+    fileprivate func combineAsDoubles(
+        _ operation: Operation, _ b: ElementMemory?, _ scalar: Double, _ target: ElementMemory, _ poll: Poll
+    ) throws(MapError) {
+        let active = activeKernels
+        try target.pieces.forEach(poll: poll) { _, range in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 &* Self.blockCount) { doubles in
+                guard let first = doubles.baseAddress else { return }
+                let second = first + Self.blockCount
+                func write(_ count: Int, _ index: Int, _ isScalar: Bool) {
+                    active.combine(
+                        Element.f64.rawValue, operation.rawValue, first, first, second, count, isScalar)
+                    if target.element == .f32 {
+                        // In place: a float is written where doubles were read before.
+                        let floats = UnsafeMutableRawPointer(first)
+                        for i in 0..<count {
+                            let value = floats.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)
+                            floats.storeBytes(of: Float(value), toByteOffset: i &* 4, as: Float.self)
+                        }
+                    }
+                    target.scatter(index, count, first)
+                }
+                if let b {
+                    forEachPair(b, range) { x, y, count, index in
+                        active.convert(code, x, count, first)
+                        active.convert(b.code, y, count, second)
+                        write(count, index, false)
+                        return true
+                    }
+                } else {
+                    second[0] = scalar
+                    forEachBlock(range) { block in
+                        active.convert(code, block.start, block.count, first)
+                        write(block.count, block.index, true)
+                        return true
+                    }
+                }
+            }
+            return true
+        }
+    }
+}

@@ -1,0 +1,170 @@
+internal import CMemoryMap
+package import Kernels
+
+/// A question to elements, in a value of their own type.
+package enum Condition {
+    case never
+    case always
+    /// The value's bits as memory holds them, in the machine's byte order.
+    case compares(Comparison, UInt64)
+
+    /// The condition that elements of a type compare with a number, as in mathematics: 3 is less than
+    /// 3.5 whatever the type, and no element of `u8` equals 256. A NaN is unequal to everything.
+    package init(_ comparison: Comparison, _ number: Number, _ type: ElementType) {
+        guard let (bits, order) = nearest(number, type) else {
+            self = comparison == .notEqual ? .always : .never
+            return
+        }
+        switch (order, comparison) {
+        case (0, _): self = .compares(comparison, bits)
+        case (_, .equal): self = .never
+        case (_, .notEqual): self = .always
+        // The number is between this value and the next one above it …
+        case (-1, .less), (-1, .lessOrEqual): self = .compares(.lessOrEqual, bits)
+        case (-1, _): self = .compares(.greater, bits)
+        // … or below it.
+        case (_, .less), (_, .lessOrEqual): self = .compares(.less, bits)
+        default: self = .compares(.greaterOrEqual, bits)
+        }
+    }
+}
+
+/// The bits of a value of the type near a number, with nothing of the type strictly between them, and how
+/// it compares with the number: -1, 0, 1. nil for NaN.
+private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, order: Int)? {
+    switch (number, type.isFloat) {
+    case (.integer(let x), true):
+        return type.byteCount == 8 ? nearest(x, Double.self) : nearest(x, Float.self)
+    case (.float(let x), true):
+        if x.isNaN { return nil }
+        if type.byteCount == 8 { return (x.bitPattern, 0) }
+        let narrow = Float(x)
+        return (UInt64(narrow.bitPattern), order(Double(narrow), x))
+    case (.integer(let x), false):
+        // A negative u64 is one of 2^63 and more.
+        return clamped(type.kind == Int32(MM_U64) ? Int128(UInt64(bitPattern: x)) : Int128(x), type)
+    case (.float(let x), false):
+        if x.isNaN { return nil }
+        let floor = x.rounded(.down)
+        let limited = max(-0x1p70, min(0x1p70, floor))
+        let (bits, order) = clamped(Int128(limited), type)
+        return (bits, order == 0 && floor < x ? -1 : order)
+    }
+}
+
+private func order<T: Comparable>(_ a: T, _ b: T) -> Int { a < b ? -1 : a > b ? 1 : 0 }
+
+private func nearest<F: BinaryFloatingPoint>(_ x: Int64, _: F.Type) -> (bits: UInt64, order: Int) {
+    let value = F(x)
+    // Never beyond 2^63, which fits.
+    let order = order(Int128(value), Int128(x))
+    return (F.self == Float.self ? UInt64(Float(value).bitPattern) : Double(value).bitPattern, order)
+}
+
+private func clamped(_ x: Int128, _ type: ElementType) -> (bits: UInt64, order: Int) {
+    let range = type.integers
+    let value = max(range.lowerBound, min(range.upperBound, x))
+    return (UInt64(truncatingIfNeeded: value), order(value, x))
+}
+
+extension ElementType {
+    /// The integers of an integer type.
+    package var integers: ClosedRange<Int128> {
+        let bits = Int128(byteCount &* 8)
+        let isSigned = kind & 1 == 1
+        return isSigned ? -(1 << (bits - 1))...(1 << (bits - 1)) - 1 : 0...(1 << bits) - 1
+    }
+}
+
+extension MappedElements {
+    /// How many elements compare with a number as asked.
+    ///
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
+    package func count(_ comparison: Comparison, _ number: Number, poll: Poll) throws(MapError) -> Int {
+        let part = try readable()
+        let memory = ElementMemory(part)
+        switch Condition(comparison, number, type) {
+        case .never: return 0
+        case .always: return memory.count
+        case .compares(let comparison, var bits):
+            let countWhere = activeKernels.countWhere
+            let counts = try withUnsafeBytes(of: &bits) { (value) throws(MapError) -> [Int] in
+                guard let value = value.baseAddress else { return [] }
+                return try memory.pieces.map(poll: poll) { range in
+                    var count = 0
+                    memory.forEachBlock(range, isWhole: true) { block in
+                        count &+= countWhere(
+                            memory.code, comparison.rawValue, block.start, block.count, value)
+                        return true
+                    }
+                    return count
+                }
+            }
+            try part.checkIntact()
+            return counts.reduce(0, &+)
+        }
+    }
+
+    /// The index of the first element from an index on that compares with a number as asked.
+    ///
+    /// - Throws: As `count`, and `offsetOutOfRange`.
+    package func find(
+        _ comparison: Comparison, _ number: Number, from: Int, poll: Poll
+    ) throws(MapError) -> Int? {
+        let part = try readable(from)
+        let memory = ElementMemory(part)
+        let place: Int?
+        switch Condition(comparison, number, type) {
+        case .never: place = nil
+        case .always: place = memory.count > 0 ? 0 : nil
+        case .compares(let comparison, let bits): place = try memory.find(comparison, bits, poll)
+        }
+        try part.checkIntact()
+        guard let place else { return nil }
+        return from &+ place
+    }
+
+    /// The index of the first of the least or greatest elements; of the first NaN where there is one.
+    ///
+    /// - Returns: nil where there are no elements.
+    /// - Throws: As `count`.
+    package func place(ofGreatest isGreatest: Bool, poll: Poll) throws(MapError) -> Int? {
+        let summary = try summary(extremes: true, poll: poll)
+        let part = try readable()
+        let memory = ElementMemory(part)
+        let place: Int?
+        switch isGreatest ? summary.greatest : summary.least {
+        case nil: return nil
+        case .float(let value)? where value.isNaN: place = try memory.firstNaN(poll)
+        case .float(let value)?:
+            let bits = memory.size == 8 ? value.bitPattern : UInt64(Float(value).bitPattern)
+            place = try memory.find(.equal, bits, poll)
+        case .integer(let value)?: place = try memory.find(.equal, UInt64(bitPattern: value), poll)
+        }
+        try part.checkIntact()
+        return place
+    }
+}
+
+extension ElementMemory {
+    fileprivate func find(_ comparison: Comparison, _ bits: UInt64, _ poll: Poll) throws(MapError) -> Int? {
+        let findWhere = activeKernels.findWhere
+        var bits = bits
+        return try withUnsafeBytes(of: &bits) { (value) throws(MapError) -> Int? in
+            guard let value = value.baseAddress else { return nil }
+            func scan(_ range: Range<Int>) -> Int? {
+                var found: Int?
+                forEachBlock(range, isWhole: true) { block in
+                    let place = findWhere(code, comparison.rawValue, block.start, block.count, value)
+                    if place != Kernels.none { found = block.index &+ place }
+                    return place == Kernels.none
+                }
+                return found
+            }
+            // Before other threads are asked to help: many searches end there.
+            let head = min(count, Self.blockCount)
+            if let place = scan(0..<head) { return place }
+            return try pieces.first(poll: poll, scan)
+        }
+    }
+}

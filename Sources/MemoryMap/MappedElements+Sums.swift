@@ -1,0 +1,206 @@
+internal import CMemoryMap
+internal import Kernels
+
+/// What `stats` tells of elements.
+public struct Summary: Sendable {
+    public enum Sum: Sendable {
+        /// Of integers: exact.
+        case exact(Int128)
+        case float(Double)
+    }
+
+    public var count: Int
+    public var sum: Sum
+    /// nil where there are no elements; NaN where one of them is.
+    public var least: Number?
+    public var greatest: Number?
+
+    /// nil where there are no elements.
+    public var mean: Double? {
+        if count == 0 { return nil }
+        switch sum {
+        case .exact(let sum): return Double(sum) / Double(count)
+        case .float(let sum): return sum / Double(count)
+        }
+    }
+}
+
+extension MappedElements {
+    /// The sum: of integers exactly, of floats pairwise in double precision, so that the result depends
+    /// neither on the number of threads nor on the processor. A NaN makes it NaN.
+    ///
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
+    public func sum() throws(MapError) -> Summary.Sum { try summary(extremes: false) { _ in true }.sum }
+
+    /// Count, sum, least and greatest element in one pass. Of floats with a NaN among them the extremes
+    /// are NaN.
+    ///
+    /// - Throws: As `sum`.
+    public func summary() throws(MapError) -> Summary { try summary(extremes: true) { _ in true } }
+
+    /// As above; without `extremes` they may be missing.
+    package func summary(extremes: Bool, poll: Poll) throws(MapError) -> Summary {
+        let part = try readable()
+        let memory = ElementMemory(part)
+        if memory.count == 0 {
+            return Summary(count: 0, sum: memory.element.isFloat ? .float(0) : .exact(0))
+        }
+        let summary =
+            memory.element.isFloat
+            ? try memory.floatSummary(poll) : try memory.integerSummary(extremes: extremes, poll)
+        try part.checkIntact()
+        return summary
+    }
+
+    /// The mean of the squares of the distances from the mean, of a whole population; with `missing` = 1
+    /// the estimate from a sample. nil where there are not more elements than that.
+    ///
+    /// - Throws: As `sum`.
+    public func variance(missing: Int = 0) throws(MapError) -> Double? {
+        try variance(missing: missing) { _ in true }
+    }
+
+    package func variance(missing: Int, poll: Poll) throws(MapError) -> Double? {
+        let summary = try summary(extremes: false, poll: poll)
+        guard let mean = summary.mean, missing < summary.count else { return nil }
+        let part = try readable()
+        let memory = ElementMemory(part)
+        let deviations = activeKernels.deviations
+        let sums = try memory.pieces.map(poll: poll) { range in
+            var sum = PairwiseSum()
+            var squares = PairwiseSum()
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2) { results in
+                guard let start = results.baseAddress else { return }
+                memory.forEachDoubles(range) { doubles, count, _ in
+                    deviations(doubles, count, mean, start)
+                    sum.add(start[0])
+                    squares.add(start[1])
+                }
+            }
+            return (sum.total, squares.total)
+        }
+        try part.checkIntact()
+        var sum = PairwiseSum()
+        var squares = PairwiseSum()
+        for (piece, pieceSquares) in sums {
+            sum.add(piece)
+            squares.add(pieceSquares)
+        }
+        // The mean was rounded: what it is off is taken out again.
+        let total = squares.total - sum.total * sum.total / Double(memory.count)
+        return max(0, total) / Double(memory.count &- missing)
+    }
+}
+
+extension Summary {
+    fileprivate init(count: Int, sum: Sum) {
+        self.init(count: count, sum: sum, least: nil, greatest: nil)
+    }
+}
+
+extension ElementMemory {
+    fileprivate func integerSummary(extremes: Bool, _ poll: Poll) throws(MapError) -> Summary {
+        let active = activeKernels
+        // Both of a block, while it is in the cache.
+        let parts = try pieces.map(poll: poll) { range in
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 4) { results in
+                var sum: Int128 = 0
+                var least: UInt64?
+                var greatest: UInt64 = 0
+                guard let start = results.baseAddress else { return (sum, least, greatest) }
+                forEachBlock(range, isWhole: !extremes) { block in
+                    active.sum(code, block.start, block.count, start)
+                    sum &+= Int128(truncatingIfNeeded: start[1]) << 64 | Int128(start[0])
+                    if extremes {
+                        active.extremes(code, block.start, block.count, start + 2)
+                        if least.map({ isLess(start[2], $0) }) ?? true { least = start[2] }
+                        if block.index == range.lowerBound || isLess(greatest, start[3]) {
+                            greatest = start[3]
+                        }
+                    }
+                    return true
+                }
+                return (sum, least, greatest)
+            }
+        }
+        var result = Summary(count: count, sum: .exact(0))
+        var total: Int128 = 0
+        var bounds: (UInt64, UInt64)?
+        for (sum, least, greatest) in parts {
+            total &+= sum
+            guard let least else { continue }
+            guard let known = bounds else {
+                bounds = (least, greatest)
+                continue
+            }
+            bounds = (
+                isLess(least, known.0) ? least : known.0, isLess(known.1, greatest) ? greatest : known.1
+            )
+        }
+        result.sum = .exact(total)
+        if let bounds {
+            result.least = .integer(Int64(bitPattern: bounds.0))
+            result.greatest = .integer(Int64(bitPattern: bounds.1))
+        }
+        return result
+    }
+
+    /// Of integers of this type, as 64 bits.
+    private func isLess(_ a: UInt64, _ b: UInt64) -> Bool {
+        element.isSigned ? Int64(bitPattern: a) < Int64(bitPattern: b) : a < b
+    }
+
+    fileprivate func floatSummary(_ poll: Poll) throws(MapError) -> Summary {
+        let active = activeKernels
+        let parts = try pieces.map(poll: poll) { range in
+            var sum = PairwiseSum()
+            var least = Double.infinity
+            var greatest = -Double.infinity
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 3) { results in
+                guard let start = results.baseAddress else { return }
+                func add(_ doubles: UnsafeRawPointer, _ count: Int) {
+                    active.summary(doubles, count, start)
+                    sum.add(start[0])
+                    least = min(least, start[1])
+                    greatest = max(greatest, start[2])
+                }
+                if element == .f64 {
+                    forEachBlock(range) {
+                        add($0.start, $0.count)
+                        return true
+                    }
+                } else {
+                    forEachDoubles(range) { doubles, count, _ in add(doubles, count) }
+                }
+            }
+            return (sum.total, least, greatest)
+        }
+        var sum = PairwiseSum()
+        var least = Double.infinity
+        var greatest = -Double.infinity
+        for (pieceSum, pieceLeast, pieceGreatest) in parts {
+            sum.add(pieceSum)
+            least = min(least, pieceLeast)
+            greatest = max(greatest, pieceGreatest)
+        }
+        let total = sum.total
+        // A NaN shows in the sum; so do infinities of both signs, hence another look.
+        if total.isNaN, try firstNaN(poll) != nil { (least, greatest) = (.nan, .nan) }
+        return Summary(count: count, sum: .float(total), least: .float(least), greatest: .float(greatest))
+    }
+
+    /// The index of the first NaN. Only for floats.
+    func firstNaN(_ poll: Poll) throws(MapError) -> Int? {
+        try pieces.first(poll: poll) { range in
+            var found: Int?
+            forEachDoubles(range) { doubles, count, index in
+                if found != nil { return }
+                for i in 0..<count where doubles[i].isNaN {
+                    found = index &+ i
+                    return
+                }
+            }
+            return found
+        }
+    }
+}

@@ -1,0 +1,113 @@
+internal import CMemoryMap
+internal import CPCRE2
+internal import Glibc
+
+extension PatternSearch {
+    /// The number of matches, which do not overlap.
+    ///
+    /// - Parameters:
+    ///   - start: Where to start, in bytes, `0 ... count`.
+    ///   - poll: Asked every few milliseconds whether to go on.
+    /// - Throws: As `next`.
+    package func count(from start: Int, poll: (Int) -> Bool) throws(MapError) -> Int {
+        let isShared = pattern.pointee.is_within_line && pattern.pointee.is_machine_code
+        let count = isShared ? try countByLines(start, poll) : try count(from: start, before: nil, poll)
+        try origin?.checkIntact()
+        return count
+    }
+
+    private func count(from start: Int, before end: Int?, _ poll: (Int) -> Bool) throws(MapError) -> Int {
+        var count = 0
+        var from = start
+        var skipsEmpty = false
+        var sincePoll = 0
+        while from <= subject.count,
+            try next(from: from, before: end, skipsEmpty: skipsEmpty, poll: poll) == .found
+        {
+            count &+= 1
+            let before = from
+            (from, skipsEmpty) = following(from)
+            // A search that is soon successful polls nothing.
+            sincePoll &+= from &- before &+ 64
+            if sincePoll > 1 << 22 {
+                if !poll(from &- start) { throw MapError(.interrupted) }
+                try origin?.checkIntact()
+                sincePoll = 0
+            }
+        }
+        return count
+    }
+
+    /// What a thread found in its piece.
+    private struct Part {
+        var count = 0
+        /// From where on it gave up, because it takes long and only this thread's caller can be interrupted.
+        var from = 0
+        var end = 0
+    }
+
+    /// No match holds a newline. So the search comes by the start of each line, with nothing to remember
+    /// of what it found before: lines can be searched at the same time.
+    private func countByLines(_ start: Int, _ poll: (Int) -> Bool) throws(MapError) -> Int {
+        let pieces = Pieces(subject.count &- start, grain: 1 << 18)
+        let parts = try pieces.map(poll: poll) { range in
+            let upper = start &+ range.upperBound
+            let first = range.lowerBound == 0 ? start : startOfLine(start &+ range.lowerBound, upper)
+            // A long line is all in the piece where it starts.
+            return first < upper ? countPart(first, startOfLine(upper, subject.count)) : Part()
+        }
+        var count = 0
+        for part in parts {
+            count &+= part.count
+            if part.from < part.end { count &+= try self.count(from: part.from, before: part.end, poll) }
+        }
+        return count
+    }
+
+    /// The start of the first line that starts at an offset above 0 or behind it; `limit` where there is
+    /// none below that.
+    private func startOfLine(_ offset: Int, _ limit: Int) -> Int {
+        guard offset < limit, let bytes = subject.baseAddress else { return limit }
+        let before = bytes + (offset &- 1)
+        guard let found = memchr(before, CInt(UInt8(ascii: "\n")), limit &- offset) else { return limit }
+        return UnsafeRawPointer(found) - bytes &+ 1
+    }
+
+    /// Counts on any thread: with a match context of its own, and not for long.
+    private func countPart(_ start: Int, _ end: Int) -> Part {
+        var part = Part(count: 0, from: start, end: end)
+        let data = pcre2_match_data_create_from_pattern_8(pattern.pointee.code, nil)
+        let context = pcre2_match_context_create_8(nil)
+        defer {
+            pcre2_match_data_free_8(data)
+            pcre2_match_context_free_8(context)
+        }
+        guard start < end, data != nil, context != nil,
+            let bytes = subject.bindMemory(to: UInt8.self).baseAddress,
+            let offsets = pcre2_get_ovector_pointer_8(data)
+        else { return part }
+        pcre2_set_match_limit_8(context, 1000)
+        let began = nanoseconds()
+        var slice = 4096
+        while part.from < end {
+            let last = last(part.from, slice, end)
+            pcre2_set_offset_limit_8(context, last)
+            while part.from <= last {
+                let code = pcre2_jit_match_8(
+                    pattern.pointee.code, bytes, subject.count, part.from, 0, data, context)
+                if code == PCRE2_ERROR_NOMATCH {
+                    part.from = last &+ 1
+                } else if code > 0, offsets[1] > part.from {
+                    part.count &+= 1
+                    part.from = offsets[1]
+                } else {
+                    return part
+                }
+            }
+            let elapsed = nanoseconds() &- began
+            if elapsed > 40_000_000 { return part }
+            slice = elapsed < 4_000_000 ? slice &* 4 : max(slice / 4, 64)
+        }
+        return part
+    }
+}

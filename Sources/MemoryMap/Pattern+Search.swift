@@ -1,0 +1,200 @@
+internal import CMemoryMap
+internal import CPCRE2
+internal import Glibc
+
+/// What became of a search.
+package enum PatternResult: Sendable {
+    case none
+    case found
+    /// The pattern came to its mark; see `PatternOptions.stopsAtMark`.
+    case marked
+}
+
+/// Searches for a pattern in bytes: those of a mapping, in place, or any others.
+///
+/// A search is done in parts that take some milliseconds each, and between them it is asked whether it
+/// is to go on. A part is a range of offsets where a match may start; the whole subject is looked at
+/// from there. So the parts cannot be seen in the results.
+package struct PatternSearch {
+    package let pattern: PatternPointer
+    package let subject: UnsafeRawBufferPointer
+    /// Where the subject is a mapping's, its handle.
+    package let origin: MappedBytes?
+
+    package init(_ pattern: PatternPointer, _ subject: UnsafeRawBufferPointer, _ origin: MappedBytes?) {
+        self.pattern = pattern
+        self.subject = subject
+        self.origin = origin
+    }
+
+    /// Searches for the first match.
+    ///
+    /// - Parameters:
+    ///   - start: Where to start, in bytes, `0 ... count`.
+    ///   - end: The first offset where a match may not start; nil means that one may even start where
+    ///     the subject ends. Only for patterns that are divisible.
+    ///   - skipsEmpty: An empty match at `start` does not count.
+    ///   - poll: Asked every few milliseconds whether to go on.
+    /// - Throws: `interrupted`, `lost`, and `misuse` where the match takes too much time or memory.
+    package func next(
+        from start: Int, before end: Int? = nil, skipsEmpty: Bool = false, poll: (Int) -> Bool
+    ) throws(MapError) -> PatternResult {
+        let bytes = subject.bindMemory(to: UInt8.self).baseAddress ?? noBytes
+        let end = end ?? subject.count &+ 1
+        if start >= end { return .none }
+        var effort = Effort(pattern)
+        defer { effort.finish() }
+        var from = start
+        var options = skipsEmpty ? PCRE2_NOTEMPTY_ATSTART : 0
+        while true {
+            let last = last(from, effort.slice, end)
+            pcre2_set_offset_limit_8(pattern.pointee.context, pattern.pointee.is_divisible ? last : -1)
+            pcre2_set_match_limit_8(pattern.pointee.context, effort.patience)
+            let code = mm_match(pattern, bytes, subject.count, from, options)
+            if code > 0 { return try found() }
+            if code == PCRE2_ERROR_CALLOUT { return .marked }
+            if code == PCRE2_ERROR_NOMATCH {
+                if last >= end &- 1 { return try none() }
+                (from, options) = (last &+ 1, 0)
+            } else if code != MM_MATCH_LEFT {
+                try effort.increase(after: code)
+            }
+            if !poll(from &- start) { throw MapError(.interrupted) }
+            try origin?.checkIntact()
+            effort.adapt()
+        }
+    }
+
+    /// The last offset of a part.
+    func last(_ from: Int, _ slice: Int, _ end: Int) -> Int {
+        guard pattern.pointee.is_divisible, slice < end &- from else { return end &- 1 }
+        var last = from &+ slice &- 1
+        // The next part must not begin inside a character.
+        while pattern.pointee.is_utf, last < subject.count &- 1, subject[last &+ 1] & 0xc0 == 0x80 {
+            last &+= 1
+        }
+        return min(last, end &- 1)
+    }
+
+    private func found() throws(MapError) -> PatternResult {
+        try origin?.checkIntact()
+        let range = self.range
+        if range.start > range.end || range.end > subject.count {
+            throw MapError(.misuse, "\\K put the start of the match behind its end")
+        }
+        return .found
+    }
+
+    private func none() throws(MapError) -> PatternResult {
+        try origin?.checkIntact()
+        return .none
+    }
+
+    /// Where the last match is, in bytes.
+    package var range: (start: Int, end: Int) { capture(0) ?? (0, 0) }
+
+    /// Where a group of the last match is, in bytes, or nil where it has no part in the match. Group 0
+    /// is the whole match.
+    package func capture(_ group: Int) -> (start: Int, end: Int)? {
+        guard group <= Int(pattern.pointee.captures),
+            let offsets = pcre2_get_ovector_pointer_8(pattern.pointee.data)
+        else { return nil }
+        let start = offsets[2 &* group]
+        let end = offsets[2 &* group &+ 1]
+        return start >= 0 && start <= end && end <= subject.count ? (start, end) : nil
+    }
+
+    /// Where the search for the match behind the last one starts, which began at `from`; and whether an
+    /// empty match there would be found twice.
+    package func following(_ from: Int) -> (start: Int, skipsEmpty: Bool) {
+        let range = self.range
+        if range.end > from || range.start == range.end {
+            return (max(range.end, from), range.start == range.end)
+        }
+        // A pattern can put the start of a match before the search with \K: go on all the same.
+        return (from &+ 1, false)
+    }
+}
+
+private nonisolated(unsafe) let noBytes = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
+
+/// How much of a search is done at a time: little at first, so that a short one costs little and a hard
+/// one is noticed soon.
+private struct Effort {
+    private let pattern: PatternPointer
+    /// Offsets where a match may start.
+    private(set) var slice = 512
+    /// Steps for each of them.
+    private(set) var patience = firstPatience
+    private static let firstPatience: UInt32 = 10_000
+    private var stack: OpaquePointer?
+    private var isLong = false
+    private var lap = 0
+
+    init(_ pattern: PatternPointer) {
+        self.pattern = pattern
+        if pattern.pointee.is_deep { deepen() }
+    }
+
+    /// A part should take some milliseconds. Whatever goes on for longer than one can be interrupted.
+    mutating func adapt() {
+        let before = lap
+        lap = nanoseconds()
+        if before != 0 && lap &- before > 8_000_000 {
+            slice = max(slice / 8, 1)
+        } else if before == 0 || lap &- before < 2_000_000 {
+            slice = min(slice &* 4, 1 << 24)
+        }
+        if isLong || patience == Effort.firstPatience && slice < 1 << 16 { return }
+        isLong = true
+        mm_escape_begin()
+    }
+
+    /// Makes ready for another try after one that came to a limit.
+    mutating func increase(after code: CInt) throws(MapError) {
+        // The interpreter cannot be left in the middle: there the limit stays where PCRE2 has it.
+        let most = pattern.pointee.is_machine_code ? UInt32.max : 10_000_000
+        if code == PCRE2_ERROR_MATCHLIMIT {
+            guard patience < most else {
+                throw MapError(.misuse, "the match takes too many steps (more than %1)", Int(most))
+            }
+            patience = most
+        } else if code == PCRE2_ERROR_JIT_STACKLIMIT, stack == nil {
+            pattern.pointee.is_deep = true
+            deepen()
+            if stack == nil { throw tooDeep }
+        } else if code == PCRE2_ERROR_JIT_STACKLIMIT || code == PCRE2_ERROR_HEAPLIMIT
+            || code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_RECURSIONLIMIT
+        {
+            throw tooDeep
+        } else {
+            throw MapError(.misuse, "the match failed (PCRE2 error %1)", Int(code))
+        }
+    }
+
+    private var tooDeep: MapError {
+        MapError(
+            .misuse, "the match takes too much memory to turn back (more than %1 MiB)", patternMemory >> 20)
+    }
+
+    /// The usual stack is 32 KiB of the thread's own. This one is an address range; only what is used of
+    /// it becomes memory.
+    private mutating func deepen() {
+        stack = pcre2_jit_stack_create_8(32 << 10, patternMemory, nil)
+        pcre2_jit_stack_assign_8(pattern.pointee.context, nil, UnsafeMutableRawPointer(stack))
+    }
+
+    mutating func finish() {
+        if isLong { mm_escape_end() }
+        guard stack != nil else { return }
+        pcre2_jit_stack_assign_8(pattern.pointee.context, nil, nil)
+        pcre2_jit_stack_free_8(stack)
+    }
+}
+
+/// Of a clock that never goes back.
+func nanoseconds() -> Int {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec &* 1_000_000_000 &+ now.tv_nsec
+}
