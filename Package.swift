@@ -70,7 +70,7 @@ let package = Package(
             name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"],
             cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
-            name: "mmaplua", dependencies: ["CLua", "CHost", "LuaMap"],
+            name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
@@ -83,7 +83,7 @@ let package = Package(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],
             swiftSettings: strict, linkerSettings: lua),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["mmaplua"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["CMemoryMap", "mmaplua"], swiftSettings: strict),
     ],
     cLanguageStandard: .gnu11
 )

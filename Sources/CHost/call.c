@@ -8,9 +8,11 @@
 #include <signal.h>
 #include <stdio.h>
 
-const char *host_program = NULL;
+#include "limits.h"
 
-static lua_State *interruptible = NULL;
+const char *host_program = NULL;
+const char *host_chunk_mode = NULL;
+lua_State *volatile host_running = NULL;
 
 static void handle_interrupt(void (*handler)(int)) {
     struct sigaction action = {.sa_handler = handler};
@@ -19,12 +21,18 @@ static void handle_interrupt(void (*handler)(int)) {
     sigaction(SIGINT, &action, NULL);
 }
 
+// [-0, +0, v] uses 2 slots.
+void host_raise_interrupt(lua_State *L) {
+    lua_sethook(L, NULL, 0, 0);
+    lm_interrupt = limits_time_is_up();
+    limits_rearm(L);
+    luaL_error(L, "interrupted!");
+}
+
 // [-0, +0, v] uses 2 slots; the hook that turns a Ctrl-C into an error.
 static void raise_interrupt(lua_State *L, lua_Debug *where) {
     (void)where;
-    lua_sethook(L, NULL, 0, 0);
-    lm_interrupt = 0;
-    luaL_error(L, "interrupted!");
+    host_raise_interrupt(L);
 }
 
 /* Setting a hook is the one thing Lua allows from a signal handler. Code inside a C function does not reach
@@ -33,12 +41,14 @@ static void raise_interrupt(lua_State *L, lua_Debug *where) {
 static void interrupt(int signal_number) {
     handle_interrupt(SIG_DFL);
     lm_interrupt = 1;
-    lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    if (host_running != NULL)
+        lua_sethook(host_running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
     mm_escape(signal_number); /* last: it may not return */
 }
 
 // [-0, +1, m] uses 4 slots; the message handler: any error object becomes a text for a person.
 static int describe_error(lua_State *L) {
+    limits_note_error(L, 1);
     const char *message = lua_tostring(L, 1);
     if (message == NULL) {
         if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
@@ -48,9 +58,9 @@ static int describe_error(lua_State *L) {
     return 1;
 }
 
-void host_message(const char *text) {
+void host_message(const char *text, const char *hint) {
     if (host_program != NULL) fprintf(stderr, "%s: ", host_program);
-    fprintf(stderr, "%s\n", text);
+    fprintf(stderr, "%s%s\n", text, hint);
     fflush(stderr);
 }
 
@@ -59,7 +69,8 @@ void host_message(const char *text) {
 int host_report(lua_State *L, int status) {
     if (status == LUA_OK) return status;
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    host_message(text != NULL ? text : "(error message not a string)");
+    if (status == LUA_ERRMEM) limits_note_lack_of_memory();
+    host_message(text != NULL ? text : "(error message not a string)", limits_hint(status));
     lua_pop(L, 1);
     return status;
 }
@@ -74,7 +85,8 @@ void host_ignore_interrupts_at_rest(bool ignore) {
 
 // [-0, +0, –] uses no slots; never raises.
 void host_interrupts_begin(lua_State *L) {
-    interruptible = L;
+    host_running = L;
+    limits_rearm(L);
     handle_interrupt(interrupt);
 }
 
@@ -82,7 +94,7 @@ void host_interrupts_begin(lua_State *L) {
 // not hit the next.
 void host_interrupts_end(lua_State *L) {
     handle_interrupt(at_rest);
-    lm_interrupt = 0;
+    lm_interrupt = limits_time_is_up();
     if (lua_gethook(L) == raise_interrupt) lua_sethook(L, NULL, 0, 0);
 }
 

@@ -6,12 +6,22 @@
 /* The program's name in front of its messages; NULL in a session, where a person knows who speaks. */
 extern const char *host_program;
 
+/* What runs: the state, or under a limit of time the coroutine. Signal handlers read it. */
+extern lua_State *volatile host_running;
+
+/* The mode of every chunk that is loaded: NULL, or "t" where bytecode would be a way out. */
+extern const char *host_chunk_mode;
+
+void host_message(const char *text, const char *hint);
+
 /* From now on; exit() says how many page faults there were, whoever calls it. */
 void host_count_faults(void);
 
-void host_message(const char *text);
 int host_report(lua_State *L, int status);
 int host_call(lua_State *L, int arguments, int results);
+
+/* Raises "interrupted!". */
+void host_raise_interrupt(lua_State *L);
 
 /* Between these two, Ctrl-C is an error of the code that L runs. */
 void host_interrupts_begin(lua_State *L);

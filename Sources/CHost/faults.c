@@ -18,7 +18,7 @@ static void say_faults(void) {
              now.seconds - before.seconds, minor, plural(minor), major, plural(major),
              (double)(now.blocks_read - before.blocks_read) / 2048, (double)now.peak / (1 << 20));
     fflush(stdout);
-    host_message(text);
+    host_message(text, "");
 }
 
 void host_count_faults(void) {

@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "CLuaMap.h"
 #include "call.h"
+#include "limits.h"
+#include "sandbox.h"
 
 static void show_version(void) {
     puts(LUA_COPYRIGHT);
@@ -36,19 +39,24 @@ static int run_chunk(lua_State *L, int status) {
 
 // [-0, +0, m] uses 2 slots.
 static int run_text(lua_State *L, const char *text, const char *name) {
-    return run_chunk(L, luaL_loadbuffer(L, text, strlen(text), name));
+    return run_chunk(L, luaL_loadbufferx(L, text, strlen(text), name, host_chunk_mode));
 }
 
-// [-0, +0, e] uses 3 slots. LUA_INIT_5_4 comes before LUA_INIT.
+/* LUA_INIT_5_4 comes before LUA_INIT. */
+static const char *find_init(const char **name) {
+    *name = "=LUA_INIT" LUA_VERSUFFIX;
+    const char *text = getenv(*name + 1);
+    if (text != NULL) return text;
+    *name = "=LUA_INIT";
+    return getenv(*name + 1);
+}
+
+// [-0, +0, e] uses 3 slots.
 static int run_environment(lua_State *L) {
-    const char *name = "=LUA_INIT" LUA_VERSUFFIX;
-    const char *text = getenv(name + 1);
-    if (text == NULL) {
-        name = "=LUA_INIT";
-        text = getenv(name + 1);
-    }
+    const char *name;
+    const char *text = find_init(&name);
     if (text == NULL) return LUA_OK;
-    if (text[0] == '@') return run_chunk(L, luaL_loadfile(L, text + 1));
+    if (text[0] == '@') return run_chunk(L, luaL_loadfilex(L, text + 1, host_chunk_mode));
     return run_text(L, text, name);
 }
 
@@ -96,11 +104,17 @@ static int push_arguments(lua_State *L) {
     return count;
 }
 
-// [-0, +0, e] uses 2 slots and one for each argument. "-" is standard input, unless it follows "--".
-static int run_script(lua_State *L, const host_plan *plan) {
+/* NULL for standard input: that is what "-" means, unless it follows "--". */
+static const char *script_name(const host_plan *plan) {
     const char *name = plan->argv[plan->script];
-    if (strcmp(name, "-") == 0 && strcmp(plan->argv[plan->script - 1], "--") != 0) name = NULL;
-    int status = luaL_loadfile(L, name);
+    bool is_input = strcmp(name, "-") == 0 && strcmp(plan->argv[plan->script - 1], "--") != 0;
+    return is_input ? NULL : name;
+}
+
+// [-0, +0, e] uses 2 slots and one for each argument.
+static int run_script(lua_State *L, const host_plan *plan) {
+    const char *name = script_name(plan);
+    int status = luaL_loadfilex(L, name, host_chunk_mode);
     if (status == LUA_OK) {
         int arguments = push_arguments(L);
         status = host_call(L, arguments, LUA_MULTRET);
@@ -119,12 +133,24 @@ static void open_libraries(lua_State *L, bool ignore_environment) {
     lua_pop(L, 1);
 }
 
+/* What the kernel has to let the host itself read: the files that the person named. */
+static void confine(const host_plan *plan) {
+    const char *files[2];
+    size_t count = 0;
+    const char *unused;
+    const char *init = plan->ignore_environment ? NULL : find_init(&unused);
+    if (init != NULL && init[0] == '@') files[count++] = init + 1;
+    if (plan->script < plan->argc && script_name(plan) != NULL) files[count++] = script_name(plan);
+    tzset(); /* os.date would read the time zone later */
+    lm_sandbox_confine(files, count);
+}
+
 // [-0, +0, e] uses 2 slots.
 static void run_ending(lua_State *L, const host_plan *plan) {
     if (plan->ending == HOST_THEN_LEAVE) return;
     if (plan->ending == HOST_THEN_STDIN_OR_PROMPT) {
         if (!isatty(STDIN_FILENO)) {
-            run_chunk(L, luaL_loadfile(L, NULL));
+            run_chunk(L, luaL_loadfilex(L, NULL, host_chunk_mode));
             return;
         }
         show_version();
@@ -137,7 +163,10 @@ static int run_plan(lua_State *L) {
     const host_plan *plan = lua_touserdata(L, 1);
     luaL_checkversion(L);
     if (plan->show_version) show_version();
+    limits_open(L);
     open_libraries(L, plan->ignore_environment);
+    if (plan->bounds.time > 0) limits_open_coroutines(L);
+    if (plan->bounds.is_sandbox) sandbox_open(L, &plan->bounds);
     create_arg(L, plan);
     lua_gc(L, LUA_GCGEN, 0, 0); /* what lua(1) runs its scripts in */
     if (!plan->ignore_environment && run_environment(L) != LUA_OK) return 0;
@@ -154,14 +183,20 @@ int host_main(const host_plan *plan) {
     if (plan->counts_faults) host_count_faults();
     lua_State *L = luaL_newstate();
     if (L == NULL) {
-        host_message("cannot create state: not enough memory");
+        host_message("cannot create state: not enough memory", "");
         return EXIT_FAILURE;
     }
+    if (plan->bounds.is_sandbox) {
+        host_chunk_mode = "t";
+        /* A program that is run could do nothing behind the second wall: it is not confined at all. */
+        if (!plan->bounds.allows_programs) confine(plan);
+    }
+    limits_begin(L, &plan->bounds);
     lua_pushcfunction(L, run_plan);
     lua_pushlightuserdata(L, (void *)plan);
     int status = lua_pcall(L, 1, 1, 0);
     bool succeeded = status == LUA_OK && lua_toboolean(L, -1);
     host_report(L, status);
     lua_close(L);
-    return succeeded ? EXIT_SUCCESS : EXIT_FAILURE;
+    return limits_exit_status(succeeded ? EXIT_SUCCESS : EXIT_FAILURE);
 }

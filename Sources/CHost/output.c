@@ -9,10 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "limits.h"
+
 static void check_output(int status, void *name) {
     int failed = ferror(stdout);
     errno = 0;
     if (fflush(stdout) != 0) failed = 1;
+    if (limits_time_is_up() && status != HOST_TIME_IS_UP) { /* whatever the script gave to os.exit */
+        limits_say_goodbye();
+        fflush(NULL);
+        _exit(HOST_TIME_IS_UP);
+    }
     if (!failed) return;
     int reason = errno;
     fprintf(stderr, "%s: cannot write standard output%s%s\n", (const char *)name, reason ? ": " : "",

@@ -41,7 +41,7 @@ static void remember(const session *s, const char *entry) {
 // [-0, +(loads ? 1 : 0), m] uses 3 slots. The line at index 1, taken as an expression.
 static bool load_expression(lua_State *L) {
     const char *chunk = lua_pushfstring(L, "return %s;", lua_tostring(L, 1));
-    int status = luaL_loadbuffer(L, chunk, strlen(chunk), "=stdin");
+    int status = luaL_loadbufferx(L, chunk, strlen(chunk), "=stdin", host_chunk_mode);
     if (status == LUA_OK) {
         lua_remove(L, -2);
         return true;
@@ -65,7 +65,7 @@ static int load_statement(lua_State *L, const session *s, host_input *input) {
     for (;;) {
         size_t length;
         const char *text = lua_tolstring(L, 1, &length);
-        int status = luaL_loadbuffer(L, text, length, "=stdin");
+        int status = luaL_loadbufferx(L, text, length, "=stdin", host_chunk_mode);
         if (!is_incomplete(L, status) || (*input = push_line(L, s, false)) != HOST_LINE) {
             if (*input != HOST_INTERRUPTED) remember(s, text);
             return status;
@@ -98,7 +98,7 @@ static void print_results(lua_State *L) {
     int count = lua_gettop(L);
     if (count == 0) return;
     if (!lua_checkstack(L, LUA_MINSTACK)) {
-        host_message("too many results to print");
+        host_message("too many results to print", "");
         return;
     }
     lua_getglobal(L, "print");
@@ -107,7 +107,7 @@ static void print_results(lua_State *L) {
     int status = lua_pcall(L, count, 0, 0);
     host_interrupts_end(L);
     if (status != LUA_OK)
-        host_message(lua_pushfstring(L, "error calling 'print' (%s)", lua_tostring(L, -1)));
+        host_message(lua_pushfstring(L, "error calling 'print' (%s)", lua_tostring(L, -1)), "");
 }
 
 // [-all, +0, e] uses LUA_MINSTACK slots.
@@ -117,7 +117,8 @@ void host_repl(lua_State *L, const host_plan *plan) {
     int status = LUA_OK;
     host_program = NULL;
     host_set_completion(&plan->editor);
-    s.editing = host_has_terminal() && plan->editor.open(L);
+    /* The editor's library and its history are files like others. */
+    s.editing = host_has_terminal() && !plan->bounds.is_sandbox && plan->editor.open(L);
     if (s.editing) {
         puts(plan->welcome);
         fflush(stdout);

@@ -23,8 +23,14 @@ void lm_set_metatable(lua_State *L, const char *name) {
   lua_setmetatable(L, -2);
 }
 
+void *lm_new_userdata(lua_State *L, size_t size, int values) {
+  void *block = lua_newuserdatauv(L, size, values);
+  if (mm_unlikely(lua_touserdata(L, -1) != block)) luaL_error(L, "a finalizer was at the stack");
+  return block;
+}
+
 lm_buffer *lm_new_buffer(lua_State *L) {
-  lm_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
+  lm_buffer *buffer = lm_new_userdata(L, sizeof *buffer, 1);
   memset(buffer, 0, sizeof *buffer);
   buffer->region.slot = mm_closed_slot();
   buffer->self = buffer;
@@ -200,8 +206,8 @@ void lm_open_buffer(lua_State *L) {
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers, lm_regex_methods,
-                                                 lm_hash_methods, lm_records_makers, lm_instrument_methods,
-                                                 lm_picture_methods};
+                                                 lm_hash_methods, lm_records_makers, lm_text_methods,
+                                                 lm_instrument_methods, lm_picture_methods};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

@@ -12,7 +12,16 @@
 
 volatile sig_atomic_t lm_interrupt;
 
-const char *lm_push_text(lua_State *L, const lm_call *call) {
+/* [-0, +0, v] The host's handler has set a hook to interrupt Lua code too: one error is enough. */
+static void raise_interrupt(lua_State *L) {
+  lm_interrupt = 0;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
+}
+
+void (*lm_raise_interrupt)(lua_State *L) = raise_interrupt;
+
+const char *lm_push_text(lua_State *L, const lm_call *call, const char *path) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   if (call->element) {
@@ -37,6 +46,9 @@ const char *lm_push_text(lua_State *L, const lm_call *call) {
       char digits[40];
       double value = mm_double_of_bits((uint64_t)call->values[0]);
       luaL_addlstring(&b, digits, (size_t)lua_number2str(digits, sizeof digits, value));
+      p++;
+    } else if (*p == '%' && p[1] == '0') {
+      luaL_addstring(&b, path ? path : "PATH");
       p++;
     } else {
       luaL_addchar(&b, *p);
@@ -70,7 +82,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
   if (lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
   const char *code = lost ? (call->error == SIGBUS ? "SIGBUS" : "SIGSEGV") : code_name(call->error);
   const char *reason = lost ? strsignal(call->error) : strerror(call->error);
-  const char *hint = lm_push_text(L, call);
+  const char *hint = lm_push_text(L, call, lua_isstring(L, path) ? lua_tostring(L, path) : NULL);
   if (lost && call->error == SIGBUS && lua_isstring(L, path)) {
     struct stat now;
     if (stat(lua_tostring(L, path), &now) == 0)
@@ -128,17 +140,29 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
   }
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
-    case LM_ARGUMENT: return luaL_argerror(L, call->argument, lm_push_text(L, call));
+    case LM_ARGUMENT: return luaL_argerror(L, call->argument, lm_push_text(L, call, NULL));
     case LM_INTERRUPTED:
-      /* The handler has set a hook to interrupt Lua code too: one error is enough. */
-      lm_interrupt = 0;
-      lua_sethook(L, NULL, 0, 0);
+      lm_raise_interrupt(L);
       return luaL_error(L, "interrupted!");
     case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);
-    default: return luaL_error(L, "%s", lm_push_text(L, call));
+    default: return luaL_error(L, "%s", lm_push_text(L, call, NULL));
   }
+}
+
+int lm_error_number(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) return 0;
+  luaL_getmetatable(L, LM_ERROR);
+  bool is_ours = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  if (!is_ours) return 0;
+  lua_pushliteral(L, "errno");
+  lua_rawget(L, index);
+  int number = (int)lua_tointegerx(L, -1, NULL);
+  lua_pop(L, 1);
+  return number;
 }
 
 bool lm_worth_collecting(const lm_call *call, int code) {

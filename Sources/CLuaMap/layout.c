@@ -16,7 +16,7 @@ lm_layout *lm_check_layout(lua_State *L, int argument) {
 /* [-0, +1, m] */
 static void push_layout(lua_State *L) {
   static uint64_t last;
-  lm_layout *layout = lua_newuserdatauv(L, sizeof *layout, LM_INNER);
+  lm_layout *layout = lm_new_userdata(L, sizeof *layout, LM_INNER);
   memset(layout, 0, sizeof *layout);
   layout->self = layout;
   layout->kind = &lm_layout_kind;
@@ -109,7 +109,7 @@ static void read_field(lua_State *L, mm_ruler *ruler, int32_t *depth, lua_Intege
   mm_field field;
   int code = lm_layout_place(&call, ruler, inner ? NULL : lua_tostring(L, -1), lua_rawlen(L, -1), inner, count, offset,
                              &field);
-  if (code < 0) complain(L, NAME, lm_push_text(L, &call));
+  if (code < 0) complain(L, NAME, lm_push_text(L, &call, NULL));
   if (inner) {
     if (inner->depth >= DEEPEST) complain(L, NAME, "layouts are nested too deeply");
     if (inner->depth >= *depth) *depth = inner->depth + 1;
@@ -152,7 +152,7 @@ static int f_struct(lua_State *L) {
   lm_call call;
   lm_layout *layout = lm_check_layout(L, LAYOUT);
   int code = lm_layout_finish(&call, &ruler, size, layout);
-  if (code < 0) complain(L, 0, lm_push_text(L, &call));
+  if (code < 0) complain(L, 0, lm_push_text(L, &call, NULL));
   layout->depth = depth;
   return 1;
 }

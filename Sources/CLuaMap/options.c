@@ -20,6 +20,19 @@ static int64_t check_advice(lua_State *L, int argument, int index) {
   return number;
 }
 
+void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator) {
+  size_t length;
+  const char *bytes = lm_string_at(L, index, &length);
+  if (!bytes)
+    luaL_argerror(L, argument, lua_pushfstring(L, "%s: string expected, got %s", what, luaL_typename(L, index)));
+  if (length < 1 || length > MM_LONGEST_SEPARATOR)
+    luaL_argerror(L, argument, lua_pushfstring(L, "%s: %I bytes are out of range (1 to %d)", what,
+                                               (LUAI_UACINT)length, (int)MM_LONGEST_SEPARATOR));
+  memset(separator, 0, sizeof *separator);
+  memcpy(separator->bytes, bytes, length);
+  separator->count = (uint32_t)length;
+}
+
 /* [-0, +0, e] Stores the value on top as the option says. */
 static void store(lua_State *L, int argument, const lm_option *option, char *target) {
   switch (option->type) {
@@ -41,6 +54,11 @@ static void store(lua_State *L, int argument, const lm_option *option, char *tar
       break;
     case LM_CALLERS: return;
     case LM_ADVICE: *(int64_t *)(target + option->place) = check_advice(L, argument, -1); break;
+    case LM_SEPARATOR:
+      lm_check_separator(L, argument, -2, lua_pushfstring(L, "option '%s'", option->name),
+                         (mm_separator *)(target + option->place));
+      lua_pop(L, 1);
+      break;
   }
   if (option->given) *(bool *)(target + option->given) = true;
 }

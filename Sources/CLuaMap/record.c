@@ -7,7 +7,7 @@
 const char lm_record_kind;
 
 lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, int part) {
-  lm_record *record = lua_newuserdatauv(L, sizeof *record, 1);
+  lm_record *record = lm_new_userdata(L, sizeof *record, 1);
   memset(record, 0, sizeof *record);
   record->region.slot = mm_closed_slot();
   record->self = record;
@@ -22,7 +22,7 @@ lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, i
 int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
   if (code == LM_NO_FIELD) return luaL_error(L, "there is no field '%s' in this record", lua_tostring(L, name));
   if (code == LM_FAILED && call->kind == LM_MISUSE && lua_type(L, name) == LUA_TSTRING)
-    return luaL_error(L, "field '%s': %s", lua_tostring(L, name), lm_push_text(L, call));
+    return luaL_error(L, "field '%s': %s", lua_tostring(L, name), lm_push_text(L, call, NULL));
   return lm_finish(L, call, code);
 }
 
@@ -33,7 +33,7 @@ const lm_layout *lm_push_inner(lua_State *L, int inner, int name) {
     lm_rawget(L, inner);
     layout = lm_layout_at(L, -1);
   }
-  if (!layout) luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
+  if (!layout || layout->size == 0) luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
   return layout;
 }
 
@@ -94,6 +94,8 @@ static void push_list(lua_State *L, int inner, int name, mm_region record, size_
     size = lm_push_inner(L, inner, name)->size;
     layout = lua_gettop(L);
   }
+  /* Only a layout that was tampered with asks for more than there is; the table would be huge. */
+  if (count > record.length / size) luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     int code = 0;

@@ -9,7 +9,7 @@ const char lm_records_kind;
 static LM_TRAMPOLINE(rs_len, lm_records_len)
 
 lm_records *lm_new_records(lua_State *L, int keeper, int layout) {
-  lm_records *records = lua_newuserdatauv(L, sizeof *records, 3);
+  lm_records *records = lm_new_userdata(L, sizeof *records, 3);
   memset(records, 0, sizeof *records);
   records->records.region.slot = mm_closed_slot();
   records->records.stride = records->records.size = 1;

@@ -44,7 +44,11 @@ extern _Thread_local lua_State *lm_running;
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
 /* [-0, +1, m] A body's text with its values put in. */
-const char *lm_push_text(lua_State *L, const lm_call *call);
+const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
+/* [-0, +1, e] lua_newuserdatauv, but for a finalizer: one that runs at once can take the new userdata from the
+   stack (debug.setlocal), and a collection can free it. */
+void *lm_new_userdata(lua_State *L, size_t size, int values);
+
 /* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
    lua_setmetatable takes what is no table for one. */
 void lm_set_metatable(lua_State *L, const char *name);
@@ -88,11 +92,15 @@ void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, 
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
-  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_CALLERS } type; /* LM_CALLERS: whoever reads the options sees to it */
+  /* LM_CALLERS: whoever reads the options sees to it. */
+  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_SEPARATOR, LM_CALLERS } type;
   size_t place; /* of the value in the structure */
   size_t given; /* of the flag "was given"; 0 for none: no structure begins with one */
 } lm_option;
 void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target);
+
+/* [-0, +0, e] The separator at an index; `what` names it in errors: "separator", "option 'sep'". */
+void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator);
 
 /* [-0, +0, –] Whether running out of something is worth a collection and another try. */
 bool lm_worth_collecting(const lm_call *call, int code);
@@ -108,7 +116,8 @@ void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
-    lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_instrument_methods[], lm_picture_methods[];
+    lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[],
+    lm_picture_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */

@@ -9,7 +9,7 @@ static LM_TRAMPOLINE(v_len, lm_view_len)
 static LM_TRAMPOLINE(v_close, lm_view_close)
 
 lm_view *lm_new_view(lua_State *L) {
-  lm_view *view = lua_newuserdatauv(L, sizeof *view, 1);
+  lm_view *view = lm_new_userdata(L, sizeof *view, 1);
   memset(view, 0, sizeof *view);
   view->elements.region.slot = mm_closed_slot();
   view->elements.stride = 1;

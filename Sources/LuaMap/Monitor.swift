@@ -11,7 +11,8 @@ struct Monitor {
     private let state: LuaState
     private let hooks: CInt
     private let total: Int
-    private var bar: ProgressBar?
+    /// Wiped away with the monitor.
+    private let bar: ProgressBar?
 
     /// - Parameter total: All there is to do, in the unit that `goesOn` is told; 0 where nobody knows.
     init(_ state: LuaState, total: Int = 0) {
@@ -19,26 +20,18 @@ struct Monitor {
         // A stock interpreter knows nothing of lm_interrupt: its handler sets a hook.
         self.hooks = lua_gethookmask(state)
         self.total = total
-        if total > 0 && ProgressBar.isWanted { bar = ProgressBar() }
+        self.bar = total > 0 && ProgressBar.isWanted ? ProgressBar() : nil
     }
 
     /// Whether the work is to go on. To be asked on the thread that runs Lua.
-    mutating func goesOn(_ done: Int) -> Bool {
-        if bar != nil { bar?.show(done, of: total) }
-        let goesOn = !lm_is_interrupted() && lua_gethookmask(state) == hooks
-        if !goesOn { finish() }
-        return goesOn
-    }
-
-    /// To be called when the work is over: wipes the bar away.
-    mutating func finish() {
-        bar?.wipe()
-        bar = nil
+    func goesOn(_ done: Int) -> Bool {
+        bar?.show(done, of: total)
+        return !lm_is_interrupted() && lua_gethookmask(state) == hooks
     }
 }
 
 /// A bar on the terminal's last line.
-struct ProgressBar {
+final class ProgressBar {
     /// What `mmap.progress` says.
     nonisolated(unsafe) static var isOn = false
 
@@ -55,7 +48,7 @@ struct ProgressBar {
     }
 
     /// Draws it, ten times a second and not in the first one.
-    mutating func show(_ done: Int, of total: Int) {
+    func show(_ done: Int, of total: Int) {
         let now = Self.now()
         guard now - (drawn ?? (started + 0.9)) >= 0.1 else { return }
         drawn = now
@@ -104,9 +97,7 @@ struct ProgressBar {
         }
     }
 
-    mutating func wipe() {
-        if drawn == nil { return }
-        drawn = nil
-        _ = write(STDERR_FILENO, "\r\u{1B}[K", 4)
+    deinit {
+        if drawn != nil { _ = write(STDERR_FILENO, "\r\u{1B}[K", 4) }
     }
 }

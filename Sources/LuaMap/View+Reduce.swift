@@ -10,12 +10,11 @@ internal import MemoryMap
 /// The view at argument 1, handed to long work. [-0, +0, –] uses no slots; never raises.
 @inline(__always)
 func work<Answer>(
-    _ L: LuaState, _ body: (MappedElements, inout Monitor) throws(MapError) -> Answer
+    _ L: LuaState, _ body: (MappedElements, Monitor) throws(MapError) -> Answer
 ) throws(Failure) -> Answer {
     let elements = try Arguments(L).elements(1)
-    var monitor = Monitor(L, total: elements.count)
-    defer { monitor.finish() }
-    return try about(0) { () throws(MapError) in try body(elements, &monitor) }
+    let monitor = Monitor(L, total: elements.count)
+    return try about(0) { () throws(MapError) in try body(elements, monitor) }
 }
 
 extension Arguments {
@@ -59,7 +58,7 @@ func lm_view_sum(_ L: LuaState, _ call: Call) -> CInt {
         let isUnsigned = try Arguments(L).elements(1).type.isUnsigned64
         let isWrapping = try Arguments(L).isWrapping(2)
         let sum = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.summary(extremes: false) { monitor.goesOn($0) }.sum
+            try elements.summary(extremes: false, poll: monitor.goesOn).sum
         }
         push(try sum.bits(isUnsigned: isUnsigned, isWrapping: isWrapping), L)
         return 1
@@ -69,7 +68,7 @@ func lm_view_sum(_ L: LuaState, _ call: Call) -> CInt {
 /// [-0, +0, –] uses no slots; never raises.
 private func summary(_ L: LuaState) throws(Failure) -> Summary {
     try work(L) { (elements, monitor) throws(MapError) in
-        try elements.summary(extremes: true) { monitor.goesOn($0) }
+        try elements.summary(extremes: true, poll: monitor.goesOn)
     }
 }
 
@@ -117,7 +116,7 @@ func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
 func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let summary = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.summary(extremes: false) { monitor.goesOn($0) }
+            try elements.summary(extremes: false, poll: monitor.goesOn)
         }
         push(summary.mean, L)
         return 1
@@ -134,7 +133,7 @@ func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
                 "value %1 is out of range (0: of all there is, 1: of a sample)", argument: 2, missing)
         }
         let variance = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.variance(missing: missing) { monitor.goesOn($0) }
+            try elements.variance(missing: missing, poll: monitor.goesOn)
         }
         push(variance, L)
         return 1
@@ -172,7 +171,7 @@ private func bits(_ number: Number) -> UInt64 {
 private func place(_ L: LuaState, _ call: Call, ofGreatest isGreatest: Bool) -> CInt {
     respond(call) { () throws(Failure) in
         let place = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.place(ofGreatest: isGreatest) { monitor.goesOn($0) }
+            try elements.place(ofGreatest: isGreatest, poll: monitor.goesOn)
         }
         push(place, L)
         return 1
@@ -203,7 +202,7 @@ func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutableP
         histogram.pointee.bins = Int64(bins)
         if arguments.isAbsent(3) && arguments.isAbsent(4) {
             let range = try work(L) { (elements, monitor) throws(MapError) in
-                try elements.histogramRange { monitor.goesOn($0) }
+                try elements.histogramRange(poll: monitor.goesOn)
             }
             (histogram.pointee.low, histogram.pointee.high) = (range.low, range.high)
             return 0
@@ -228,7 +227,7 @@ func lm_histogram_count(
         let bins = UnsafeMutableBufferPointer(start: counters, count: Int(histogram.pointee.bins))
         let range = (histogram.pointee.low, histogram.pointee.high)
         try work(L) { (elements, monitor) throws(MapError) in
-            try elements.histogram(bins, range) { monitor.goesOn($0) }
+            try elements.histogram(bins, range, poll: monitor.goesOn)
         }
         return 0
     }

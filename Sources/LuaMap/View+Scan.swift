@@ -36,7 +36,7 @@ func lm_view_count(_ L: LuaState, _ call: Call) -> CInt {
         let comparison = try Arguments(L).comparison(2)
         let number = try Arguments(L).requiredNumber(3)
         let count = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.count(comparison, number) { monitor.goesOn($0) }
+            try elements.count(comparison, number, poll: monitor.goesOn)
         }
         lua_pushinteger(L, lua_Integer(count))
         return 1
@@ -52,10 +52,9 @@ func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
         let comparison = try arguments.comparison(2)
         let number = try arguments.requiredNumber(3)
         let from = try arguments.integer(4, default: 0)
-        var monitor = Monitor(L, total: elements.count &- from)
-        defer { monitor.finish() }
+        let monitor = Monitor(L, total: elements.count &- from)
         let place = try about(4) { () throws(MapError) in
-            try elements.find(comparison, number, from: from) { monitor.goesOn($0) }
+            try elements.find(comparison, number, from: from, poll: monitor.goesOn)
         }
         push(place, L)
         return 1
@@ -67,7 +66,7 @@ func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
 func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let isSorted = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.isSorted { monitor.goesOn($0) }
+            try elements.isSorted(poll: monitor.goesOn)
         }
         lua_pushboolean(L, isSorted ? 1 : 0)
         return 1
@@ -79,7 +78,7 @@ func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
 func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         try work(L) { (elements, monitor) throws(MapError) in
-            try elements.sort { monitor.goesOn($0) }
+            try elements.sort(poll: monitor.goesOn)
         }
         lua_pushvalue(L, 1)
         return 1
@@ -91,7 +90,7 @@ func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
 func lm_view_unique(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let count = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.uniqueCount { monitor.goesOn($0) }
+            try elements.uniqueCount(poll: monitor.goesOn)
         }
         lua_pushinteger(L, lua_Integer(count))
         return 1
@@ -127,7 +126,7 @@ func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
         let other = try arguments.elements(2)
         let isWrapping = try arguments.isWrapping(3)
         let sum = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.dot(other) { monitor.goesOn($0) }
+            try elements.dot(other, isWrapping: isWrapping, poll: monitor.goesOn)
         }
         let isUnsigned = type.isUnsigned64 && other.type.isUnsigned64
         push(try sum.bits(isUnsigned: isUnsigned, isWrapping: isWrapping), L)

@@ -60,9 +60,9 @@ public struct MapError: Error, Sendable {
         self.values = (first, second, third)
     }
 
-    /// The same error with advice for the caller.
+    /// The same error with advice for the caller, unless it has some already.
     package func hinting(_ hint: StaticString, _ first: Int = 0, _ second: Int = 0) -> MapError {
-        guard let call else { return self }
+        guard let call, self.hint.utf8CodeUnitCount == 0 else { return self }
         return MapError(call, errno: errno, hint, first, second)
     }
 }

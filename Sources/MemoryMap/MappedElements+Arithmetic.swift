@@ -11,8 +11,10 @@ extension MappedElements {
     /// The sum of the products of the elements of two views: exact where both hold integers.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` where the counts differ or the
-    ///   exact sum has more than 128 bits.
-    package func dot(_ other: MappedElements, poll: Poll) throws(MapError) -> Summary.Sum {
+    ///   exact sum has more than 128 bits; with `isWrapping` its lowest bits are right all the same.
+    package func dot(
+        _ other: MappedElements, isWrapping: Bool = false, poll: Poll
+    ) throws(MapError) -> Summary.Sum {
         let (part, otherPart) = (try readable(), try other.readable())
         guard part.count == otherPart.count else {
             throw MapError(.misuse, "the views have %1 and %2 elements", part.count, otherPart.count)
@@ -20,7 +22,7 @@ extension MappedElements {
         let (a, b) = (ElementMemory(part), ElementMemory(otherPart))
         let result =
             a.element.isFloat || b.element.isFloat
-            ? Summary.Sum.float(try a.floatDot(b, poll)) : .exact(try a.exactDot(b, poll))
+            ? Summary.Sum.float(try a.floatDot(b, poll)) : .exact(try a.exactDot(b, isWrapping, poll))
         try part.checkIntact()
         try otherPart.checkIntact()
         return result
@@ -217,7 +219,9 @@ extension ElementMemory {
     /// The same cuts whichever of two types is the first.
     private func pieces(with other: ElementMemory) -> Pieces { size <= other.size ? pieces : other.pieces }
 
-    fileprivate func exactDot(_ other: ElementMemory, _ poll: Poll) throws(MapError) -> Int128 {
+    fileprivate func exactDot(
+        _ other: ElementMemory, _ isWrapping: Bool, _ poll: Poll
+    ) throws(MapError) -> Int128 {
         let active = activeKernels
         let isNarrow = element == other.element && size < 8
         let sums = try pieces(with: other).map(poll: poll) { range -> Int128? in
@@ -238,14 +242,15 @@ extension ElementMemory {
                         isOverflow = isOverflow || isTooWide || isTooMuch
                         sum = next
                     }
-                    return !isOverflow
+                    return isWrapping || !isOverflow
                 }
-                return isOverflow ? nil : sum
+                return isOverflow && !isWrapping ? nil : sum
             }
         }
         var total: Int128 = 0
         for sum in sums {
-            guard let sum, case let (next, isOverflow) = total.addingReportingOverflow(sum), !isOverflow
+            guard let sum, case let (next, isOverflow) = total.addingReportingOverflow(sum),
+                isWrapping || !isOverflow
             else {
                 throw MapError(.misuse, "the sum of the products has more than 128 bits")
             }

@@ -73,8 +73,12 @@ package func openRegion(
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
-    // Before the file is emptied: what cannot be mapped then must not cost its contents.
-    if mode == .truncate { _ = try partLength(options, fileSize: try grownSize(options, from: options.size)) }
+    // Before the file is emptied or grows: what cannot be mapped then must not cost its contents.
+    if mode == .truncate {
+        try requireRoom(try partLength(options, fileSize: try grownSize(options, from: options.size)))
+    } else if options.grow {
+        try requireRoom(options.length ?? 0)
+    }
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {

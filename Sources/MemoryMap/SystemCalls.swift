@@ -14,14 +14,17 @@ private func check(
     if result == -1 { throw MapError(call, errno: errno) }
 }
 
-/// open(2). Never waits for the other end of a pipe, never becomes a controlling terminal.
+/// open(2), within the bounds of this process. Never waits for the other end of a pipe, never becomes a controlling
+/// terminal.
 func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) -> Descriptor {
+    let flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+    if let policy = FilePolicy.current { return try policy.openForMapping(path, flags) }
     while true {
         let trace = Trace()
-        let descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
+        let descriptor = open(path, flags, 0o666)
         trace.end("open", Int(descriptor)) {
             $0.argument(path: path)
-            $0.argument(openFlags: flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+            $0.argument(openFlags: flags)
             if flags & O_CREAT != 0 { $0.argument(text: "0666") }
         }
         if descriptor != -1 { return descriptor }
@@ -109,10 +112,12 @@ func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
     return Int(end)
 }
 
-/// mmap(2) at an address of the kernel's choice.
+/// mmap(2) at an address of the kernel's choice, within the bounds of this process.
 func systemMap(
     _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
+    try requireHarmless(.mmap, protection)
+    try takeMemory(.mmap, extent)
     let trace = Trace()
     let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset))
     trace.end("mmap", Int(bitPattern: address), isAddress: true) {
@@ -123,7 +128,11 @@ func systemMap(
         $0.argument(descriptor)
         $0.argument(offset)
     }
-    guard let address, address != MAP_FAILED else { throw MapError(.mmap, errno: errno) }
+    guard let address, address != MAP_FAILED else {
+        let code = errno
+        mm_budget_give(extent)
+        throw MapError(.mmap, errno: code)
+    }
     return address
 }
 
@@ -135,12 +144,15 @@ func systemUnmap(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapEr
         $0.argument(address)
         $0.argument(extent)
     }
+    mm_budget_give(extent)
 }
 
 /// mremap(2), moving where it must.
 func systemRemap(
     _ address: UnsafeMutableRawPointer, from old: Int, to new: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
+    let more = max(0, new &- old)
+    try takeMemory(.mremap, more)
     let trace = Trace()
     let moved = mm_mremap(address, old, new)
     trace.end("mremap", Int(bitPattern: moved), isAddress: true) {
@@ -149,7 +161,12 @@ func systemRemap(
         $0.argument(new)
         $0.argument(text: "MREMAP_MAYMOVE")
     }
-    if moved == MAP_FAILED { throw MapError(.mremap, errno: errno) }
+    if moved == MAP_FAILED {
+        let code = errno
+        mm_budget_give(more)
+        throw MapError(.mremap, errno: code)
+    }
+    mm_budget_give(max(0, old &- new))
     return moved
 }
 
@@ -157,6 +174,7 @@ func systemRemap(
 func systemProtect(
     _ address: UnsafeMutableRawPointer, _ extent: Int, _ protection: CInt
 ) throws(MapError) {
+    try requireHarmless(.mprotect, protection)
     let trace = Trace()
     let result = mprotect(address, extent, protection)
     try check(.mprotect, trace, result) {
@@ -242,6 +260,10 @@ func systemClose(_ descriptor: Descriptor) {
 
 /// unlink(2), to take back a file that was made a moment ago; best effort.
 func systemUnlink(_ path: UnsafePointer<CChar>) {
+    if let policy = FilePolicy.current {
+        try? policy.remove(path)
+        return
+    }
     let trace = Trace()
     let result = unlink(path)
     trace.end("unlink", Int(result)) { $0.argument(path: path) }

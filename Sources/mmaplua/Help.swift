@@ -39,6 +39,17 @@ let helpText = """
       --help      show this help and leave
       --version   show the version of mmaplua and leave
 
+    For scripts that you do not trust:
+      --memory=SIZE        limit Lua's memory and mappings together: 64M, 1G
+      --time=TIME          limit the running time: 10s, 0.5, 500ms, 2m
+      --sandbox            allow nothing but computing, and standard input
+                           and output
+      --allow-read=PATH    in the sandbox: read this file, or what is below
+                           this folder; may be given several times
+      --allow-write=PATH   write, make, rename and remove there
+      --allow-env          read variables of the environment
+      --allow-run          run programs, which are not confined
+
     Without a script it runs standard input or, on a terminal, is interactive.
 
     Environment:
@@ -49,7 +60,8 @@ let helpText = """
                                  none. Without it the file is
                                  ~/.local/state/mmaplua/history
 
-    Exit status: 0, or 1 after an error; a script may set another with os.exit.
+    Exit status: 0, or 1 after an error; 123 if the error was that --memory was
+    reached, 124 if --time was; a script may set another with os.exit.
 
     Example:
       mmaplua -e 'local b = mmap.open(arg[0]) print(#b)' file
@@ -61,7 +73,9 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
     let name = String(cString: name)
     let option = String(cString: argument)
     let wantsValue = option.utf8.dropFirst().first.map { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "l") }
-    let problem = wantsValue == true ? "'\(option)' needs argument" : "unrecognized option '\(option)'"
+    let problem =
+        wantsValue == true
+        ? "'\(option)' needs argument" : problem(with: option) ?? "unrecognized option '\(option)'"
     fputs(
         """
         \(name): \(problem)
@@ -80,6 +94,26 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
           --trace   report the system calls of the library
           --help    show more than this and leave
           --version show the version of mmaplua and leave
+          --memory=SIZE, --time=TIME, --sandbox: see --help
 
         """, terminal_errors())
+}
+
+/// What is wrong with one of the options that lua(1) does not have.
+private func problem(with option: String) -> String? {
+    func begins(with name: String) -> Bool { option == name || option.hasPrefix(name + "=") }
+    if begins(with: "--memory") { return "'\(option)': a size is wanted, such as --memory=64M" }
+    if begins(with: "--time") { return "'\(option)': a time is wanted, such as --time=10s" }
+    for name in ["--allow-read", "--allow-write"] where begins(with: name) {
+        let hasPath = option.utf8.count > name.utf8.count + 1
+        return hasPath ? "'\(option)' needs --sandbox" : "'\(option)': a path is wanted, such as \(name)=data"
+    }
+    return option == "--allow-env" || option == "--allow-run" ? "'\(option)' needs --sandbox" : nil
+}
+
+/// Says why the kernel does not let an option be followed.
+func complain(about argument: UnsafePointer<CChar>, errno: CInt, name: UnsafePointer<CChar>) {
+    let text =
+        "\(String(cString: name)): '\(String(cString: argument))': \(String(cString: strerror(errno)))\n"
+    fputs(text, terminal_errors())
 }

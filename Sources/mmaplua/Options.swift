@@ -11,6 +11,8 @@ struct Options {
         case help
         case version
         case misuse(UnsafePointer<CChar>)
+        /// The sandbox cannot be made as it was asked for.
+        case failure(UnsafePointer<CChar>, errno: CInt)
     }
 
     private enum Ending {
@@ -29,6 +31,7 @@ struct Options {
     private var showsVersion = false
     private var ignoresEnvironment = false
     private var runsText = false
+    private var bounds = Bounds()
     private var countsFaults = false
     private var traces = false
 
@@ -48,6 +51,8 @@ struct Options {
         case .script(let index): options.script = index
         case .noScript: options.script = Int(count)
         }
+        if let lone = options.bounds.needsSandbox { return .misuse(lone) }
+        if let (argument, errno) = options.bounds.enter() { return .failure(argument, errno: errno) }
         return .run(options)
     }
 
@@ -61,7 +66,9 @@ struct Options {
             case Character.dash:
                 if argument[2] == Character.end { return after(index) }
                 if let ending = long(argument) { return ending }
-                guard note(long: argument) else { return .misuse(at: index) }
+                guard note(long: argument) || bounds.note(UnsafePointer(argument)) else {
+                    return .misuse(at: index)
+                }
             case Character.e, Character.l:
                 let failed = index
                 guard let text = value(of: argument, at: &index) else { return .misuse(at: failed) }
@@ -138,7 +145,8 @@ struct Options {
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
                         counts_faults: countsFaults, traces: traces,
-                        name: name, welcome: welcome(), editor: lineEditor(completion))
+                        name: name, welcome: welcome(), editor: lineEditor(completion),
+                        bounds: bounds.forHost)
                     return host_main(&plan)
                 }
             }

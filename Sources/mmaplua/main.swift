@@ -16,6 +16,9 @@ case .version:
 case .misuse(let argument):
     complain(about: argument, name: name)
     exit(EXIT_FAILURE)
+case .failure(let argument, let code):
+    complain(about: argument, errno: code, name: name)
+    exit(EXIT_FAILURE)
 case .run(let options):
     host_watch_output(name)
     exit(options.run(name: name))

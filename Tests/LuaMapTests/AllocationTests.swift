@@ -86,7 +86,12 @@ struct Allocator {
         b:protect(1); b:protect(3); b:lock(); b:unlock(); b:resize(5 * page); b:resize(3 * page); b:remap()
         b:advise(0, page, "willneed"); b:sync(true); b:incore()
         assert(b:equals(b) and not b:mismatch(b))
+        a:copy(0, '1;a;"b""c"\\n2;' .. ("long"):rep(30) .. ';x\\n')
+        for line in a:lines { length = 100, keep = true } do text = line end
+        for n, x, y in a:fields(";", { "integer", "string", "string?" }, { csv = true, length = 30 }) do text = n .. x .. (y or '') end
+        for _, piece in ipairs(a:split(3)) do text = piece:string() end
         for _, wrong in ipairs {
+          function() a:fields(";", { "number", "number" })() end, function() a:lines { sep = "" } end,
           function() return b[-1] end, function() b:fill({}) end, function() mmap.map(0, 1, 1, 0) end,
           function() mmap.open("/nonexistent") end, function() b:advise(9999) end, function() mmap.PAGESIZE = 1 end,
           function() mmap.open(path, "r", { nonsense = 1 }) end, function() mmap.open(path, "q") end,

@@ -25,7 +25,7 @@ _mmaplua() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            -e | -l) ((i++)) ;;
+            -e | -l | =) ((i++)) ;; # readline takes the '=' of an option for a word
             - | -- | [!-]* | '')
                 compopt -o default 2> /dev/null
                 return
@@ -40,12 +40,23 @@ _mmaplua() {
             return
             ;;
     esac
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
+    case $previous in
+        --allow-read | --allow-write)
+            compopt -o filenames 2> /dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "${current#=}")
+            return
+            ;;
+        --memory | --time) return ;;
+    esac
     case $current in
         -l?*)
             mapfile -t COMPREPLY < <(compgen -P -l -W "$(_mmaplua_modules)" -- "${current#-l}")
             ;;
         -*)
-            mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version --memory= --time=
+                --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
+            [[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace 2> /dev/null
             ;;
         *)
             compopt -o filenames 2> /dev/null

@@ -7,6 +7,7 @@
 #include <lua5.4/lua.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "CEditLine.h"
 
@@ -35,6 +36,21 @@ typedef struct {
     size_t completion_length;
 } host_editor;
 
+/* What a script may have at most, and whether it may reach files (lm_sandbox.h says which), variables of the
+   environment and programs. */
+typedef struct {
+    size_t memory; /* bytes, 0 for no limit */
+    uint64_t time; /* microseconds, 0 for no limit */
+    const char *memory_text; /* as the person wrote them */
+    const char *time_text;
+    bool is_sandbox;
+    bool allows_environment;
+    bool allows_programs;
+} host_bounds;
+
+/* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE. */
+enum { HOST_MEMORY_IS_FULL = 123, HOST_TIME_IS_UP = 124 };
+
 typedef struct {
     int argc;
     char *_Nullable *_Nonnull argv;
@@ -49,6 +65,7 @@ typedef struct {
     const char *name;    /* of the program, in front of its messages */
     const char *welcome; /* one more line for a person who started a session */
     host_editor editor;
+    host_bounds bounds;
 } host_plan;
 
 /* Runs the plan in a state of its own and returns the exit status. Reports what goes wrong itself. */

@@ -11,6 +11,7 @@
 #include <lua5.4/lua.h>
 
 #include "CMemoryMap.h"
+#include "lm_sandbox.h"
 
 /* Opens the library: pushes the module table "mmap". */
 int luaopen_mmap(lua_State *_Nonnull L);
@@ -22,13 +23,18 @@ typedef struct lm_buffer {
   mm_region region;
 } lm_buffer;
 
+/* [-0, +0, m] uses two slots. The errno of an error object; 0 for any other value. */
+int lm_error_number(lua_State *_Nonnull L, int index);
+
 /* What a body says beside its number of results. Filled in only with a negative code. */
 typedef struct lm_call {
   int32_t kind;     /* LM_TYPE … */
   int32_t argument; /* the argument it is about; 0 for none */
   int32_t error;    /* errno, or a signal's number */
   const char *_Nullable call;
-  const char *_Nullable text; /* a template: %1, %2, %3 stand for the values, %f for the first as a double's bits */
+  /* A template: %1, %2, %3 stand for the values, %f for the first as a double's bits, %c for it as a character,
+     %0 for the path. */
+  const char *_Nullable text;
   int64_t values[3];
   bool element; /* the text is about one element of many: values[1] says which */
   /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
@@ -52,6 +58,8 @@ enum {
    the error "interrupted!" is raised. */
 extern volatile sig_atomic_t lm_interrupt;
 static inline bool lm_is_interrupted(void) { return lm_interrupt != 0; }
+/* Raises what an interrupt is to be in Lua; the host may put its own function here. */
+extern void (*_Nonnull lm_raise_interrupt)(lua_State *_Nonnull L);
 
 typedef struct lm_open_options {
   int64_t offset, length, size, advice;
@@ -145,5 +153,6 @@ const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnul
 #include "lm_reduce.h"
 #include "lm_work.h"
 #include "lm_regex.h"
+#include "lm_text.h"
 
 #endif

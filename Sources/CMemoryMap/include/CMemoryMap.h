@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #include "mm_pattern.h"
+#include "mm_budget.h"
+#include "mm_landlock.h"
 
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
@@ -142,6 +144,7 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 #include "mm_elements.h"
 #include "mm_field.h"
 #include "mm_format.h"
+#include "mm_text.h"
 #include "mm_instruments.h"
 
 #endif

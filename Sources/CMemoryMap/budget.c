@@ -1,0 +1,22 @@
+/* The sum of what is taken, and its limit. */
+#include "mm_budget.h"
+
+#include <stdint.h>
+
+static size_t limit = SIZE_MAX;
+static size_t used;
+
+void mm_budget_set_limit(size_t bytes) { __atomic_store_n(&limit, bytes, __ATOMIC_RELAXED); }
+size_t mm_budget_limit(void) { return __atomic_load_n(&limit, __ATOMIC_RELAXED); }
+size_t mm_budget_used(void) { return __atomic_load_n(&used, __ATOMIC_RELAXED); }
+
+bool mm_budget_take(size_t bytes) {
+  size_t before = __atomic_fetch_add(&used, bytes, __ATOMIC_RELAXED);
+  size_t most = mm_budget_limit();
+  if (before <= most && bytes <= most - before) return true;
+  mm_budget_give(bytes);
+  return false;
+}
+
+void mm_budget_add(size_t bytes) { __atomic_fetch_add(&used, bytes, __ATOMIC_RELAXED); }
+void mm_budget_give(size_t bytes) { __atomic_fetch_sub(&used, bytes, __ATOMIC_RELAXED); }

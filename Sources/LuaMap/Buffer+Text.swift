@@ -1,0 +1,126 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Lines and fields. What a step of an iterator does must hold no trap instruction; scripts/check-traps
+// looks at it.
+
+/// `b:lines([options])`: checks the range. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_lines_start(_ L: LuaState, _ call: Call, _ lines: UnsafeMutablePointer<lm_lines>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        let options = lines.pointee
+        lines.pointee.walk = try range { () throws(MapError) in
+            try mm_lines(
+                bytes, Int(options.offset), options.has_length ? Int(options.length) : nil,
+                separator: options.walk.separator)
+        }
+        return 0
+    }
+}
+
+/// `b:fields(…)`: checks the range. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_fields_start(_ L: LuaState, _ call: Call, _ fields: UnsafeMutablePointer<lm_fields>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        let options = fields
+        try range { () throws(MapError) in
+            try options.pointee.walk.start(
+                bytes, Int(options.pointee.offset),
+                options.pointee.has_length ? Int(options.pointee.length) : nil)
+        }
+        return 0
+    }
+}
+
+/// Names no argument where a range is wrong: it is one of the options.
+private func range<T>(_ body: () throws(MapError) -> T) throws(Failure) -> T {
+    try about(0, body)
+}
+
+/// A step of `b:lines()`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_lines_find(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
+) -> CInt {
+    switch walk.pointee.find(line) {
+    case .found: return 1
+    case .end: return 0
+    default: return slowLine(L, call, walk, line)
+    }
+}
+
+@inline(never)
+private func slowLine(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        var monitor = Monitor(L)
+        return try about(0) { () throws(MapError) in
+            try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
+        }
+    }
+}
+
+/// Some of a row of `b:fields(…)`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_row_scan(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,
+    _ row: UnsafeMutablePointer<mm_row>,
+    _ found: UnsafeMutablePointer<mm_text_field>, _ room: CInt
+) -> CInt {
+    let count = walk.pointee.scan(row, found, Int(room))
+    if count >= 0 { return count }
+    return slowRow(L, call, walk, row, found, Int(room))
+}
+
+@inline(never)
+private func slowRow(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,
+    _ row: UnsafeMutablePointer<mm_row>,
+    _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        var monitor = Monitor(L)
+        let count = try about(0) { () throws(MapError) in
+            try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
+        }
+        switch ScanStatus(rawValue: count) {
+        case .end: return CInt(LM_ROW_END)
+        case .unclosedQuote: return CInt(LM_UNCLOSED_QUOTE)
+        case .strayByte: return CInt(LM_STRAY_BYTE)
+        case .tooFewFields: return CInt(LM_TOO_FEW_FIELDS)
+        default: return count
+        }
+    }
+}
+
+/// The quotes of a field that are doubled, made single. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_undouble(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+    MappedBytes.undouble(UnsafeMutableBufferPointer(start: bytes, count: count))
+}
+
+/// `b:split(n [, separator])`: where a piece ends. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_split_end(
+    _ L: LuaState, _ call: Call, _ i: Int64, _ n: Int64, _ from: Int64,
+    _ separator: UnsafePointer<mm_separator>
+) -> Int64 {
+    var end: Int64 = 0
+    let code = respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        var monitor = Monitor(L)
+        end = try about(0) { () throws(MapError) in
+            Int64(
+                try bytes.endOfPiece(
+                    Int(i), of: Int(n), from: Int(from), separator: separator.pointee
+                ) { monitor.goesOn($0) })
+        }
+        return 0
+    }
+    return code < 0 ? Int64(code) : end
+}

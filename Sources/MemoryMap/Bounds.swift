@@ -1,0 +1,51 @@
+internal import CMemoryMap
+internal import Glibc
+
+// What the bounds of this process (see FilePolicy and mm_budget.h) mean for a mapping.
+
+/// Counts memory that is about to be mapped, in bytes.
+///
+/// - Throws: `systemCall` with `ENOMEM` where the limit does not leave so much.
+func takeMemory(_ call: SystemCall, _ bytes: Int) throws(MapError) {
+    if !mm_budget_take(bytes) { throw overLimit(call, bytes) }
+}
+
+/// Throws where the limit does not leave so many bytes.
+func requireRoom(_ bytes: Int) throws(MapError) {
+    guard bytes > 0 else { return }
+    if !mm_budget_take(bytes) { throw overLimit(.mmap, bytes) }
+    mm_budget_give(bytes)
+}
+
+private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
+    MapError(
+        call, errno: ENOMEM, "%1 bytes more would be over the limit of --memory=%2; %3 are in use", bytes,
+        Int(clamping: mm_budget_limit()), Int(clamping: mm_budget_used()))
+}
+
+/// Throws for memory that could be executed where somebody has set bounds to this process: no script needs any, and
+/// an error in the interpreter would be worth more with it.
+func requireHarmless(_ call: SystemCall, _ protection: CInt) throws(MapError) {
+    if protection & PROT_EXEC != 0, FilePolicy.current != nil {
+        throw MapError(call, errno: EPERM, "executable memory is not allowed in a sandbox")
+    }
+}
+
+extension FilePolicy {
+    /// open(2) with errors in the terms of the library.
+    func openForMapping(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) -> CInt {
+        do { return try self.open(path, flags) } catch {
+            switch error {
+            case .failed(let code): throw MapError(.open, errno: code)
+            case .refused(.read):
+                throw MapError(.open, errno: EACCES, "reading it is not allowed (use --allow-read=%0)")
+            case .refused(.write):
+                throw MapError(.open, errno: EACCES, "writing it is not allowed (use --allow-write=%0)")
+            case .refused:
+                throw MapError(
+                    .open, errno: EACCES,
+                    "reading and writing it is not allowed (use --allow-read=%0 --allow-write=%0)")
+            }
+        }
+    }
+}

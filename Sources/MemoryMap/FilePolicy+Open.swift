@@ -1,0 +1,152 @@
+package import Glibc
+
+/// How often a path is followed anew when a link appeared where there was none a moment ago.
+private let attempts = 32
+
+extension FilePolicy {
+    /// open(2), for those who may.
+    ///
+    /// - Parameters:
+    ///   - path: Links are followed, where they lead to something that is allowed.
+    ///   - flags: `O_*`; what they make of the file decides which access is needed.
+    ///   - mode: Of a file that is made.
+    package func open(
+        _ path: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0o666
+    ) throws(FileFailure) -> CInt {
+        try repeating { () throws(FileFailure) in
+            // O_EXCL wants a name where nothing is, not even a link.
+            let place = try find(path, FileAccess(flags: flags), followsLast: flags & O_EXCL == 0)
+            defer { place.close() }
+            let descriptor = place.name.withCString {
+                openat(place.folder, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+            }
+            guard descriptor >= 0 else { throw .failed(errno) }
+            return descriptor
+        }
+    }
+
+    /// remove(3): unlink(2), or rmdir(2) for a folder. A link itself is removed, not where it leads.
+    package func remove(_ path: UnsafePointer<CChar>) throws(FileFailure) {
+        let place = try find(path, .write, followsLast: false)
+        defer { place.close() }
+        let failed = place.name.withCString { name in
+            guard unlinkat(place.folder, name, 0) != 0 else { return false }
+            return errno != EISDIR || unlinkat(place.folder, name, AT_REMOVEDIR) != 0
+        }
+        if failed { throw .failed(errno) }
+    }
+
+    /// rename(2). A file that may not be read cannot be moved to where it could.
+    package func rename(
+        _ old: UnsafePointer<CChar>, to new: UnsafePointer<CChar>
+    ) throws(FileFailure) {
+        let from = try find(old, .write, followsLast: false)
+        defer { from.close() }
+        let to = try find(new, .write, followsLast: false)
+        defer { to.close() }
+        if allows(.read, to.names) && !allows(.read, from.names) { throw .refused(.read) }
+        let result = from.name.withCString { name in
+            to.name.withCString { renameat(from.folder, name, to.folder, $0) }
+        }
+        if result != 0 { throw .failed(errno) }
+    }
+
+    /// Whether a file, or a link itself, may be removed or renamed.
+    package func mayChange(_ path: UnsafePointer<CChar>) -> Bool {
+        guard let place = try? resolve(path, followsLast: false) else { return false }
+        return allows(.write, place.names)
+    }
+
+    /// A link that was put in the way is not followed, but it is no reason to give up either: the path may lead
+    /// somewhere allowed all the same.
+    private func repeating<T>(_ body: () throws(FileFailure) -> T) throws(FileFailure) -> T {
+        for _ in 1..<attempts {
+            do { return try body() } catch {
+                guard case .failed(let code) = error, code == ELOOP || code == ENOTDIR else { throw error }
+            }
+        }
+        return try body()
+    }
+}
+
+extension FileAccess {
+    init(flags: CInt) {
+        let way = flags & O_ACCMODE
+        self = way == O_WRONLY ? .write : way == O_RDONLY ? .read : [.read, .write]
+        if flags & (O_CREAT | O_TRUNC) != 0 { insert(.write) }
+    }
+}
+
+/// A file by its folder, which is known to be allowed, and its name there.
+private struct FoundFile {
+    let folder: Descriptor
+    let name: PathName
+    let names: [PathName]
+
+    func close() { systemClose(folder) }
+}
+
+extension FilePolicy {
+    private func allows(_ access: FileAccess, _ names: [PathName]) -> Bool {
+        roots.contains { $0.access.contains(access) && $0.covers(names) }
+    }
+
+    private func find(
+        _ path: UnsafePointer<CChar>, _ access: FileAccess, followsLast: Bool
+    ) throws(FileFailure) -> FoundFile {
+        let place: ResolvedPath
+        // An empty path is nowhere, and there is nothing to hide about it.
+        place = try resolve(path, followsLast: followsLast)
+        var missing: FileAccess = []
+        var first: FoundFile?
+        defer { first?.close() }
+        for wanted in [FileAccess.read, .write] where access.contains(wanted) {
+            guard let root = roots.last(where: { $0.access.contains(wanted) && $0.covers(place.names) })
+            else {
+                missing.insert(wanted)
+                continue
+            }
+            if !missing.isEmpty || place.error != nil { continue }
+            let file = try walk(place.names, from: root)
+            if let other = first, !isSame(other, file) {
+                // Reading was allowed in one folder and writing in another one, and a third process made their
+                // paths one. There is no file that may be both.
+                file.close()
+                throw .refused(access)
+            }
+            first?.close()
+            first = file
+        }
+        if !missing.isEmpty { throw .refused(missing) }
+        if let error = place.error { throw .failed(error) }
+        guard let found = first else { throw .failed(EINVAL) }
+        first = nil
+        return found
+    }
+
+    private func isSame(_ left: FoundFile, _ right: FoundFile) -> Bool {
+        var one = stat()
+        var other = stat()
+        return fstat(left.folder, &one) == 0 && fstat(right.folder, &other) == 0
+            && one.st_dev == other.st_dev && one.st_ino == other.st_ino && left.name == right.name
+    }
+
+    /// Goes from the folder of a root to that of the file, name by name and through no link.
+    private func walk(_ names: [PathName], from root: Root) throws(FileFailure) -> FoundFile {
+        var folder = fcntl(root.folder, F_DUPFD_CLOEXEC, 0)
+        guard folder >= 0 else { throw .failed(errno) }
+        let below = names.dropFirst(root.depth)
+        for name in below.dropLast() {
+            let next = name.withCString {
+                openat(folder, $0, pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            }
+            let code = errno
+            systemClose(folder)
+            guard next >= 0 else { throw .failed(code) }
+            folder = next
+        }
+        // The root itself: it can be opened, but not removed or renamed.
+        let name = below.last ?? PathName(bytes: [UInt8(ascii: ".")])
+        return FoundFile(folder: folder, name: name, names: names)
+    }
+}

@@ -1,0 +1,142 @@
+internal import Glibc
+
+/// One name of a path, as bytes: a path need not be UTF-8.
+struct PathName: Equatable {
+    let bytes: [UInt8]
+
+    func withCString<T>(_ body: (UnsafePointer<CChar>) -> T) -> T {
+        PathName.terminated(bytes, body)
+    }
+
+    /// The absolute path that the names make.
+    static func withPath<T>(_ names: [PathName], _ body: (UnsafePointer<CChar>) -> T) -> T {
+        var path: [UInt8] = names.isEmpty ? [slash] : []
+        for name in names {
+            path.append(slash)
+            path.append(contentsOf: name.bytes)
+        }
+        return terminated(path, body)
+    }
+
+    private static func terminated<T>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> T) -> T {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count &+ 1) { buffer in
+            var end = 0
+            for byte in bytes {
+                buffer[end] = CChar(bitPattern: byte)
+                end &+= 1
+            }
+            buffer[end] = 0
+            // A buffer of at least one element has an address.
+            return body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
+        }
+    }
+}
+
+private let slash = UInt8(ascii: "/")
+
+/// Where a path leads.
+struct ResolvedPath {
+    /// From the root folder, without links, `.` and `..`.
+    var names: [PathName] = []
+    /// Why the kernel would not go this way, where it would not. The names are still where it would lead: whether a
+    /// file is missing is told only to those who may know.
+    var error: CInt?
+}
+
+extension FilePolicy {
+    /// Follows a path as the kernel would, links included.
+    ///
+    /// - Parameter followsLast: Whether a link at the very end is followed too.
+    /// - Throws: Where there is no telling: `ENOENT` for an empty path, `ENAMETOOLONG`.
+    func resolve(_ path: UnsafePointer<CChar>, followsLast: Bool) throws(FileFailure) -> ResolvedPath {
+        let text = UnsafeBufferPointer(start: path, count: strlen(path))
+        guard text.count > 0 else { throw .failed(ENOENT) }
+        guard text.count < Int(PATH_MAX) else { throw .failed(ENAMETOOLONG) }
+        var walk = PathWalk(followsLast: followsLast)
+        walk.prepend(text.map { UInt8(bitPattern: $0) })
+        if path[0] != CChar(bitPattern: slash) { walk.place.names = try currentFolder() }
+        while walk.step() {}
+        return walk.place
+    }
+
+    private func currentFolder() throws(FileFailure) -> [PathName] {
+        guard let path = getcwd(nil, 0) else { throw .failed(errno) }
+        defer { free(path) }
+        let text = UnsafeBufferPointer(start: path, count: strlen(path))
+        return text.split(separator: CChar(bitPattern: slash)).map { name in
+            PathName(bytes: name.map { UInt8(bitPattern: $0) })
+        }
+    }
+}
+
+/// A path being followed. It changes nothing and is not to be relied on: the folders may change meanwhile.
+private struct PathWalk {
+    var place = ResolvedPath()
+    let followsLast: Bool
+    /// What is still to go, the next name last. The empty name is what follows a slash at the end.
+    private var ahead: [ArraySlice<UInt8>] = []
+    private var links = 0
+
+    init(followsLast: Bool) { self.followsLast = followsLast }
+
+    mutating func prepend(_ path: [UInt8]) {
+        if path.first == slash { place.names = [] }
+        let endsWithSlash = path.last == slash && !ahead.contains { !$0.isEmpty }
+        if endsWithSlash { ahead.append([]) }
+        ahead.append(contentsOf: path.split(separator: slash).reversed())
+    }
+
+    /// Goes one name on; false at the end.
+    mutating func step() -> Bool {
+        guard let name = ahead.popLast() else { return false }
+        let dot = UInt8(ascii: ".")
+        if name.isEmpty || name.elementsEqual([dot]) { return true }
+        if name.elementsEqual([dot, dot]) {
+            _ = place.names.popLast()
+            return true
+        }
+        place.names.append(PathName(bytes: Array(name)))
+        if place.error == nil { look() }
+        return true
+    }
+
+    /// Follows the name that was just added, if it is a link.
+    private mutating func look() {
+        var status = stat()
+        let isLast = ahead.isEmpty
+        guard PathName.withPath(place.names, { lstat($0, &status) }) == 0 else {
+            // The last one may be missing: it may be about to be made.
+            if !(isLast && errno == ENOENT) { place.error = errno }
+            return
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFLNK where followsLast || !isLast: follow()
+        case S_IFDIR: break
+        default: if !isLast { place.error = ENOTDIR }
+        }
+    }
+
+    private mutating func follow() {
+        links &+= 1
+        guard links <= 40 else {
+            place.error = ELOOP
+            return
+        }
+        var target: [UInt8] = []
+        let capacity = Int(PATH_MAX)
+        let names = place.names
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
+            guard let start = buffer.baseAddress else { return }
+            let count = PathName.withPath(names) { readlink($0, start, capacity) }
+            if count > 0 && count < capacity {
+                target = buffer.prefix(count).map { UInt8(bitPattern: $0) }
+            }
+        }
+        guard !target.isEmpty else {
+            place.error = ENOENT
+            return
+        }
+        _ = place.names.popLast()
+        prepend(target)
+    }
+}

@@ -1,0 +1,134 @@
+internal import CMemoryMap
+internal import Glibc
+
+extension RowScanner {
+    /// The first of a byte from a place on, or the range's end; nil where `poll` stopped the search.
+    @inline(__always)
+    mutating func first(_ byte: UInt8, from start: Int, _ poll: (Int) -> Bool) -> Int? {
+        var place = start
+        while true {
+            if place < limit, let found = memchr(base + place, CInt(byte), limit &- place) {
+                return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+            }
+            if limit >= end { return end }
+            place = max(place, limit)
+            if !poll(place) { return nil }
+            limit = min(end, place &+ scanWindow)
+        }
+    }
+
+    /// Where the field that begins at a place ends; nil where `poll` stopped the search.
+    @inline(__always)
+    mutating func fieldEnd(from start: Int, _ poll: (Int) -> Bool) -> Stop? {
+        var place = start
+        while true {
+            place = candidate(from: place)
+            if place < limit {
+                var stop = border(at: place)
+                if stop.border == .neither {
+                    place &+= 1
+                    continue
+                }
+                if stop.border == .lineEnd && rows.pointee.takes_return && place > start
+                    && base[place &- 1] == carriageReturn
+                {
+                    stop.end = place &- 1
+                }
+                return stop
+            }
+            if limit >= end { return Stop(end: end, border: .lineEnd, next: end) }
+            if !poll(place) { return nil }
+            limit = min(end, place &+ scanWindow)
+        }
+    }
+
+    /// The next place below `limit` where a separator or a line's end may begin, or `limit`.
+    @inline(__always)
+    func candidate(from start: Int) -> Int {
+        var place = start
+        while place &+ 8 <= limit {
+            let word = self.word(place)
+            let marks = self.marks(word)
+            if marks != 0 { return place &+ (marks.trailingZeroBitCount &>> 3) }
+            place &+= 8
+        }
+        while place < limit {
+            let byte = base[place]
+            if byte == UInt8(truncatingIfNeeded: separators) || byte == UInt8(truncatingIfNeeded: lineEnds) {
+                return place
+            }
+            place &+= 1
+        }
+        return place
+    }
+
+    @inline(__always)
+    func border(at place: Int) -> Stop {
+        if place >= end { return Stop(end: end, border: .lineEnd, next: end) }
+        let byte = base[place]
+        if byte == UInt8(truncatingIfNeeded: separators)
+            && mm_separator_follows(mm_field_separator(rows), base + place, end &- place)
+        {
+            return Stop(end: place, border: .separator, next: place &+ Int(rows.pointee.separator.count))
+        }
+        if byte == UInt8(truncatingIfNeeded: lineEnds) && isLineEnd(place) {
+            return Stop(end: place, border: .lineEnd, next: place &+ Int(rows.pointee.line.count))
+        }
+        if byte == carriageReturn && rows.pointee.takes_return && place &+ 1 < end
+            && base[place &+ 1] == UInt8(ascii: "\n")
+        {
+            return Stop(end: place, border: .lineEnd, next: place &+ 2)
+        }
+        return Stop(end: place, border: .neither, next: place)
+    }
+
+    @inline(__always)
+    func isLineEnd(_ place: Int) -> Bool {
+        mm_separator_follows(mm_row_separator(rows), base + place, end &- place)
+    }
+
+    /// Of the lowest bits that are set, the lowest is the highest bit of the first byte of the word that
+    /// may begin a separator or a line's end; 0 where there is none.
+    @inline(__always)
+    func marks(_ word: UInt64) -> UInt64 {
+        zeroBytes(word ^ separators) | zeroBytes(word ^ lineEnds)
+    }
+
+    /// Eight bytes, the first in the lowest bits.
+    @inline(__always)
+    func word(_ place: Int) -> UInt64 { mm_load_word(base + place) }
+
+    /// A number made of a string's length, its first and its last bytes.
+    @inline(__always)
+    func hash(_ start: Int, _ length: Int) -> UInt32 {
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+        if length >= 8 {
+            first = word(start)
+            last = word(start &+ length &- 8)
+        } else if start &+ 8 <= end {
+            first = word(start) & ((1 &<< UInt64(truncatingIfNeeded: length &* 8)) &- 1)
+        } else {
+            var place = start
+            while place < start &+ length {
+                first = first &<< 8 | UInt64(base[place])
+                place &+= 1
+            }
+        }
+        let mixed = first ^ last &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: length)
+        return UInt32(truncatingIfNeeded: (mixed &* 0xD6E8_FEB8_6659_FD93) &>> 32)
+    }
+}
+
+var quote: UInt8 { UInt8(ascii: "\"") }
+var carriageReturn: UInt8 { UInt8(ascii: "\r") }
+
+/// A word of eight times the same byte.
+@inline(__always)
+func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+
+/// The highest bit of every byte that is zero; of bytes above a zero one it may be set too.
+@inline(__always)
+func zeroBytes(_ word: UInt64) -> UInt64 {
+    (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
+}

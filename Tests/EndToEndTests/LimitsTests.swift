@@ -1,0 +1,212 @@
+import Glibc
+import Testing
+
+/// `--memory` and `--time`: errors that a script sees, and an end that it cannot put off.
+@Suite(.timeLimit(.minutes(5)))
+struct LimitsTests {
+    private func run(_ arguments: [String], _ code: String, input: String = "") throws -> Outcome {
+        try Program.mmaplua.run(arguments + ["-e", code], input: input, name: "mmaplua")
+    }
+
+    // MARK: Memory
+
+    @Test(arguments: [
+        "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
+        "local s = 'x' while true do s = s .. s end", "string.rep('x', 1 << 30)",
+        "local b = {} while true do b[#b + 1] = mmap.anonymous(1 << 20) end", "mmap.anonymous(1 << 40)",
+        "local b = mmap.anonymous(1) b:resize(1 << 40)",
+        "coroutine.wrap(function() local s = 'x' while true do s = s .. s end end)()",
+    ])
+    func `memory has an end, and its own status`(code: String) throws {
+        let outcome = try run(["--memory=32M"], code)
+        #expect(outcome.ending == .status(123), "\(code)")
+        #expect(outcome.errors.contains("--memory="), "\(outcome.errors)")
+    }
+
+    @Test func `running out of memory can be caught`() throws {
+        let outcome = try run(
+            ["--memory=32M"],
+            """
+            print(pcall(string.rep, 'x', 1 << 30))
+            local ok, e = pcall(mmap.anonymous, 1 << 30)
+            print(ok, e.call, e.code, e.message)
+            local b = mmap.anonymous(4096)
+            print(pcall(b.resize, b, 1 << 30))
+            print(#b, #mmap.anonymous(16 << 20))
+            """)
+        let lines = outcome.output.split(separator: "\n")
+        #expect(lines.first == "false\tnot enough memory")
+        #expect(
+            lines[1].hasPrefix("false\tmmap\tENOMEM\tCannot allocate memory (ENOMEM): 1073741824 bytes more ")
+        )
+        #expect(lines[1].contains("--memory=33554432"))
+        #expect(lines[2].contains("mremap: Cannot allocate memory (ENOMEM): 1073737728 bytes more"))
+        #expect(lines[3] == "4096\t16777216")
+        #expect(outcome.ending == .status(0))
+    }
+
+    @Test func `files count, and nothing is changed that cannot be mapped`() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("data", String(repeating: "x", count: 100_000))
+        let outcome = try Program.mmaplua.run(
+            [
+                "--memory=256K", "-e",
+                """
+                local path <const> = '\(path)'
+                local b = mmap.open(path)
+                for _, options in ipairs { { 'w+', { size = 300000 } }, { 'r+', { length = 300000, grow = true } } } do
+                    local ok, e = pcall(mmap.open, path, options[1], options[2])
+                    print(ok, e.code)
+                end
+                print(#b, #mmap.open(path))
+                """,
+            ])
+        #expect(outcome.output == "false\tENOMEM\nfalse\tENOMEM\n100000\t100000\n")
+        #expect(folder.contents("data")?.utf8.count == 100_000)
+    }
+
+    @Test func `what is unmapped or collected makes room`() throws {
+        let outcome = try run(
+            ["--memory=32M"],
+            """
+            for i = 1, 100 do mmap.anonymous(10 << 20):close() end
+            for i = 1, 100 do local b = mmap.anonymous(10 << 20) end
+            for i = 1, 100 do local b = mmap.anonymous(1 << 20) b:resize(20 << 20) b:resize(4096) b:close() end
+            for i = 1, 20 do local s = ('0123456789abcdef'):rep(1 << 19) end
+            collectgarbage()
+            print(#mmap.anonymous(31 << 20))
+            """)
+        #expect(outcome == Outcome(output: "\(31 << 20)\n", errors: "", ending: .status(0)))
+    }
+
+    @Test func `a limit below what Lua needs is an error too`() throws {
+        let outcome = try run(["--memory=4K"], "print(1)")
+        #expect(outcome.errors == "mmaplua: not enough memory (the limit is --memory=4K)\n")
+        #expect(outcome.ending == .status(123))
+    }
+
+    @Test func `other errors keep their status`() throws {
+        let code = "pcall(mmap.anonymous, 1 << 40) error('other', 0)"
+        #expect(try run(["--memory=32M"], code).ending == .status(1))
+        #expect(try run(["--memory=32M"], "pcall(mmap.anonymous, 1 << 40)").ending == .status(0))
+        #expect(try run([], "error(setmetatable({}, { __tostring = error }))").ending == .status(1))
+    }
+
+    // MARK: Time
+
+    /// In each of these time is up in another kind of place.
+    @Test(arguments: [
+        "while true do end", "while true do pcall(function() while true do end end) end",
+        "while true do pcall(pcall, error) end",
+        "local function f() return pcall(f) end while true do f() end",
+        "coroutine.wrap(function() while true do end end)()",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+        "local co = coroutine.create(function() while true do coroutine.yield() end end) while true do coroutine.resume(co) end",
+        "local f = coroutine.wrap(function() coroutine.wrap(function() while true do end end)() end) f()",
+        "while true do local t <close> = setmetatable({}, { __close = function() while true do end end }) end",
+        """
+        local co = coroutine.create(function() local t <close> =
+            setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end)
+        coroutine.resume(co) coroutine.close(co)
+        """,
+        "setmetatable({}, { __gc = function() while true do end end }) collectgarbage()",
+        "setmetatable({}, { __gc = function() while true do end end })",
+        "setmetatable({}, { __gc = function() while true do end end }) os.exit(0, true)",
+        "xpcall(function() while true do end end, function() while true do end end)",
+        "error(setmetatable({}, { __tostring = function() while true do end end }))",
+        "string.find(('a'):rep(200000), '.-.-.-b')",
+        "table.sort(setmetatable({}, { __len = function() return 1 << 30 end, __index = function() return 1 end }))",
+        "os.execute('sleep 5')", "for l in io.popen('sleep 5'):lines() do end",
+        "debug.sethook(function() end, '', 1) while true do end", "while true do debug.sethook() end",
+        "local b = mmap.anonymous(1 << 28) while true do b:find('x') end",
+    ])
+    func `time has an end, wherever it is spent`(code: String) throws {
+        let start = now()
+        let outcome = try run(["--time=300ms"], code)
+        #expect(outcome.ending == .status(124), "\(code)")
+        #expect(
+            outcome.errors.contains("the time limit is reached (--time=300ms)"), "\(code): \(outcome.errors)")
+        #expect(now() - start < 20)
+    }
+
+    @Test func `a read that waits is ended too`() throws {
+        let start = now()
+        let code = "while true do io.read() end"
+        let outcome = try Program(path: "/bin/bash").run([
+            "-c",
+            "exec 3< <(exec sleep 10 2> /dev/null); exec '\(Program.mmaplua.path)' --time=0.2 -e '\(code)' <&3",
+        ])
+        #expect(outcome.ending == .status(124))
+        #expect(now() - start < 8)
+    }
+
+    @Test func `the error can be caught once, to say what there is so far`() throws {
+        let outcome = try run(
+            ["--time=200ms"],
+            """
+            local done = 0
+            local ok, e = pcall(function() while true do done = done + 1 end end)
+            print(ok, e, done > 0)
+            io.write 'so far'
+            """)
+        #expect(
+            outcome.output
+                == "false\t(command line):2: the time limit is reached (--time=200ms)\ttrue\nso far")
+        #expect(outcome.errors == "mmaplua: the time limit is reached (--time=200ms)\n")
+        #expect(outcome.ending == .status(124))
+    }
+
+    @Test func `no status of the script's own hides it`() throws {
+        let code = "pcall(function() while true do end end) os.exit(0, true)"
+        #expect(try run(["--time=200ms"], code).ending == .status(124))
+    }
+
+    @Test func `what was printed before the end is there`() throws {
+        let outcome = try run(["--time=200ms"], "io.write 'before' while true do end")
+        #expect(outcome.output == "before")
+    }
+
+    @Test func `a script in time notices nothing`() throws {
+        let code = """
+            local co = coroutine.wrap(function(...) local x = coroutine.yield(...) error(x, 0) end)
+            print(co(1, 2)) print(pcall(co, 'e')) print(pcall(co))
+            print(coroutine.resume(coroutine.create(function(...) return ... end), 1, nil))
+            print(coroutine.resume(coroutine.create(error), 'x'))
+            print(coroutine.close(coroutine.create(print)))
+            local c = coroutine.create(function() local t <close> =
+                setmetatable({}, { __close = function(_, e) error('closing', 0) end }) coroutine.yield() end)
+            coroutine.resume(c) print(coroutine.close(c)) print(coroutine.status(c))
+            print(pcall(coroutine.close, coroutine.running())) print(pcall(coroutine.resume, 1))
+            print(pcall(coroutine.wrap(function() error('inside') end)))
+            print(pcall(coroutine.wrap, 1)) print(select('#', table.unpack({}, 1, 100)))
+            print(debug.gethook())
+            """
+        let limited = try run(["--time=20s", "--memory=1G"], code)
+        #expect(limited.ending == .status(0))
+        #expect(limited == (try run([], code)))
+    }
+
+    @Test(arguments: [
+        "--memory", "--memory=", "--memory=0", "--memory=-1", "--memory=1X", "--memory=M", "--memory=1e3",
+        "--memory=nan",
+        "--memory=9999999999G", "--time", "--time=", "--time=0", "--time=-1s", "--time=1y", "--time=.",
+        "--time=1.2.3",
+        "--time=0x10", "--time=inf", "--times=1",
+    ])
+    func `what is not a size or a time is refused`(argument: String) throws {
+        let outcome = try run([argument], "print(1)")
+        #expect(outcome.ending == .status(1))
+        #expect(outcome.output == "")
+        #expect(outcome.errors.hasPrefix("mmaplua: "))
+        #expect(outcome.errors.contains("'\(argument)'"))
+    }
+
+    @Test(arguments: [
+        "--memory=1G", "--memory=1.5g", "--memory=2000000", "--memory=2048k", "--memory=1T", "--time=10",
+        "--time=10s",
+        "--time=9999ms", "--time=1m", "--time=0.5h",
+    ])
+    func `sizes and times as people write them`(argument: String) throws {
+        #expect(try run([argument], "print(1)") == Outcome(output: "1\n", errors: "", ending: .status(0)))
+    }
+}

@@ -1,0 +1,416 @@
+import CMemoryMap
+import Glibc
+import Testing
+
+/// `--sandbox`: each way out that is known, and what is left to a script inside.
+@Suite(.timeLimit(.minutes(5)))
+struct SandboxTests {
+    /// `data` may be reached where a test says so; `secret.txt` beside it never.
+    private let folder: TemporaryFolder
+    private let data: String
+    private let secret: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        data = folder.path + "/data"
+        mkdir(data, 0o755)
+        secret = try folder.file("secret.txt", "secret")
+        try folder.file("data/file.txt", "one\ntwo\n")
+        try folder.file("data/module.lua", "return { name = ..., value = 42 }")
+    }
+
+    /// Runs code in the sandbox, in the test's folder; `S` is the path of the secret, `D` of the data.
+    private func run(
+        _ options: [String], _ code: String, input: String = "", environment: [String: String] = [:]
+    ) throws -> Outcome {
+        let words = [Program.mmaplua.path, "--sandbox"] + options
+        return try Program(path: "/bin/sh").run(
+            ["-c", "cd '\(folder.path)' && exec \"$@\"", "sh"] + words
+                + ["-e", "S, D = '\(secret)', '\(data)' " + code],
+            input: input, environment: environment)
+    }
+
+    private func isUntouched() -> Bool { folder.contents("secret.txt") == "secret" }
+
+    // MARK: Refusals
+
+    /// A call, and how the message goes on behind the position.
+    private static let refused: [(code: String, message: String)] = [
+        (
+            "io.open('/etc/passwd')",
+            "io.open: reading '/etc/passwd' is not allowed (use --allow-read=/etc/passwd)"
+        ),
+        ("io.open('new', 'w')", "io.open: writing 'new' is not allowed (use --allow-write=new)"),
+        ("io.open('new', 'a')", "io.open: writing 'new' is not allowed (use --allow-write=new)"),
+        (
+            "io.open('new', 'w+')",
+            "io.open: reading and writing 'new' is not allowed (use --allow-read=new --allow-write=new)"
+        ),
+        ("io.lines('/etc/passwd')", "io.lines: reading '/etc/passwd' is not allowed"),
+        ("io.input('/etc/passwd')", "io.input: reading '/etc/passwd' is not allowed"),
+        ("io.output('new')", "io.output: writing 'new' is not allowed"),
+        ("io.tmpfile()", "io.tmpfile: reading and writing '/tmp' is not allowed"),
+        ("io.popen('id')", "io.popen: running a program is not allowed (use --allow-run)"),
+        ("os.execute('id')", "os.execute: running a program is not allowed (use --allow-run)"),
+        (
+            "os.getenv('HOME')",
+            "os.getenv: reading the environment variable 'HOME' is not allowed (use --allow-env)"
+        ),
+        (
+            "os.remove('secret.txt')",
+            "os.remove: writing 'secret.txt' is not allowed (use --allow-write=secret.txt)"
+        ),
+        ("os.rename('secret.txt', 'x')", "os.rename: writing 'secret.txt' is not allowed"),
+        ("os.tmpname()", "os.tmpname: writing '/tmp' is not allowed"),
+        ("loadfile('/etc/passwd')", "loadfile: reading '/etc/passwd' is not allowed"),
+        ("dofile('/etc/passwd')", "dofile: reading '/etc/passwd' is not allowed"),
+        ("package.loadlib('libc.so.6', '*')", "package.loadlib: no C modules in a sandbox"),
+    ]
+
+    @Test(arguments: refused.indices)
+    func `a refusal is an error at the script's line that names the option`(index: Int) throws {
+        let (code, message) = Self.refused[index]
+        let outcome = try run([], "\n\nlocal x = \(code)")
+        #expect(outcome.errors.contains(": (command line):3: \(message)"), "\(outcome.errors)")
+        #expect(outcome.ending == .status(1))
+        #expect(isUntouched())
+        #expect(access(folder.path + "/new", F_OK) != 0)
+    }
+
+    @Test func `mappings are refused in the same way`() throws {
+        let outcome = try run(
+            [],
+            """
+            for _, mode in ipairs { 'r', 'c', 'r+', 'w+' } do
+                local ok, e = pcall(mmap.open, S, mode, mode == 'w+' and { size = 1 } or nil)
+                print(ok, e.call, e.code, e.path == S, e.message:match('%(use .*'))
+            end
+            print(pcall(mmap.map, 1, 1, 2, 0))
+            print(pcall(mmap.map, 4096, mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+            print(pcall(mmap.anonymous(1).protect, mmap.anonymous(1), mmap.PROT_EXEC))
+            """)
+        let both = "(use --allow-read=\(secret) --allow-write=\(secret))"
+        let lines = outcome.output.split(separator: "\n").map(String.init)
+        try #require(lines.count == 7)
+        #expect(lines[0] == "false\topen\tEACCES\ttrue\t(use --allow-read=\(secret))")
+        #expect(lines[1] == lines[0])
+        #expect(lines[2] == "false\topen\tEACCES\ttrue\t\(both)")
+        #expect(lines[3] == lines[2])
+        #expect(lines[4].contains("a descriptor by its number is not allowed in a sandbox"))
+        #expect(lines[5].contains("executable memory is not allowed in a sandbox"))
+        #expect(lines[6].contains("executable memory is not allowed in a sandbox"))
+        #expect(isUntouched())
+    }
+
+    @Test func `a program that was not asked for is not there`() throws {
+        #expect(try run([], "print(os.execute())").output == "false\n")
+        #expect(try run(["--allow-run"], "print(os.execute())").output == "true\n")
+        #expect(try run(["--allow-run"], "print(io.popen('echo hi'):read())").output == "hi\n")
+        #expect(try run(["--allow-env"], "print(os.getenv 'X')", environment: ["X": "y"]).output == "y\n")
+    }
+
+    // MARK: Escapes
+
+    /// Code that prints "out" when it got out, or dies of a refusal.
+    @Test(arguments: [
+        // Bytecode, by every function that loads.
+        "local code = string.dump(function() print 'out' end) assert(load(code))()",
+        "local code = string.dump(function() print 'out' end) assert(load(code, '', 'b'))()",
+        "local code = string.dump(function() print 'out' end) assert(load(function() local c = code code = nil return c end, '', 'bt'))()",
+        "assert(load(string.dump(function() print 'out' end), '', 'bt', _G))()",
+        // The originals, kept by the libraries.
+        "for _, name in ipairs { 'io', 'os', 'debug', 'package' } do assert(package.loaded[name] == _G[name]) end assert(package.loaded._G == _G) assert(package.loaded.io.open(S):read()) print 'out'",
+        "assert(getmetatable(io.stdout).__index.open)(S)",
+        "assert(getmetatable('').__index.dump == string.dump) getmetatable('').__index = io assert((S):open()) print 'out'",
+        "if debug.getregistry or debug.getupvalue or debug.setmetatable or debug.sethook or debug.upvaluejoin or debug.setuservalue or debug.getmetatable or debug.getlocal or debug.debug then print 'out' end",
+        "local f = debug.getinfo(1, 'f').func if f then print 'out' end",
+        "load(function() if debug.getinfo(2, 'nSlutf').func then print 'out' end end)",
+        "xpcall(io.open, function() for i = 0, 20 do local t = debug.getinfo(i) if t and t.func then print 'out' end end end, S)",
+        "if package.loadlib ~= nil and pcall(package.loadlib, 'libc.so.6', '*') then print 'out' end",
+        "if #package.searchers ~= 3 or package.cpath ~= '' then print 'out' end",
+        // Search paths of the script's own.
+        "package.path = S require 'x' print 'out'", "package.path = '/etc/?' require 'passwd' print 'out'",
+        "package.path = '?' require '/etc/passwd' print 'out'",
+        "package.path = './?/../secret.txt' require 'data' print 'out'",
+        "package.cpath = '/usr/lib/x86_64-linux-gnu/lua/5.4/?.so;/usr/lib/x86_64-linux-gnu/lua/5.4/?' require 'lpeg' print 'out'",
+        "if package.searchpath('secret', './?.txt') then print 'out' end",
+        // Other names for a file.
+        "assert(io.open(D .. '/../secret.txt')) print 'out'",
+        "assert(io.open('data/../secret.txt')) print 'out'",
+        "assert(io.open('data/link')) print 'out'", "assert(io.open('data/up/secret.txt')) print 'out'",
+        "assert(io.open('data/link', 'w')) print 'out'", "assert(mmap.open('data/link')) print 'out'",
+        "assert(mmap.open('data/link', 'w+', { size = 1 })) print 'out'",
+        "assert(io.open('data/new/../../secret.txt')) print 'out'",
+        "assert(io.open('data//..//secret.txt')) print 'out'",
+        "assert(io.open('data/file.txt/../../secret.txt')) print 'out'",
+        "assert(io.open('data/file.txt\\0/../../secret.txt')) print 'out'",
+        "assert(mmap.open('data\\0')) print 'out'",
+        "assert(io.open('/proc/self/root' .. S)) print 'out'",
+        "assert(io.open('/proc/self/cwd/secret.txt')) print 'out'",
+        "assert(io.open('/proc/self/mem', 'r+')) print 'out'",
+        "assert(io.open('/proc/self/environ')) print 'out'",
+        "assert(io.open('/proc/self/maps')) print 'out'", "assert(io.open('/dev/tty', 'r+')) print 'out'",
+        "for i = 0, 30 do local ok, f = pcall(io.open, '/proc/self/fd/' .. i) if ok and f and f:read(1) then print 'out' end end",
+        "for i = 0, 30 do if pcall(io.open, '/dev/fd/' .. i, 'w') then print 'out' end end",
+        "for i = 0, 30 do if pcall(mmap.map, 1, 1, 1, i) then print 'out' end end",
+        "assert(os.remove('data/../secret.txt')) print 'out'",
+        "assert(os.rename('data/file.txt', 'moved')) print 'out'",
+        "assert(os.rename('secret.txt', 'data/moved')) print 'out'",
+        "assert(os.rename('data/up', 'up')) print 'out'",
+        "assert(os.rename('data/up/secret.txt', 'data/moved')) print 'out'",
+        // What runs somewhere else.
+        "coroutine.wrap(function() io.open(S) print 'out' end)()",
+        "setmetatable({}, { __gc = function() if pcall(io.open, S) then print 'out' end end }) collectgarbage()",
+        "do local x <close> = setmetatable({}, { __close = function() io.open(S) print 'out' end }) end",
+        "local _ENV = setmetatable({}, { __index = _G }) io.open(S) print 'out'",
+        "load('io.open(S) print \"out\"', 'x', 't', setmetatable({}, { __index = _G }))()",
+        "table.sort({ S, S }, function(a) io.open(a) print 'out' end)",
+        "string.gsub(S, '.*', io.open) print 'out'",
+        "pcall(error, setmetatable({}, { __tostring = function() io.open(S) end })) error(setmetatable({}, { __tostring = function() io.open(S) print 'out' return '' end }))",
+        "local t = setmetatable({}, { __index = function(_, k) return io.open(k) end }) local x = t[S] print 'out'",
+        "warn('@on') require = nil package = nil io = nil if os.getenv then os.getenv 'HOME' print 'out' end",
+        "if not pcall(os.setlocale, '/etc') or os.setlocale('') or os.setlocale('de_DE.UTF-8') then print 'out' end",
+        "io.stdout:setvbuf('full', 1 << 40) io.stderr:seek('set', 0) print(io.open('data/file.txt', 'w')) print 'out'",
+    ])
+    func `there is no way out`(code: String) throws {
+        symlink("../secret.txt", data + "/link")
+        symlink("..", data + "/up")
+        let outcome = try run(["--allow-read=data"], code)
+        #expect(!outcome.output.contains("out"), "\(code)")
+        if case .signal = outcome.ending { Issue.record("died: \(code)") }
+        #expect(outcome.ending != .timeout)
+        #expect(isUntouched())
+        #expect(folder.contents("data/file.txt") == "one\ntwo\n")
+        #expect(access(folder.path + "/moved", F_OK) != 0)
+    }
+
+    /// Everything that can be reached by walking over tables and metatables is on this list.
+    @Test func `nothing else can be reached`() throws {
+        let outcome = try run(
+            [],
+            """
+            local seen, found = {}, {}
+            local function walk(value, name)
+                local kind = type(value)
+                if kind ~= 'table' and kind ~= 'function' and kind ~= 'userdata' or seen[value] then return end
+                seen[value] = true
+                if kind == 'function' then found[#found + 1] = name end
+                local meta = getmetatable(value)
+                if type(meta) == 'table' then walk(meta, 'meta') end
+                if kind == 'table' then for k, v in next, value do walk(k, 'key') walk(v, tostring(k)) end end
+            end
+            for _, name in ipairs { 'string', 'table', 'math', 'utf8', 'coroutine' } do walk(_G[name]) seen[_G[name]] = true end
+            found = {}
+            walk(_G, '_G') walk(mmap.anonymous(1), 'buffer') walk(getmetatable('').__index)
+            for name in pairs(mmap) do if type(mmap[name]) == 'function' and select(2, pcall(mmap[name])):find 'sandbox' then
+                found[#found + 1] = 'mmap.' .. name end end
+            for i = #found, 1, -1 do if found[i]:find '^mmap' then table.remove(found, i) end end
+            table.sort(found)
+            print(table.concat(found, ' '))
+            """)
+        let expected = """
+            1 2 3 __gc __tostring assert clock close close collectgarbage date difftime dofile error execute exit \
+            flush flush getenv getinfo getmetatable input ipairs lines lines load loadfile loadlib next open output pairs \
+            pcall popen print rawequal rawget rawlen rawset read read remove rename require searchpath seek select \
+            setlocale setmetatable setvbuf time tmpfile tmpname tonumber tostring traceback type type warn write write \
+            xpcall
+
+            """
+        #expect(outcome.output == expected, "\(outcome.errors)")
+    }
+
+    /// Another process makes a folder and a link out of it in turn, while the script opens what is below its name.
+    @Test func `no race leads out`() throws {
+        symlink("..", data + "/up")
+        mkdir(data + "/real", 0o755)
+        try folder.file("data/real/secret.txt", "inside")
+        let swapper = """
+            cd '\(data)'
+            while [ -e real ] || [ -e name ]; do mv -T real name; mv -T up real; mv -T real up; mv -T name real; done
+            """
+        let script = """
+            local D <const> = '\(data)'
+            local opened = 0
+            for i = 1, 30000 do
+                for _, name in ipairs { '/real/secret.txt', '/up/secret.txt' } do
+                    local ok, file = pcall(io.open, D .. name, i % 2 == 0 and 'r' or 'r+')
+                    if ok and file then
+                        local text = file:read 'a'
+                        file:close()
+                        opened = opened + 1
+                        if text ~= 'inside' then print('out', text) os.exit(2) end
+                    end
+                end
+            end
+            """
+        let path = try folder.file("script.lua", script)
+        let command = """
+            (\(swapper)) 2> /dev/null & child=$!
+            "$1" --sandbox --allow-read="$2" --allow-write="$2" "$3"; status=$?
+            kill $child; wait $child 2> /dev/null; exit $status
+            """
+        let outcome = try Program(path: "/bin/bash").run(
+            ["-c", command, "bash", Program.mmaplua.path, data, path], timeout: 120)
+        #expect(outcome.ending == .status(0), "\(outcome.output)\(outcome.errors)")
+        #expect(isUntouched())
+    }
+
+    // MARK: What works
+
+    @Test func `what is allowed works as without a sandbox`() throws {
+        let code = """
+            local f = assert(io.open('data/file.txt')) print(f:read 'a') f:close() print(io.type(f))
+            for line in io.lines('data/file.txt', 'L') do io.write(line) end
+            local step, _, _, file = io.lines('data/file.txt') while step() do end print(io.type(file), pcall(step))
+            print(io.open('data/none')) print(pcall(io.lines, 'data/none')) print(pcall(io.input, 'data/none'))
+            print(io.open('data')) print(pcall(io.open, 'data/file.txt', 'rw'))
+            io.input('data/file.txt') print(io.read('n', 'l', 'L', 'a')) io.close(io.input())
+            local out = assert(io.open('data/out', 'w')) print(out:write('1 2')) out:close()
+            out = assert(io.open('data/out', 'a+')) out:write(' 3') out:seek('set') print(out:read('n', 'n', 'n')) out:close()
+            io.output('data/out') io.write('x = ...; return x') io.close() io.output(io.stdout)
+            print(loadfile('data/out')) print(loadfile('data/out', 'b')) print(loadfile('data/none'))
+            print(select('#', dofile('data/out')), x) local env = {} loadfile('data/out', 't', env)(7) print(env.x)
+            package.path = './data/?.lua' print(require('module').value, select(2, require 'module'))
+            print(package.searchpath('module', './data/?.txt;./data/?.lua'), package.searchpath('m.x', './data/?'))
+            print(pcall(require, 'none'))
+            print(mmap.open('data/file.txt', 'r+'):string(), #mmap.open('data/grown', 'w+', { size = 10 }))
+            print(mmap.map(4, mmap.PROT_READ, mmap.MAP_SHARED, io.open('data/file.txt')):string())
+            print(os.rename('data/out', 'data/moved'), os.remove('data/moved'), os.remove('data/moved'))
+            print(os.rename('data/none', 'data/x')) os.remove('data/grown')
+            print(os.setlocale(), os.setlocale('C'), type(os.time()), os.date('!%Y', 0), type(os.clock()))
+            print(load('return ...', 'x', 't')(5), load('x =', '=x'), pcall(load, 1))
+            print(debug.getinfo(1, 'l').currentline, debug.getinfo(print).what, pcall(debug.getinfo, 1, '>S'))
+            print((debug.traceback('t', 1):gsub('\\n.*', '')), pcall(string.rep)) print(pcall(io.open)) print(pcall(io.open, {}))
+            """
+        // What differs by design: C modules are not searched for.
+        let plain = code.replacing("print(pcall(require, 'none'))", with: "")
+        let path = folder.path
+        let words = ["-c", "cd '\(path)' && exec \"$@\"", "sh"]
+        let inside = try Program(path: "/bin/sh").run(
+            words + [
+                Program.mmaplua.path, "--sandbox", "--allow-read=data", "--allow-write=data", "-e", plain,
+            ], name: "x")
+        let outside = try Program(path: "/bin/sh").run(
+            words + [Program.mmaplua.path, "-e", plain], name: "x")
+        let addresses = { (text: String) in text.replacing(/0x[0-9a-f]+/, with: "0x") }
+        #expect(addresses(inside.output) == addresses(outside.output))
+        #expect(inside.errors == outside.errors)
+        #expect(outside.ending == .status(0))
+    }
+
+    @Test func `a module that is not allowed says so`() throws {
+        let outcome = try run([], "package.path = './data/?.lua' require 'module'")
+        #expect(
+            outcome.errors.contains(
+                "reading './data/module.lua' is not allowed (use --allow-read=./data/module.lua)"))
+        #expect(outcome.errors.contains("no C modules in a sandbox"))
+    }
+
+    @Test func `the script itself needs no permission, and gives none`() throws {
+        let script = try folder.file(
+            "script.lua", "#!/usr/bin/env mmaplua\nprint(..., pcall(io.open, arg[0]))")
+        let outcome = try Program.mmaplua.run(["--sandbox", script, "1"])
+        #expect(
+            outcome.output
+                == "1\tfalse\tio.open: reading '\(script)' is not allowed (use --allow-read=\(script))\n")
+        #expect(try Program.mmaplua.run(["--sandbox", "-"], input: "print(1)").output == "1\n")
+        #expect(try Program.mmaplua.run(["--sandbox"], input: "print(2)").output == "2\n")
+        #expect(try Program.mmaplua.run(["--sandbox", "-i"], input: "1 + 2\n").output.contains("3"))
+        let missing = try Program.mmaplua.run(["--sandbox", "/nonexistent.lua"])
+        #expect(missing.errors.contains("cannot open /nonexistent.lua"))
+    }
+
+    @Test func `no bytecode by another way in`() throws {
+        let code = folder.path + "/code.luac"
+        let dump =
+            "local f = io.open('\(code)', 'w') f:write(string.dump(function() print('o' .. 'ut') end)) f:close()"
+        #expect(try Program.mmaplua.run(["-e", dump]).ending == .status(0))
+        let command = { (arguments: String) in
+            try Program(path: "/bin/sh").run(["-c", "'\(Program.mmaplua.path)' --sandbox \(arguments)"])
+        }
+        for arguments in [
+            code, "< \(code)", "- < \(code)", "-i < \(code)", "--allow-read=/ -e 'dofile \"\(code)\"'",
+            "--allow-read=/ -e 'assert(loadfile(\"\(code)\", \"b\"))()'", "-e 'dofile()' < \(code)",
+            "-e 'assert(loadfile(nil, \"bt\"))()' < \(code)",
+            "--allow-read=/ -e 'package.path = \"\(code)\" require \"x\"'",
+        ] {
+            let outcome = try command(arguments)
+            #expect(!outcome.output.contains("out"), "\(arguments)")
+            #expect(
+                outcome.errors.contains("attempt to load a binary chunk"), "\(arguments): \(outcome.errors)")
+        }
+        #expect(try Program.mmaplua.run([code]).output == "out\n")
+    }
+
+    @Test func `what the caller's environment says runs inside`() throws {
+        let outcome = try run(
+            [], "print(2)", environment: ["LUA_INIT": "print(pcall(io.open, '/etc/passwd'))"])
+        #expect(outcome.output.hasPrefix("false\tio.open: reading '/etc/passwd' is not allowed"))
+        #expect(outcome.output.hasSuffix("\n2\n"))
+        let path = try folder.file("init.lua", "print 'init'")
+        #expect(try run([], "", environment: ["LUA_INIT": "@\(path)"]).output == "init\n")
+        #expect(
+            try run(["-l", "module"], "", environment: ["LUA_PATH": "\(data)/?.lua"]).ending == .status(1))
+        #expect(
+            try run(
+                ["--allow-read=data", "-l", "module"], "print(module.value)",
+                environment: ["LUA_PATH": "\(data)/?.lua"]
+            )
+            .output == "42\n")
+    }
+
+    @Test func `temporary files where their folder is allowed`() throws {
+        let code = """
+            local f = io.tmpfile() f:write('x') f:seek('set') print(f:read 'a')
+            local name = os.tmpname() print(name:match '^/tmp/lua_%w+$' == name, io.open(name):read 'a', os.remove(name))
+            """
+        #expect(try run(["--allow-read=/tmp", "--allow-write=/tmp"], code).output == "x\ntrue\t\ttrue\n")
+    }
+
+    @Test(arguments: ["--allow-read=data", "--allow-write=data", "--allow-env", "--allow-run"])
+    func `allowing something without a sandbox is a mistake`(option: String) throws {
+        let outcome = try Program.mmaplua.run([option, "-e", "print(1)"], name: "mmaplua")
+        #expect(outcome.errors.hasPrefix("mmaplua: '\(option)' needs --sandbox\n"))
+        #expect(outcome.output == "")
+        #expect(outcome.ending == .status(1))
+    }
+
+    @Test(arguments: [
+        "--allow-read", "--allow-read=", "--allow-write", "--allow-write=", "--sandbox=1", "--allow-all",
+    ])
+    func `options that are not quite right`(option: String) throws {
+        let outcome = try Program.mmaplua.run(["--sandbox", option, "-e", "print(1)"], name: "mmaplua")
+        #expect(outcome.errors.contains("'\(option)'"))
+        #expect(outcome.output == "")
+    }
+
+    @Test func `a path that cannot be is said at once`() throws {
+        let outcome = try Program.mmaplua.run(
+            ["--sandbox", "--allow-read=/nonexistent/x", "-e", "print(1)"], name: "mmaplua")
+        #expect(outcome.errors == "mmaplua: '--allow-read=/nonexistent/x': No such file or directory\n")
+        #expect(outcome.output == "")
+        #expect(outcome.ending == .status(1))
+    }
+
+    @Test func `limits and the sandbox go together`() throws {
+        let outcome = try run(
+            ["--memory=32M", "--time=300ms"], "print(pcall(mmap.anonymous, 1 << 30)) while true do end")
+        #expect(outcome.ending == .status(124))
+        #expect(outcome.output.hasPrefix("false\t"))
+    }
+
+    /// Behind the first wall there is the kernel's, where it has one: a process with it has given up new privileges.
+    @Test func `the second wall stands where nothing is run`() throws {
+        let status = { (options: String) in
+            let command = """
+                '\(Program.mmaplua.path)' \(options) -e 'io.read()' < <(sleep 2) & sleep 0.7
+                grep NoNewPrivs /proc/$!/status; kill $!
+                """
+            return try Program(path: "/bin/bash").run(["-c", command]).output
+        }
+        guard try status("").hasSuffix("\t0\n") else { return }
+        let hasLandlock = mm_landlock_version() > 0
+        #expect(try status("--sandbox") == "NoNewPrivs:\t\(hasLandlock ? 1 : 0)\n")
+        #expect(try status("--sandbox --allow-run") == "NoNewPrivs:\t0\n")
+    }
+}

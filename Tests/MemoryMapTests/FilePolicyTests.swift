@@ -1,0 +1,276 @@
+import CMemoryMap
+import Glibc
+import Synchronization
+import Testing
+
+@testable import MemoryMap
+
+/// The bounds of a process by themselves, without the kernel's second wall behind them.
+@Suite struct FilePolicyTests {
+    /// `inside` is allowed, what lies beside it is not.
+    private let scratch: Scratch
+    private let inside: String
+    private let secret: String
+
+    init() throws {
+        scratch = try Scratch()
+        inside = scratch.path + "/inside"
+        mkdir(inside, 0o755)
+        secret = try scratch.file("secret", Array("secret".utf8))
+        _ = try scratch.file("inside/file", Array("inside".utf8))
+    }
+
+    private func policy(_ access: FileAccess, _ paths: String...) throws -> FilePolicy {
+        var policy = FilePolicy()
+        for path in paths { try policy.allow(access, path) }
+        return policy
+    }
+
+    private enum Result: Equatable {
+        case opened(String)
+        case refused(UInt8)
+        case failed(CInt)
+    }
+
+    private func open(_ policy: FilePolicy, _ path: String, _ flags: CInt = O_RDONLY) -> Result {
+        do throws(FileFailure) {
+            let descriptor = try policy.open(path, flags)
+            defer { close(descriptor) }
+            var bytes = [UInt8](repeating: 0, count: 16)
+            let count = read(descriptor, &bytes, bytes.count)
+            return .opened(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self))
+        } catch {
+            switch error {
+            case .refused(let access): return .refused(access.rawValue)
+            case .failed(let code): return .failed(code)
+            }
+        }
+    }
+
+    private func clean(_ names: String...) {
+        for name in names { unlink("\(inside)/\(name)") }
+        rmdir("\(inside)/folder")
+        rmdir(inside)
+    }
+
+    @Test func whatIsBelowAFolderIsAllowedByAnyPath() throws {
+        let policy = try policy(.read, inside)
+        defer { clean("file", "link") }
+        symlink("../inside/./file", "\(inside)/link")
+        for path in [
+            "/file", "//./file", "/../inside/file", "/link",
+            "/../../" + lastName(scratch.path) + "/inside/file",
+        ] {
+            #expect(open(policy, inside + path) == .opened("inside"), "\(path)")
+        }
+        #expect(open(policy, inside + "/missing") == .failed(ENOENT))
+        #expect(open(policy, inside + "/file/") == .failed(ENOTDIR))
+        #expect(open(policy, inside + "/file/x") == .failed(ENOTDIR))
+        #expect(open(policy, inside + "/missing/../file") == .failed(ENOENT))
+        #expect(open(policy, "") == .failed(ENOENT))
+    }
+
+    private func lastName(_ path: String) -> String { String(path.split(separator: "/").last ?? "") }
+
+    @Test func nothingElseIs() throws {
+        let policy = try policy(.read, inside)
+        defer { clean("file", "out", "absolute", "missing", "loop") }
+        symlink("../secret", "\(inside)/out")
+        symlink(secret, "\(inside)/absolute")
+        symlink("../nothing", "\(inside)/missing")
+        symlink("loop", "\(inside)/loop")
+        let paths = [
+            secret, "\(inside)/../secret", "\(inside)/out", "\(inside)/absolute", "\(inside)/missing",
+            "\(inside)/missing/../../secret", "\(inside)-file", scratch.path, "/", "/etc/passwd",
+            "/proc/self/root\(secret)", "/proc/self/cwd/../../../../etc/passwd", "/dev/fd/0",
+            "/nowhere/at/all",
+        ]
+        for path in paths { #expect(open(policy, path) == .refused(1), "\(path)") }
+        #expect(open(policy, "\(inside)/loop") == .failed(ELOOP))
+        #expect(open(policy, String(repeating: "x", count: 5000)) == .failed(ENAMETOOLONG))
+    }
+
+    @Test func aPathThroughProcLeadsWhereItSays() throws {
+        let policy = try policy(.read, inside)
+        defer { clean("file") }
+        #expect(open(policy, "/proc/self/root\(inside)/file") == .opened("inside"))
+    }
+
+    @Test func readingIsNotWriting() throws {
+        let reads = try policy(.read, inside)
+        let writes = try policy(.write, inside)
+        defer { clean("file", "new") }
+        let file = "\(inside)/file"
+        for flags in [O_WRONLY, O_WRONLY | O_CREAT | O_TRUNC, O_RDONLY | O_TRUNC, O_RDWR, O_RDONLY | O_CREAT]
+        {
+            #expect(open(reads, file, flags) == .refused(2))
+        }
+        #expect(open(writes, file) == .refused(1))
+        #expect(open(writes, file, O_RDWR) == .refused(1))
+        #expect(open(writes, "\(inside)/new", O_RDWR | O_CREAT) == .refused(1))
+        #expect(access("\(inside)/new", F_OK) != 0)
+        #expect(contents(file) == Array("inside".utf8))
+        #expect(open(writes, "\(inside)/new", O_WRONLY | O_CREAT) == .opened(""))
+        var both = reads
+        try both.allow(.write, inside)
+        #expect(open(both, file, O_RDWR) == .opened("inside"))
+    }
+
+    @Test func aSingleFileMayBeAllowedBeforeItExists() throws {
+        let policy = try policy(.write, "\(inside)/new")
+        defer { clean("file", "new") }
+        #expect(open(policy, "\(inside)/file", O_WRONLY) == .refused(2))
+        #expect(open(policy, "\(inside)/new", O_WRONLY | O_CREAT) == .opened(""))
+        #expect(open(policy, "\(inside)/new", O_WRONLY | O_CREAT | O_EXCL) == .failed(EEXIST))
+        // Behind the allowed name there may come to be a link.
+        unlink("\(inside)/new")
+        symlink(secret, "\(inside)/new")
+        #expect(open(policy, "\(inside)/new", O_WRONLY | O_TRUNC) == .refused(2))
+        #expect(contents(secret) == Array("secret".utf8))
+        #expect(throws: FileFailure.self) { try self.policy(.read, "\(inside)/a/b") }
+    }
+
+    @Test func removingAndRenamingStaysInside() throws {
+        var policy = try policy(.write, inside)
+        defer { clean("file", "link", "moved", "folder/file") }
+        symlink(secret, "\(inside)/link")
+        try policy.remove("\(inside)/link")  // the link, not what it points to
+        #expect(contents(secret) == Array("secret".utf8))
+        mkdir("\(inside)/folder", 0o755)
+        try policy.remove("\(inside)/folder")
+        for path in [secret, "\(inside)/../secret"] {
+            #expect(throws: FileFailure.self) { try policy.remove(path) }
+            #expect(throws: FileFailure.self) { try policy.rename(path, to: "\(inside)/x") }
+            #expect(throws: FileFailure.self) { try policy.rename("\(inside)/file", to: path) }
+        }
+        for path in [inside, "\(inside)/.", "\(inside)/../inside"] {
+            #expect(throws: FileFailure.self) { try policy.remove(path) }
+        }
+        try policy.rename("\(inside)/file", to: "\(inside)/moved")
+        #expect(contents("\(inside)/moved") == Array("inside".utf8))
+        // Not to where it could be read.
+        try policy.allow([.read, .write], "\(inside)/readable")
+        #expect(throws: FileFailure.self) { try policy.rename("\(inside)/moved", to: "\(inside)/readable") }
+        try policy.rename("\(inside)/moved", to: "\(inside)/file")
+    }
+
+    /// Another thread makes a name a file, a folder and a link out of bounds in turn, as fast as it can.
+    @Test func noRaceLeadsOut() throws {
+        let policy = try policy([.read, .write], inside)
+        defer { clean("file", "folder", "real") }
+        mkdir("\(inside)/folder", 0o755)
+        _ = try scratch.file("inside/folder/secret", Array("inside".utf8))
+        defer { unlink("\(inside)/folder/secret") }
+        let swapper = Swapper(inside: inside, outside: scratch.path)
+        try swapper.run {
+            var seen = [0, 0]
+            for _ in 0..<20000 {
+                // Through a folder that may be a link; and a name that may be one, emptied.
+                switch open(policy, "\(inside)/folder/secret") {
+                case .opened("inside"): seen[0] += 1
+                case .refused, .failed: seen[1] += 1
+                case .opened(let text): Issue.record("read '\(text)'")
+                }
+                _ = open(policy, "\(inside)/name", O_WRONLY | O_CREAT | O_TRUNC)
+                try? policy.remove("\(inside)/folder/name")
+                if contents(secret) != Array("secret".utf8) {
+                    Issue.record("the file outside was emptied")
+                    break
+                }
+            }
+            #expect(seen[0] > 0)
+        }
+        #expect(contents(secret) == Array("secret".utf8))
+        unlink("\(inside)/name")
+    }
+
+    /// The second wall on a thread of its own, where the first one is not.
+    @Test(.enabled(if: mm_landlock_version() > 0, "this kernel has no Landlock"))
+    func theKernelRefusesToo() throws {
+        defer { clean("file", "new", "file2") }
+        var policy = FilePolicy()
+        try policy.allow(.read, inside)
+        try policy.allow(.write, "\(inside)/new")
+        let inside = self.inside
+        let secret = self.secret
+        let bounded = policy
+        let codes = try onThread { () -> [CInt] in
+            guard bounded.confine(alsoReading: []) else { return [-1] }
+            func code(_ path: String, _ flags: CInt) -> CInt {
+                let descriptor = Glibc.open(path, flags, 0o600)
+                if descriptor < 0 { return errno }
+                close(descriptor)
+                return 0
+            }
+            return [
+                code("\(inside)/file", O_RDONLY), code(secret, O_RDONLY), code("/etc/passwd", O_RDONLY),
+                code("\(inside)/file", O_WRONLY), code("\(inside)/new", O_WRONLY | O_CREAT),
+                code("/tmp/mmap-test-landlock", O_WRONLY | O_CREAT), unlink(secret) == 0 ? 0 : errno,
+            ]
+        }
+        // The folder stands in for a file that is to be made in it: that much wider the second wall is.
+        #expect(codes == [0, EACCES, EACCES, 0, 0, EACCES, EACCES])
+        #expect(Glibc.access(secret, F_OK) == 0)
+    }
+}
+
+/// Runs something on a thread that ends behind it: what binds a thread must not bind the tests.
+private func onThread(_ body: @escaping @Sendable () -> [CInt]) throws -> [CInt] {
+    final class Box: Sendable { let result = Mutex<[CInt]>([]) }
+    let box = Box()
+    let thread = try Thread { box.result.withLock { $0 = body() } }
+    thread.join()
+    return box.result.withLock { $0 }
+}
+
+/// A POSIX thread.
+private struct Thread {
+    private let handle: pthread_t
+
+    init(_ body: @escaping @Sendable () -> Void) throws {
+        final class Task {
+            let body: @Sendable () -> Void
+            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+        }
+        var thread = pthread_t()
+        let task = Unmanaged.passRetained(Task(body))
+        let code = pthread_create(
+            &thread, nil,
+            { task in
+                if let task { Unmanaged<Task>.fromOpaque(task).takeRetainedValue().body() }
+                return nil
+            }, task.toOpaque())
+        guard code == 0 else { throw Refused(call: "pthread_create", errno: code) }
+        handle = thread
+    }
+
+    func join() { pthread_join(handle, nil) }
+}
+
+/// The thread that swaps: `folder` with a link to the folder outside, `name` with a link to the secret there.
+private struct Swapper {
+    let inside: String
+    let outside: String
+
+    func run(while body: () throws -> Void) throws {
+        final class Flag: Sendable { let isUp = Atomic<Bool>(false) }
+        let stop = Flag()
+        let (inside, outside) = (inside, outside)
+        let thread = try Thread {
+            while !stop.isUp.load(ordering: .relaxed) {
+                rename("\(inside)/folder", "\(inside)/real")
+                symlink(outside, "\(inside)/folder")
+                symlink("\(outside)/secret", "\(inside)/link")
+                rename("\(inside)/link", "\(inside)/name")
+                unlink("\(inside)/folder")
+                rename("\(inside)/real", "\(inside)/folder")
+                unlink("\(inside)/name")
+            }
+        }
+        defer {
+            stop.isUp.store(true, ordering: .relaxed)
+            thread.join()
+        }
+        try body()
+    }
+}

@@ -1,0 +1,170 @@
+import CMemoryMap
+import Kernels
+import KernelsBaseline
+import Testing
+
+@testable import MemoryMap
+
+#if canImport(KernelsAVX2)
+    import KernelsAVX2
+#endif
+
+/// The kernels of all instruction sets against each other, to the last bit, and against plain loops.
+@Suite struct VariantTests {
+    static var variants: [Kernels] {
+        var all = [KernelsBaseline.kernels("baseline")]
+        #if canImport(KernelsAVX2)
+            if mm_has_avx2() { all.append(KernelsAVX2.kernels("AVX2")) }
+        #endif
+        return all
+    }
+
+    /// Every count up to a few blocks, at every alignment that matters.
+    private func forEachRun(_ body: (UnsafeRawPointer, Int) -> Void) {
+        var generator = SystemRandomNumberGenerator()
+        let bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        bytes.withUnsafeBytes { all in
+            guard let start = all.baseAddress else { return }
+            for count in Array(0...67) + [127, 128, 129, 200, 300] { body(start + count % 8, count) }
+        }
+    }
+
+    @Test func sumsAreExact() {
+        forEachRun { start, count in
+            func check<T: FixedWidthInteger & BitwiseCopyable>(_ type: Element, _: T.Type) {
+                var sum: Int128 = 0
+                for i in 0..<count {
+                    sum += Int128(start.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self))
+                }
+                for kernels in Self.variants {
+                    var results: [UInt64] = [0, 0]
+                    kernels.sum(type.rawValue, start, count, &results)
+                    #expect(Int128(truncatingIfNeeded: results[1]) << 64 | Int128(results[0]) == sum)
+                }
+            }
+            check(.u8, UInt8.self)
+            check(.i8, Int8.self)
+            check(.u16, UInt16.self)
+            check(.i16, Int16.self)
+            check(.u32, UInt32.self)
+            check(.i32, Int32.self)
+            check(.u64, UInt64.self)
+            check(.i64, Int64.self)
+        }
+    }
+
+    @Test func longSumsDoNotOverflowTheirLanes() {
+        let bytes = [UInt8](repeating: 0xff, count: 1 << 22)
+        for kernels in Self.variants {
+            for type in Element.allCases where !type.isFloat {
+                var results: [UInt64] = [0, 0]
+                let count = bytes.count / type.size
+                bytes.withUnsafeBytes { bytes in
+                    guard let start = bytes.baseAddress else { return }
+                    kernels.sum(type.rawValue, start, count, &results)
+                }
+                let most = type.isSigned ? Int128(-1) : (Int128(1) << (8 * type.size)) - 1
+                #expect(
+                    Int128(truncatingIfNeeded: results[1]) << 64 | Int128(results[0]) == most * Int128(count))
+            }
+            let count = bytes.withUnsafeBytes { bytes in
+                bytes.baseAddress.map { kernels.countByte($0, bytes.count, 0xff) }
+            }
+            #expect(count == bytes.count)
+        }
+    }
+
+    @Test func floatsAreAddedInOneOrder() {
+        let doubles = (0..<1000).map { _ in Double.random(in: -1e9...1e9) }
+        doubles.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            for count in [0, 1, 15, 16, 17, 31, 33, 500, 1000] {
+                let answers = Self.variants.map { kernels in
+                    var summary = [0.0, 0, 0]
+                    var deviations = [0.0, 0]
+                    kernels.summary(start, count, &summary)
+                    kernels.deviations(start, count, 0.1, &deviations)
+                    return (summary + deviations + [kernels.dot(start, start, count)]).map(\.bitPattern)
+                }
+                for answer in answers { #expect(answer == answers.first) }
+            }
+        }
+    }
+
+    @Test func everythingElseIsTheSame() {
+        forEachRun { start, count in
+            for type in Element.allCases {
+                let answers = Self.variants.map { kernels in
+                    var answer: [UInt64] = []
+                    if !type.isFloat && count > 0 {
+                        var extremes: [UInt64] = [0, 0]
+                        kernels.extremes(type.rawValue, start, count, &extremes)
+                        answer += extremes
+                        var dot: [UInt64] = [0, 0]
+                        kernels.dotExact(type.rawValue, start, start + 8, count, &dot)
+                        answer += dot
+                    }
+                    for comparison in Comparison.allCases {
+                        answer.append(
+                            UInt64(
+                                kernels.countWhere(
+                                    type.rawValue, comparison.rawValue, start, count, start + 16)))
+                        answer.append(
+                            UInt64(
+                                bitPattern: Int64(
+                                    kernels.findWhere(
+                                        type.rawValue, comparison.rawValue, start, count, start + 16))))
+                    }
+                    var doubles = [Double](repeating: 0, count: count)
+                    kernels.convert(type.rawValue, start, count, &doubles)
+                    answer += doubles.map(\.bitPattern)
+                    for operation in Operation.allCases {
+                        for isScalar in [false, true] {
+                            var target = [UInt8](repeating: 0, count: count * type.size)
+                            target.withUnsafeMutableBytes { target in
+                                guard let base = target.baseAddress else { return }
+                                kernels.combine(
+                                    type.rawValue, operation.rawValue, base, start, start + 8, count, isScalar
+                                )
+                            }
+                            answer += target.map { UInt64($0) }
+                        }
+                    }
+                    return answer
+                }
+                for answer in answers { #expect(answer == answers.first) }
+            }
+        }
+    }
+
+    @Test func needles() {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            let alphabet = UInt8.random(in: 1...3, using: &generator)
+            let bytes = (0..<Int.random(in: 2...300)).map { _ in
+                UInt8.random(in: 0..<alphabet, using: &generator)
+            }
+            let from = Int.random(in: 0..<bytes.count - 1)
+            let needle = Array(bytes[from..<min(bytes.count, from + Int.random(in: 2...20))])
+            let places = (0...bytes.count - needle.count).filter {
+                Array(bytes[$0..<$0 + needle.count]) == needle
+            }
+            var (count, free) = (0, 0)
+            for place in places where place >= free { (count, free) = (count + 1, place + needle.count) }
+            let positions = bytes.count - needle.count + 1
+            bytes.withUnsafeBytes { bytes in
+                needle.withUnsafeBytes { needle in
+                    guard let start = bytes.baseAddress, let sought = needle.baseAddress else { return }
+                    var prepared = Needle(sought, needle.count)
+                    for kernels in Self.variants {
+                        #expect(kernels.find(start, positions, &prepared) == places.first)
+                        #expect(kernels.findLast(start, positions, &prepared) == places.last)
+                        var next = 0
+                        #expect(kernels.count(start, positions, &prepared, &next) == count)
+                        #expect(next == max(0, free - positions))
+                    }
+                }
+            }
+        }
+    }
+}
