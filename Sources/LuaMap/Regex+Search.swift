@@ -69,7 +69,8 @@ private func find(
 ) throws(MapError) -> PatternResult {
     let from = Int(search.pointee.from)
     let how = search.pointee.how
-    var result = try matcher.next(from: from, skipsEmpty: how & Int32(LM_SKIP_EMPTY) != 0, poll: { monitor.goesOn($0) })
+    var result = try matcher.next(
+        from: from, skipsEmpty: how & Int32(LM_SKIP_EMPTY) != 0, poll: { monitor.goesOn($0) })
     guard case .found = result else { return result }
     if how & Int32(LM_LUA) == 0 {
         let (start, skipsEmpty) = matcher.following(from)
@@ -91,7 +92,9 @@ private func find(
 /// Where the result is one string, what the trampoline pushes it from.
 private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int32, _ call: Call) -> CInt? {
     let captures = Int(regex.pointee.captures)
-    guard captures < 2, regex.pointee.positions == 0, how & Int32(LM_PLACE | LM_OFFSETS) == 0 else { return nil }
+    guard captures < 2, regex.pointee.positions == 0, how & Int32(LM_PLACE | LM_OFFSETS) == 0 else {
+        return nil
+    }
     let start = matcher.offsets[2 &* captures]
     let end = matcher.offsets[2 &* captures &+ 1]
     guard start >= 0, start <= end else { return nil }
@@ -112,7 +115,9 @@ private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int3
 /// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
 private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState) throws(Failure) -> CInt {
     let pairs = CInt(truncatingIfNeeded: regex.pointee.captures) &+ 1
-    guard lua_checkstack(L, 2 &* pairs) != 0 else { throw Failure(misuse: "stack overflow (too many captures)") }
+    guard lua_checkstack(L, 2 &* pairs) != 0 else {
+        throw Failure(misuse: "stack overflow (too many captures)")
+    }
     for group in 0..<pairs {
         let start = matcher.offsets[2 &* Int(group)]
         let end = matcher.offsets[2 &* Int(group) &+ 1]

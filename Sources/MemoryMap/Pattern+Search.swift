@@ -160,7 +160,8 @@ private struct Effort {
     }
 
     private var tooDeep: MapError {
-        MapError(.misuse, "the match takes too much memory to turn back (more than %1 MiB)", patternMemory >> 20)
+        MapError(
+            .misuse, "the match takes too much memory to turn back (more than %1 MiB)", patternMemory >> 20)
     }
 
     /// The usual stack is 32 KiB of the thread's own. This one is an address range; only what is used of
