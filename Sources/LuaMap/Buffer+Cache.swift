@@ -55,6 +55,9 @@ func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
         let stride = try arguments.integer(4, default: pageSize)
+        guard stride > 0 else {
+            throw Failure("stride %1 is out of range: it is at least 1 byte", argument: 4, stride)
+        }
         let monitor = Monitor(L)
         let count = try about(2) { () throws(MapError) in
             try bytes.touch(offset, length, stride: stride) { monitor.goesOn($0) }
