@@ -275,8 +275,7 @@ local mischiefs = {
   function() pcall(close_buffer, object_of(buffers)) end,
   function() pcall(resize_buffer, object_of(buffers), pick { 0, 1, PAGE, 3 * PAGE, 9 * PAGE }) end,
   function() pcall(write_file, pick(files), pick { 0, 1, PAGE - 1, PAGE, 2 * PAGE }) end,
-  function() collectgarbage "step" end,
-  function() collectgarbage "step" end,
+  function() if chance(20) then collectgarbage "step" end end,
   function() if chance(5) then collectgarbage() end end,
   function() error "mischief" end,
   function() error(object_of(pick(classes)) or "mischief", 0) end,
@@ -460,7 +459,7 @@ local pattern = ("bystander"):rep(PAGE):sub(1, PAGE)
 local equals = buffers.metatable.__methods.equals
 bystander:copy(0, pattern)
 
-if options.seed % 3 == 0 then collectgarbage("generational") else collectgarbage("incremental", pick { 50, 100, 200 }, pick { 50, 400 }) end
+if options.seed % 3 == 0 then collectgarbage("generational") else collectgarbage("incremental", pick { 110, 200, 200, 400 }, pick { 100, 400 }) end
 local rounds = 0
 while calls < options.calls do
   if rounds % 12 == 0 then refresh() end
