@@ -229,6 +229,8 @@ local makers = {
   V = function() return object_of(class_named "mmap.view" or buffers) end, L = function() return object_of(class_named "mmap.struct" or buffers) end,
   s = function() return random(60) end, z = function() return random(0, 4) * PAGE end, m = function() return pick { "r", "r+", "c", "w+" } end,
   e = function() return random(0, 3) end, g = function() return pick { 1, 2, 34, 33, 3, 0x8001, 0x4022, 0x100022 } end,
+  N = function() return pick { "id", "name", "pos" } end,
+  A = function() return pick { "normal", "random", "sequential", "willneed", "dontneed", "cold", "remove", "free", "populate_read" } end,
   D = function()
     local fields, tail = {}, { id = "a", name = "b", pos = "c" }
     for name in pairs(chance(90) and tail or {}) do fields[#fields + 1] = name end
@@ -244,14 +246,14 @@ local hints = {
   open = "fmh", map = "segFzn", anonymous = "sh", struct = "h", regex = "pw", string = "ss", copy = "sS", fill = "ss", slice = "ss",
   find = "Sss", rfind = "Sss", count = "Sss", compare = "b", equals = "b", mismatch = "b", hexdump = "ss", view = "tsss", records = "Lsss",
   get = "ts", set = "tss", unpack = "ws", pack = "wsss", match = "ps", gmatch = "ps", crc32 = "ss", xxh3 = "ss", sha256 = "ss", protect = "e",
-  resize = "z", advise = "zzw", sync = "zz", incore = "zz", lock = "ss", unlock = "ss", column = "w", threads = "s", histogram = "snn",
+  resize = "z", advise = "zzA", sync = "zz", incore = "zz", lock = "ss", unlock = "ss", column = "N", threads = "s", histogram = "snn",
   lowerbound = "s", upperbound = "s", dot = "V", add = "sV", sub = "sV", mul = "sV", div = "sV", each = "ss", totable = "ss", __index = "s",
   __newindex = "ss", offset = "w", lines = "h", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss" }
 local of_class = {
-  mmap = { sync = "bzz", advise = "bzzw", incore = "bzz", struct = "D", open = "fmO" },
+  mmap = { sync = "bzz", advise = "bzzA", incore = "bzz", struct = "D", open = "fmO" },
   ["mmap.view"] = { get = "ss", set = "sss", copy = "sV", count = "os", find = "oss", fill = "sss" },
   ["mmap.regex"] = { find = "bs", match = "bs", gmatch = "bs", count = "bs" },
-  ["mmap.struct"] = { totable = "b" } }
+  ["mmap.struct"] = { totable = "bs", offset = "N" }, ["mmap.record"] = { __index = "N", __newindex = "Ns" } }
 
 local module = { name = "mmap" }
 local function arguments(name, class)
@@ -259,7 +261,7 @@ local function arguments(name, class)
   local hint = class and (of_class[class.name] or {})[name] or hints[name]
   if not hint and (name:find "^read%u") then hint = "ss" elseif not hint and name:find "^write%u" then hint = "sss" end
   if hint and chance(65) then
-    for i = 1, random(0, #hint) do list[i] = makers[chance(92) and hint:sub(i, i) or "v"]() end
+    for i = 1, math.max(random(0, #hint), random(0, #hint)) do list[i] = makers[chance(92) and hint:sub(i, i) or "v"]() end
     return list, #list < #hint and chance(90) and #list or #hint
   end
   local count = pick { 0, 1, 1, 2, 2, 3, 3, 4, 5, 7 }
@@ -270,6 +272,10 @@ end
 local close_buffer = buffers.metatable.__methods.close
 local resize_buffer = buffers.metatable.__methods.resize
 
+-- How many calls under a strange metatable are under way: none of them may be left half done, or what the
+-- collector finalises under it stays mapped.
+local masked = 0
+
 -- What happens behind the back of a call.
 local mischiefs = {
   function() pcall(close_buffer, object_of(buffers)) end,
@@ -279,7 +285,7 @@ local mischiefs = {
   function() if chance(5) then collectgarbage() end end,
   function() error "mischief" end,
   function() error(object_of(pick(classes)) or "mischief", 0) end,
-  function() if coroutine.isyieldable() then coroutine.yield(value()) end end,
+  function() if masked == 0 and coroutine.isyieldable() then coroutine.yield(value()) end end,
   function() one_call() end,
   function() one_call() end,
   function() local class = pick(classes) class.objects[random(12)] = nil end,
@@ -309,7 +315,6 @@ end
 
 -- Errors that only a fault of ours could raise: hostile tables have functions for metamethods, and
 -- nothing but the module indexes, calls or adds here.
-local masked = 0
 local function examine(name, e)
   if type(e) ~= "string" then return keep(e) end
   if masked > 0 then return end -- whoever puts another user value there may see Lua's own errors
