@@ -91,10 +91,10 @@ static watch *new_watch(lua_State *L) {
   return w;
 }
 
-/* [-0, +0, –] The memory is none of Lua's: a thread uses it. */
+/* [-0, +0, –] Where there is a terminal. The memory is none of Lua's: a thread uses it. */
 static int start_watch(lua_State *L, lm_call *call, lm_picture *picture, watch *w) {
   int code = lm_picture_plan(L, call, picture);
-  if (code < 0) return code;
+  if (code < 0 || !lm_watch_is_seen()) return code;
   size_t title = strlen(picture->title) + 1;
   picture->memory = calloc(1, picture->size + title);
   if (!picture->memory) {
@@ -121,11 +121,9 @@ static int b_watch(lua_State *L) {
   if (lua_tostring(L, 2) != picture.title || lua_touserdata(L, 3) != w || !lm_buffer_at(L, 1))
     return luaL_error(L, "a finalizer has changed the arguments");
   lua_toclose(L, 3);
-  if (lm_watch_is_seen()) {
-    lm_call call;
-    int code = LM_RUN(L, start_watch(L, &call, &picture, w));
-    if (code < 0) return lm_finish(L, &call, code);
-  }
+  lm_call call;
+  int code = LM_RUN(L, start_watch(L, &call, &picture, w));
+  if (code < 0) return lm_finish(L, &call, code);
   lua_call(L, lua_gettop(L) - 4, LUA_MULTRET);
   return lua_gettop(L) - 3;
 }

@@ -162,7 +162,7 @@ local function where(info)
         .. "reads the file shares.", path)
     if info.storage == STACKED then
         text = text .. " It is on overlayfs, so they are in truth those of a file below."
-    elseif info.storage == nil then
+    elseif info.storage == nil and info.length > 0 then
         text = text .. " The file is not at its path any more, or may not be opened again."
     end
     return text

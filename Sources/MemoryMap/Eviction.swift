@@ -33,6 +33,7 @@ extension MappedBytes {
     /// `evictFile` for the pages of the file under this range, rounded outward to whole pages.
     package func evict() throws(MapError) -> Eviction {
         let (current, pages) = try wholePages(0, nil)
+        if pages.extent == 0 { return Eviction(evicted: 0, stayed: 0) }
         let descriptor = try current.openFile(for: .posix_fadvise)
         defer { systemClose(descriptor) }
         let place = current.filePlace(pages)

@@ -29,9 +29,9 @@ extension MappedBytes {
     ///   of open(2). `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
     package func cacheState(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) -> CacheState {
         let (current, pages) = try wholePages(offset, length)
+        guard pages.extent > 0 else { return CacheState(mm_cache_state()) }
         let descriptor = try current.openFile(for: .cachestat)
         defer { systemClose(descriptor) }
-        guard pages.extent > 0 else { return CacheState(mm_cache_state()) }
         return try CacheState.of(descriptor, current.filePlace(pages), pages.extent)
     }
 
@@ -67,17 +67,13 @@ extension MappedBytes {
     /// Reads one byte every `stride` bytes of a range.
     ///
     /// - Parameters:
-    ///   - stride: In bytes, at least 1.
+    ///   - stride: In bytes, at least 1; checked.
     ///   - poll: Asked with the number of bytes read so far; false stops.
     /// - Returns: The number of bytes read.
-    /// - Throws: `misuse`, `offsetOutOfRange`, `lengthOutOfRange`, `notReadable`, `closed`, `lost`,
-    ///   `interrupted`.
+    /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `notReadable`, `closed`, `lost`, `interrupted`.
     package func touch(
         _ offset: Int, _ length: Int?, stride: Int, poll: (_ done: Int) -> Bool
     ) throws(MapError) -> Int {
-        guard stride > 0 else {
-            throw MapError(.misuse, "stride %1 is out of range: it is at least 1 byte", stride)
-        }
         var (current, range) = try readable(offset, length)
         var place = 0
         var touched = 0

@@ -24,6 +24,7 @@ extension MappedBytes {
         var current = self
         try current.refresh()
         let length = try checkedLength(offset: offset, length: length, count: current.region.length)
+        if current.region.length == 0 { return }
         let descriptor = try current.openFile(for: .lseek)
         defer { systemClose(descriptor) }
         let origin = Int(current.region.slot.pointee.file_offset) &+ current.region.offset

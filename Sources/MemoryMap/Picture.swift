@@ -379,15 +379,15 @@ private struct Canvas {
             // As few as are needed to stay in the line.
             used &+= cell.meaning.utf8CodeUnitCount &+ 5
             if used > style.columns { break }
+            if used > cell.meaning.utf8CodeUnitCount &+ 5 { text.text("   ") }
             paint(cell)
             plain()
             text.text(" ")
             text.text(cell.meaning)
-            text.text("   ")
         }
         let perCell = perCell
         if perCell > 1 && used &+ 24 <= style.columns {
-            text.text("(")
+            text.text("   (")
             text.decimal(perCell)
             text.text(" pages each)")
         }

@@ -1,0 +1,54 @@
+import Glibc
+import Testing
+
+@testable import MemoryMap
+
+/// Advice is tried, and what the trial says holds.
+@Suite struct AdviceTrialTests {
+    @Test func trialsSayWhatTheManualDoes() throws {
+        #expect(try Advice.dontNeed.attempt(on: .privateAnonymous) == AdviceTrial(errno: 0, destroys: true))
+        #expect(try Advice.dontNeed.attempt(on: .privateFile) == AdviceTrial(errno: 0, destroys: true))
+        #expect(try Advice.dontNeed.attempt(on: .sharedAnonymous) == AdviceTrial(errno: 0))
+        #expect(try Advice.dontNeed.attempt(on: .sharedFile) == AdviceTrial(errno: 0))
+        #expect(try Advice.remove.attempt(on: .sharedFile) == AdviceTrial(errno: 0, destroys: true))
+        #expect(try Advice.remove.attempt(on: .privateAnonymous).errno == EINVAL)
+        #expect(try Advice.free.attempt(on: .sharedFile).errno == EINVAL)
+        for kind in MappingKind.allCases {
+            for advice in [Advice.normal, .random, .sequential, .willNeed] {
+                #expect(try advice.attempt(on: kind) == AdviceTrial(errno: 0))
+            }
+        }
+    }
+
+    /// They take a page from the machine for good.
+    @Test func brokenMemoryIsNeverTried() throws {
+        for advice in [Advice.hardwarePoison, Advice(rawValue: 101)] {
+            for kind in MappingKind.allCases {
+                #expect(try advice.attempt(on: kind) == AdviceTrial(errno: nil))
+            }
+        }
+    }
+
+    /// The rule by which ranges are rounded or refused, against what the kernel really does.
+    @Test func whatDestroysIsKnownToDestroy() throws {
+        for (name, advice) in Advice.names where advice.isKnown {
+            for kind in MappingKind.allCases {
+                let trial = try advice.attempt(on: kind)
+                guard trial.destroys else { continue }
+                let isShared = kind == .sharedAnonymous || kind == .sharedFile
+                let isAnonymous = kind == .privateAnonymous || kind == .sharedAnonymous
+                #expect(advice.destroysData(shared: isShared, anonymous: isAnonymous), "\(name), \(kind)")
+            }
+        }
+    }
+
+    @Test func nothingOfATrialRemains() throws {
+        let descriptors = openDescriptors(in: "/memfd:mmaplua")
+        let mappings = mappedLines("memfd:mmaplua")
+        for (_, advice) in Advice.names where advice.isKnown {
+            for kind in MappingKind.allCases { _ = try advice.attempt(on: kind) }
+        }
+        #expect(openDescriptors(in: "/memfd:mmaplua") == descriptors)
+        #expect(mappedLines("memfd:mmaplua") == mappings)
+    }
+}
