@@ -55,7 +55,7 @@ _mmaplua() {
             ;;
         -*)
             mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version --memory= --time=
-                --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
+                --faults --trace --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
             [[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace 2> /dev/null
             ;;
         *)
