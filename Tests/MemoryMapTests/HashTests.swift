@@ -67,7 +67,9 @@ import Testing
                 #expect(done > 0 && done <= 3 * Self.block)
                 return asked < stop
             }
-            #expect(failure { () throws(MapError) in _ = try region.bytes.crc32(poll: goesOn) }?.kind == .interrupted || asked < stop)
+            #expect(
+                failure { () throws(MapError) in _ = try region.bytes.crc32(poll: goesOn) }?.kind
+                    == .interrupted || asked < stop)
             for hash in [
                 { () throws(MapError) in _ = try region.bytes.xxh3(poll: goesOn) },
                 { () throws(MapError) in _ = try region.bytes.sha256(poll: goesOn) },

@@ -414,10 +414,13 @@ end
 local function uproot()
   local class = pick(classes)
   if registry[class.name] ~= class.metatable then return end
-  registry[class.name] = pick { false, 1, {} } or nil
+  -- No table: under another metatable a buffer has no finaliser and stays mapped. No yield: see `masked`.
+  registry[class.name] = pick { false, 1, "x", print } or nil
+  masked = masked + 1
   local f = pick(functions)
   local list, count = arguments(f[1])
   perform("uprooted " .. f[1], f[2], list, count)
+  masked = masked - 1
   registry[class.name] = class.metatable
 end
 
