@@ -144,9 +144,17 @@ static int f_sparse(lua_State *L) {
   return code < 0 ? lm_finish(L, &call, code) : code;
 }
 
+void lm_check_function(lua_State *L, int argument) {
+  if (lua_isfunction(L, argument)) return;
+  /* What a table or a userdata is called with must be a function itself, or the call would fail far from here. */
+  int type = luaL_getmetafield(L, argument, "__call");
+  if (type != LUA_TNIL) lua_pop(L, 1);
+  if (type != LUA_TFUNCTION) luaL_typeerror(L, argument, "function");
+}
+
 /* mmap.faults(fn, …) */
 static int f_faults(lua_State *L) {
-  luaL_checkany(L, 1);
+  lm_check_function(L, 1);
   int arguments = lua_gettop(L) - 1;
   size_t size = LM_RUN(L, lm_cost_size());
   void *memory = lua_newuserdatauv(L, size, 0);

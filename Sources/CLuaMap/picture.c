@@ -111,7 +111,7 @@ static int start_watch(lua_State *L, lm_call *call, lm_picture *picture, watch *
 /* b:watch(fn, …) */
 static int b_watch(lua_State *L) {
   lm_check_buffer(L);
-  luaL_checkany(L, 2);
+  lm_check_function(L, 2);
   luaL_checkstack(L, 8, NULL);
   lm_picture picture = {0};
   read_title(L, &picture);

@@ -56,6 +56,9 @@ void lm_set_metatable(lua_State *L, const char *name);
 /* [-0, +1, m] A new buffer, closed, so that a collection at any moment finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 
+/* [-0, +0, e] A function at an argument, or what can be called like one. */
+void lm_check_function(lua_State *L, int argument);
+
 /* [-0, +0, e] The buffer at argument 1. */
 lm_buffer *lm_check_buffer(lua_State *L);
 
