@@ -86,8 +86,9 @@ static int refuse_mmap(lua_State *L) {
 /* [-0, +0, e] The functions of the library that are known to stay in their bounds. The module table is behind a
    table that cannot be written. */
 static void bound_mmap(lua_State *L, const host_bounds *bounds) {
-    static const char *const harmless[] = {"map",   "open",   "anonymous", "advise",   "sync",   "incore",
-                                           "regex", "struct", "threads",   "progress", "faults", "advices", NULL};
+    static const char *const harmless[] = {
+        "map",   "open",   "anonymous", "advise",   "sync",   "incore",  "regex", "struct",
+        "evict", "sparse", "threads",   "progress", "faults", "advices", NULL};
     lua_getglobal(L, "mmap");
     lua_getmetatable(L, -1);
     lua_getfield(L, -1, "__index");

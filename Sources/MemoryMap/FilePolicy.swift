@@ -46,6 +46,11 @@ package struct FilePolicy {
 
     private(set) var roots: [Root] = []
 
+    /// What the library reads of this process for itself.
+    private static let ownFiles: [StaticString] = [
+        "/proc/self/maps", "/proc/self/smaps", "/proc/self/pagemap", "/proc/self/statm",
+    ]
+
     package init() {}
 
     /// Allows a folder with all that is below it, or a single file.
@@ -84,6 +89,12 @@ package struct FilePolicy {
             guard descriptor >= 0 else { continue }  // Whoever opens it will say so.
             defer { systemClose(descriptor) }
             if mm_landlock_allow(ruleset, descriptor, UInt32(MM_MAY_READ)) != 0 { return false }
+        }
+        for name in FilePolicy.ownFiles {
+            let path = UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+            // Stays open: a file of proc(5) is another one once nobody holds it any more.
+            let descriptor = Glibc.open(path, pathOnly | O_CLOEXEC)
+            if descriptor >= 0 { _ = mm_landlock_allow(ruleset, descriptor, UInt32(MM_MAY_READ)) }
         }
         return mm_landlock_enter(ruleset) == 0
     }

@@ -156,6 +156,25 @@ struct LimitsTests {
         #expect(outcome.ending == .status(124))
     }
 
+    /// A hook belongs to one coroutine: it has to be set in the one that runs.
+    @Test(arguments: [
+        "print(coroutine.resume(coroutine.create(function() while true do end end)))",
+        "print(pcall(coroutine.wrap(function() while true do end end)))",
+        "print(coroutine.resume(coroutine.create(function() coroutine.wrap(function() while true do end end)() end)))",
+        """
+        local co = coroutine.create(function() local t <close> =
+            setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end)
+        coroutine.resume(co) print(coroutine.close(co))
+        """,
+    ])
+    func `in a coroutine it is an error too`(code: String) throws {
+        let outcome = try run(["--time=200ms"], code)
+        #expect(outcome.output.hasPrefix("false\t"), "\(code)")
+        #expect(outcome.output.contains("(command line):"), "\(code)")
+        #expect(outcome.output.hasSuffix("the time limit is reached (--time=200ms)\n"), "\(code)")
+        #expect(outcome.ending == .status(124))
+    }
+
     @Test func `no status of the script's own hides it`() throws {
         let code = "pcall(function() while true do end end) os.exit(0, true)"
         #expect(try run(["--time=200ms"], code).ending == .status(124))
