@@ -19,7 +19,7 @@ static lm_regex *new_regex(lua_State *L) {
   memset(regex, 0, sizeof *regex);
   regex->kind = &lm_regex_kind;
   regex->self = regex;
-  luaL_setmetatable(L, LM_REGEX);
+  lm_set_metatable(L, LM_REGEX);
   return regex;
 }
 
@@ -274,6 +274,7 @@ static int b_gmatch(lua_State *L) {
 static int r_tostring(lua_State *L) {
   lm_regex *regex = lm_regex_at(L, 1);
   if (!regex) return luaL_typeerror(L, 1, LM_REGEX);
+  lua_settop(L, 1); /* tostring gives one argument; a script that has the metatable may give more */
   if (!regex->pattern.code) {
     lua_pushliteral(L, LM_REGEX " (closed)");
     return 1;

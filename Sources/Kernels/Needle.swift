@@ -7,6 +7,14 @@ public struct Needle {
     public let first: Int
     public let second: Int
 
+    /// A needle for so few bytes that to choose would take longer than to search: its ends are looked for.
+    public init(endsOf start: UnsafeRawPointer, _ count: Int) {
+        self.start = start
+        self.count = count
+        first = 0
+        second = count &- 1
+    }
+
     public init(_ start: UnsafeRawPointer, _ count: Int) {
         self.start = start
         self.count = count

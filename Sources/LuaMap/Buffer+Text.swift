@@ -58,7 +58,7 @@ private func slowLine(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        var monitor = Monitor(L)
+        let monitor = Monitor(L)
         return try about(0) { () throws(MapError) in
             try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
         }
@@ -84,7 +84,7 @@ private func slowRow(
     _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        var monitor = Monitor(L)
+        let monitor = Monitor(L)
         let count = try about(0) { () throws(MapError) in
             try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
         }
@@ -113,7 +113,7 @@ func lm_split_end(
     var end: Int64 = 0
     let code = respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
-        var monitor = Monitor(L)
+        let monitor = Monitor(L)
         end = try about(0) { () throws(MapError) in
             Int64(
                 try bytes.endOfPiece(

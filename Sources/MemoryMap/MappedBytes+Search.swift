@@ -93,7 +93,7 @@ package func findNearby(
         guard let found = memchr(start, CInt(sought[0]), size) else { return Kernels.none }
         return UnsafeRawPointer(found) - UnsafeRawPointer(start)
     }
-    var needle = Needle(sought, count)
+    var needle = positions <= 512 ? Needle(endsOf: sought, count) : Needle(sought, count)
     return activeKernels.find(start, positions, &needle)
 }
 

@@ -80,15 +80,28 @@ import Testing
                 debug.setupvalue(next, 1, 42)
                 pcall(next, mmap); pcall(next, mmap, 5)
                 local registry = debug.getregistry()
-                for _, name in ipairs { "mmap.buffer", "mmap.error" } do
+                local names = {}
+                for name in next, registry do
+                  if type(name) == "string" and name:find "^mmap%." then names[#names + 1] = name end
+                end
+                assert(#names >= 6)
+                local layout = mmap.struct { { "id", "u8" } }
+                local old = mmap.regex "a"
+                for _, name in ipairs(names) do
                   local saved = registry[name]
                   for _, value in ipairs { 5, "x", {}, false } do
                     registry[name] = value
                     pcall(function() local n = mmap.anonymous(10); return n end)
                     pcall(mmap.open, "/nonexistent")
+                    pcall(mmap.regex, "a+")
+                    pcall(b.match, b, "%a+" .. name .. type(value))
+                    pcall(mmap.struct, { { "id", "u8" } })
+                    pcall(b.view, b, "u8"); pcall(b.records, b, layout); pcall(b.slice, b)
                   end
                   registry[name] = saved
                 end
+                -- A metamethod called by hand with more arguments than it takes.
+                eq(debug.getmetatable(old).__tostring(old, 1, {}, b), tostring(old))
                 local e = select(2, pcall(mmap.open, "/nonexistent"))
                 local errors = debug.getmetatable(e)
                 for _, f in pairs(errors) do

@@ -1,0 +1,99 @@
+import CHashes
+import Glibc
+import Testing
+
+@testable import MemoryMap
+
+/// Ranges that are hashed in several blocks, against the same in one.
+@Suite struct HashTests {
+    private static let block = 4 << 20
+
+    /// By the definition, a bit at a time.
+    private func plainCRC(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        var table = [UInt32](repeating: 0, count: 256)
+        for index in 0..<256 {
+            var entry = UInt32(index)
+            for _ in 0..<8 { entry = entry & 1 != 0 ? entry >> 1 ^ 0xedb8_8320 : entry >> 1 }
+            table[index] = entry
+        }
+        var crc: UInt32 = .max
+        table.withUnsafeBufferPointer { table in
+            for byte in bytes { crc = crc >> 8 ^ table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] }
+        }
+        return ~crc
+    }
+
+    private func region(_ size: Int) throws -> MappedRegion {
+        let region = try MappedRegion(anonymous: size)
+        let (_, bytes) = try region.bytes.writable(0, nil)
+        var state: UInt64 = 88_172_645_463_325_252
+        for index in stride(from: 0, to: size &- 8, by: 8) {
+            state ^= state &<< 13
+            state ^= state &>> 7
+            state ^= state &<< 17
+            bytes.storeBytes(of: state, toByteOffset: index, as: UInt64.self)
+        }
+        return region
+    }
+
+    @Test func `blocks and pieces give what the whole gives`() throws {
+        let block = Self.block
+        let region = try region(3 * block + 100)
+        let before = threadCount
+        defer { threadCount = before }
+        for (offset, length) in [
+            (0, 0), (0, 1), (1, block - 1), (3, block), (0, block + 1), (7, 2 * block), (50, 2 * block + 1),
+            (0, 3 * block + 100),
+        ] {
+            let (_, bytes) = try region.bytes.readable(offset, length)
+            let crc = plainCRC(bytes)
+            for threads in [1, 2, 5] {
+                threadCount = threads
+                #expect(try region.bytes.crc32(offset, length) == crc, "\(offset) \(length) \(threads)")
+            }
+            #expect(try region.bytes.xxh3(offset, length) == XXH3_64bits(bytes.baseAddress, length))
+            var digest = [UInt8](repeating: 0, count: 32)
+            SHA256(bytes.baseAddress, length, &digest)
+            #expect(try region.bytes.sha256(offset, length) == digest)
+        }
+    }
+
+    @Test func `whoever asked may stop it`() throws {
+        let region = try region(3 * Self.block)
+        for stop in 1...3 {
+            var asked = 0
+            func goesOn(_ done: Int) -> Bool {
+                asked += 1
+                #expect(done > 0 && done <= 3 * Self.block)
+                return asked < stop
+            }
+            #expect(failure { () throws(MapError) in _ = try region.bytes.crc32(poll: goesOn) }?.kind == .interrupted || asked < stop)
+            for hash in [
+                { () throws(MapError) in _ = try region.bytes.xxh3(poll: goesOn) },
+                { () throws(MapError) in _ = try region.bytes.sha256(poll: goesOn) },
+            ] {
+                asked = 0
+                #expect(failure(hash)?.kind == .interrupted)
+                #expect(asked == stop)
+            }
+        }
+    }
+
+    @Test func `pages that go away while it runs are an error`() throws {
+        let scratch = try Scratch()
+        let path = try scratch.sparse("f", 3 * Self.block)
+        for hash in 0..<3 {
+            #expect(truncate(path, off_t(3 * Self.block)) == 0)
+            let region = try MappedRegion(open: path)
+            func cut(_ done: Int) -> Bool { truncate(path, 0) == 0 }
+            let error = failure { () throws(MapError) in
+                switch hash {
+                case 0: _ = try region.bytes.crc32(poll: cut)
+                case 1: _ = try region.bytes.xxh3(poll: cut)
+                default: _ = try region.bytes.sha256(poll: cut)
+                }
+            }
+            #expect(error?.kind == .lost || hash == 0 && error == nil)
+        }
+    }
+}

@@ -1,0 +1,497 @@
+-- fuzz.lua --seed N --calls N [--trace | --verbose]: hostile calls of all that a script can reach.
+--
+-- Runs in a folder of its own, which it fills with files; scripts/soak makes the folder, sets the limits
+-- and looks at how this process ends. What is called is found by enumeration, so that what is added to
+-- the module is called too. Ends with 0 if only errors were raised that may be raised, the memory of a
+-- bystander is as it was and nothing is left mapped. --trace says each call before it is made.
+local options = { seed = os.time(), calls = 20000 }
+do
+  local i = 1
+  while arg[i] do
+    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
+    if name == "trace" or name == "verbose" then options[name] = true else
+      i = i + 1
+      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
+    end
+    i = i + 1
+  end
+end
+local mmap = require "mmap"
+math.randomseed(options.seed)
+local random, unpack = math.random, table.unpack
+local PAGE = mmap.PAGESIZE
+local function chance(percent) return random(100) <= percent end
+local function pick(list) return list[random(#list)] end
+
+-- Never called: they make processes or names outside of the folder, or wait for somebody else.
+local never = { spawn = true, shared = true, wait = true }
+-- Advice that takes the machine's memory away for good: HWPOISON and SOFT_OFFLINE, where root asks.
+local function is_harmful(x) return x == 100 or x == 101 end
+local function harmless(x) if is_harmful(x) then return 99 end return x end
+
+-- ---- what is called
+local registry = debug.getregistry()
+local classes, class_of = {}, {} -- { name, metatable, methods, metamethods, objects }
+
+local function sorted_names(t, filter)
+  local names = {}
+  for name, value in next, t do
+    if type(name) == "string" and type(value) == "function" and filter(name) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+local function learn(metatable)
+  local name = rawget(metatable, "__name") or "?"
+  local class = { name = name, metatable = metatable, methods = {}, accessors = {}, metamethods = {}, objects = {} }
+  local methods = rawget(metatable, "__methods") or {}
+  for _, key in ipairs(sorted_names(methods, function(key) return not never[key] end)) do
+    local kind = (key:find "^read%u" or key:find "^write%u") and class.accessors or class.methods
+    kind[#kind + 1] = { key, methods[key] }
+  end
+  for _, key in ipairs(sorted_names(metatable, function(key) return key:find "^__" end)) do
+    class.metamethods[#class.metamethods + 1] = { key, metatable[key] }
+  end
+  classes[#classes + 1] = class
+  class_of[metatable] = class
+  return class
+end
+
+do
+  local names = {}
+  for name, value in next, registry do
+    if type(name) == "string" and name:find "^mmap%." and type(value) == "table" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do learn(registry[name]) end
+end
+local functions, constants = {}, {}
+do
+  local names = {}
+  for name, value in pairs(mmap) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = mmap[name]
+    if math.type(value) == "integer" and not is_harmful(value) then constants[#constants + 1] = value end
+    if type(value) == "function" and not never[name] then functions[#functions + 1] = { name, value } end
+  end
+  local metatable = debug.getmetatable(mmap)
+  for _, name in ipairs(sorted_names(metatable, function() return true end)) do
+    functions[#functions + 1] = { name, metatable[name] }
+  end
+end
+
+-- ---- what it is called with
+local files = { "f0", "f1", "f2", "f3" }
+local function write_file(path, size)
+  local f <close> = assert(io.open(path, "wb"))
+  f:write((("some words, 12;-3.5e7\naaaa\0\xff"):rep(size // 20 + 1):sub(1, size)))
+end
+for i, path in ipairs(files) do write_file(path, (i - 1) * PAGE + i * 100) end
+
+local foreign = { io.tmpfile(), io.stdout, setmetatable({}, { __name = "mmap.buffer" }), coroutine.create(print) }
+do
+  local closed = io.tmpfile()
+  closed:close()
+  foreign[#foreign + 1] = closed
+end
+local lua_files = { io.open("f1", "r+b"), io.open("f2", "rb"), foreign[5] }
+local extremes = {
+  math.mininteger, math.mininteger + 1, math.maxinteger, math.maxinteger - 1, 0 / 0, 1 / 0, -1 / 0, 0.5, -0.0, -1, -2, 2^53,
+  2^63, -2^63, 2^64, 1 << 31, 1 << 32, (1 << 31) - 1, (1 << 32) - 1, 1 << 40, 1 << 62, 1e308, 5e-324, 3.0, -1.5, 1 << 63, (1 << 63) - PAGE }
+local huge = ("ab,\n"):rep(1 << 16)
+local types = { "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "u16be", "i32le", "f64be", "u64be", "f32le" }
+local words = {
+  "", "a", "aaaa", "\n", "\0", "x\0y", "some", "words", ";", ",", "==", "~=", "<", "<=", ">", ">=", "wrap", "saturate", "normal",
+  "random", "sequential", "willneed", "dontneed", "remove", "free", "populate_read", "cold", "pageout", "hugepage", "zzz", "id", "name",
+  "pos", "r", "r+", "c", "w+", "i", "m", "s", "x", "u", "imsxu", "z s2 !4 i4", "<I3 >i16 =d f", "!8 Xi8 j n", "s8", "i17", "c100", "c2147483648",
+  "close", "string", "__index", "__gc", "3", "number", "integer", "skip", huge }
+local patterns = {
+  "a", "a+", "(a)(b?)", "%a+", "%b()", "()%s*()", "[%w_]+", "%f[%a]%a+", "(", "[", "%", "%1", "(a)%1", "^some", "$", ".-,", "\0", "[^\n]*\n?",
+  "(?<n>a)|b", "\\d+", "\\bwords\\b", "(?i)SOME", "(?R)", "(a(?1)?)", "(*MARK:x)a", "\\C", "\\K", "(?=a)", "a{1000}", "(a?){60}a", "\xff", "[[:alpha:]]" }
+local paths = { "f0", "f1", "f2", "f3", "f1", "f2", "f3", "", "missing/x", ".", "/dev/zero", "/dev/null", "/proc/self/maps", "x\0y", ("x"):rep(5000) }
+
+local calls, raised, depth, good, tries = 0, 0, 0, {}, {}
+local value, mischief, one_call
+local iterators, kept = {}, {}
+
+local function object_of(class)
+  local objects = class.objects
+  return objects[random(math.max(#objects, 1))]
+end
+local function class_named(name)
+  for _, class in ipairs(classes) do if class.name == name then return class end end
+end
+local buffers = class_named "mmap.buffer"
+
+-- Puts what a call gave where later calls find it.
+local function keep(object)
+  local kind = type(object)
+  if kind ~= "userdata" and kind ~= "table" then return end
+  local metatable = debug.getmetatable(object)
+  if not metatable then return end
+  local class = class_of[metatable]
+  if not class then
+    if kind == "table" or not tostring(rawget(metatable, "__name")):find "^mmap%." then return end
+    class = learn(metatable)
+  end
+  local at = #class.objects < 12 and #class.objects + 1 or random(12)
+  class.objects[at] = object
+end
+
+local function refresh()
+  for _ = 1, 3 do
+    local ok, b
+    if chance(30) then ok, b = pcall(mmap.anonymous, random(3 * PAGE), chance(50) and { shared = true } or nil)
+    else
+      local path = pick(files)
+      local f = io.open(path, "rb")
+      local size = f and f:seek "end" or 0
+      if f then f:close() end
+      if size < 200 or size > 16 * PAGE then pcall(write_file, path, random(4 * PAGE)) end
+      ok, b = pcall(mmap.open, path, pick { "r", "r+", "r+", "c" })
+    end
+    if ok then
+      keep(b)
+      local ok, v = pcall(buffers.metatable.__methods.view, b, pick(types))
+      if ok then keep(v) end
+    end
+  end
+  if chance(40) then
+    local ok, layout = pcall(mmap.struct, { { "id", pick(types) }, { "name", "char[7]" }, { "pos", "f64", 3 }, align = chance(50) })
+    if ok then keep(layout) end
+  end
+  if chance(40) then
+    local ok, regex = pcall(mmap.regex, pick { "a+", "(\\w+), (\\d+)", "\\n", "(?<n>s)(o)?" })
+    if ok then keep(regex) end
+  end
+  -- Garbage whose finaliser does harm in the middle of some later call, and may come back to life.
+  local held = object_of(pick(classes))
+  setmetatable({ held }, { __gc = function(self)
+    mischief()
+    if chance(30) then keep(self[1]) kept[random(4)] = self end
+  end })
+end
+
+local function number()
+  local n = random(10)
+  if n <= 5 then return harmless(random(-2, 90))
+  elseif n == 6 then return random(0, 5) * PAGE + random(-1, 1)
+  elseif n == 7 then return random(0, 4) * PAGE
+  elseif n == 8 then return pick(constants)
+  elseif n == 9 then return harmless(random(0, 40) + 0.0)
+  else return pick(extremes) end
+end
+
+local function hostile_table()
+  local n = random(5)
+  if n == 1 then
+    local list = {}
+    for i = 1, random(0, 40) do list[i] = number() end
+    return list
+  elseif n == 2 then
+    local t = {}
+    for _ = 1, random(3) do
+      t[pick { "offset", "length", "size", "grow", "advice", "populate", "lock", "shared", "align", "sep", "keep", "nonsense" }] =
+        pick { number(), true, pick(words), false }
+    end
+    return t
+  elseif n == 3 then
+    local fields = {}
+    for i = 1, random(4) do fields[i] = { pick(words), pick { pick(types), "char[3]", "char[0]", "bytes[9]", value() }, number() } end
+    return fields
+  else
+    local function trap() mischief() return value() end
+    return setmetatable({ n == 4 and 1 or nil, 2 }, {
+      __index = trap, __newindex = trap, __len = trap, __call = trap, __tostring = trap, __eq = trap, __lt = trap, __le = trap,
+      __concat = trap, __unm = trap, __close = trap, __pairs = trap, __name = pick(words) })
+  end
+end
+
+function value()
+  local n = random(20)
+  if n <= 9 then return number()
+  elseif n <= 11 then return pick(words)
+  elseif n == 12 then return pick(types)
+  elseif n == 13 then return pick(patterns)
+  elseif n <= 16 then return object_of(pick(classes))
+  elseif n == 17 then return hostile_table()
+  elseif n == 18 then return pick { true, false, nil }
+  elseif n == 19 then return function(...) mischief() return ... end
+  else return pick(foreign) end
+end
+
+local makers = {
+  n = number, t = function() return pick(types) end, w = function() return pick(words) end, p = function() return pick(patterns) end,
+  f = function() return pick(paths) end, h = hostile_table, v = value, F = function() return pick(lua_files) end,
+  b = function() return object_of(buffers) end, o = function() return pick { "==", "~=", "<", "<=", ">", ">=" } end,
+  V = function() return object_of(class_named "mmap.view" or buffers) end, L = function() return object_of(class_named "mmap.struct" or buffers) end,
+  s = function() return random(60) end, z = function() return random(0, 4) * PAGE end, m = function() return pick { "r", "r+", "c", "w+" } end,
+  e = function() return random(0, 3) end, g = function() return pick { 1, 2, 34, 33, 3, 0x8001, 0x4022, 0x100022 } end,
+  N = function() return pick { "id", "name", "pos" } end,
+  A = function() return pick { "normal", "random", "sequential", "willneed", "dontneed", "cold", "remove", "free", "populate_read" } end,
+  D = function()
+    local fields, tail = {}, { id = "a", name = "b", pos = "c" }
+    for name in pairs(chance(90) and tail or {}) do fields[#fields + 1] = name end
+    table.sort(fields)
+    for i, name in ipairs(fields) do fields[i] = { name, chance(90) and pick { pick(types), "char[3]" } or value(), chance(50) and random(4) or nil } end
+    fields.align = chance(50)
+    return fields
+  end,
+  O = function() if chance(60) then return nil end return { offset = chance(50) and random(99) or nil, length = chance(50) and number() or nil, grow = chance(30) } end,
+  k = function() return function(...) mischief() return ... end end, S = function() return pick { "a", "words", "\n", ",", huge } end }
+-- Arguments that have a chance to be taken, by the name of what is called; others are all hostile.
+local hints = {
+  open = "fmh", map = "segFzn", anonymous = "sh", struct = "h", regex = "pw", string = "ss", copy = "sS", fill = "ss", slice = "ss",
+  find = "Sss", rfind = "Sss", count = "Sss", compare = "b", equals = "b", mismatch = "b", hexdump = "ss", view = "tsss", records = "Lsss",
+  get = "ts", set = "tss", unpack = "ws", pack = "wsss", match = "ps", gmatch = "ps", crc32 = "ss", xxh3 = "ss", sha256 = "ss", protect = "e",
+  resize = "z", advise = "zzA", sync = "zz", incore = "zz", lock = "ss", unlock = "ss", column = "N", threads = "s", histogram = "snn",
+  lowerbound = "s", upperbound = "s", dot = "V", add = "sV", sub = "sV", mul = "sV", div = "sV", each = "ss", totable = "ss", __index = "s",
+  __newindex = "ss", offset = "w", lines = "h", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss" }
+local of_class = {
+  mmap = { sync = "bzz", advise = "bzzA", incore = "bzz", struct = "D", open = "fmO" },
+  ["mmap.view"] = { get = "ss", set = "sss", copy = "sV", count = "os", find = "oss", fill = "sss" },
+  ["mmap.regex"] = { find = "bs", match = "bs", gmatch = "bs", count = "bs" },
+  ["mmap.struct"] = { totable = "bs", offset = "N" }, ["mmap.record"] = { __index = "N", __newindex = "Ns" } }
+
+local module = { name = "mmap" }
+local function arguments(name, class)
+  local list = {}
+  local hint = class and (of_class[class.name] or {})[name] or hints[name]
+  if not hint and (name:find "^read%u") then hint = "ss" elseif not hint and name:find "^write%u" then hint = "sss" end
+  if hint and chance(65) then
+    for i = 1, math.max(random(0, #hint), random(0, #hint)) do list[i] = makers[chance(92) and hint:sub(i, i) or "v"]() end
+    return list, #list < #hint and chance(90) and #list or #hint
+  end
+  local count = pick { 0, 1, 1, 2, 2, 3, 3, 4, 5, 7 }
+  for i = 1, count do list[i] = value() end
+  return list, count
+end
+
+local close_buffer = buffers.metatable.__methods.close
+local resize_buffer = buffers.metatable.__methods.resize
+
+-- How many calls under a strange metatable are under way: none of them may be left half done, or what the
+-- collector finalises under it stays mapped.
+local masked = 0
+
+-- What happens behind the back of a call.
+local mischiefs = {
+  function() pcall(close_buffer, object_of(buffers)) end,
+  function() pcall(resize_buffer, object_of(buffers), pick { 0, 1, PAGE, 3 * PAGE, 9 * PAGE }) end,
+  function() pcall(write_file, pick(files), pick { 0, 1, PAGE - 1, PAGE, 2 * PAGE }) end,
+  function() if chance(20) then collectgarbage "step" end end,
+  function() if chance(5) then collectgarbage() end end,
+  function() error "mischief" end,
+  function() error(object_of(pick(classes)) or "mischief", 0) end,
+  function() if masked == 0 and coroutine.isyieldable() then coroutine.yield(value()) end end,
+  function() one_call() end,
+  function() one_call() end,
+  function() local class = pick(classes) class.objects[random(12)] = nil end,
+}
+function mischief()
+  if depth > 3 or chance(40) then return end
+  depth = depth + 1
+  local ok, e = pcall(pick(mischiefs))
+  depth = depth - 1
+  if not ok then error(e, 0) end
+end
+
+-- ---- a call, and what it may do
+local function show(x)
+  if type(x) == "string" then return ("%q"):format(#x > 60 and x:sub(1, 60) .. "…" or x):gsub("\n", "n") end
+  if type(x) == "userdata" or type(x) == "table" then
+    local metatable = debug.getmetatable(x)
+    return metatable and type(x) == "userdata" and tostring(metatable.__name) .. ("@%p"):format(x) or type(x)
+  end
+  return tostring(x)
+end
+local function trace(name, list, count)
+  local shown = {}
+  for i = 1, count do shown[i] = show(list[i]) end
+  io.stderr:write(("%d%s %s(%s)\n"):format(calls, (" "):rep(depth), name, table.concat(shown, ", ")))
+end
+
+-- Errors that only a fault of ours could raise: hostile tables have functions for metamethods, and
+-- nothing but the module indexes, calls or adds here.
+local function examine(name, e)
+  if type(e) ~= "string" then return keep(e) end
+  if masked > 0 then return end -- whoever puts another user value there may see Lua's own errors
+  if e:find "attempt to index" or e:find "attempt to call" or e:find "attempt to perform" or e:find "attempt to concatenate"
+    or e:find "stack overflow" or e:find "internal" then
+    if not e:find "fuzz" then
+      io.stderr:write("an error from inside: ", name, ": ", e, "\n")
+      if not options.verbose then os.exit(3) end
+    end
+  end
+end
+
+local function made(name, ok, ...)
+  tries[name] = (tries[name] or 0) + 1
+  if not ok then
+    raised = raised + 1
+    return examine(name, (...))
+  end
+  good[name] = (good[name] or 0) + 1
+  for i = 1, math.min(select("#", ...), 8) do keep((select(i, ...))) end
+  local first, state, control = ...
+  if type(first) == "function" and first ~= state then iterators[random(6)] = { first, state, control } end
+end
+
+local function perform(name, f, list, count)
+  calls = calls + 1
+  if options.trace then trace(name, list, count) end
+  if chance(3) then
+    -- A finaliser's place is anywhere; a hook's is at each call of a function.
+    made(name, pcall(function()
+      debug.sethook(function() debug.sethook() mischief() end, pick { "c", "r", "cr" })
+      return f(unpack(list, 1, count))
+    end))
+    debug.sethook()
+  elseif chance(6) then
+    local co = coroutine.create(f)
+    for _ = 1, 3 do
+      made(name, coroutine.resume(co, unpack(list, 1, count)))
+      if coroutine.status(co) ~= "suspended" then break end
+    end
+    coroutine.close(co)
+  else
+    made(name, pcall(f, unpack(list, 1, count)))
+  end
+end
+
+local operators = {
+  function(a, b) return a[b] end, function(a, b, c) a[b] = c end, function(a) return #a end, tostring, function(a, b) return a == b end,
+  function(a, b) return a .. b end, function(a, b) return a < b end, function(a) return -a end, function(a, b) return a(b) end,
+  function(a) local x <close> = a mischief() return x end, function(a, b) for x in a, b do mischief() end end,
+  function(a) for k, x in pairs(a) do mischief() end end, function(a, b) return a[b][b] end, function(a, b, c) a[b].id = c end,
+  function(a, b, c) a[b].pos[b] = c end, function(a, b) return a[b].name end }
+
+local function step_iterator()
+  local it = iterators[random(6)]
+  if not it then return end
+  if chance(10) then
+    -- A script with debug may put anything where the iterator keeps what it needs.
+    local i = random(6)
+    local name, before = debug.getupvalue(it[1], i)
+    if name then
+      debug.setupvalue(it[1], i, value())
+      masked = masked + 1
+      perform("iterator", it[1], { it[2], it[3] }, 2)
+      masked = masked - 1
+      debug.setupvalue(it[1], i, before)
+    end
+  elseif chance(20) then perform("iterator", it[1], { value(), value() }, 2)
+  elseif chance(50) then perform("iterator", function() for a in it[1], it[2], it[3] do mischief() if chance(10) then break end end end, {}, 0)
+  else
+    local co = coroutine.wrap(function() for a in it[1], it[2], it[3] do coroutine.yield(a) end end)
+    perform("iterator", function() for _ = 1, random(9) do co() mischief() end end, {}, 0)
+  end
+end
+
+-- Our metatables on what is not ours, the metatables of one type on another, other user values.
+local function masquerade()
+  local class = pick(classes)
+  local victim = chance(40) and foreign[pick { 1, 3, 5 }] or object_of(pick(classes))
+  local kind = type(victim)
+  if kind ~= "userdata" and kind ~= "table" then return end
+  local before, method = debug.getmetatable(victim), pick(chance(50) and #class.methods > 0 and class.methods or class.metamethods)
+  local list, count = arguments(method[1], class)
+  table.insert(list, 1, victim)
+  local user = kind == "userdata" and chance(30)
+  local saved = user and debug.getuservalue(victim, 1)
+  if user then debug.setuservalue(victim, value(), 1) end
+  debug.setmetatable(victim, class.metatable)
+  masked = masked + 1
+  perform("masked " .. class.name .. "." .. method[1], method[2], list, count + 1)
+  masked = masked - 1
+  debug.setmetatable(victim, before)
+  if user then debug.setuservalue(victim, saved, 1) end
+end
+
+-- The registry's and the metatables' entries replaced while something is made.
+local function uproot()
+  local class = pick(classes)
+  if registry[class.name] ~= class.metatable then return end
+  registry[class.name] = pick { false, 1, {} } or nil
+  local f = pick(functions)
+  local list, count = arguments(f[1])
+  perform("uprooted " .. f[1], f[2], list, count)
+  registry[class.name] = class.metatable
+end
+
+function one_call()
+  local n = random(100)
+  if n <= 14 then
+    local f = pick(functions)
+    perform(f[1], f[2], arguments(f[1], module))
+  elseif n <= 70 then
+    local class = n <= 40 and buffers or pick(classes)
+    local set = n <= 6 and class.accessors or class.methods
+    if chance(12) and #class.accessors > 0 then set = class.accessors end
+    if chance(15) or #set == 0 then set = class.metamethods end
+    local method = pick(set)
+    if (method[1] == "close" or method[1] == "unmap" or method[1] == "__gc" or method[1] == "__close") and chance(80) then return end
+    local list, count = arguments(method[1], class)
+    local self
+    if chance(94) then self = object_of(class) else self = value() end
+    table.insert(list, 1, false)
+    list[1] = self
+    perform(class.name .. "." .. method[1], method[2], list, count + 1)
+  elseif n <= 85 then
+    perform("operator", pick(operators), { object_of(pick(classes)), chance(60) and random(0, 40) or value(), value() }, 3)
+  elseif n <= 92 then step_iterator()
+  elseif n <= 96 then masquerade()
+  elseif n <= 97 then uproot()
+  elseif n <= 98 then
+    local path = pick(files)
+    if chance(50) then pcall(write_file, path, random(0, 3 * PAGE)) end
+  else
+    -- Finalised by hand, then by scope, then by the collector.
+    local object = object_of(pick(classes))
+    local metatable = object and debug.getmetatable(object)
+    if metatable and metatable.__gc and chance(40) then
+      for _ = 1, 2 do perform("__gc", metatable.__gc, { object }, 1) end
+      if metatable.__close then perform("__close", metatable.__close, { object, value() }, 2) end
+    end
+  end
+end
+
+-- ---- the run
+local bystander = mmap.anonymous(PAGE)
+local pattern = ("bystander"):rep(PAGE):sub(1, PAGE)
+local equals = buffers.metatable.__methods.equals
+bystander:copy(0, pattern)
+
+if options.seed % 3 == 0 then collectgarbage("generational") else collectgarbage("incremental", pick { 110, 200, 200, 400 }, pick { 100, 400 }) end
+local rounds = 0
+while calls < options.calls do
+  if rounds % 12 == 0 then refresh() end
+  rounds = rounds + 1
+  -- Not in a protected call: what raises here is a fault of this script.
+  local ok, e = pcall(one_call)
+  if not ok then examine("outside", e) end
+  if rounds % 500 == 0 and not equals(bystander, pattern) then error "the bystander's memory was changed" end
+end
+if not equals(bystander, pattern) then error "the bystander's memory was changed" end
+
+if options.verbose then
+  local names = {}
+  for name in pairs(tries) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do print(("%8d of %8d  %s"):format(good[name] or 0, tries[name], name)) end
+end
+
+-- Every second run ends with everything alive, and lua_close has to cope.
+if options.seed % 2 == 0 then
+  depth = 99 -- no more mischief: finalisers only finalise
+  for _, class in ipairs(classes) do class.objects = {} end
+  iterators, kept = {}, {}
+  for _ = 1, 4 do collectgarbage() end
+  local here = io.popen("pwd"):read "l" .. "/f"
+  for line in io.lines "/proc/self/maps" do
+    if line:find(here, 1, true) then error("left mapped: " .. line) end
+  end
+end
+print(("%d calls, %d raised"):format(calls, raised))
