@@ -47,7 +47,7 @@ import Testing
             fails("mmap.pages expected", p.diff, p, b); fails("mmap.pages expected", p.count, b)
             fails("about 1 pages", p.diff, p, b:pages(0, 1))
             fails("out of range", p.count, p, 4); fails("out of range", p.count, p, 1, 3)
-            fails("out of range", p.offset, p, 4); fails("out of range", p.ranges(), p, 3)
+            fails("out of range", p.offset, p, 4); fails("out of range", (p:ranges()), p, 3)
             eq(getmetatable(p), "mmap.pages")
             -- Of no other type, whatever its metatable says.
             for _, other in ipairs { b, b:view("u8"), io.stdout } do
@@ -68,13 +68,14 @@ import Testing
             b:sync(true); b[page] = 1
             local ok, c = pcall(b.cachestat, b)
             if not ok then eq(c.code, "ENOSYS") return end
-            eq(c.cached, 8); eq(c.dirty, 1); eq(c.writeback, 0)
+            -- A file system may count dirty pages by larger blocks.
+            eq(c.cached, 8); assert(c.dirty >= 1 and c.dirty <= 8); eq(c.writeback, 0)
             assert(math.type(c.evicted) == "integer" and math.type(c.recently_evicted) == "integer")
-            eq(b:cachestat(2 * page, page).dirty, 0)
+            b:sync(true); eq(b:cachestat().dirty, 0); b[page] = 2
             local e = fails("no file", mmap.anonymous(1).cachestat, mmap.anonymous(1))
             eq(e.call, "cachestat"); eq(e.code, "EOPNOTSUPP")
             local evicted, stayed = mmap.evict(path)
-            eq(evicted, 8); eq(stayed, 0); eq(b:pages():count(), 0); eq(b[page], 1)
+            eq(evicted, 8); eq(stayed, 0); eq(b:pages():count(), 0); eq(b[page], 2)
             b:touch(); evicted, stayed = mmap.evict(b); eq(evicted + stayed, 8)
             """)
     }
@@ -163,9 +164,9 @@ import Testing
             -- More pages than cells.
             local big = mmap.anonymous(1000 * page)
             big:touch(0, 500 * page)
-            text = big:show { width = 40, rows = 2, ascii = true, color = false }
-            eq(text:match "\\n  0 ([^\\n]+)\\n", ("#"):rep(15) .. "-")
-            assert(text:find("%(32 pages each%)"), text)
+            text = big:show { width = 80, rows = 2, ascii = true, color = false }
+            eq(text:match "\\n   0 ([^\\n]+)\\n", ("#"):rep(62) .. "-.")
+            assert(text:find("%(8 pages each%)"), text)
             for width = 20, 130, 7 do
               for line in big:show { width = width, ascii = true, color = false }:gmatch "[^\\n]+" do
                 if line:find "^ *%d+ [#.-]+$" then assert(#line <= width, line) end
