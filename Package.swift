@@ -64,9 +64,11 @@ let package = Package(
         .target(
             name: "LuaMap",
             dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,
+            resources: [.embedInCode("words.lua")],
             swiftSettings: strict),
         .target(
-            name: "CHost", dependencies: ["CLua", "CLuaMap"], cSettings: [.define("_GNU_SOURCE")]),
+            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"],
+            cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua")],
@@ -75,7 +77,8 @@ let package = Package(
             linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .testTarget(
             name: "MemoryMapTests",
-            dependencies: ["CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"] + fastKernelNames,
+            dependencies: ["CHashes", "CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"]
+                + fastKernelNames,
             swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],

@@ -13,6 +13,10 @@ extern lua_State *volatile host_running;
 extern const char *host_chunk_mode;
 
 void host_message(const char *text, const char *hint);
+
+/* From now on; exit() says how many page faults there were, whoever calls it. */
+void host_count_faults(void);
+
 int host_report(lua_State *L, int status);
 int host_call(lua_State *L, int arguments, int results);
 

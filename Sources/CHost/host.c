@@ -179,6 +179,8 @@ static int run_plan(lua_State *L) {
 
 int host_main(const host_plan *plan) {
     host_program = plan->name;
+    if (plan->traces) lm_trace();
+    if (plan->counts_faults) host_count_faults();
     lua_State *L = luaL_newstate();
     if (L == NULL) {
         host_message("cannot create state: not enough memory", "");

@@ -125,7 +125,6 @@ static void leave(void) {
 }
 
 static void tick(int signal_number) {
-    (void)signal_number;
     int saved = errno;
     ticks++;
     if (ticks == 2) leave();
@@ -134,6 +133,7 @@ static void tick(int signal_number) {
     lua_State *L = host_running;
     if (L != NULL) arm(L);
     errno = saved;
+    mm_escape(signal_number); /* last: it may not return */
 }
 
 /* "A little later": half of the time again, between a tenth of a second and a second. */

@@ -16,7 +16,7 @@ static LM_TRAMPOLINE(b_count, lm_buffer_count)
 static LM_TRAMPOLINE(b_compare, lm_buffer_compare)
 static LM_TRAMPOLINE(b_equals, lm_buffer_equals)
 static LM_TRAMPOLINE(b_mismatch, lm_buffer_mismatch)
-static LM_TRAMPOLINE(b_close, lm_buffer_close)
+static LM_SYSTEM_TRAMPOLINE(b_close, lm_buffer_close)
 
 void lm_set_metatable(lua_State *L, const char *name) {
   if (luaL_getmetatable(L, name) != LUA_TTABLE) luaL_error(L, "the registry's '%s' was replaced", name);
@@ -206,7 +206,8 @@ void lm_open_buffer(lua_State *L) {
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers, lm_regex_methods,
-                                                 lm_hash_methods, lm_records_makers, lm_text_methods};
+                                                 lm_hash_methods, lm_records_makers, lm_text_methods,
+                                                 lm_instrument_methods, lm_picture_methods};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

@@ -2,11 +2,11 @@
    mremap(2). */
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(b_advise, lm_buffer_advise)
-static LM_TRAMPOLINE(b_incore, lm_buffer_incore)
-static LM_TRAMPOLINE(b_protect, lm_buffer_protect)
-static LM_TRAMPOLINE(b_lock, lm_buffer_lock)
-static LM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
+static LM_SYSTEM_TRAMPOLINE(b_advise, lm_buffer_advise)
+static LM_SYSTEM_TRAMPOLINE(b_incore, lm_buffer_incore)
+static LM_SYSTEM_TRAMPOLINE(b_protect, lm_buffer_protect)
+static LM_SYSTEM_TRAMPOLINE(b_lock, lm_buffer_lock)
+static LM_SYSTEM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
 
 /* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
    first, so that it stays alive. */
@@ -15,7 +15,8 @@ static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const cha
   luaL_checkstack(L, 4, NULL);
   lm_push_path(L, 1);
   lm_call call;
-  int count = body(L, &call, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
+  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  int count = LM_RUN(L, body(L, &call, path));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 

@@ -74,10 +74,11 @@ static int f_map(lua_State *L) {
   lm_call call;
   /* Again: a finalizer that ran since may have closed the file. */
   descriptor = check_descriptor(L, 4);
-  int count = lm_map(L, &call, buffer, descriptor);
+  int count = LM_RUN(L, lm_map(L, &call, buffer, descriptor));
   if (lm_worth_collecting(&call, count)) {
     lua_gc(L, LUA_GCCOLLECT);
-    count = lm_map(L, &call, buffer, check_descriptor(L, 4));
+    descriptor = check_descriptor(L, 4);
+    count = LM_RUN(L, lm_map(L, &call, buffer, descriptor));
   }
   if (count >= 0) {
     count_memory(L, buffer);
@@ -113,10 +114,10 @@ static int f_open(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   lm_call call;
-  int count = lm_open(&call, buffer, path, mode, &options);
+  int count = LM_RUN(L, lm_open(&call, buffer, path, mode, &options));
   if (lm_worth_collecting(&call, count)) {
     lua_gc(L, LUA_GCCOLLECT);
-    count = lm_open(&call, buffer, path, mode, &options);
+    count = LM_RUN(L, lm_open(&call, buffer, path, mode, &options));
   }
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
@@ -127,10 +128,10 @@ static int f_anonymous(lua_State *L) {
   lm_read_options(L, 2, anonymous_options, &options);
   lm_buffer *buffer = lm_new_buffer(L);
   lm_call call;
-  int count = lm_anonymous(L, &call, buffer, &options);
+  int count = LM_RUN(L, lm_anonymous(L, &call, buffer, &options));
   if (lm_worth_collecting(&call, count)) {
     lua_gc(L, LUA_GCCOLLECT);
-    count = lm_anonymous(L, &call, buffer, &options);
+    count = LM_RUN(L, lm_anonymous(L, &call, buffer, &options));
   }
   if (count >= 0) count_memory(L, buffer);
   return count >= 0 ? count : lm_finish(L, &call, count);
@@ -245,6 +246,7 @@ __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   lm_choose_kernels();
   lm_open_errors(L);
   lm_open_buffer(L);
+  lm_open_pages(L);
   lm_open_view(L);
   lm_open_layout(L);
   lm_open_records(L);
@@ -252,6 +254,7 @@ __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);
+  luaL_setfuncs(L, lm_instrument_functions, 0);
   luaL_setfuncs(L, lm_work_functions, 0);
   luaL_setfuncs(L, lm_regex_functions, 0);
   luaL_setfuncs(L, lm_record_functions, 0);

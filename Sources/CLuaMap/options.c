@@ -52,6 +52,7 @@ static void store(lua_State *L, int argument, const lm_option *option, char *tar
                       lua_pushfstring(L, "option '%s': boolean expected, got %s", option->name, luaL_typename(L, -1)));
       *(bool *)(target + option->place) = lua_toboolean(L, -1);
       break;
+    case LM_CALLERS: return;
     case LM_ADVICE: *(int64_t *)(target + option->place) = check_advice(L, argument, -1); break;
     case LM_SEPARATOR:
       lm_check_separator(L, argument, -2, lua_pushfstring(L, "option '%s'", option->name),

@@ -151,7 +151,8 @@ static void push_capture(lua_State *L, int index, int how) {
     lua_pushlstring(L, lua_tostring(L, 1) + offset, (size_t)length);
   } else {
     lm_call call;
-    lm_finish(L, &call, lm_regex_capture(L, &call, 1, offset, length));
+    int code = lm_regex_capture(L, &call, 1, offset, length);
+    lm_finish(L, &call, code);
   }
 }
 
@@ -160,8 +161,8 @@ static void push_capture(lua_State *L, int index, int how) {
 static int finish_match(lua_State *L, const lm_search *search, int pairs) {
   int first = lua_gettop(L) - 2 * pairs + 1;
   luaL_checkstack(L, 2 * pairs + LUA_MINSTACK, "too many captures");
-  /* An error that is about a buffer takes it from there. */
-  lua_copy(L, search->subject, 1);
+  lua_pushvalue(L, search->subject);
+  lua_replace(L, 1);
   int results = lua_gettop(L);
   if (search->how & LM_PLACE) {
     lua_pushvalue(L, first);
@@ -172,8 +173,13 @@ static int finish_match(lua_State *L, const lm_search *search, int pairs) {
   return lua_gettop(L) - results;
 }
 
+/* [-?, +?, e] Does what a search's negative code asks for. An error that is about a buffer looks for it at
+   1. */
 static int fail(lua_State *L, const lm_search *search, const lm_call *call, int code) {
-  if (call->kind == LM_LOST) lua_copy(L, search->subject, 1);
+  if (code == LM_BYTES || call->kind == LM_LOST) {
+    lua_pushvalue(L, search->subject);
+    lua_replace(L, 1);
+  }
   return lm_finish(L, call, code);
 }
 
@@ -210,16 +216,20 @@ static int b_match(lua_State *L) {
 /* One step of an iterator. Upvalues: the regex, the subject, where to go on (-1 at the end), and how.
    They are read anew at each step, as are the objects: between two steps anything may happen. */
 static int g_next(lua_State *L) {
-  lua_settop(L, 0);
-  for (int i = 1; i <= 4; i++) lua_pushvalue(L, lua_upvalueindex(i));
-  lm_search search = {.regex = 1, .subject = 2, .from = lua_tointeger(L, 3), .how = (int32_t)lua_tointeger(L, 4)};
+  lua_settop(L, 1);
+  int how = (int)lua_tointeger(L, lua_upvalueindex(4));
+  lm_search search = {.regex = lua_upvalueindex(1), .subject = lua_upvalueindex(2),
+                      .from = lua_tointeger(L, lua_upvalueindex(3)), .how = how};
   lm_call call;
   int pairs = search.from < 0 ? 0 : lm_regex_search(L, &call, &search);
-  if (pairs < 0) return fail(L, &search, &call, pairs);
-  lua_pushinteger(L, pairs > 0 ? search.from : -1);
+  if (pairs < 0 && pairs != LM_BYTES) return fail(L, &search, &call, pairs);
+  lua_pushinteger(L, pairs != 0 ? search.from : -1);
   lua_replace(L, lua_upvalueindex(3));
-  lua_pushinteger(L, search.how);
-  lua_replace(L, lua_upvalueindex(4));
+  if (search.how != how) {
+    lua_pushinteger(L, search.how);
+    lua_replace(L, lua_upvalueindex(4));
+  }
+  if (pairs < 0) return fail(L, &search, &call, pairs);
   if (pairs > 0) return finish_match(L, &search, pairs);
   lua_pushnil(L);
   return 1;

@@ -93,7 +93,7 @@ static int b_lines(lua_State *L) {
 
 /* [-0, +1, m] The string of a field, the one that is kept if it has the same bytes. A string is kept
    in one of two places, and the newer in the first. */
-static void push_string(lua_State *L, const mm_row_field *field, const uint8_t *bytes) {
+static void push_string(lua_State *L, const mm_text_field *field, const uint8_t *bytes) {
   const int state = lua_upvalueindex(1);
   if (field->length > LM_LONGEST_KEPT) {
     lua_pushlstring(L, (const char *)bytes, field->length);
@@ -145,7 +145,7 @@ static bool to_number(lua_State *L, uint8_t type) {
 }
 
 /* [-0, +1, m] False: the field is no number, and on top is its text. */
-static inline bool push_field(lua_State *L, const mm_row_field *field, const uint8_t *base) {
+static inline bool push_field(lua_State *L, const mm_text_field *field, const uint8_t *base) {
   switch (field->kind) {
     case MM_FIELD_INTEGER: lua_pushinteger(L, field->value); return true;
     case MM_FIELD_FLOAT: {
@@ -185,7 +185,7 @@ static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, size_t colum
   LUAI_UACINT number = (LUAI_UACINT)(fields->walk.given + row->skipped + 1);
   const char *kind = (type & MM_TEXT_TYPE) == MM_TEXT_INTEGER ? "an integer" : "a number";
   lm_call call;
-  mm_row_field rest;
+  mm_text_field rest;
   while (!row->complete && lm_row_scan(L, &call, &fields->walk, row, &rest, 1) >= 0) continue;
   if (row->complete) mm_finish_row(&fields->walk, row);
   const char *text = lua_tostring(L, -1);
@@ -198,7 +198,7 @@ static int fields_next(lua_State *L) {
   lm_fields *fields = check_state(L, sizeof *fields, &fields_kind);
   lm_call call;
   mm_row row;
-  mm_row_field found[ROOM];
+  mm_text_field found[ROOM];
   int before = lua_gettop(L);
 again:
   if (!mm_begin_row(&fields->walk, &row)) {

@@ -7,6 +7,7 @@
 #include "CLuaMap.h"
 
 #define LM_BUFFER "mmap.buffer"
+#define LM_PAGES "mmap.pages"
 #define LM_VIEW "mmap.view"
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
@@ -14,6 +15,27 @@
   int name(lua_State *L) {                   \
     lm_call call;                            \
     int count = body(L, &call);              \
+    if (mm_likely(count >= 0)) return count; \
+    return lm_finish(L, &call, count);       \
+  }
+
+/* [-?, +?, –] Runs a body that makes system calls: a report of them then knows which script is running. A
+   body never raises, so the state is never left behind. */
+#define LM_RUN(L, body)              \
+  __extension__({                    \
+    lua_State *before_ = lm_running; \
+    lm_running = (L);                \
+    int count_ = (body);             \
+    lm_running = before_;            \
+    count_;                          \
+  })
+extern _Thread_local lua_State *lm_running;
+
+/* [-?, +?, e] The trampoline of a body that makes system calls. */
+#define LM_SYSTEM_TRAMPOLINE(name, body)     \
+  int name(lua_State *L) {                   \
+    lm_call call;                            \
+    int count = LM_RUN(L, body(L, &call));   \
     if (mm_likely(count >= 0)) return count; \
     return lm_finish(L, &call, count);       \
   }
@@ -52,6 +74,9 @@ void lm_keep_mapping(lua_State *L, int index);
 /* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
+/* [-0, +1, m] A new set of pages, all absent. */
+lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset);
+
 /* The protection and flags as in /proc/self/maps: "rw-s". */
 void lm_permissions(const lm_description *d, char text[5]);
 
@@ -68,7 +93,8 @@ void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, 
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
-  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_SEPARATOR } type;
+  /* LM_CALLERS: whoever reads the options sees to it. */
+  enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_SEPARATOR, LM_CALLERS } type;
   size_t place; /* of the value in the structure */
   size_t given; /* of the flag "was given"; 0 for none: no structure begins with one */
 } lm_option;
@@ -83,6 +109,7 @@ bool lm_worth_collecting(const lm_call *call, int code);
 /* The metatables, once per state; see module.c for the order. */
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
+void lm_open_pages(lua_State *L);
 void lm_open_view(lua_State *L);
 void lm_open_layout(lua_State *L);
 void lm_open_records(lua_State *L);
@@ -90,8 +117,8 @@ void lm_open_regex(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
-    lm_regex_methods[], lm_hash_methods[], lm_records_makers[];
-extern const luaL_Reg lm_text_methods[];
+    lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[],
+    lm_picture_methods[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */
@@ -99,6 +126,6 @@ extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 /* The other functions of the module, a table per capability. */
-extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[];
+extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[], lm_instrument_functions[];
 
 #endif

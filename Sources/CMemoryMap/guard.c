@@ -168,6 +168,13 @@ void mm_slot_retire(mm_slot *slot) {
   pthread_mutex_unlock(&table_lock);
 }
 
+mm_slot *mm_slot_at(size_t i) {
+  if (i >= __atomic_load_n(&slots_made, __ATOMIC_ACQUIRE)) return NULL;
+  int chunk = 0;
+  for (; i >= chunk_size(chunk); chunk++) i -= chunk_size(chunk);
+  return &__atomic_load_n(&chunks[chunk], __ATOMIC_ACQUIRE)[i];
+}
+
 size_t mm_slots_in_use(void) {
   pthread_mutex_lock(&table_lock);
   size_t used = slots_used;

@@ -99,8 +99,16 @@ func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int 
 
 func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {
     let search = Search(needle)
+    if positions < blockSize {
+        var i = 0
+        while i < positions {
+            if search.standsAnywhere(bytes + i) { return i }
+            i &+= 1
+        }
+        return Kernels.none
+    }
     var i = 0
-    while i &+ blockSize <= positions {
+    while true {
         let found = search.candidates(bytes + i)
         if !isZero(found) {
             var lane = 0
@@ -114,13 +122,10 @@ func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointe
                 lane &+= 1
             }
         }
-        i &+= blockSize
+        if i &+ blockSize >= positions { return Kernels.none }
+        // The last block covers some of the one before it: it has nothing there that is not known.
+        i = min(i &+ blockSize, positions &- blockSize)
     }
-    while i < positions {
-        if search.standsAnywhere(bytes + i) { return i }
-        i &+= 1
-    }
-    return Kernels.none
 }
 
 func findLast(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {

@@ -28,13 +28,38 @@ private func search<Answer>(
 /// `b:find(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    if pushNearbyPlace(L) { return 1 }
+    return respond(call) { () throws(Failure) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
             try bytes.find(needle, offset, length, poll: monitor.goesOn)
         }
         push(place, L)
         return 1
     }
+}
+
+/// Answers a search that a few bytes decide, as a script makes for each line of a file, without what
+/// long work needs; false: nothing is decided yet. [-0, +1, –] uses one slot; never raises.
+private func pushNearbyPlace(_ L: LuaState) -> Bool {
+    let most = 1 << 16
+    var count = 0
+    guard let buffer = lm_buffer_at(L, 1), let needle = lm_string_at(L, 2, &count), count > 0 else {
+        return false
+    }
+    let size = buffer.pointee.region.length
+    let offset =
+        lua_isinteger(L, 3) != 0 ? Int(lua_tointegerx(L, 3, nil)) : lua_type(L, 3) <= LUA_TNIL ? 0 : -1
+    guard mm_is_current(&buffer.pointee.region), mm_is_readable(&buffer.pointee.region),
+        let base = buffer.pointee.region.base, offset >= 0, offset <= size
+    else { return false }
+    let rest = size &- offset
+    let length =
+        lua_isinteger(L, 4) != 0 ? Int(lua_tointegerx(L, 4, nil)) : lua_type(L, 4) <= LUA_TNIL ? rest : -1
+    guard length >= 0, length <= rest else { return false }
+    let place = findNearby(base + offset, min(length, most), needle, count)
+    guard mm_was_intact(&buffer.pointee.region), place >= 0 || length <= most else { return false }
+    push(place < 0 ? nil : offset &+ place, L)
+    return true
 }
 
 /// `b:rfind(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.

@@ -68,8 +68,9 @@ private func slowLine(
 /// Some of a row of `b:fields(…)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_row_scan(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>, _ row: UnsafeMutablePointer<mm_row>,
-    _ found: UnsafeMutablePointer<mm_row_field>, _ room: CInt
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,
+    _ row: UnsafeMutablePointer<mm_row>,
+    _ found: UnsafeMutablePointer<mm_text_field>, _ room: CInt
 ) -> CInt {
     let count = walk.pointee.scan(row, found, Int(room))
     if count >= 0 { return count }
@@ -78,8 +79,9 @@ func lm_row_scan(
 
 @inline(never)
 private func slowRow(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>, _ row: UnsafeMutablePointer<mm_row>,
-    _ found: UnsafeMutablePointer<mm_row_field>, _ room: Int
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,
+    _ row: UnsafeMutablePointer<mm_row>,
+    _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
 ) -> CInt {
     respond(call) { () throws(Failure) in
         var monitor = Monitor(L)
@@ -115,7 +117,8 @@ func lm_split_end(
         end = try about(0) { () throws(MapError) in
             Int64(
                 try bytes.endOfPiece(
-                    Int(i), of: Int(n), from: Int(from), separator: separator.pointee, poll: { monitor.goesOn($0) }))
+                    Int(i), of: Int(n), from: Int(from), separator: separator.pointee
+                ) { monitor.goesOn($0) })
         }
         return 0
     }

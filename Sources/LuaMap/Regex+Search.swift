@@ -36,8 +36,9 @@ func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<
 }
 
 /// Searches, and pushes two integers for the match and for each capture: its offset and its length; -1 and
-/// -1 for one that has no part in the match; an offset and -1 for a capture that is but a place. Leaves in
-/// `search` where the next search starts. Returns the number of pairs, 0 for no match.
+/// -1 for one that has no part in the match; an offset and -1 for a capture that is but a place. Returns the
+/// number of pairs, 0 for no match, or LM_BYTES where the result is a single string. Leaves in `search`
+/// where the next search starts.
 /// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
 @implementation @c
 func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
@@ -51,7 +52,9 @@ func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer
         var monitor = Monitor(L)
         switch try about(0, { () throws(MapError) in try find(matcher, search, &monitor) }) {
         case .none: return 0
-        case .found: return try push(matcher, regex, L)
+        case .found:
+            if let code = single(matcher, regex, search.pointee.how, call) { return code }
+            return try push(matcher, regex, L)
         case .marked:
             call.fill(Failure(misuse: ""))
             call.pointee.text = regex.pointee.mistake
@@ -68,8 +71,8 @@ private func find(
     let how = search.pointee.how
     var result = try matcher.next(
         from: from, skipsEmpty: how & Int32(LM_SKIP_EMPTY) != 0, poll: { monitor.goesOn($0) })
+    guard case .found = result else { return result }
     if how & Int32(LM_LUA) == 0 {
-        guard result == .found else { return result }
         let (start, skipsEmpty) = matcher.following(from)
         search.pointee.from = Int64(start)
         search.pointee.how = skipsEmpty ? how | Int32(LM_SKIP_EMPTY) : how & ~Int32(LM_SKIP_EMPTY)
@@ -77,13 +80,36 @@ private func find(
     }
     // Lua's gmatch takes no match that ends where the one before ended, and does not try for another that
     // starts there.
-    if result == .found, how & Int32(LM_AFTER_MATCH) != 0, matcher.range.end == from {
+    if how & Int32(LM_AFTER_MATCH) != 0, matcher.offsets[1] == from {
         if from == matcher.subject.count { return .none }
         result = try matcher.next(from: from &+ 1, poll: { monitor.goesOn($0) })
     }
-    search.pointee.from = Int64(matcher.range.end)
+    search.pointee.from = Int64(matcher.offsets[1])
     search.pointee.how = how | Int32(LM_AFTER_MATCH)
     return result
+}
+
+/// Where the result is one string, what the trampoline pushes it from.
+private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int32, _ call: Call) -> CInt? {
+    let captures = Int(regex.pointee.captures)
+    guard captures < 2, regex.pointee.positions == 0, how & Int32(LM_PLACE | LM_OFFSETS) == 0 else {
+        return nil
+    }
+    let start = matcher.offsets[2 &* captures]
+    let end = matcher.offsets[2 &* captures &+ 1]
+    guard start >= 0, start <= end else { return nil }
+    call.pointee.bytes = matcher.subject.baseAddress?.advanced(by: start).assumingMemoryBound(to: UInt8.self)
+    call.pointee.count = end &- start
+    if let origin = matcher.origin {
+        call.pointee.source = origin.region
+    } else {
+        // A string does not go away: a mapping that is never used says so.
+        var nothing = call.pointee.source
+        nothing.slot = mm_closed_slot()
+        nothing.stamp = nothing.slot.pointee.stamp
+        call.pointee.source = nothing
+    }
+    return CInt(LM_BYTES)
 }
 
 /// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
@@ -93,16 +119,13 @@ private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState
         throw Failure(misuse: "stack overflow (too many captures)")
     }
     for group in 0..<pairs {
+        let start = matcher.offsets[2 &* Int(group)]
+        let end = matcher.offsets[2 &* Int(group) &+ 1]
         let isPlace =
             group > 0 && group <= 32
             && regex.pointee.positions >> UInt32(truncatingIfNeeded: group &- 1) & 1 != 0
-        if let (start, end) = matcher.capture(Int(group)) {
-            lua_pushinteger(L, lua_Integer(start))
-            lua_pushinteger(L, isPlace ? -1 : lua_Integer(end &- start))
-        } else {
-            lua_pushinteger(L, -1)
-            lua_pushinteger(L, -1)
-        }
+        lua_pushinteger(L, start <= end ? lua_Integer(start) : -1)
+        lua_pushinteger(L, isPlace || start < 0 || start > end ? -1 : lua_Integer(end &- start))
     }
     return pairs
 }
@@ -134,7 +157,7 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
         (search.subject, search.argument) = (2, 3)
         let (subject, origin) = try arguments.subject(&search)
         let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
-        var monitor = Monitor(L)
+        let monitor = Monitor(L)
         let count = try about(0) { () throws(MapError) in
             try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
         }

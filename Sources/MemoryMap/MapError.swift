@@ -108,7 +108,7 @@ extension MapError: CustomStringConvertible {
 /// The system calls that this library makes.
 public enum SystemCall: UInt8, Sendable {
     case open, fstat, ftruncate, fallocate, mmap, munmap, mremap, mprotect, madvise, msync, mincore
-    case mlock, munlock, lseek
+    case mlock, munlock, lseek, read, cachestat, posix_fadvise, fdatasync, memfd_create
 
     /// The name as in section 2 of the manual.
     package var name: StaticString {
@@ -127,6 +127,11 @@ public enum SystemCall: UInt8, Sendable {
         case .mlock: "mlock"
         case .munlock: "munlock"
         case .lseek: "lseek"
+        case .read: "read"
+        case .cachestat: "cachestat"
+        case .posix_fadvise: "posix_fadvise"
+        case .fdatasync: "fdatasync"
+        case .memfd_create: "memfd_create"
         }
     }
 }

@@ -8,12 +8,6 @@ public struct PageRange: Equatable, Sendable {
     public let length: Int
 }
 
-/// How many pages of a range are in memory.
-public struct Residency: Equatable, Sendable {
-    public var resident: Int
-    public var absent: Int
-}
-
 extension MappedBytes {
     /// Tells the kernel how a range is going to be used: madvise(2).
     ///
@@ -98,41 +92,6 @@ extension MappedBytes {
         }
     }
 
-    /// Counts the pages of a range that are in memory: mincore(2), rounded outward to whole pages.
-    ///
-    /// - Throws: `systemCall` with `EPERM` where the kernel would answer "all": since Linux 5.2 it
-    ///   tells the truth only to a caller who owns the file or may write it. `offsetOutOfRange`,
-    ///   `lengthOutOfRange`, `closed`, `lost`.
-    public func residency(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) -> Residency {
-        let (current, pages) = try wholePages(offset, length)
-        if current.region.slot.pointee.residency_hidden {
-            throw MapError(
-                .mincore, errno: EPERM,
-                "since Linux 5.2 the kernel reports every page of a file as resident to a caller who neither owns it nor may write it"
-            )
-        }
-        let step = 16384
-        var vector: InlineArray<16384, UInt8> = .init(repeating: 0)
-        var result = Residency(resident: 0, absent: 0)
-        var done = 0
-        while let start = pages.start, done < pages.extent {
-            let extent = min(pages.extent &- done, step &* pageSize)
-            let count = extent / pageSize
-            let resident = try withUnsafeMutableBytes(of: &vector) { raw throws(MapError) -> Int in
-                guard let bytes = raw.bindMemory(to: UInt8.self).baseAddress else { return 0 }
-                try systemResidency(start + done, extent, bytes)
-                var sum = 0
-                for page in 0..<count { sum &+= Int(bytes[page] & 1) }
-                return sum
-            }
-            result.resident &+= resident
-            result.absent &+= count &- resident
-            done &+= extent
-        }
-        try current.checkIntact()
-        return result
-    }
-
     /// Keeps a range in memory: mlock(2), rounded outward to whole pages.
     ///
     /// - Throws: `systemCall` (`ENOMEM`, `EPERM`: over `RLIMIT_MEMLOCK`), and as `sync`.
@@ -164,7 +123,7 @@ func hintLimit(_ error: MapError) -> MapError {
 }
 
 /// Whole pages of a mapping.
-private struct Pages {
+struct WholePages {
     /// Nil where there are none: an empty range.
     let start: UnsafeMutableRawPointer?
     let extent: Int
@@ -175,9 +134,9 @@ private struct Pages {
 }
 
 extension MappedBytes {
-    private func wholePages(
+    func wholePages(
         _ offset: Int, _ length: Int?
-    ) throws(MapError) -> (current: MappedBytes, pages: Pages) {
+    ) throws(MapError) -> (current: MappedBytes, pages: WholePages) {
         var current = self
         try current.refresh()
         let count = try checkedLength(offset: offset, length: length, count: current.region.length)
@@ -187,7 +146,7 @@ extension MappedBytes {
             // An empty range has no pages, so nothing is rounded.
             return (
                 current,
-                Pages(
+                WholePages(
                     start: nil, extent: 0, range: PageRange(offset: offset, length: 0), first: first,
                     end: first)
             )
@@ -197,7 +156,7 @@ extension MappedBytes {
             (slot.slack &+ first &+ count).roundedUp(toPage: slot.page) ?? Int(slot.extent), Int(slot.extent))
         return (
             current,
-            Pages(
+            WholePages(
                 start: UnsafeMutableRawPointer(base) - slot.slack + low, extent: high &- low,
                 range: PageRange(
                     offset: low &- slot.slack &- current.region.offset, length: high &- low),
@@ -207,7 +166,7 @@ extension MappedBytes {
 
     /// Refuses a range that is not whole pages. An end of the mapping counts as one of a page: what
     /// is behind it belongs to nobody, unless it is a file's.
-    private func checkWhole(_ pages: Pages, removesFromFile: Bool) throws(MapError) {
+    private func checkWhole(_ pages: WholePages, removesFromFile: Bool) throws(MapError) {
         let slot = region.slot.pointee
         let page = slot.page
         let startsWhole =

@@ -20,7 +20,7 @@ extension mm_rows {
     /// - Returns: How many fields were found; `row.complete` says whether they were the last. A negative
     ///   number where something is in the way: the scan that polls says what.
     package mutating func scan(
-        _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_row_field>, _ room: Int
+        _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
     ) -> Int32 {
         guard mm_is_current(&region), mm_is_readable(&region), let base = region.base else {
             return ScanStatus.changed.rawValue
@@ -39,7 +39,7 @@ extension mm_rows {
     /// - Parameter poll: Asked every `scanWindow` bytes; false stops the search.
     /// - Throws: `closed`, `lost`, `notReadable`; `misuse` where the buffer is now too short.
     package mutating func scan(
-        _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_row_field>, _ room: Int,
+        _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int,
         poll: (_ done: Int) -> Bool
     ) throws(MapError) -> Int32 {
         try MappedBytes.refresh(&region, upTo: end)

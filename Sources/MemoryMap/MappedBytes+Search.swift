@@ -80,6 +80,23 @@ extension MappedBytes {
     }
 }
 
+/// The first place of a needle in memory that may be read, or -1; for so few bytes that nobody has to be
+/// asked for help or whether to go on.
+///
+/// - Parameter sought: The needle's bytes, one or more.
+package func findNearby(
+    _ start: UnsafePointer<UInt8>, _ size: Int, _ sought: UnsafePointer<CChar>, _ count: Int
+) -> Int {
+    let positions = size &- count &+ 1
+    if positions <= 0 { return Kernels.none }
+    if count == 1 {
+        guard let found = memchr(start, CInt(sought[0]), size) else { return Kernels.none }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(start)
+    }
+    var needle = Needle(sought, count)
+    return activeKernels.find(start, positions, &needle)
+}
+
 /// A range of bytes and what is sought in it.
 private struct Haystack {
     let start: UnsafeRawPointer

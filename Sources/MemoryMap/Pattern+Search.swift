@@ -20,11 +20,16 @@ package struct PatternSearch {
     package let subject: UnsafeRawBufferPointer
     /// Where the subject is a mapping's, its handle.
     package let origin: MappedBytes?
+    /// Of the last match: where it starts and ends, then the same for each group, in bytes. Both are below
+    /// 0 where a group has no part in the match.
+    package let offsets: UnsafePointer<Int>
 
+    /// - Parameter pattern: One that was not freed.
     package init(_ pattern: PatternPointer, _ subject: UnsafeRawBufferPointer, _ origin: MappedBytes?) {
         self.pattern = pattern
         self.subject = subject
         self.origin = origin
+        self.offsets = UnsafePointer(pcre2_get_ovector_pointer_8(pattern.pointee.data))
     }
 
     /// Searches for the first match.
@@ -78,8 +83,7 @@ package struct PatternSearch {
 
     private func found() throws(MapError) -> PatternResult {
         try origin?.checkIntact()
-        let range = self.range
-        if range.start > range.end || range.end > subject.count {
+        if offsets[0] > offsets[1] || offsets[1] > subject.count {
             throw MapError(.misuse, "\\K put the start of the match behind its end")
         }
         return .found
@@ -90,29 +94,12 @@ package struct PatternSearch {
         return .none
     }
 
-    /// Where the last match is, in bytes.
-    package var range: (start: Int, end: Int) { capture(0) ?? (0, 0) }
-
-    /// Where a group of the last match is, in bytes, or nil where it has no part in the match. Group 0
-    /// is the whole match.
-    package func capture(_ group: Int) -> (start: Int, end: Int)? {
-        guard group <= Int(pattern.pointee.captures),
-            let offsets = pcre2_get_ovector_pointer_8(pattern.pointee.data)
-        else { return nil }
-        let start = offsets[2 &* group]
-        let end = offsets[2 &* group &+ 1]
-        return start >= 0 && start <= end && end <= subject.count ? (start, end) : nil
-    }
-
     /// Where the search for the match behind the last one starts, which began at `from`; and whether an
     /// empty match there would be found twice.
     package func following(_ from: Int) -> (start: Int, skipsEmpty: Bool) {
-        let range = self.range
-        if range.end > from || range.start == range.end {
-            return (max(range.end, from), range.start == range.end)
-        }
+        if offsets[0] == offsets[1] { return (max(offsets[1], from), true) }
         // A pattern can put the start of a match before the search with \K: go on all the same.
-        return (from &+ 1, false)
+        return (max(offsets[1], from &+ 1), false)
     }
 }
 

@@ -41,7 +41,7 @@ struct RowScanner {
     /// Fills `found` and returns how many fields there are in it, or a negative `ScanStatus`.
     @inline(__always)
     mutating func scan(
-        _ found: UnsafeMutablePointer<mm_row_field>, _ room: Int, _ poll: (Int) -> Bool
+        _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int, _ poll: (Int) -> Bool
     ) -> Int32 {
         var state = row.pointee
         let types = Int(rows.pointee.count)
@@ -82,7 +82,7 @@ struct RowScanner {
     /// Takes the field at the state's position.
     @inline(__always)
     private mutating func take(
-        _ field: UnsafeMutablePointer<mm_row_field>, _ type: UInt8, _ state: inout mm_row,
+        _ field: UnsafeMutablePointer<mm_text_field>, _ type: UInt8, _ state: inout mm_row,
         _ poll: (Int) -> Bool
     ) -> ScanStatus {
         let start = state.position
@@ -120,7 +120,7 @@ struct RowScanner {
     }
 
     @inline(__always)
-    private func set(_ field: UnsafeMutablePointer<mm_row_field>, _ number: Numeral) -> Bool {
+    private func set(_ field: UnsafeMutablePointer<mm_text_field>, _ number: Numeral) -> Bool {
         let wanted = field.pointee.type & UInt8(MM_TEXT_TYPE)
         if number.isFloat && wanted == UInt8(MM_TEXT_INTEGER) { return false }
         field.pointee.kind = UInt8(number.isFloat ? MM_FIELD_FLOAT : MM_FIELD_INTEGER)
@@ -130,7 +130,7 @@ struct RowScanner {
 
     @inline(__always)
     private mutating func takeQuoted(
-        _ field: UnsafeMutablePointer<mm_row_field>, _ isNumber: Bool, _ state: inout mm_row,
+        _ field: UnsafeMutablePointer<mm_text_field>, _ isNumber: Bool, _ state: inout mm_row,
         _ poll: (Int) -> Bool
     ) -> ScanStatus {
         let start = state.position &+ 1

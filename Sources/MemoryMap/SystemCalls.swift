@@ -2,11 +2,15 @@ internal import CMemoryMap
 internal import Glibc
 
 // The only place that calls the kernel and reads `errno`: one function per system call, named after
-// it, retried where a signal interrupted it.
+// it, retried where a signal interrupted it, and reported where that is asked for.
 
 typealias Descriptor = CInt
 
-private func check(_ call: SystemCall, _ result: CInt) throws(MapError) {
+@inline(__always)
+private func check(
+    _ call: SystemCall, _ trace: Trace, _ result: CInt, _ arguments: (inout TraceLine) -> Void
+) throws(MapError) {
+    trace.end(call.name, Int(result), arguments)
     if result == -1 { throw MapError(call, errno: errno) }
 }
 
@@ -16,7 +20,13 @@ func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) ->
     let flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
     if let policy = FilePolicy.current { return try policy.openForMapping(path, flags) }
     while true {
+        let trace = Trace()
         let descriptor = open(path, flags, 0o666)
+        trace.end("open", Int(descriptor)) {
+            $0.argument(path: path)
+            $0.argument(openFlags: flags)
+            if flags & O_CREAT != 0 { $0.argument(text: "0666") }
+        }
         if descriptor != -1 { return descriptor }
         if errno != EINTR { throw MapError(.open, errno: errno) }
     }
@@ -25,14 +35,25 @@ func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) ->
 /// fstat(2).
 func systemStatus(_ descriptor: Descriptor) throws(MapError) -> stat {
     var status = stat()
-    try check(.fstat, fstat(descriptor, &status))
+    let trace = Trace()
+    let result = fstat(descriptor, &status)
+    try check(.fstat, trace, result) {
+        $0.argument(descriptor)
+        $0.argument(text: "{…}")
+    }
     return status
 }
 
 /// stat(2), or nil where there is no such file or it cannot be asked.
 func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
     var status = stat()
-    return stat(path, &status) == 0 ? status : nil
+    let trace = Trace()
+    let result = stat(path, &status)
+    trace.end("stat", Int(result)) {
+        $0.argument(path: path)
+        $0.argument(text: "{…}")
+    }
+    return result == 0 ? status : nil
 }
 
 /// Whether the file is one of proc(5) or sysfs(5), whose size is 0 whatever can be read there: fstatfs(2).
@@ -48,7 +69,14 @@ func systemHugePageSize(_ descriptor: Descriptor) -> Int? {
 
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
-    while ftruncate(descriptor, off_t(size)) == -1 {
+    while true {
+        let trace = Trace()
+        let result = ftruncate(descriptor, off_t(size))
+        trace.end("ftruncate", Int(result)) {
+            $0.argument(descriptor)
+            $0.argument(size)
+        }
+        if result == 0 { return }
         if errno != EINTR { throw MapError(.ftruncate, errno: errno) }
     }
 }
@@ -57,7 +85,15 @@ func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
 func systemAllocate(_ descriptor: Descriptor, from offset: Int, count: Int) throws(MapError) {
     guard count > 0 else { return }
     while true {
+        let trace = Trace()
         let error = posix_fallocate(descriptor, off_t(offset), off_t(count))
+        // It returns the error and leaves errno alone.
+        errno = error
+        trace.end("posix_fallocate", error == 0 ? 0 : -1) {
+            $0.argument(descriptor)
+            $0.argument(offset)
+            $0.argument(count)
+        }
         if error == 0 { return }
         if error != EINTR { throw MapError(.fallocate, errno: error) }
     }
@@ -65,7 +101,13 @@ func systemAllocate(_ descriptor: Descriptor, from offset: Int, count: Int) thro
 
 /// lseek(2) to the end: the size of a block device, in bytes.
 func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
+    let trace = Trace()
     let end = lseek(descriptor, 0, SEEK_END)
+    trace.end("lseek", Int(end)) {
+        $0.argument(descriptor)
+        $0.argument(0)
+        $0.argument(text: "SEEK_END")
+    }
     if end == -1 { throw MapError(.lseek, errno: errno) }
     return Int(end)
 }
@@ -76,8 +118,17 @@ func systemMap(
 ) throws(MapError) -> UnsafeMutableRawPointer {
     try requireHarmless(.mmap, protection)
     try takeMemory(.mmap, extent)
-    guard let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset)), address != MAP_FAILED
-    else {
+    let trace = Trace()
+    let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset))
+    trace.end("mmap", Int(bitPattern: address), isAddress: true) {
+        $0.argument(nil)
+        $0.argument(extent)
+        $0.argument(protection: protection)
+        $0.argument(mapFlags: flags)
+        $0.argument(descriptor)
+        $0.argument(offset)
+    }
+    guard let address, address != MAP_FAILED else {
         let code = errno
         mm_budget_give(extent)
         throw MapError(.mmap, errno: code)
@@ -87,7 +138,12 @@ func systemMap(
 
 /// munmap(2).
 func systemUnmap(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
-    try check(.munmap, munmap(address, extent))
+    let trace = Trace()
+    let result = munmap(address, extent)
+    try check(.munmap, trace, result) {
+        $0.argument(address)
+        $0.argument(extent)
+    }
     mm_budget_give(extent)
 }
 
@@ -97,7 +153,14 @@ func systemRemap(
 ) throws(MapError) -> UnsafeMutableRawPointer {
     let more = max(0, new &- old)
     try takeMemory(.mremap, more)
+    let trace = Trace()
     let moved = mm_mremap(address, old, new)
+    trace.end("mremap", Int(bitPattern: moved), isAddress: true) {
+        $0.argument(address)
+        $0.argument(old)
+        $0.argument(new)
+        $0.argument(text: "MREMAP_MAYMOVE")
+    }
     if moved == MAP_FAILED {
         let code = errno
         mm_budget_give(more)
@@ -112,19 +175,41 @@ func systemProtect(
     _ address: UnsafeMutableRawPointer, _ extent: Int, _ protection: CInt
 ) throws(MapError) {
     try requireHarmless(.mprotect, protection)
-    try check(.mprotect, mprotect(address, extent, protection))
+    let trace = Trace()
+    let result = mprotect(address, extent, protection)
+    try check(.mprotect, trace, result) {
+        $0.argument(address)
+        $0.argument(extent)
+        $0.argument(protection: protection)
+    }
 }
 
 /// madvise(2).
 func systemAdvise(_ address: UnsafeMutableRawPointer?, _ extent: Int, _ advice: CInt) throws(MapError) {
-    while madvise(address, extent, advice) == -1 {
+    while true {
+        let trace = Trace()
+        let result = madvise(address, extent, advice)
+        trace.end("madvise", Int(result)) {
+            $0.argument(address)
+            $0.argument(extent)
+            $0.argument(advice: advice)
+        }
+        if result == 0 { return }
         if errno != EINTR { throw MapError(.madvise, errno: errno) }
     }
 }
 
 /// msync(2).
 func systemSync(_ address: UnsafeMutableRawPointer, _ extent: Int, _ flags: CInt) throws(MapError) {
-    while msync(address, extent, flags) == -1 {
+    while true {
+        let trace = Trace()
+        let result = msync(address, extent, flags)
+        trace.end("msync", Int(result)) {
+            $0.argument(address)
+            $0.argument(extent)
+            $0.argument(syncFlags: flags)
+        }
+        if result == 0 { return }
         if errno != EINTR { throw MapError(.msync, errno: errno) }
     }
 }
@@ -133,33 +218,55 @@ func systemSync(_ address: UnsafeMutableRawPointer, _ extent: Int, _ flags: CInt
 func systemResidency(
     _ address: UnsafeMutableRawPointer, _ extent: Int, _ vector: UnsafeMutablePointer<UInt8>
 ) throws(MapError) {
-    while mincore(address, extent, vector) == -1 {
+    while true {
+        let trace = Trace()
+        let result = mincore(address, extent, vector)
+        trace.end("mincore", Int(result)) {
+            $0.argument(address)
+            $0.argument(extent)
+            $0.argument(text: "[…]")
+        }
+        if result == 0 { return }
         if errno != EAGAIN { throw MapError(.mincore, errno: errno) }
     }
 }
 
 /// mlock(2).
 func systemLock(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
-    try check(.mlock, mlock(address, extent))
+    let trace = Trace()
+    let result = mlock(address, extent)
+    try check(.mlock, trace, result) {
+        $0.argument(address)
+        $0.argument(extent)
+    }
 }
 
 /// munlock(2).
 func systemUnlock(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
-    try check(.munlock, munlock(address, extent))
+    let trace = Trace()
+    let result = munlock(address, extent)
+    try check(.munlock, trace, result) {
+        $0.argument(address)
+        $0.argument(extent)
+    }
 }
 
 /// close(2). Its result is of no use: the descriptor is gone either way (close(2), NOTES).
 func systemClose(_ descriptor: Descriptor) {
-    _ = close(descriptor)
+    let trace = Trace()
+    let result = close(descriptor)
+    trace.end("close", Int(result)) { $0.argument(descriptor) }
 }
 
 /// unlink(2), to take back a file that was made a moment ago; best effort.
 func systemUnlink(_ path: UnsafePointer<CChar>) {
     if let policy = FilePolicy.current {
         try? policy.remove(path)
-    } else {
-        _ = unlink(path)
+        return
     }
+    let trace = Trace()
+    let result = unlink(path)
+    trace.end("unlink", Int(result)) { $0.argument(path: path) }
 }
 
 /// `AT_EMPTY_PATH`, which Swift's Glibc lacks: the descriptor itself is meant.

@@ -33,6 +33,9 @@ let helpText = """
       -W          turn warnings on
       --          stop handling options
       -           stop handling options and execute stdin
+      --faults    say at the end how many page faults there were
+      --trace     report each system call that the library makes, on standard
+                  error, with the line of the script
       --help      show this help and leave
       --version   show the version of mmaplua and leave
 
@@ -87,6 +90,8 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
           -W        turn warnings on
           --        stop handling options
           -         stop handling options and execute stdin
+          --faults  say at the end how many page faults there were
+          --trace   report the system calls of the library
           --help    show more than this and leave
           --version show the version of mmaplua and leave
           --memory=SIZE, --time=TIME, --sandbox: see --help

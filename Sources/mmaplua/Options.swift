@@ -32,6 +32,8 @@ struct Options {
     private var ignoresEnvironment = false
     private var runsText = false
     private var bounds = Bounds()
+    private var countsFaults = false
+    private var traces = false
 
     private init(_ arguments: Arguments, count: CInt) {
         self.arguments = arguments
@@ -64,7 +66,9 @@ struct Options {
             case Character.dash:
                 if argument[2] == Character.end { return after(index) }
                 if let ending = long(argument) { return ending }
-                guard bounds.note(UnsafePointer(argument)) else { return .misuse(at: index) }
+                guard note(long: argument) || bounds.note(UnsafePointer(argument)) else {
+                    return .misuse(at: index)
+                }
             case Character.e, Character.l:
                 let failed = index
                 guard let text = value(of: argument, at: &index) else { return .misuse(at: failed) }
@@ -85,6 +89,17 @@ struct Options {
         if strcmp(argument, "--help") == 0 { return .help }
         if strcmp(argument, "--version") == 0 { return .version }
         return nil
+    }
+
+    private mutating func note(long argument: UnsafeMutablePointer<CChar>) -> Bool {
+        if strcmp(argument, "--faults") == 0 {
+            countsFaults = true
+        } else if strcmp(argument, "--trace") == 0 {
+            traces = true
+        } else {
+            return false
+        }
+        return true
     }
 
     /// The rest of the argument or, where there is none, the next one, which must not look like an option.
@@ -129,6 +144,7 @@ struct Options {
                         argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script),
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
+                        counts_faults: countsFaults, traces: traces,
                         name: name, welcome: welcome(), editor: lineEditor(completion),
                         bounds: bounds.forHost)
                     return host_main(&plan)

@@ -7,10 +7,10 @@ import Testing
             """
             local methods = debug.getmetatable(mmap.anonymous(1)).__methods
             local calls = {
-              string = {}, copy = { 0, "a" }, fill = { 0 }, slice = { 0 }, find = { "a" }, rfind = { "a" }, compare = { "a" },
+              string = {}, copy = { 0, "a" }, fill = { 0 }, slice = { 0 }, find = { "a" }, rfind = { "a" }, count = { "a" }, compare = { "a" },
               equals = { "a" }, mismatch = { "a" }, hexdump = {}, protect = { 1 }, lock = {}, unlock = {}, resize = { 5 },
               remap = {}, advise = { 0 }, sync = {}, incore = {},
-              get = { "u8", 0 }, set = { "u8", 0, 1 }, unpack = { "b" }, pack = { "b", 0, 1 }, view = { "u8" },
+              get = { "u8", 0 }, set = { "u8", 0, 1 }, unpack = { "b" }, pack = { "b", 0, 1 }, view = { "u8" }, match = { "a" }, gmatch = { "a" },
             }
             for name in pairs(methods) do
               if name:find("^read") then calls[name] = { 0, 1 } elseif name:find("^write") then calls[name] = { 0, 0, 1 } end

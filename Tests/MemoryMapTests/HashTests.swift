@@ -24,7 +24,7 @@ import Testing
     }
 
     private func region(_ size: Int) throws -> MappedRegion {
-        let region = try MappedRegion(anonymous: size)
+        let region = try MappedRegion.anonymous(size)
         let (_, bytes) = try region.bytes.writable(0, nil)
         var state: UInt64 = 88_172_645_463_325_252
         for index in stride(from: 0, to: size &- 8, by: 8) {
@@ -67,7 +67,9 @@ import Testing
                 #expect(done > 0 && done <= 3 * Self.block)
                 return asked < stop
             }
-            #expect(failure { () throws(MapError) in _ = try region.bytes.crc32(poll: goesOn) }?.kind == .interrupted || asked < stop)
+            // Other threads may have left fewer blocks to this one.
+            let error = failure { () throws(MapError) in _ = try region.bytes.crc32(poll: goesOn) }
+            #expect(error?.kind == (asked < stop ? nil : .interrupted))
             for hash in [
                 { () throws(MapError) in _ = try region.bytes.xxh3(poll: goesOn) },
                 { () throws(MapError) in _ = try region.bytes.sha256(poll: goesOn) },
@@ -84,7 +86,7 @@ import Testing
         let path = try scratch.sparse("f", 3 * Self.block)
         for hash in 0..<3 {
             #expect(truncate(path, off_t(3 * Self.block)) == 0)
-            let region = try MappedRegion(open: path)
+            let region = try MappedRegion.open(path, .read)
             func cut(_ done: Int) -> Bool { truncate(path, 0) == 0 }
             let error = failure { () throws(MapError) in
                 switch hash {
@@ -93,6 +95,7 @@ import Testing
                 default: _ = try region.bytes.sha256(poll: cut)
                 }
             }
+            // Other threads may have read all of it before.
             #expect(error?.kind == .lost || hash == 0 && error == nil)
         }
     }

@@ -60,6 +60,8 @@ typedef struct {
     host_ending ending;
     bool show_version;
     bool ignore_environment;
+    bool counts_faults; /* and says at the end how many there were */
+    bool traces;        /* reports the library's system calls */
     const char *name;    /* of the program, in front of its messages */
     const char *welcome; /* one more line for a person who started a session */
     host_editor editor;

@@ -146,6 +146,7 @@ int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
 #include "lm_hash.h"
+#include "lm_instruments.h"
 #include "lm_numbers.h"
 #include "lm_record.h"
 #include "lm_view.h"

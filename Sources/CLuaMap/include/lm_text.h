@@ -42,7 +42,7 @@ int lm_lines_find(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonn
 /* The next fields of a row, as many as there is room for; a negative number is LM_FAILED or what is
    wrong with the row. */
 int lm_row_scan(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, mm_row *_Nonnull row,
-                mm_row_field *_Nonnull found, int room);
+                mm_text_field *_Nonnull found, int room);
 enum { LM_ROW_END = -10, LM_UNCLOSED_QUOTE = -11, LM_STRAY_BYTE = -12, LM_TOO_FEW_FIELDS = -13 };
 
 /* One of every two quotes; returns how many bytes are left. */

@@ -80,6 +80,8 @@ void mm_slot_publish(mm_slot *_Nonnull slot, void *_Nullable start, size_t exten
 void mm_slot_withdraw(mm_slot *_Nonnull slot);
 /* As withdraw, for good: no handle of this generation will ever be valid again. */
 void mm_slot_retire(mm_slot *_Nonnull slot);
+/* The i-th slot of the table, in use or not, in an order of its own; NULL behind the last. */
+mm_slot *_Nullable mm_slot_at(size_t i);
 /* How many slots are in use: for tests. */
 size_t mm_slots_in_use(void);
 /* Acts as if the page at `address` had faulted: for tests of device errors. */
@@ -143,5 +145,6 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 #include "mm_field.h"
 #include "mm_format.h"
 #include "mm_text.h"
+#include "mm_instruments.h"
 
 #endif

@@ -60,13 +60,13 @@ enum {
   MM_FIELD_ABSENT   /* an optional field behind the end of the row */
 };
 
-typedef struct mm_row_field {
+typedef struct mm_text_field {
   uint8_t kind, type;
   uint16_t column; /* counted from 1, for a type's field */
   uint32_t hash;   /* of a string's bytes */
   size_t start, length;
   int64_t value;
-} mm_row_field;
+} mm_text_field;
 
 /* Whether the bytes at p, of which `count` may be read, begin with the separator. The first byte is
    known to be right. */

@@ -1,0 +1,118 @@
+/* What shows the kernel at work. Included by CLuaMap.h. */
+#ifndef LM_INSTRUMENTS_H
+#define LM_INSTRUMENTS_H
+
+/* A set of pages as userdata: one bit for each. Its size says nothing about its type, so it begins not
+   with its own address but with the one behind that, which no other type does. */
+typedef struct lm_pages {
+  const void *_Nullable mark;
+  int64_t count;  /* pages */
+  int64_t offset; /* of the first page in the buffer, bytes; negative where a page begins before it */
+  uint64_t words[];
+} lm_pages;
+
+static inline size_t lm_pages_size(int64_t count) {
+  return sizeof(lm_pages) + ((size_t)count + 63) / 64 * sizeof(uint64_t);
+}
+
+/* [-0, +0, –] The set of pages at an index, or NULL. */
+static inline lm_pages *_Nullable lm_pages_at(lua_State *_Nonnull L, int index) {
+  lm_pages *p = (lm_pages *)lua_touserdata(L, index);
+  size_t size = lua_rawlen(L, index);
+  return p && size >= sizeof(lm_pages) && p->mark == (char *)p + 1 && size == lm_pages_size(p->count) ? p : NULL;
+}
+
+#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
+LM_BODY(lm_pages_index);
+LM_BODY(lm_pages_len);
+LM_BODY(lm_pages_count);
+LM_BODY(lm_pages_next);
+LM_BODY(lm_pages_offset);
+LM_BODY(lm_buffer_touch);
+LM_BODY(lm_buffer_evict);
+LM_BODY(lm_buffer_storage);
+#undef LM_BODY
+
+/* How many pages `(b [, offset [, length]])` are, and where they begin: what to allocate. */
+int lm_pages_span(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t *_Nonnull count, int64_t *_Nonnull offset);
+/* Fills a new set with what is in memory. */
+int lm_pages_fill(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_pages *_Nonnull pages);
+/* The first run of pages at one or behind it. */
+bool lm_pages_run(const lm_pages *_Nonnull pages, int64_t from, int64_t *_Nonnull first, int64_t *_Nonnull count);
+int64_t lm_pages_total(const lm_pages *_Nonnull pages);
+/* The pages of one set that are not in another of the same size. */
+void lm_pages_subtract(const lm_pages *_Nonnull from, const lm_pages *_Nonnull what, lm_pages *_Nonnull result);
+
+/* The columns of /proc/self/pagemap, in the order of lm_table_names. */
+enum { LM_PRESENT, LM_SWAPPED, LM_FILE, LM_EXCLUSIVE, LM_DIVERGED, LM_SOFT_DIRTY, LM_TABLE_SETS };
+int lm_page_table(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_pages *_Nonnull const *_Nonnull sets);
+bool lm_keeps_soft_dirty(void);
+
+/* In pages. */
+typedef struct lm_cache_state {
+  int64_t cached, dirty, writeback, evicted, recently_evicted;
+} lm_cache_state;
+int lm_buffer_cachestat(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_cache_state *_Nonnull state);
+
+int lm_buffer_populate(lua_State *_Nonnull L, lm_call *_Nonnull call, bool writing);
+int lm_evict_path(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nonnull path);
+int lm_sparse(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path);
+
+/* Parts of a file, in bytes of the buffer. */
+typedef struct lm_extent {
+  int64_t offset, length;
+  bool is_data;
+} lm_extent;
+enum { LM_EXTENTS = 256 };
+/* As many as fit from an offset to an end: their number, or LM_FAILED. */
+int lm_extents(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t offset, int64_t length,
+               lm_extent *_Nonnull extents);
+/* The range `(b [, offset [, length]])`, checked. */
+int lm_range(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t *_Nonnull offset, int64_t *_Nonnull length);
+
+/* The entries of the buffer in /proc/self/maps or, `detailed`, in smaps: as many bytes as fit; `needed` is
+   how many there are. */
+int lm_process_entries(lua_State *_Nonnull L, lm_call *_Nonnull call, bool detailed, char *_Nonnull target,
+                       size_t capacity, size_t *_Nonnull needed);
+
+/* The trial of the i-th advice on the k-th kind of mapping (private anonymous, shared anonymous, private
+   file, shared file). `error` is -1 where it was not tried. */
+int lm_advice_trial(lm_call *_Nonnull call, int i, int kind, int32_t *_Nonnull error, bool *_Nonnull destroys);
+
+/* A picture in the making. `memory` has room for what lm_picture_plan says; all pointers stay valid. */
+typedef struct lm_picture {
+  int64_t columns, rows; /* as asked for; 0 for none */
+  bool ascii, color, has_ascii, has_color;
+  const lm_pages *_Nullable since;
+  const char *_Nonnull title;
+  int64_t pages;
+  size_t size; /* of the memory */
+  uint8_t *_Nonnull memory;
+} lm_picture;
+int lm_picture_plan(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_picture *_Nonnull picture);
+/* Draws; the text is where `text` points to, in the memory: its length, or LM_FAILED. */
+int lm_picture_draw(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_picture *_Nonnull picture,
+                    const uint8_t *_Nullable *_Nonnull text);
+/* Redraws on the terminal until it is stopped; the memory is that of the picture. */
+int lm_watch_start(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_picture *_Nonnull picture);
+void lm_watch_stop(uint8_t *_Nonnull memory);
+/* Whether there is a terminal to draw on. */
+bool lm_watch_is_seen(void);
+
+/* What a run has cost, from start to end. */
+typedef struct lm_cost {
+  int64_t minor, major, pages, resident, read;
+  double seconds;
+} lm_cost;
+size_t lm_cost_size(void);
+/* `memory` has lm_cost_size() bytes and is kept until the end. */
+void lm_cost_start(lm_cost *_Nonnull cost, void *_Nonnull memory, size_t size);
+void lm_cost_end(lm_cost *_Nonnull cost, void *_Nonnull memory);
+
+/* [-0, +1, –] Loads the Lua source that turns what the kernel says into tables and words: a status. */
+int lm_load_words(lua_State *_Nonnull L);
+
+/* Reports each system call of the library on standard error from now on, with the line of the script. */
+void lm_trace(void);
+
+#endif

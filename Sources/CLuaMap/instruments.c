@@ -1,0 +1,185 @@
+/* The trampolines of what shows the kernel at work: numbers and sets of pages; the pictures are in
+   picture.c. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trampoline.h"
+
+static LM_TRAMPOLINE(b_touch, lm_buffer_touch)
+static LM_SYSTEM_TRAMPOLINE(b_evict, lm_buffer_evict)
+
+static void set_integer(lua_State *L, const char *name, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static int b_pages(lua_State *L) {
+  lua_settop(L, 3);
+  lm_call call;
+  int64_t pages, offset;
+  int code = LM_RUN(L, lm_pages_span(L, &call, &pages, &offset));
+  if (code < 0) return lm_finish(L, &call, code);
+  lm_pages *set = lm_new_pages(L, pages, offset);
+  code = LM_RUN(L, lm_pages_fill(L, &call, set));
+  return code < 0 ? lm_finish(L, &call, code) : code;
+}
+
+static int b_pagemap(lua_State *L) {
+  static const char *const names[LM_TABLE_SETS] = {
+      [LM_PRESENT] = "present",     [LM_SWAPPED] = "swapped",   [LM_FILE] = "file",
+      [LM_EXCLUSIVE] = "exclusive", [LM_DIVERGED] = "diverged", [LM_SOFT_DIRTY] = "softdirty"};
+  lua_settop(L, 3);
+  lm_call call;
+  int64_t pages, offset;
+  int code = LM_RUN(L, lm_pages_span(L, &call, &pages, &offset));
+  if (code < 0) return lm_finish(L, &call, code);
+  luaL_checkstack(L, LM_TABLE_SETS + 4, NULL);
+  lm_pages *sets[LM_TABLE_SETS];
+  for (int i = 0; i < LM_TABLE_SETS; i++) sets[i] = lm_new_pages(L, pages, offset);
+  /* The collector may have run a finaliser, and that may do anything with this stack. */
+  for (int i = 0; i < LM_TABLE_SETS; i++)
+    if (lm_pages_at(L, 4 + i) != sets[i]) return luaL_error(L, "a finalizer has changed the arguments");
+  code = LM_RUN(L, lm_page_table(L, &call, sets));
+  if (code < 0) return lm_finish(L, &call, code);
+  bool keeps_soft_dirty = LM_RUN(L, lm_keeps_soft_dirty());
+  lua_createtable(L, 0, LM_TABLE_SETS + 1);
+  for (int i = 0; i < LM_TABLE_SETS; i++) {
+    if (i == LM_SOFT_DIRTY && !keeps_soft_dirty) continue;
+    lua_pushvalue(L, 4 + i);
+    lua_setfield(L, -2, names[i]);
+  }
+  set_integer(L, "pages", pages);
+  return 1;
+}
+
+static int b_cachestat(lua_State *L) {
+  lm_call call;
+  lm_cache_state state;
+  int code = LM_RUN(L, lm_buffer_cachestat(L, &call, &state));
+  if (code < 0) return lm_finish(L, &call, code);
+  lua_createtable(L, 0, 5);
+  set_integer(L, "cached", state.cached);
+  set_integer(L, "dirty", state.dirty);
+  set_integer(L, "writeback", state.writeback);
+  set_integer(L, "evicted", state.evicted);
+  set_integer(L, "recently_evicted", state.recently_evicted);
+  return 1;
+}
+
+/* b:populate([offset [, length]] [, "read" | "write"]) */
+static int b_populate(lua_State *L) {
+  lm_check_buffer(L);
+  static const char *const ways[] = {"read", "write", NULL};
+  int argument = lua_type(L, 2) == LUA_TSTRING ? 2 : 4;
+  if (!lua_isnoneornil(L, argument) && lua_type(L, argument) != LUA_TSTRING)
+    return luaL_typeerror(L, argument, "string");
+  bool writing = luaL_checkoption(L, argument, "read", ways) == 1;
+  lm_call call;
+  int code = LM_RUN(L, lm_buffer_populate(L, &call, writing));
+  return code < 0 ? lm_finish(L, &call, code) : code;
+}
+
+/* [-0, +1, m] One part: { offset =, length =, data = }. */
+static void push_extent(lua_State *L, const lm_extent *extent) {
+  lua_createtable(L, 0, 3);
+  set_integer(L, "offset", extent->offset);
+  set_integer(L, "length", extent->length);
+  lua_pushboolean(L, extent->is_data);
+  lua_setfield(L, -2, "data");
+}
+
+static int b_holes(lua_State *L) {
+  lua_settop(L, 3);
+  lm_call call;
+  int64_t offset, length, data = 0, hole = 0;
+  int code = LM_RUN(L, lm_range(L, &call, &offset, &length));
+  if (code < 0) return lm_finish(L, &call, code);
+  lm_extent extents[LM_EXTENTS];
+  lua_createtable(L, 8, 2);
+  lua_Integer found = 0;
+  do {
+    code = LM_RUN(L, lm_extents(L, &call, offset, length, extents));
+    if (code < 0) return lm_finish(L, &call, code);
+    for (int i = 0; i < code; i++) {
+      push_extent(L, &extents[i]);
+      lua_rawseti(L, 4, ++found);
+      if (extents[i].is_data) data += extents[i].length;
+      else hole += extents[i].length;
+      length -= extents[i].offset + extents[i].length - offset;
+      offset = extents[i].offset + extents[i].length;
+    }
+  } while (code == LM_EXTENTS);
+  set_integer(L, "data", data);
+  set_integer(L, "hole", hole);
+  return 1;
+}
+
+/* [-0, +0, e] The path at argument 1. */
+static const char *check_path(lua_State *L, const char *expected) {
+  size_t length;
+  const char *path = lm_string_at(L, 1, &length);
+  if (!path) luaL_typeerror(L, 1, expected);
+  luaL_argcheck(L, strlen(path) == length, 1, "the path contains a zero byte");
+  return path;
+}
+
+static int f_evict(lua_State *L) {
+  if (lm_buffer_at(L, 1)) return b_evict(L);
+  const char *path = check_path(L, "path or " LM_BUFFER);
+  lm_call call;
+  int code = LM_RUN(L, lm_evict_path(L, &call, path));
+  return code < 0 ? lm_finish(L, &call, code) : code;
+}
+
+static int f_sparse(lua_State *L) {
+  const char *path = check_path(L, "string");
+  lua_settop(L, 2);
+  lm_buffer *buffer = lm_new_buffer(L);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  lm_call call;
+  int code = LM_RUN(L, lm_sparse(L, &call, buffer, path));
+  return code < 0 ? lm_finish(L, &call, code) : code;
+}
+
+/* mmap.faults(fn, …) */
+static int f_faults(lua_State *L) {
+  luaL_checkany(L, 1);
+  int arguments = lua_gettop(L) - 1;
+  size_t size = LM_RUN(L, lm_cost_size());
+  void *memory = lua_newuserdatauv(L, size, 0);
+  lua_insert(L, 1);
+  lua_createtable(L, 0, 6);
+  lua_insert(L, 1);
+  lm_cost cost;
+  LM_RUN(L, (lm_cost_start(&cost, memory, size), 0));
+  lua_call(L, arguments, LUA_MULTRET);
+  /* With the debug library a script can change this stack. */
+  if (lua_touserdata(L, 2) != memory || !lua_istable(L, 1)) return luaL_error(L, "the arguments were changed");
+  LM_RUN(L, (lm_cost_end(&cost, memory), 0));
+  luaL_checkstack(L, 4, NULL);
+  lua_remove(L, 2);
+  lua_pushvalue(L, 1);
+  set_integer(L, "minor", cost.minor);
+  set_integer(L, "major", cost.major);
+  set_integer(L, "pages", cost.pages);
+  set_integer(L, "rss", cost.resident);
+  set_integer(L, "read", cost.read);
+  lua_pushnumber(L, cost.seconds);
+  lua_setfield(L, -2, "seconds");
+  lua_pop(L, 1);
+  return lua_gettop(L);
+}
+
+const luaL_Reg lm_instrument_methods[] = {{"pages", b_pages},       {"pagemap", b_pagemap},   {"cachestat", b_cachestat},
+                                          {"touch", b_touch},       {"populate", b_populate}, {"holes", b_holes},
+                                          {"evict", b_evict},       {NULL, NULL}};
+
+extern int f_advices(lua_State *L);
+const luaL_Reg lm_instrument_functions[] = {{"evict", f_evict},
+                                            {"sparse", f_sparse},
+                                            {"faults", f_faults},
+                                            {"advices", f_advices},
+                                            {NULL, NULL}};

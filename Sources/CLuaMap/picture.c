@@ -1,0 +1,238 @@
+/* The trampolines of what is drawn and said in words: b:show, b:watch, b:smaps, b:explain, mmap.advices. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "trampoline.h"
+
+#define LM_WORDS "mmap.words"
+#define LM_WATCH "mmap.watch"
+
+/* [-0, +0, e] What the picture of the buffer at argument 1 is called, in one stack slot. */
+static void read_title(lua_State *L, lm_picture *picture) {
+  lm_buffer *buffer = lm_check_buffer(L);
+  lm_push_path(L, 1);
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    lua_pushstring(L, buffer->region.slot->kind == MM_ANONYMOUS ? "anonymous" : "?");
+  }
+  picture->title = lua_tostring(L, -1);
+}
+
+/* [-0, +0, e] The options at argument 2; the set to compare with stays in one stack slot. */
+static void read_options(lua_State *L, lm_picture *picture) {
+  static const lm_option options[] = {
+      {"width", LM_INTEGER, offsetof(lm_picture, columns), 0},
+      {"rows", LM_INTEGER, offsetof(lm_picture, rows), 0},
+      {"ascii", LM_BOOLEAN, offsetof(lm_picture, ascii), offsetof(lm_picture, has_ascii)},
+      {"color", LM_BOOLEAN, offsetof(lm_picture, color), offsetof(lm_picture, has_color)},
+      {"since", LM_CALLERS, 0, 0},
+      {NULL, LM_INTEGER, 0, 0}};
+  lm_read_options(L, 2, options, picture);
+  if (lua_istable(L, 2)) {
+    lua_pushliteral(L, "since");
+    lua_rawget(L, 2);
+    picture->since = lm_pages_at(L, -1);
+    if (!picture->since && !lua_isnil(L, -1))
+      luaL_argerror(L, 2, lua_pushfstring(L, "option 'since': " LM_PAGES " expected, got %s", luaL_typename(L, -1)));
+  } else {
+    lua_pushnil(L);
+  }
+}
+
+static int b_show(lua_State *L) {
+  lua_settop(L, 2);
+  lm_picture picture = {0};
+  read_title(L, &picture);
+  read_options(L, &picture);
+  lm_call call;
+  int code = LM_RUN(L, lm_picture_plan(L, &call, &picture));
+  if (code < 0) return lm_finish(L, &call, code);
+  picture.memory = lua_newuserdatauv(L, picture.size, 0);
+  /* The collector may have run a finaliser, and that may do anything with this stack. */
+  if (lua_tostring(L, 3) != picture.title || lm_pages_at(L, 4) != picture.since)
+    return luaL_error(L, "a finalizer has changed the arguments");
+  const uint8_t *text;
+  int length = LM_RUN(L, lm_picture_draw(L, &call, &picture, &text));
+  if (length < 0) return lm_finish(L, &call, length);
+  lua_pushlstring(L, (const char *)text, (size_t)length);
+  return 1;
+}
+
+/* What has to end when the function that is watched does, in whatever way. A script can reach it with the
+   debug library: it has a mark that no other type has. */
+typedef struct watch {
+  const void *mark;
+  void *memory; /* NULL while nothing is drawn */
+} watch;
+
+static int end_watch(lua_State *L) {
+  watch *w = lua_touserdata(L, 1);
+  if (!w || lua_rawlen(L, 1) != sizeof *w || w->mark != (char *)w + 2 || !w->memory) return 0;
+  lm_watch_stop(w->memory);
+  free(w->memory);
+  w->memory = NULL;
+  return 0;
+}
+
+static watch *new_watch(lua_State *L) {
+  watch *w = lua_newuserdatauv(L, sizeof *w, 0);
+  *w = (watch){.mark = (char *)w + 2};
+  if (luaL_newmetatable(L, LM_WATCH)) {
+    lua_pushcfunction(L, end_watch);
+    lua_setfield(L, -2, "__close");
+    lua_pushcfunction(L, end_watch);
+    lua_setfield(L, -2, "__gc");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_setmetatable(L, -2);
+  return w;
+}
+
+/* [-0, +0, –] The memory is none of Lua's: a thread uses it. */
+static int start_watch(lua_State *L, lm_call *call, lm_picture *picture, watch *w) {
+  int code = lm_picture_plan(L, call, picture);
+  if (code < 0) return code;
+  size_t title = strlen(picture->title) + 1;
+  picture->memory = calloc(1, picture->size + title);
+  if (!picture->memory) {
+    *call = (lm_call){.kind = LM_SYSTEM, .error = ENOMEM, .call = "malloc"};
+    return LM_FAILED;
+  }
+  picture->title = memcpy(picture->memory + picture->size, picture->title, title);
+  code = lm_watch_start(L, call, picture);
+  if (code < 0) free(picture->memory);
+  else w->memory = picture->memory;
+  return code;
+}
+
+/* b:watch(fn, …) */
+static int b_watch(lua_State *L) {
+  lm_check_buffer(L);
+  luaL_checkany(L, 2);
+  luaL_checkstack(L, 8, NULL);
+  lm_picture picture = {0};
+  read_title(L, &picture);
+  lua_insert(L, 2);
+  watch *w = new_watch(L);
+  lua_insert(L, 3);
+  if (lua_tostring(L, 2) != picture.title || lua_touserdata(L, 3) != w || !lm_buffer_at(L, 1))
+    return luaL_error(L, "a finalizer has changed the arguments");
+  lua_toclose(L, 3);
+  if (lm_watch_is_seen()) {
+    lm_call call;
+    int code = LM_RUN(L, start_watch(L, &call, &picture, w));
+    if (code < 0) return lm_finish(L, &call, code);
+  }
+  lua_call(L, lua_gettop(L) - 4, LUA_MULTRET);
+  return lua_gettop(L) - 3;
+}
+
+/* [-0, +1, e] A function of the words, which are loaded when they are first needed. */
+static void push_words(lua_State *L, const char *name) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, LM_WORDS) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    if (lm_load_words(L) != LUA_OK) lua_error(L);
+    lua_call(L, 0, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, LM_WORDS);
+  }
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+}
+
+/* [-0, +1, e] The entries of the buffer at argument 1 as a string. */
+static void push_entries(lua_State *L, bool detailed) {
+  size_t capacity = 4096, needed;
+  for (;;) {
+    char *memory = lua_newuserdatauv(L, capacity, 0);
+    lm_call call;
+    int code = LM_RUN(L, lm_process_entries(L, &call, detailed, memory, capacity, &needed));
+    if (code < 0) lm_finish(L, &call, code);
+    if (needed <= capacity) {
+      lua_pushlstring(L, memory, needed);
+      lua_remove(L, -2);
+      return;
+    }
+    lua_pop(L, 1);
+    capacity = needed + 4096;
+  }
+}
+
+static int b_smaps(lua_State *L) {
+  lm_check_buffer(L);
+  lua_settop(L, 1);
+  push_words(L, "smaps");
+  push_entries(L, true);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+static int b_explain(lua_State *L) {
+  lm_buffer *buffer = lm_check_buffer(L);
+  lua_settop(L, 1);
+  push_words(L, "explain");
+  lua_getfield(L, 1, "info");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  lm_description d;
+  lm_describe(buffer, &d);
+  lua_pushboolean(L, (d.flags & MAP_SHARED) != 0);
+  lua_setfield(L, -2, "shared");
+  lua_pushinteger(L, d.kind);
+  lua_setfield(L, -2, "kind");
+  if (!d.closed && !d.lost) {
+    push_entries(L, false);
+    lua_setfield(L, -2, "entries");
+    lm_call call;
+    lua_pushvalue(L, 1);
+    int code = d.kind == MM_FILE ? LM_RUN(L, lm_buffer_storage(L, &call)) : 0;
+    if (code == 1) lua_setfield(L, -3, "storage");
+    lua_pop(L, 1);
+  }
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+int f_advices(lua_State *L) {
+  static const char *const kinds[] = {"private anonymous", "shared anonymous", "private file", "shared file"};
+  lua_settop(L, 0);
+  push_words(L, "advices");
+  lua_createtable(L, 32, 0);
+  int64_t value;
+  bool is_known;
+  const char *name;
+  for (int i = 0; (name = lm_advice_at(i, &value, &is_known)); i++) {
+    if (!is_known) continue;
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, "number");
+    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 4);
+    for (int kind = 0; kind < 4; kind++) {
+      lm_call call;
+      int32_t error;
+      bool destroys;
+      int code = LM_RUN(L, lm_advice_trial(&call, i, kind, &error, &destroys));
+      if (code < 0) return lm_finish(L, &call, code);
+      if (error < 0) continue; /* not tried: nothing is known */
+      if (error == 0) lua_pushboolean(L, true);
+      else lua_pushstring(L, mm_error_name(error));
+      lua_setfield(L, -3, kinds[kind]);
+      lua_pushboolean(L, destroys);
+      lua_setfield(L, -2, kinds[kind]);
+    }
+    lua_setfield(L, -3, "destroys");
+    lua_setfield(L, -2, "takes");
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+const luaL_Reg lm_picture_methods[] = {
+    {"show", b_show}, {"watch", b_watch}, {"smaps", b_smaps}, {"explain", b_explain}, {NULL, NULL}};

@@ -1,0 +1,157 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// What the page cache and the page table hold, and what changes it.
+
+/// `b:cachestat([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_buffer_cachestat(_ L: LuaState, _ call: Call, _ state: UnsafeMutablePointer<lm_cache_state>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        let found = try about(2) { () throws(MapError) in try bytes.cacheState(offset, length) }
+        state.pointee = lm_cache_state(
+            cached: Int64(found.cached), dirty: Int64(found.dirty), writeback: Int64(found.writeback),
+            evicted: Int64(found.evicted), recently_evicted: Int64(found.recentlyEvicted))
+        return 0
+    }
+}
+
+/// `b:pagemap([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_page_table(
+    _ L: LuaState, _ call: Call, _ sets: UnsafePointer<UnsafeMutablePointer<lm_pages>>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        var monitor = Monitor(L)
+        let table = PageTable(
+            present: sets[Int(LM_PRESENT)].bits, swapped: sets[Int(LM_SWAPPED)].bits,
+            file: sets[Int(LM_FILE)].bits, exclusive: sets[Int(LM_EXCLUSIVE)].bits,
+            softDirty: sets[Int(LM_SOFT_DIRTY)].bits, diverged: sets[Int(LM_DIVERGED)].bits)
+        try about(2) { () throws(MapError) in
+            try bytes.pageTable(offset, length, into: table) { monitor.goesOn($0) }
+        }
+        return 0
+    }
+}
+
+@implementation @c
+func lm_keeps_soft_dirty() -> Bool { keepsSoftDirty() }
+
+/// `b:touch([offset [, length [, stride]]])`. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let offset = try arguments.integer(2, default: 0)
+        let length = try arguments.optionalInteger(3)
+        let stride = try arguments.integer(4, default: pageSize)
+        var monitor = Monitor(L)
+        let count = try about(2) { () throws(MapError) in
+            try bytes.touch(offset, length, stride: stride) { monitor.goesOn($0) }
+        }
+        lua_pushinteger(L, lua_Integer(count))
+        return 1
+    }
+}
+
+/// `b:populate([offset [, length]] [, how])`. [-0, +2, –] uses two slots; never raises.
+@implementation @c
+func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        let bytes = try arguments.bytes(1)
+        let hasRange = lua_type(L, 2) != LUA_TSTRING
+        let offset = hasRange ? try arguments.integer(2, default: 0) : 0
+        let length = hasRange ? try arguments.optionalInteger(3) : nil
+        var monitor = Monitor(L)
+        let range = try about(2) { () throws(MapError) in
+            try bytes.populate(offset, length, writing: isWriting) { monitor.goesOn($0) }
+        }
+        return push(range.offset, range.length, L)
+    }
+}
+
+/// `mmap.evict(b)`, `b:evict()`. [-0, +2, –] uses two slots; never raises.
+@implementation @c
+func lm_buffer_evict(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        return push(try about(0) { () throws(MapError) in try bytes.evict() }, L)
+    }
+}
+
+/// `mmap.evict(path)`. [-0, +2, –] uses two slots; never raises.
+@implementation @c
+func lm_evict_path(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>) -> CInt {
+    respond(call) { () throws(Failure) in
+        push(try about(0) { () throws(MapError) in try evictFile(path) }, L)
+    }
+}
+
+private func push(_ eviction: Eviction, _ L: LuaState) -> CInt {
+    push(eviction.evicted, L)
+    push(eviction.stayed, L)
+    return 2
+}
+
+/// `mmap.sparse(path, size)`. [-0, +0, –] uses no slots; never raises. The new buffer is on top.
+@implementation @c
+func lm_sparse(
+    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let size = try Arguments(L).integer(2)
+        target.pointee.region = try about(0) { () throws(MapError) in try sparseRegion(path, size) }
+        return 1
+    }
+}
+
+/// The range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_range(
+    _ L: LuaState, _ call: Call, _ offset: UnsafeMutablePointer<Int64>, _ length: UnsafeMutablePointer<Int64>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let arguments = Arguments(L)
+        var bytes = try arguments.bytes(1)
+        let first = try arguments.integer(2, default: 0)
+        let wanted = try arguments.optionalInteger(3)
+        length.pointee = Int64(
+            try about(2) { () throws(MapError) in
+                try bytes.refresh()
+                return try checkedLength(offset: first, length: wanted, count: bytes.region.length)
+            })
+        offset.pointee = Int64(first)
+        return 0
+    }
+}
+
+/// Some of `b:holes([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_extents(
+    _ L: LuaState, _ call: Call, _ offset: Int64, _ length: Int64, _ extents: UnsafeMutablePointer<lm_extent>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        var count = 0
+        try about(0) { () throws(MapError) in
+            try bytes.extents(Int(offset), Int(length)) { extent in
+                extents[count] = lm_extent(
+                    offset: Int64(extent.offset), length: Int64(extent.length), is_data: extent.isData)
+                count &+= 1
+                return count < Int(LM_EXTENTS)
+            }
+        }
+        return CInt(truncatingIfNeeded: count)
+    }
+}

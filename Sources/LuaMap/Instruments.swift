@@ -1,0 +1,238 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import Glibc
+internal import MemoryMap
+
+// What /proc says, trials of advice, the cost of a run, and the pictures.
+
+/// The entries of a buffer in /proc/self/maps or smaps. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_process_entries(
+    _ L: LuaState, _ call: Call, _ isDetailed: Bool, _ target: UnsafeMutablePointer<CChar>, _ capacity: Int,
+    _ needed: UnsafeMutablePointer<Int>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        let raw = UnsafeMutableRawBufferPointer(start: target, count: capacity)
+        needed.pointee = try about(0) { () throws(MapError) in
+            try bytes.processEntries(
+                of: isDetailed ? "/proc/self/smaps" : "/proc/self/maps", into: raw.bindMemory(to: UInt8.self))
+        }
+        return 0
+    }
+}
+
+/// Pushes what kind of storage is behind a buffer's file: `MM_CACHE_*`. [-0, +1, –] uses one slot; never
+/// raises.
+@implementation @c
+func lm_buffer_storage(_ L: LuaState, _ call: Call) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        let kind = try about(0) { () throws(MapError) in try bytes.storage() }
+        lua_pushinteger(L, lua_Integer(kind.rawValue))
+        return 1
+    }
+}
+
+@implementation @c
+func lm_advice_trial(
+    _ call: Call, _ i: CInt, _ kind: CInt, _ error: UnsafeMutablePointer<Int32>,
+    _ destroys: UnsafeMutablePointer<Bool>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        guard i >= 0, Int(i) < Advice.names.count, let kind = MappingKind(rawValue: Int(kind)) else {
+            throw Failure(misuse: "there is no such advice")
+        }
+        let trial = try about(0) { () throws(MapError) in try Advice.names[Int(i)].advice.attempt(on: kind) }
+        error.pointee = trial.errno ?? -1
+        destroys.pointee = trial.destroys
+        return 0
+    }
+}
+
+// MARK: the cost of a run
+
+@implementation @c
+func lm_cost_size() -> Int {
+    ResidencyCount.capacity() &* MemoryLayout<ResidencyEntry>.stride
+        &+ MemoryLayout<ResidencyCount>.stride
+}
+
+@implementation @c
+func lm_cost_start(_ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer, _ size: Int) {
+    let head = MemoryLayout<ResidencyCount>.stride
+    let entries = (memory + head).assumingMemoryBound(to: ResidencyEntry.self)
+    let count = max(size &- head, 0) / MemoryLayout<ResidencyEntry>.stride
+    let pages = ResidencyCount(UnsafeMutableBufferPointer(start: entries, count: count))
+    memory.assumingMemoryBound(to: ResidencyCount.self).initialize(to: pages)
+    cost.pointee.resident = Int64(residentSize())
+    var usage = mm_usage()
+    mm_read_usage(&usage)
+    cost.pointee.note(usage, sign: -1)
+}
+
+@implementation @c
+func lm_cost_end(_ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer) {
+    var usage = mm_usage()
+    mm_read_usage(&usage)
+    cost.pointee.note(usage, sign: 1)
+    cost.pointee.resident = Int64(residentSize()) &- cost.pointee.resident
+    cost.pointee.pages = Int64(memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth())
+}
+
+extension lm_cost {
+    fileprivate mutating func note(_ usage: mm_usage, sign: Int64) {
+        if sign < 0 { (minor, major, read, seconds) = (0, 0, 0, 0) }
+        minor &+= sign &* usage.minor_faults
+        major &+= sign &* usage.major_faults
+        read &+= sign &* usage.blocks_read &* 512
+        seconds += Double(sign) * usage.seconds
+    }
+}
+
+// MARK: pictures
+
+/// How a picture looks where nobody says: as the terminal can show it, and plain where there is none.
+private func style(_ picture: UnsafePointer<lm_picture>, on descriptor: CInt) -> PictureStyle {
+    let columns = Int(mm_terminal_columns(descriptor))
+    let isTerminal = isatty(descriptor) == 1
+    let isColorless = variable("NO_COLOR") != nil
+    var style = PictureStyle()
+    style.columns = columns >= 20 ? min(columns, 512) : 80
+    if picture.pointee.columns != 0 { style.columns = Int(picture.pointee.columns) }
+    if picture.pointee.rows != 0 { style.rows = Int(picture.pointee.rows) }
+    style.isColored = isTerminal && !isColorless && !isDumb()
+    style.isPlain = !isTerminal || isColorless || !isUnicode()
+    if picture.pointee.has_color { style.isColored = picture.pointee.color }
+    if picture.pointee.has_ascii { style.isPlain = picture.pointee.ascii }
+    return style
+}
+
+/// A variable of the environment that is not empty.
+private func variable(_ name: StaticString) -> UnsafePointer<CChar>? {
+    guard let value = getenv(name.cString), value[0] != 0 else { return nil }
+    return UnsafePointer(value)
+}
+
+private func isDumb() -> Bool { variable("TERM").map { strcmp($0, "dumb") == 0 } ?? true }
+
+private func isUnicode() -> Bool {
+    guard let locale = variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") else { return false }
+    return strstr(locale, "UTF-8") != nil || strstr(locale, "utf8") != nil || strstr(locale, "utf-8") != nil
+}
+
+private let watched = STDERR_FILENO
+
+/// Checks the options, and says how much memory the picture takes. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointer<lm_picture>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        let (columns, rows) = (Int(picture.pointee.columns), Int(picture.pointee.rows))
+        guard columns == 0 || (20...512).contains(columns) else {
+            throw Failure("option 'width': %1 is out of range (20 to 512)", argument: 2, columns)
+        }
+        guard rows == 0 || (1...64).contains(rows) else {
+            throw Failure("option 'rows': %1 is out of range (1 to 64)", argument: 2, rows)
+        }
+        let span = try about(0) { () throws(MapError) in try bytes.pageSpan(0, nil) }
+        if let since = picture.pointee.since,
+            since.pointee.count != Int64(span.count) || since.pointee.offset != Int64(span.range.offset)
+        {
+            throw Failure(
+                "option 'since': it is about %1 pages, and the buffer has %2 or others", argument: 2,
+                Int(since.pointee.count), span.count)
+        }
+        picture.pointee.pages = Int64(span.count)
+        // On which of the two it is drawn makes no difference to the size that is kept free.
+        var larger = style(picture, on: STDOUT_FILENO)
+        larger.columns = max(larger.columns, style(picture, on: watched).columns)
+        picture.pointee.size =
+            MemoryLayout<Watch>.stride &+ 3 &* PageBits.words(for: span.count) &* 8 &+ larger.capacity
+        return 0
+    }
+}
+
+/// The parts of a picture's memory.
+private struct PictureMemory {
+    let watch: UnsafeMutablePointer<Watch>
+    /// Where a watch keeps what was in memory at its start.
+    let before: PageBits
+    let picture: Picture
+    let text: UnsafeMutableBufferPointer<UInt8>
+
+    init(
+        _ plan: UnsafePointer<lm_picture>, _ bytes: MappedBytes, on descriptor: CInt, isWatched: Bool = false
+    ) {
+        let memory = UnsafeMutableRawPointer(plan.pointee.memory)
+        let pages = Int(plan.pointee.pages)
+        let words = PageBits.words(for: pages)
+        let first = memory + MemoryLayout<Watch>.stride
+        let end = 3 &* words &* 8
+        watch = memory.assumingMemoryBound(to: Watch.self)
+        text = UnsafeMutableBufferPointer(
+            start: (first + end).assumingMemoryBound(to: UInt8.self),
+            count: plan.pointee.size &- MemoryLayout<Watch>.stride &- end)
+        before = PageBits((first + 2 &* words &* 8).assumingMemoryBound(to: UInt64.self), count: pages)
+        picture = Picture(
+            bytes, style(plan, on: descriptor),
+            resident: PageBits(first.assumingMemoryBound(to: UInt64.self), count: pages),
+            copied: PageBits((first + words &* 8).assumingMemoryBound(to: UInt64.self), count: pages),
+            before: isWatched ? before : plan.pointee.since?.bits)
+    }
+}
+
+/// `b:show([options])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_picture_draw(
+    _ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_picture>,
+    _ text: UnsafeMutablePointer<UnsafePointer<UInt8>?>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let memory = PictureMemory(plan, try Arguments(L).bytes(1), on: STDOUT_FILENO)
+        var monitor = Monitor(L)
+        let drawn = try about(0) { () throws(MapError) in
+            try memory.picture.draw(title: plan.pointee.title, into: memory.text, ending: "\n") {
+                monitor.goesOn($0)
+            }
+        }
+        text.pointee = UnsafePointer(memory.text.baseAddress)
+        // Without the newline at the end: print adds one.
+        return CInt(truncatingIfNeeded: max(drawn.count &- 1, 0))
+    }
+}
+
+@implementation @c
+func lm_watch_is_seen() -> Bool { isatty(watched) == 1 && !isDumb() }
+
+/// The start of `b:watch(fn)`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_picture>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let bytes = try Arguments(L).bytes(1)
+        let memory = PictureMemory(plan, bytes, on: watched, isWatched: true)
+        var monitor = Monitor(L)
+        memory.watch.initialize(to: Watch(memory.picture, title: plan.pointee.title, into: memory.text))
+        try about(0) { () throws(MapError) in
+            try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }
+            try Watch.start(memory.watch)
+        }
+        return 0
+    }
+}
+
+@implementation @c
+func lm_watch_stop(_ memory: UnsafeMutablePointer<UInt8>) {
+    Watch.stop(UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Watch.self))
+}
+
+/// Loads the Lua source that words what the kernel says. [-0, +1, –] uses one slot; never raises.
+@implementation @c
+func lm_load_words(_ L: LuaState) -> CInt {
+    PackageResources.words_lua.withUnsafeBufferPointer { source in
+        luaL_loadbufferx(
+            L, UnsafeRawPointer(source.baseAddress)?.assumingMemoryBound(to: CChar.self), source.count,
+            "=mmap", "t")
+    }
+}

@@ -1,0 +1,103 @@
+internal import CMemoryMap
+internal import Glibc
+
+/// A part of a mapping and how many of its pages were in memory.
+package struct ResidencyEntry {
+    fileprivate var slot: UnsafeMutablePointer<mm_slot>
+    fileprivate var generation: UInt64
+    fileprivate var device: UInt64
+    fileprivate var inode: UInt64
+    /// In the file, in bytes; for anonymous memory the address.
+    fileprivate var start: UInt
+    fileprivate var end: UInt
+    /// The part, in bytes of the mapping.
+    fileprivate var offset = 0
+    fileprivate var length = 0
+    fileprivate var resident = 0
+}
+
+/// Counts the pages of all mappings that come into memory between two moments. A page that several
+/// mappings show is one page.
+package struct ResidencyCount {
+    private let entries: UnsafeMutableBufferPointer<ResidencyEntry>
+    private var count = 0
+
+    /// How many entries there have to be.
+    package static func capacity() -> Int { Int(mm_slots_in_use()) }
+
+    /// - Parameter entries: Memory of the caller, not yet initialised, that outlives this value.
+    package init(_ entries: UnsafeMutableBufferPointer<ResidencyEntry>) {
+        self.entries = entries
+        collect()
+        share()
+        for index in 0..<count { self.entries[index].resident = residency(self.entries[index]) ?? 0 }
+    }
+
+    private mutating func collect() {
+        var index = 0
+        while count < entries.count, let slot = mm_slot_at(index) {
+            index &+= 1
+            let info = slot.pointee
+            guard info.start != 0, !info.residency_hidden else { continue }
+            let isFile = info.kind != MM_ANONYMOUS
+            let start = isFile ? UInt(bitPattern: Int(info.file_offset)) : info.start &+ UInt(info.slack)
+            entries.initializeElement(
+                at: count,
+                to: ResidencyEntry(
+                    slot: slot, generation: info.generation, device: info.device, inode: info.inode,
+                    start: start, end: start &+ UInt(info.length)))
+            count &+= 1
+        }
+    }
+
+    /// Gives each byte of a file to one mapping only.
+    private mutating func share() {
+        var used = UnsafeMutableBufferPointer(rebasing: entries[0..<count])
+        used.sort {
+            ($0.device, $0.inode, $0.start, $0.end) < ($1.device, $1.inode, $1.start, $1.end)
+        }
+        var reached: UInt = 0
+        for index in 0..<count {
+            let entry = used[index]
+            let isFirst =
+                index == 0 || used[index &- 1].device != entry.device || used[index &- 1].inode != entry.inode
+            let start = isFirst ? entry.start : max(entry.start, min(reached, entry.end))
+            reached = isFirst ? entry.end : max(reached, entry.end)
+            used[index].offset = Int(start &- entry.start)
+            used[index].length = Int(entry.end &- start)
+        }
+    }
+
+    private func residency(_ entry: ResidencyEntry) -> Int? {
+        let region = mm_region(whole: entry.slot)
+        guard entry.length > 0, region.generation == entry.generation else { return nil }
+        return try? MappedBytes(region).residency(entry.offset, entry.length).resident
+    }
+
+    /// How many pages there are more than at the start, in mappings that were there then and are now.
+    package func growth() -> Int {
+        var sum = 0
+        for index in 0..<count {
+            if let now = residency(entries[index]) { sum &+= now &- entries[index].resident }
+        }
+        return sum
+    }
+}
+
+/// The memory of this process that is resident, in bytes: /proc/self/statm, or 0 where that cannot be
+/// read.
+package func residentSize() -> Int {
+    guard let descriptor = try? systemOpen(process: "/proc/self/statm") else { return 0 }
+    defer { systemClose(descriptor) }
+    return withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer in
+        guard let count = try? systemRead(descriptor, buffer) else { return 0 }
+        var field = 0
+        var pages = 0
+        for byte in buffer[0..<count] {
+            if byte == UInt8(ascii: " ") { field &+= 1 }
+            guard field == 1, byte >= UInt8(ascii: "0") else { continue }
+            pages = pages &* 10 &+ Int(byte &- UInt8(ascii: "0"))
+        }
+        return pages &* pageSize
+    }
+}

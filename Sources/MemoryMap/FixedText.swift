@@ -1,0 +1,61 @@
+internal import Glibc
+
+/// A text in memory of a fixed size: what does not fit is left out. Making one allocates nothing.
+struct FixedText {
+    let buffer: UnsafeMutableBufferPointer<UInt8>
+    private(set) var count = 0
+
+    init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
+
+    mutating func put(_ byte: UInt8) {
+        if count >= buffer.count { return }
+        buffer[count] = byte
+        count &+= 1
+    }
+
+    mutating func text(_ text: StaticString) {
+        for i in 0..<text.utf8CodeUnitCount { put(text.utf8Start[i]) }
+    }
+
+    mutating func string(_ text: UnsafePointer<CChar>?) {
+        guard let text else { return }
+        for i in 0..<strlen(text) { put(UInt8(bitPattern: text[i])) }
+    }
+
+    mutating func decimal(_ number: Int) {
+        if number < 0 { text("-") }
+        digits(number.magnitude, radix: 10)
+    }
+
+    mutating func hexadecimal(_ number: UInt) {
+        text("0x")
+        digits(number, radix: 16)
+    }
+
+    mutating func digits(_ number: UInt, radix: UInt) {
+        var unit: UInt = 1
+        while number / unit >= radix { unit &*= radix }
+        while unit > 0 {
+            let digit = UInt8(truncatingIfNeeded: number / unit % radix)
+            put(digit < 10 ? UInt8(ascii: "0") &+ digit : UInt8(ascii: "a") &+ digit &- 10)
+            unit /= radix
+        }
+    }
+
+    /// A number of bytes for a person: `48 KiB`, `1.5 MiB`.
+    mutating func size(_ bytes: Int) {
+        let names: [StaticString] = [" bytes", " KiB", " MiB", " GiB", " TiB", " PiB"]
+        var power = 0
+        while power < 5 && bytes >> (10 &* (power &+ 1)) > 0 { power &+= 1 }
+        decimal(bytes >> (10 &* power))
+        let rest = bytes & ((1 << (10 &* power)) &- 1)
+        if rest > 0 {
+            text(".")
+            decimal(((rest >> (10 &* (power &- 1))) &* 10) >> 10)
+        }
+        text(names[power])
+    }
+
+    /// Another text takes over a length that someone wrote into the buffer.
+    mutating func advance(_ length: Int) { count = min(buffer.count, count &+ max(length, 0)) }
+}

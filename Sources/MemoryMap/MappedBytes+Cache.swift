@@ -1,0 +1,135 @@
+internal import CMemoryMap
+internal import Glibc
+
+/// What the page cache holds of a range of a file, in pages; see cachestat(2).
+package struct CacheState: Sendable {
+    package var cached = 0
+    package var dirty = 0
+    package var writeback = 0
+    /// Pages that were there and are not any more.
+    package var evicted = 0
+    /// Those of which the kernel thinks that they would be there still, were there more memory.
+    package var recentlyEvicted = 0
+
+    init(_ state: mm_cache_state) {
+        cached = Int(truncatingIfNeeded: state.cached)
+        dirty = Int(truncatingIfNeeded: state.dirty)
+        writeback = Int(truncatingIfNeeded: state.writeback)
+        evicted = Int(truncatingIfNeeded: state.evicted)
+        recentlyEvicted = Int(truncatingIfNeeded: state.recently_evicted)
+    }
+}
+
+extension MappedBytes {
+    /// What the page cache holds of the file under a range, rounded outward to whole pages:
+    /// cachestat(2). It includes pages that are still being read.
+    ///
+    /// - Throws: `systemCall`: `EOPNOTSUPP` where the pages are not those of a file or cannot be counted,
+    ///   `ENOSYS` before Linux 6.5, `EPERM` for a file that the caller neither owns nor may write, those
+    ///   of open(2). `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
+    package func cacheState(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) -> CacheState {
+        let (current, pages) = try wholePages(offset, length)
+        let descriptor = try current.openFile(for: .cachestat)
+        defer { systemClose(descriptor) }
+        guard pages.extent > 0 else { return CacheState(mm_cache_state()) }
+        return try CacheState.of(descriptor, current.filePlace(pages), pages.extent)
+    }
+
+    /// Where pages of the mapping are in its file, in bytes.
+    func filePlace(_ pages: WholePages) -> Int {
+        let slot = region.slot.pointee
+        let distance = UInt(bitPattern: pages.start) &- slot.start
+        return Int(slot.file_offset) &- slot.slack &+ Int(distance)
+    }
+}
+
+extension CacheState {
+    static func of(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws(MapError) -> CacheState {
+        if mm_cache_kind_of(descriptor) == MM_CACHE_STACKED {
+            throw MapError(
+                .cachestat, errno: EOPNOTSUPP,
+                "the file is on overlayfs: its pages belong to a file below, which cachestat(2) does not see")
+        }
+        do { return CacheState(try systemCacheState(descriptor, offset, length)) } catch {
+            switch error.errno {
+            case ENOSYS: throw error.hinting("the kernel has cachestat(2) since Linux 6.5")
+            case EPERM:
+                throw error.hinting("the kernel tells it only to those who own the file or may write it")
+            case EOPNOTSUPP: throw error.hinting("the kernel does not count the pages of hugetlbfs")
+            default: throw error
+            }
+        }
+    }
+}
+
+// Bringing pages in.
+extension MappedBytes {
+    /// Reads one byte every `stride` bytes of a range.
+    ///
+    /// - Parameters:
+    ///   - stride: In bytes, at least 1.
+    ///   - poll: Asked with the number of bytes read so far; false stops.
+    /// - Returns: The number of bytes read.
+    /// - Throws: `misuse`, `offsetOutOfRange`, `lengthOutOfRange`, `notReadable`, `closed`, `lost`,
+    ///   `interrupted`.
+    package func touch(
+        _ offset: Int, _ length: Int?, stride: Int, poll: (_ done: Int) -> Bool
+    ) throws(MapError) -> Int {
+        guard stride > 0 else {
+            throw MapError(.misuse, "stride %1 is out of range: it is at least 1 byte", stride)
+        }
+        var (current, range) = try readable(offset, length)
+        var place = 0
+        var touched = 0
+        while place < range.count {
+            if mm_load_byte(&current.region, UInt64(offset &+ place)) < 0 { throw current.lossError() }
+            touched &+= 1
+            // A page from a disk can take milliseconds.
+            if touched & 1023 == 0 && !poll(touched) { throw MapError(.interrupted) }
+            let (next, overflow) = place.addingReportingOverflow(stride)
+            if overflow { break }
+            place = next
+        }
+        return touched
+    }
+
+    /// Brings in all pages of a range, rounded outward to whole pages, and enters them into the page
+    /// table: `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE` of madvise(2).
+    ///
+    /// - Parameters:
+    ///   - writing: As if each page were written to: private pages are copied, shared ones are dirty.
+    ///   - poll: Asked with the number of bytes done so far; false stops.
+    /// - Returns: The range in effect.
+    /// - Throws: `systemCall`: `EINVAL` before Linux 5.14, `EFAULT` behind the end of the file,
+    ///   `ENOMEM`, `EHWPOISON`. `notWritable`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
+    ///   `interrupted`.
+    package func populate(
+        _ offset: Int, _ length: Int?, writing: Bool, poll: (_ done: Int) -> Bool
+    ) throws(MapError) -> PageRange {
+        var (current, pages) = try wholePages(offset, length)
+        guard writing ? mm_is_writable(&current.region) : mm_is_readable(&current.region) else {
+            throw writing ? .notWritable : .notReadable
+        }
+        let advice: CInt = writing ? 23 : 22
+        let step = 64 << 20
+        var done = 0
+        while let start = pages.start, done < pages.extent {
+            let extent = min(step, pages.extent &- done)
+            do { try systemAdvise(start + done, extent, advice) } catch {
+                throw current.hintPopulate(error)
+            }
+            done &+= extent
+            if !poll(done) { throw MapError(.interrupted) }
+        }
+        try current.checkIntact()
+        return pages.range
+    }
+
+    private func hintPopulate(_ error: MapError) -> MapError {
+        switch error.errno {
+        case EINVAL: error.hinting("the kernel knows this since Linux 5.14, and not for device memory")
+        case EFAULT: error.hinting("a page of the range is behind the end of the file, or could not be read")
+        default: error
+        }
+    }
+}

@@ -1,0 +1,88 @@
+internal import CMemoryMap
+internal import Glibc
+
+extension MappedBytes {
+    /// The file behind the mapping, opened again for reading: a mapping keeps no descriptor.
+    ///
+    /// The kernel knows where the file is now, whatever became of the path that it was opened by. Where
+    /// it is nowhere any more, a process that may everything still reaches it through
+    /// /proc/self/map_files.
+    ///
+    /// - Parameter call: What it is for; named in the errors.
+    /// - Throws: `systemCall`: of `call` with `EOPNOTSUPP` for anonymous memory, which has no file; of
+    ///   open(2) where the file cannot be found or may not be opened.
+    func openFile(for call: SystemCall) throws(MapError) -> Descriptor {
+        let slot = region.slot.pointee
+        let isPrivate = !MapFlags(rawValue: slot.flags).isShared
+        if slot.kind == MM_ANONYMOUS && isPrivate {
+            throw MapError(
+                call, errno: EOPNOTSUPP, "anonymous memory has no file")
+        }
+        guard slot.start != 0 else {
+            throw MapError(call, errno: EOPNOTSUPP, "nothing of the file is mapped")
+        }
+        // Without the heap: this has to work when a script has used up its memory.
+        var path: InlineArray<4096, CChar> = .init(repeating: 0)
+        var link: InlineArray<64, UInt8> = .init(repeating: 0)
+        try eachLine(of: "/proc/self/maps") { line in
+            guard let entry = MapsEntry(line), entry.start <= slot.start, slot.start < entry.end else {
+                return true
+            }
+            withUnsafeMutableBytes(of: &path) { unescape(line[entry.path], into: $0) }
+            withUnsafeMutableBytes(of: &link) { entry.link(into: $0.bindMemory(to: UInt8.self)) }
+            return false
+        }
+        if slot.kind != MM_ANONYMOUS, path[0] != 0,
+            let found = try? withCString(&path, { name throws(MapError) in try systemOpen(name, O_RDONLY) })
+        {
+            if isSame(found) { return found }
+            systemClose(found)
+        }
+        do {
+            let found = try withCString(&link) { name throws(MapError) in try systemOpen(process: name) }
+            if slot.kind == MM_ANONYMOUS || isSame(found) { return found }
+            systemClose(found)
+        } catch  where slot.kind == MM_ANONYMOUS {
+            throw error.hinting(
+                "shared anonymous memory has a file without a name, which only root may open (/proc/self/map_files)"
+            )
+        } catch {
+            throw MapError(
+                .open, errno: error.errno,
+                "the mapped file is opened again by its path for this; there it is not, or may not be read")
+        }
+        throw MapError(.open, errno: ESTALE, "the path now names another file than the one that is mapped")
+    }
+
+    private func isSame(_ descriptor: Descriptor) -> Bool {
+        guard let status = try? systemStatus(descriptor) else { return false }
+        return UInt64(status.st_dev) == region.slot.pointee.device
+            && UInt64(status.st_ino) == region.slot.pointee.inode
+    }
+}
+
+/// The characters of an array that ends with a zero.
+private func withCString<T, let size: Int, Result>(
+    _ text: inout InlineArray<size, T>, _ body: (UnsafePointer<CChar>) throws(MapError) -> Result
+) throws(MapError) -> Result {
+    try withUnsafeBytes(of: &text) { raw throws(MapError) in
+        guard let start = raw.bindMemory(to: CChar.self).baseAddress else {
+            throw MapError(.open, errno: ENOENT)
+        }
+        return try body(start)
+    }
+}
+
+/// Copies a path of /proc/self/maps, in memory that is zero; one that does not fit is left out. Only a
+/// newline is escaped there, and a backslash is not: `\012` may be either, so whoever opens it compares.
+private func unescape(_ text: Slice<UnsafeRawBufferPointer>, into target: UnsafeMutableRawBufferPointer) {
+    guard text.count < target.count else { return }
+    var index = text.startIndex
+    var count = 0
+    while index < text.endIndex {
+        let isNewline = text[index...].starts(with: [92, 48, 49, 50])
+        target[count] = isNewline ? 10 : text[index]
+        index &+= isNewline ? 4 : 1
+        count &+= 1
+    }
+}

@@ -1,0 +1,396 @@
+internal import CMemoryMap
+internal import Glibc
+
+/// How a picture is to look.
+package struct PictureStyle: Sendable {
+    /// The width of the text, 20 to 512 columns.
+    package var columns = 80
+    /// The most lines of cells there may be, 1 to 64.
+    package var rows = 4
+    /// Letters in place of blocks.
+    package var isPlain = true
+    /// Escape sequences for colour.
+    package var isColored = false
+
+    package init() {}
+
+    /// Bytes that a picture has at most.
+    package var capacity: Int { (columns &* 16 &+ 64) &* (rows &+ 8) }
+
+    /// Cells in one line, behind the number of its first page.
+    func cells(pages: Int) -> Int {
+        var digits = 1
+        var rest = pages / 10
+        while rest > 0 {
+            digits &+= 1
+            rest /= 10
+        }
+        let room = columns &- digits &- 2
+        return room >= 16 ? room & ~15 : max(room, 1)
+    }
+}
+
+/// What one cell shows.
+private enum Cell: UInt8 {
+    case none, some, all, dirty, copied, arrived, left
+
+    static let every: [Cell] = [.none, .some, .all, .dirty, .copied, .arrived, .left]
+
+    var glyph: (plain: StaticString, block: StaticString) {
+        switch self {
+        case .none: (".", "·")
+        case .some: ("-", "▒")
+        case .all: ("#", "█")
+        case .dirty: ("D", "◆")
+        case .copied: ("C", "●")
+        case .arrived: ("+", "▲")
+        case .left: ("x", "▼")
+        }
+    }
+
+    /// Colours that can be read on light and on dark.
+    var color: StaticString {
+        switch self {
+        case .none: "\u{1B}[2m"
+        case .some, .all: "\u{1B}[32m"
+        case .dirty: "\u{1B}[31m"
+        case .copied: "\u{1B}[35m"
+        case .arrived: "\u{1B}[36m"
+        case .left: "\u{1B}[33m"
+        }
+    }
+
+    var meaning: StaticString {
+        switch self {
+        case .none: "absent"
+        case .some: "partly"
+        case .all: "in memory"
+        case .dirty: "dirty"
+        case .copied: "private copy"
+        case .arrived: "came in"
+        case .left: "went out"
+        }
+    }
+}
+
+/// A mapping's pages as a person sees them: which are in memory, dirty or copied, and what changed.
+package struct Picture {
+    private let bytes: MappedBytes
+    private let style: PictureStyle
+    private let resident: PageBits
+    private let copied: PageBits
+    private let before: PageBits?
+
+    /// - Parameters:
+    ///   - resident: Empty sets for as many pages as `pageSpan` says.
+    ///   - copied: As `resident`.
+    ///   - before: What was in memory at another time, to compare.
+    package init(
+        _ bytes: MappedBytes, _ style: PictureStyle, resident: PageBits, copied: PageBits, before: PageBits?
+    ) {
+        (self.bytes, self.style) = (bytes, style)
+        (self.resident, self.copied, self.before) = (resident, copied, before)
+    }
+
+    /// Looks at the mapping and draws.
+    ///
+    /// - Parameters:
+    ///   - title: What the mapping is called.
+    ///   - target: At least `PictureStyle.capacity` bytes.
+    ///   - ending: Behind each line.
+    /// - Returns: The number of bytes and of lines written.
+    /// - Throws: As `MappedBytes.residency`.
+    package func draw(
+        title: UnsafePointer<CChar>, into target: UnsafeMutableBufferPointer<UInt8>,
+        ending: StaticString, poll: (_ done: Int) -> Bool
+    ) throws(MapError) -> (count: Int, lines: Int) {
+        resident.clear()
+        copied.clear()
+        try bytes.residency(0, nil, into: resident, poll: poll)
+        try bytes.divergedPages(0, nil, into: copied, poll: poll)
+        var canvas = Canvas(
+            text: FixedText(target), style: style, ending: ending, pages: resident.count,
+            cells: style.cells(pages: resident.count))
+        canvas.heading(title, bytes)
+        let dirty = DirtyPages(bytes)
+        defer { dirty.close() }
+        var seen: UInt8 = 0
+        canvas.rows { range in
+            let cell = cell(range, dirty)
+            seen |= 1 << cell.rawValue
+            return cell
+        }
+        canvas.counts(resident: resident, copied: copied, dirty: dirty.total)
+        if let before { canvas.changes(resident, before) }
+        canvas.legend(seen)
+        return (canvas.text.count, canvas.lines)
+    }
+
+    private func cell(_ range: Range<Int>, _ dirty: DirtyPages) -> Cell {
+        if let before {
+            for page in range where resident[page] && !before[page] { return .arrived }
+            for page in range where before[page] && !resident[page] { return .left }
+        }
+        if copied.count(in: range) > 0 { return .copied }
+        let count = resident.count(in: range)
+        if count == 0 { return .none }
+        if dirty.count(range) > 0 { return .dirty }
+        return count == range.count ? .all : .some
+    }
+}
+
+/// Tells how many pages of a part of a mapping are not on the disk yet, where that can be known.
+private struct DirtyPages {
+    private var descriptor: Descriptor = -1
+    private var origin = 0
+    private(set) var total = 0
+
+    init(_ bytes: MappedBytes) {
+        guard let (current, pages) = try? bytes.wholePages(0, nil), pages.extent > 0,
+            current.region.slot.pointee.kind == MM_FILE,
+            let descriptor = try? current.openFile(for: .cachestat)
+        else { return }
+        origin = current.filePlace(pages)
+        guard let state = try? CacheState.of(descriptor, origin, pages.extent), state.dirty > 0 else {
+            systemClose(descriptor)
+            return
+        }
+        self.descriptor = descriptor
+        total = state.dirty
+    }
+
+    func count(_ range: Range<Int>) -> Int {
+        guard descriptor >= 0 else { return 0 }
+        let state = try? CacheState.of(
+            descriptor, origin &+ range.lowerBound &* pageSize, range.count &* pageSize)
+        return state?.dirty ?? 0
+    }
+
+    func close() { if descriptor >= 0 { systemClose(descriptor) } }
+}
+
+/// The text of a picture.
+private struct Canvas {
+    var text: FixedText
+    let style: PictureStyle
+    let ending: StaticString
+    let pages: Int
+    /// Cells in a line.
+    let cells: Int
+    var lines = 0
+    /// Columns used in the present line.
+    private var column = 0
+    private var color: Cell?
+
+    init(text: FixedText, style: PictureStyle, ending: StaticString, pages: Int, cells: Int) {
+        (self.text, self.style, self.ending) = (text, style, ending)
+        (self.pages, self.cells) = (pages, cells)
+    }
+
+    private mutating func endLine() {
+        text.text(ending)
+        lines &+= 1
+        column = 0
+    }
+
+    /// The last part of the title that fits, the protection, and the sizes.
+    mutating func heading(_ title: UnsafePointer<CChar>, _ bytes: MappedBytes) {
+        let slot = bytes.region.slot.pointee
+        let length = strlen(title)
+        let room = max(style.columns &- 42, 8)
+        var start = max(length &- room, 0)
+        // Not in the middle of a character.
+        while start < length && UInt8(bitPattern: title[start]) & 0xC0 == 0x80 { start &+= 1 }
+        if start > 0 { text.text(style.isPlain ? "..." : "…") }
+        for index in start..<length {
+            let byte = UInt8(bitPattern: title[index])
+            let isShown = byte >= 0x20 && byte != 0x7F && !(style.isPlain && byte > 0x7F)
+            text.put(isShown ? byte : UInt8(ascii: "?"))
+        }
+        text.text("  ")
+        text.text(slot.protection & PROT_READ != 0 ? "r" : "-")
+        text.text(slot.protection & PROT_WRITE != 0 ? "w" : "-")
+        text.text(slot.protection & PROT_EXEC != 0 ? "x" : "-")
+        text.text(MapFlags(rawValue: slot.flags).isShared ? "s" : "p")
+        text.text("  ")
+        text.size(bytes.count)
+        text.text("  ")
+        number(pages, "page")
+        text.text(" of ")
+        text.size(pageSize)
+        endLine()
+    }
+
+    private mutating func number(_ count: Int, _ noun: StaticString) {
+        text.decimal(count)
+        text.text(" ")
+        text.text(noun)
+        if count != 1 { text.text("s") }
+    }
+
+    /// Pages in a cell: a power of two, so that cells begin at round places.
+    private var perCell: Int {
+        var result = 1
+        while (pages &- 1) / result >= cells &* style.rows { result <<= 1 }
+        return result
+    }
+
+    mutating func rows(_ cell: (Range<Int>) -> Cell) {
+        let perCell = perCell
+        var width = 1
+        var rest = pages / 10
+        while rest > 0 {
+            width &+= 1
+            rest /= 10
+        }
+        var page = 0
+        while page < pages {
+            label(page, width)
+            var used = 0
+            while used < cells && page < pages {
+                let end = min(page &+ perCell, pages)
+                paint(cell(page..<end))
+                page = end
+                used &+= 1
+            }
+            plain()
+            endLine()
+        }
+    }
+
+    private mutating func label(_ page: Int, _ width: Int) {
+        var digits = 1
+        var rest = page / 10
+        while rest > 0 {
+            digits &+= 1
+            rest /= 10
+        }
+        for _ in 0..<max(width &- digits, 0) { text.text(" ") }
+        text.decimal(page)
+        text.text(" ")
+    }
+
+    private mutating func paint(_ cell: Cell) {
+        if style.isColored && color?.color.utf8Start != cell.color.utf8Start {
+            if color != nil { text.text("\u{1B}[0m") }
+            text.text(cell.color)
+            color = cell
+        }
+        text.text(style.isPlain ? cell.glyph.plain : cell.glyph.block)
+    }
+
+    private mutating func plain() {
+        if color != nil { text.text("\u{1B}[0m") }
+        color = nil
+    }
+
+    mutating func counts(resident: PageBits, copied: PageBits, dirty: Int) {
+        let count = resident.count(in: 0..<pages)
+        text.text("in memory ")
+        amount(count)
+        if pages > 0 {
+            text.text(" (")
+            text.decimal(count &* 100 / pages)
+            text.text(" %)")
+        }
+        if dirty > 0 {
+            endLine()
+            text.text("dirty, not on the disk yet ")
+            amount(dirty)
+        }
+        let copies = copied.count(in: 0..<pages)
+        if copies > 0 {
+            endLine()
+            text.text("private copies ")
+            amount(copies)
+        }
+        endLine()
+    }
+
+    private mutating func amount(_ count: Int) {
+        number(count, "page")
+        text.text(", ")
+        text.size(count &* pageSize)
+    }
+
+    mutating func changes(_ now: PageBits, _ before: PageBits) {
+        change("came in ", now, before)
+        change("went out ", before, now)
+    }
+
+    /// The first runs of pages that are in one set and not in the other, and how many there are.
+    private mutating func change(_ what: StaticString, _ these: PageBits, _ those: PageBits) {
+        var total = 0
+        var runs = 0
+        eachDifference(these, those) { range in
+            total &+= range.count
+            runs &+= 1
+        }
+        text.text(what)
+        if total == 0 {
+            text.text("nothing")
+        } else {
+            amount(total)
+            text.text(": ")
+        }
+        let shown = max((style.columns &- 40) / 12, 1)
+        var listed = 0
+        eachDifference(these, those) { range in
+            listed &+= 1
+            if listed > shown { return }
+            if listed > 1 { text.text(", ") }
+            text.decimal(range.lowerBound)
+            if range.count > 1 {
+                text.text(style.isPlain ? "-" : "–")
+                text.decimal(range.upperBound &- 1)
+            }
+        }
+        if runs > shown {
+            text.text(" and ")
+            number(runs &- shown, "more run")
+        }
+        endLine()
+    }
+
+    private func eachDifference(
+        _ these: PageBits, _ those: PageBits, _ body: (Range<Int>) -> Void
+    ) {
+        var page = 0
+        while let run = these.run(from: page) {
+            var start = run.lowerBound
+            while start < run.upperBound {
+                if those[start] {
+                    start &+= 1
+                    continue
+                }
+                var end = start &+ 1
+                while end < run.upperBound && !those[end] { end &+= 1 }
+                body(start..<end)
+                start = end
+            }
+            page = run.upperBound
+        }
+    }
+
+    /// What the glyphs mean that were used, given by their bits.
+    mutating func legend(_ seen: UInt8) {
+        var used = 0
+        for cell in Cell.every where seen & (1 << cell.rawValue) != 0 {
+            // As few as are needed to stay in the line.
+            used &+= cell.meaning.utf8CodeUnitCount &+ 5
+            if used > style.columns { break }
+            paint(cell)
+            plain()
+            text.text(" ")
+            text.text(cell.meaning)
+            text.text("   ")
+        }
+        let perCell = perCell
+        if perCell > 1 && used &+ 24 <= style.columns {
+            text.text("(")
+            text.decimal(perCell)
+            text.text(" pages each)")
+        }
+        endLine()
+    }
+}

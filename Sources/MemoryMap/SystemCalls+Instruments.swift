@@ -1,0 +1,127 @@
+internal import CMemoryMap
+internal import Glibc
+
+// The system calls that only the instruments make; see SystemCalls.swift.
+
+/// open(2) of a file of proc(5) about this process. It is the library's own business and not the script's.
+func systemOpen(process path: UnsafePointer<CChar>) throws(MapError) -> Descriptor {
+    while true {
+        let trace = Trace()
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        trace.end("open", Int(descriptor)) {
+            $0.argument(path: path)
+            $0.argument(openFlags: O_RDONLY | O_CLOEXEC)
+        }
+        if descriptor != -1 { return descriptor }
+        if errno != EINTR { throw MapError(.open, errno: errno) }
+    }
+}
+
+/// read(2); 0 at the end.
+func systemRead(
+    _ descriptor: Descriptor, _ memory: UnsafeMutableRawBufferPointer
+) throws(MapError) -> Int {
+    while true {
+        let trace = Trace()
+        let count = read(descriptor, memory.baseAddress, memory.count)
+        trace.end("read", count) {
+            $0.argument(descriptor)
+            $0.argument(text: "[…]")
+            $0.argument(memory.count)
+        }
+        if count >= 0 { return count }
+        if errno != EINTR { throw MapError(.read, errno: errno) }
+    }
+}
+
+/// pread(2); 0 at the end.
+func systemRead(
+    _ descriptor: Descriptor, _ memory: UnsafeMutableRawBufferPointer, at offset: Int
+) throws(MapError) -> Int {
+    while true {
+        let trace = Trace()
+        let count = pread(descriptor, memory.baseAddress, memory.count, off_t(offset))
+        trace.end("pread", count) {
+            $0.argument(descriptor)
+            $0.argument(text: "[…]")
+            $0.argument(memory.count)
+            $0.argument(offset)
+        }
+        if count >= 0 { return count }
+        if errno != EINTR { throw MapError(.read, errno: errno) }
+    }
+}
+
+/// cachestat(2) of bytes of a file; at least one.
+func systemCacheState(
+    _ descriptor: Descriptor, _ offset: Int, _ length: Int
+) throws(MapError) -> mm_cache_state {
+    var state = mm_cache_state()
+    while true {
+        let trace = Trace()
+        let result = mm_cachestat(
+            descriptor, UInt64(bitPattern: Int64(offset)), UInt64(bitPattern: Int64(length)), &state)
+        trace.end("cachestat", Int(result)) {
+            $0.argument(descriptor)
+            $0.argument(offset)
+            $0.argument(length)
+            $0.argument(text: "{…}")
+            $0.argument(0)
+        }
+        if result == 0 { return state }
+        if errno != EINTR { throw MapError(.cachestat, errno: errno) }
+    }
+}
+
+/// posix_fadvise(2) with `POSIX_FADV_DONTNEED`.
+func systemForget(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws(MapError) {
+    let trace = Trace()
+    let error = posix_fadvise(descriptor, off_t(offset), off_t(length), CInt(POSIX_FADV_DONTNEED))
+    // It returns the error and leaves errno alone.
+    errno = error
+    trace.end("posix_fadvise", error == 0 ? 0 : -1) {
+        $0.argument(descriptor)
+        $0.argument(offset)
+        $0.argument(length)
+        $0.argument(text: "POSIX_FADV_DONTNEED")
+    }
+    if error != 0 { throw MapError(.posix_fadvise, errno: error) }
+}
+
+/// fdatasync(2).
+func systemFlush(_ descriptor: Descriptor) throws(MapError) {
+    while true {
+        let trace = Trace()
+        let result = fdatasync(descriptor)
+        trace.end("fdatasync", Int(result)) { $0.argument(descriptor) }
+        if result == 0 { return }
+        if errno != EINTR { throw MapError(.fdatasync, errno: errno) }
+    }
+}
+
+/// lseek(2) to the next data or to the next hole; nil where there is none behind the offset.
+func systemSeek(_ descriptor: Descriptor, _ offset: Int, toData: Bool) throws(MapError) -> Int? {
+    // SEEK_DATA and SEEK_HOLE are GNU's.
+    let trace = Trace()
+    let found = lseek(descriptor, off_t(offset), toData ? 3 : 4)
+    trace.end("lseek", Int(found)) {
+        $0.argument(descriptor)
+        $0.argument(offset)
+        $0.argument(text: toData ? "SEEK_DATA" : "SEEK_HOLE")
+    }
+    if found >= 0 { return Int(found) }
+    if errno == ENXIO { return nil }
+    throw MapError(.lseek, errno: errno)
+}
+
+/// memfd_create(2).
+func systemMemoryFile() throws(MapError) -> Descriptor {
+    let trace = Trace()
+    let descriptor = mm_memfd("mmaplua")
+    trace.end("memfd_create", Int(descriptor)) {
+        $0.argument(text: "\"mmaplua\"")
+        $0.argument(text: "MFD_CLOEXEC")
+    }
+    if descriptor == -1 { throw MapError(.memfd_create, errno: errno) }
+    return descriptor
+}
