@@ -77,7 +77,8 @@ let package = Package(
             linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .testTarget(
             name: "MemoryMapTests",
-            dependencies: ["CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"] + fastKernelNames,
+            dependencies: ["CHashes", "CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"]
+                + fastKernelNames,
             swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],

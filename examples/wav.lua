@@ -69,14 +69,15 @@ local locale = (os.getenv "LC_ALL" or "") ~= "" and os.getenv "LC_ALL"
   or (os.getenv "LC_CTYPE" or "") ~= "" and os.getenv "LC_CTYPE" or os.getenv "LANG" or ""
 local FULL = locale:lower():find "utf%-?8" and "█" or "#"
 
--- Each column from its lowest to its highest sample, in lines of 2 / HEIGHT of full scale.
+-- Each column from its lowest to its highest sample, in lines of 1 / HEIGHT of full scale.
 local function draw(channel, silence, scale, width)
   local columns, n = {}, #channel
   width = math.min(width, n)
   for x = 0, width - 1 do
     local first = n * x // width
     local low, high = channel:slice(first, n * (x + 1) // width - first):minmax()
-    columns[x + 1] = { (low - silence) / scale * HEIGHT, (high - silence) / scale * HEIGHT }
+    -- From silence on: a tone is a body then, however few samples a column has.
+    columns[x + 1] = { math.min(low - silence, 0) / scale * HEIGHT, math.max(high - silence, 0) / scale * HEIGHT }
   end
   for line = HEIGHT, -HEIGHT + 1, -1 do
     local text = {}

@@ -15,7 +15,12 @@ private enum Example {
         try Program.mmaplua.run([path(name)] + arguments, environment: environment)
     }
 
-    static let all = ["edit", "elf", "tour", "wordcount"]
+    /// The arguments behind the file that it cannot do without.
+    static func more(_ name: String) -> [String] {
+        name == "edit" ? ["a", "b"] : name == "sortcolumn" ? ["x:u8", "x"] : []
+    }
+
+    static let all = ["edit", "elf", "elfsyms", "sortcolumn", "tour", "wav", "wordcount"]
 }
 
 private let wc = Program(path: "/usr/bin/wc")
@@ -60,7 +65,7 @@ struct ExamplesTests {
             (folder.path, "Is a directory (EISDIR)"),
         ] {
             let outcome = try Program.mmaplua.run(
-                [Example.path(name), path] + (name == "edit" ? ["a", "b"] : []))
+                [Example.path(name), path] + Example.more(name))
             #expect(outcome.ending == .status(1))
             #expect(lines(outcome.errors).count == 2)
             #expect(outcome.errors.contains("open: \(problem): \(path)"))

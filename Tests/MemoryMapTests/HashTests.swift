@@ -24,7 +24,7 @@ import Testing
     }
 
     private func region(_ size: Int) throws -> MappedRegion {
-        let region = try MappedRegion(anonymous: size)
+        let region = try MappedRegion.anonymous(size)
         let (_, bytes) = try region.bytes.writable(0, nil)
         var state: UInt64 = 88_172_645_463_325_252
         for index in stride(from: 0, to: size &- 8, by: 8) {
@@ -58,44 +58,45 @@ import Testing
         }
     }
 
-    @Test func `whoever asked may stop it`() throws {
-        let region = try region(3 * Self.block)
-        for stop in 1...3 {
-            var asked = 0
-            func goesOn(_ done: Int) -> Bool {
-                asked += 1
-                #expect(done > 0 && done <= 3 * Self.block)
-                return asked < stop
-            }
-            #expect(
-                failure { () throws(MapError) in _ = try region.bytes.crc32(poll: goesOn) }?.kind
-                    == .interrupted || asked < stop)
-            for hash in [
-                { () throws(MapError) in _ = try region.bytes.xxh3(poll: goesOn) },
-                { () throws(MapError) in _ = try region.bytes.sha256(poll: goesOn) },
-            ] {
-                asked = 0
-                #expect(failure(hash)?.kind == .interrupted)
-                #expect(asked == stop)
-            }
+    private func hash(
+        _ kind: Int, _ bytes: MappedBytes, _ poll: (Int) -> Bool
+    ) throws(MapError) {
+        switch kind {
+        case 0: _ = try bytes.crc32(poll: poll)
+        case 1: _ = try bytes.xxh3(poll: poll)
+        default: _ = try bytes.sha256(poll: poll)
         }
     }
 
-    @Test func `pages that go away while it runs are an error`() throws {
-        let scratch = try Scratch()
-        let path = try scratch.sparse("f", 3 * Self.block)
-        for hash in 0..<3 {
-            #expect(truncate(path, off_t(3 * Self.block)) == 0)
-            let region = try MappedRegion(open: path)
-            func cut(_ done: Int) -> Bool { truncate(path, 0) == 0 }
+    @Test(arguments: 0..<3)
+    func `whoever asked may stop it`(kind: Int) throws {
+        let bytes = try region(3 * Self.block)
+        for stop in 1...3 {
+            var asked = 0
+            var isInside = true
             let error = failure { () throws(MapError) in
-                switch hash {
-                case 0: _ = try region.bytes.crc32(poll: cut)
-                case 1: _ = try region.bytes.xxh3(poll: cut)
-                default: _ = try region.bytes.sha256(poll: cut)
+                try hash(kind, bytes.bytes) { done in
+                    asked += 1
+                    if done < 1 || done > 3 * Self.block { isInside = false }
+                    return asked < stop
                 }
             }
-            #expect(error?.kind == .lost || hash == 0 && error == nil)
+            #expect(isInside)
+            // Other threads may have left fewer pieces of a CRC to this one.
+            if kind != 0 { #expect(asked == stop) }
+            #expect(error?.kind == (asked < stop ? nil : .interrupted))
         }
+    }
+
+    @Test(arguments: 0..<3)
+    func `pages that go away while it runs are an error`(kind: Int) throws {
+        let scratch = try Scratch()
+        let path = try scratch.sparse("f", 3 * Self.block)
+        let region = try MappedRegion.open(path, .read)
+        let error = failure { () throws(MapError) in
+            try hash(kind, region.bytes) { _ in truncate(path, 0) == 0 }
+        }
+        // Other threads may have read all of it before.
+        #expect(error?.kind == .lost || kind == 0 && error == nil)
     }
 }
