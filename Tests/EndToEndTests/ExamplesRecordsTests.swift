@@ -163,7 +163,8 @@ struct SortColumnTests {
         let folder = try TemporaryFolder()
         var generator = SystemRandomNumberGenerator()
         let values = (0..<5000).map { _ in Int(Int32.random(in: -1000...1000, using: &generator)) }
-        let bytes = values.flatMap { little($0 &* 3, 3) + little($0, 4) + [0xff] }
+        var bytes: [UInt8] = []
+        for value in values { bytes += little(value &* 3, 3) + little(value, 4) + [0xff] }
         let path = try folder.file("f", bytes: bytes + [1, 2, 3])
         let outcome = try run("sortcolumn", [path, "a:bytes[3],x:i32le,b:u8", "x", folder.path + "/out"])
         #expect(outcome.ending == .status(0), "\(outcome.errors)")
@@ -179,7 +180,9 @@ struct SortColumnTests {
         let cmp = Program(path: "/usr/bin/cmp")
         let same = try folder.file("same", bytes: bytes + [1, 2, 3])
         #expect(try cmp.run([path, same]).ending == .status(0))
-        let wanted = try folder.file("wanted", bytes: sorted.flatMap { little($0, 4) })
+        var expected: [UInt8] = []
+        for value in sorted { expected += little(value, 4) }
+        let wanted = try folder.file("wanted", bytes: expected)
         #expect(try cmp.run([folder.path + "/out", wanted]).ending == .status(0))
     }
 
