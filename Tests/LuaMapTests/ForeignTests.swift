@@ -76,9 +76,9 @@ import Testing
                 eq(b[0], 0)
                 debug.setupvalue(meta.__index, 1, meta.__methods)
                 eq(b:string(0, 1), "\\0")
-                local next = pairs(mmap)
-                debug.setupvalue(next, 1, 42)
-                pcall(next, mmap); pcall(next, mmap, 5)
+                local step = pairs(mmap)
+                debug.setupvalue(step, 1, 42)
+                pcall(step, mmap); pcall(step, mmap, 5)
                 local registry = debug.getregistry()
                 local names = {}
                 for name in next, registry do

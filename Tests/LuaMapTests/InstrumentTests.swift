@@ -205,7 +205,7 @@ import Testing
             eq(count(b:watch(function(...) return ... end, 1, nil, nil)), 3)
             eq(count(b:watch(function() end)), 0)
             fails("inside", b.watch, b, function() error "inside" end)
-            fails("call a number", b.watch, b, 5); fails("bad argument #2", b.watch, b)
+            fails("function expected, got number", b.watch, b, 5); fails("bad argument #2", b.watch, b)
             b:watch(function() b:close() end)
             fails("closed", b.watch, b, print)
             """)

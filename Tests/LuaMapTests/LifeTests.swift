@@ -11,11 +11,12 @@ import Testing
               equals = { "a" }, mismatch = { "a" }, hexdump = {}, protect = { 1 }, lock = {}, unlock = {}, resize = { 5 },
               remap = {}, advise = { 0 }, sync = {}, incore = {},
               get = { "u8", 0 }, set = { "u8", 0, 1 }, unpack = { "b" }, pack = { "b", 0, 1 }, view = { "u8" }, match = { "a" }, gmatch = { "a" },
+              fields = { ";" }, split = { 2 }, watch = { print }, records = { mmap.struct { { "id", "u8" } } },
             }
             for name in pairs(methods) do
               if name:find("^read") then calls[name] = { 0, 1 } elseif name:find("^write") then calls[name] = { 0, 0, 1 } end
             end
-            local silent = { close = true, unmap = true, info = true }
+            local silent = { close = true, unmap = true, info = true, explain = true }
             for _, make in ipairs {
               function() local b = mmap.anonymous(9); b:close(); return b end,
               function() local b = mmap.anonymous(9); b:unmap(); b:close(); return b end,
@@ -34,7 +35,7 @@ import Testing
               for name, method in pairs(methods) do
                 if not silent[name] then
                   fails("^script:%d+: attempt to use a closed buffer",
-                    function() local r = method(b, table.unpack(calls[name])) return r end)
+                    function() local r = method(b, table.unpack(calls[name] or {})) return r end)
                 end
               end
               fails("closed", function() return b[0] end); fails("closed", function() b[0] = 1 end)
