@@ -50,6 +50,9 @@ const char *lm_push_text(lua_State *L, const lm_call *call, const char *path) {
     } else if (*p == '%' && p[1] == '0') {
       luaL_addstring(&b, path ? path : "PATH");
       p++;
+    } else if (*p == '%' && p[1] == '%') {
+      luaL_addchar(&b, '%');
+      p++;
     } else {
       luaL_addchar(&b, *p);
     }

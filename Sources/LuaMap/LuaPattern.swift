@@ -94,7 +94,7 @@ struct LuaPattern {
     private mutating func translateBackReference() {
         let capture = Int(self[place &+ 1]) &- Int(UInt8(ascii: "1"))
         guard capture >= 0, capture < captures, !open.contains(capture) else {
-            return mark("invalid capture index %%1", capture &+ 1)
+            return mark("invalid capture index %%%1", capture &+ 1)
         }
         if positions >> UInt32(truncatingIfNeeded: capture) & 1 != 0 {
             // A place has no text that could come again.
@@ -149,7 +149,7 @@ struct LuaPattern {
     /// `%f[set]`: outside of the subject there is a zero.
     private mutating func translateFrontier() {
         let start = place &+ 2
-        guard self[start] == UInt8(ascii: "[") else { return mark("missing '[' after '%f' in pattern") }
+        guard self[start] == UInt8(ascii: "[") else { return mark("missing '[' after '%%f' in pattern") }
         guard let end = endOfClass(start) else { return }
         var set = LuaSet { isInBrackets($0, start, end &- 1) }
         let hasZero = set.contains(0)
@@ -164,7 +164,12 @@ struct LuaPattern {
 
     private mutating func translateSingle() {
         guard let end = endOfClass(place) else { return }
-        add(LuaSet { isSingle($0, place, end) })
+        switch self[place] {
+        case UInt8(ascii: "."): add(".")
+        case LuaPattern.escape: add(LuaSet { isInClass($0, self[place &+ 1]) })
+        case UInt8(ascii: "["): add(LuaSet { isInBrackets($0, place, end &- 1) })
+        default: add(byte: self[place])
+        }
         place = end
         switch self[end] {
         case UInt8(ascii: "*"): add("*")
@@ -194,8 +199,7 @@ struct LuaPattern {
         add("]")
     }
 
-    // What follows is lstrlib.c's, function by function: classEnd, singlematch, matchbracketclass and
-    // match_class.
+    // What follows is lstrlib.c's, function by function: classEnd, matchbracketclass and match_class.
 
     private mutating func endOfClass(_ start: Int) -> Int? {
         var end = start &+ 1
@@ -216,15 +220,6 @@ struct LuaPattern {
             end &+= self[end] == LuaPattern.escape && end &+ 1 < source.count ? 2 : 1
         } while self[end] != UInt8(ascii: "]")
         return end &+ 1
-    }
-
-    private func isSingle(_ byte: UInt8, _ start: Int, _ end: Int) -> Bool {
-        switch self[start] {
-        case UInt8(ascii: "."): true
-        case LuaPattern.escape: isInClass(byte, self[start &+ 1])
-        case UInt8(ascii: "["): isInBrackets(byte, start, end &- 1)
-        default: self[start] == byte
-        }
     }
 
     private func isInBrackets(_ byte: UInt8, _ start: Int, _ end: Int) -> Bool {

@@ -145,7 +145,7 @@ private struct Effort {
             guard patience < most else {
                 throw MapError(.misuse, "the match takes too many steps (more than %1)", Int(most))
             }
-            patience = most
+            (patience, slice) = (most, 1)
         } else if code == PCRE2_ERROR_JIT_STACKLIMIT, stack == nil {
             pattern.pointee.is_deep = true
             deepen()

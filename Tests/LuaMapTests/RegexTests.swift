@@ -1,0 +1,222 @@
+import Glibc
+import Testing
+
+/// `mmap.regex` and its objects.
+@Suite struct RegexTests {
+    @Test func findsMatchesAndCounts() {
+        check(
+            """
+            local text = "ab 12-Foo 3-xbar"
+            local b = mmap.anonymous(100); b:copy(7, text)
+            local re = mmap.regex("(\\\\d+)-(x)?(\\\\w+)", "i")
+            local function list(...) return table.concat({ tostring(select("#", ...)), ... }, " ") end
+            local function texts(...) local t = table.pack(...) for i = 1, t.n do t[i] = tostring(t[i]) end return list(table.unpack(t)) end
+            for _, case in ipairs { { text, 0 }, { b:slice(7, #text), 0 } } do
+              local s = case[1]
+              eq(texts(re:find(s)), "5 3 6 12 false Foo")
+              eq(texts(re:find(s, 4)), "5 4 5 2 false Foo")
+              eq(texts(re:find(s, 9)), "5 10 6 3 x bar")
+              eq(texts(re:find(s, 12)), "1 nil"); eq(texts(re:find(s, #s)), "1 nil")
+              eq(texts(re:find(s, 0, "offsets")), "8 3 6 3 2 false false 6 3")
+              eq(texts(re:match(s)), "3 12 false Foo"); eq(texts(re:match(s, nil, "strings")), "3 12 false Foo")
+              eq(texts(re:match(s, 9, "offsets")), "6 10 1 12 1 13 3"); eq(texts(re:match(s, 12)), "1 nil")
+              eq(re:count(s), 2); eq(re:count(s, 9), 1); eq(re:count(s, 12), 0)
+              local found = {}
+              for n, x, w in re:gmatch(s) do found[#found + 1] = texts(n, x, w) end
+              eq(table.concat(found, ";"), "3 12 false Foo;3 3 x bar")
+              found = {}
+              for o, l in mmap.regex("o+|r"):gmatch(s, 8, "offsets") do found[#found + 1] = o .. "+" .. l end
+              eq(table.concat(found, ";"), "8+1;15+1")
+              local step = mmap.regex("Foo"):gmatch(s)
+              eq(step(), "Foo"); eq(step(), nil); eq(step(), nil)
+            end
+            -- Without captures: the match; a place and a length alone.
+            eq(texts(mmap.regex("\\\\d+"):match(text)), "1 12"); eq(texts(mmap.regex("\\\\d+"):find(text)), "2 3 2")
+            eq(texts(mmap.regex(""):find("")), "2 0 0"); eq(texts(mmap.regex("a"):find(mmap.anonymous(5):slice(5))), "1 nil")
+            eq(tostring(re), "mmap.regex: /(\\\\d+)-(x)?(\\\\w+)/i"); eq(tostring(mmap.regex("a")), "mmap.regex: /a/")
+            """)
+    }
+
+    /// As Perl's //g: behind an empty match comes one that is not, or one further on.
+    @Test func emptyMatchesGoOn() {
+        check(
+            """
+            local function all(pattern, flags, s)
+              local found = {}
+              for o, l in mmap.regex(pattern, flags):gmatch(s, 0, "offsets") do found[#found + 1] = o .. "+" .. l end
+              eq(mmap.regex(pattern, flags):count(s), #found, pattern)
+              return table.concat(found, " ")
+            end
+            eq(all("a*", nil, "baac"), "0+0 1+2 3+0 4+0"); eq(all("", nil, "abc"), "0+0 1+0 2+0 3+0")
+            eq(all("a*?", nil, "aa"), "0+0 0+1 1+0 1+1 2+0"); eq(all("$", "m", "a\\nb\\n"), "1+0 3+0 4+0")
+            eq(all("^", "m", "a\\nb\\n"), "0+0 2+0"); eq(all("\\\\b", nil, "ab c"), "0+0 2+0 3+0 4+0")
+            eq(all("", "u", "a\\u{e9}\\u{20ac}"), "0+0 1+0 3+0 6+0"); eq(all("a\\\\K", nil, "aab"), "1+0 2+0")
+            eq(all("\\\\G\\\\d", nil, "12a3"), "0+1 1+1"); eq(all("(?<=a)b|c(?=d)", nil, "abcbcd"), "1+1 4+1")
+            """)
+    }
+
+    @Test func flagsMeanWhatTheySay() {
+        check(
+            """
+            eq(mmap.regex("ab"):count("AB ab"), 1); eq(mmap.regex("ab", "i"):count("AB ab"), 2)
+            eq(mmap.regex("^b$"):count("a\\nb\\nc"), 0); eq(mmap.regex("^b$", "m"):count("a\\nb\\nc"), 1)
+            eq(mmap.regex("a.b"):count("a\\nb"), 0); eq(mmap.regex("a.b", "s"):count("a\\nb"), 1)
+            eq(mmap.regex("a b # c"):count("ab"), 0); eq(mmap.regex("a b # c", "x"):count("ab"), 1)
+            eq(mmap.regex("^.$"):count("\\u{e9}"), 0); eq(mmap.regex("^.$", "u"):count("\\u{e9}"), 1)
+            eq(mmap.regex("\\\\w"):count("\\u{e9}"), 0); eq(mmap.regex("\\\\w", "u"):count("\\u{e9}"), 1)
+            eq(mmap.regex("\\u{c9}", "iu"):count("\\u{e9}"), 1); eq(mmap.regex("A . B", "ixs"):count("a\\nb"), 1)
+            -- Bytes that are no UTF-8 match nothing and hide nothing.
+            local b = mmap.anonymous(9); b:copy(0, "a\\xff\\xe9b\\xc3c")
+            eq(mmap.regex("[a-c]", "u"):count(b), 3); eq(mmap.regex("a.", "u"):count(b), 0); eq(mmap.regex("\\\\xff"):count(b), 1)
+            """)
+    }
+
+    @Test func misuse() {
+        check(
+            """
+            fails("bad argument #1 to 'regex' %(string expected, got n", function() mmap.regex() end)
+            fails("string expected, got number", function() mmap.regex(5) end)
+            fails("missing closing parenthesis %(at byte 2%)", function() mmap.regex("(a") end)
+            fails("quantifier does not follow a repeatable item", function() mmap.regex("*") end)
+            fails("flag 'q' is not one of 'i', 'm', 's', 'x' and 'u'", function() mmap.regex("a", "iq") end)
+            fails("bad argument #2 to 'regex' %(string expected, got table%)", function() mmap.regex("a", {}) end)
+            -- The flag is the only way to UTF-8: without it nobody looks whether the subject is any.
+            fails("UTF is disabled", function() mmap.regex("(*UTF)a") end)
+            fails("%(at byte %d+%)", function() mmap.regex("\\\\C", "u") end); fails("UTF%-8 error", function() mmap.regex("\\xff", "u") end)
+            fails("too large", function() mmap.regex("(?:(?:[ab]{2}){1000}){1000}") end); fails("longer than", function() mmap.regex(("a"):rep(2 << 20)) end)
+            local re = mmap.regex("a")
+            for _, name in ipairs { "find", "match", "gmatch", "count" } do
+              local f = re[name]
+              fails("bad argument #2 to .*%(string or mmap.buffer expected, got n", function() f(re) end)
+              fails("got table", function() f(re, {}) end); fails("got number", function() f(re, 5) end)
+              fails("offset 4 is out of range %(0 to 3%)", function() f(re, "abc", 4) end)
+              fails("offset %-1 is out of range", function() f(re, "abc", -1) end)
+              fails("number expected, got string", function() f(re, "abc", "1") end)
+              fails("integer representation", function() f(re, "abc", 0.5) end)
+              fails("mmap.regex expected, got string", function() f("a", "abc") end)
+              if name ~= "count" then
+                fails("'all' is not one of 'strings' and 'offsets'", function() f(re, "abc", 0, "all") end)
+                fails("string expected, got boolean", function() f(re, "abc", 0, true) end)
+              end
+            end
+            fails("match takes too much memory", function() mmap.regex("(?:a|b)*[cd]"):find(("ab"):rep(1 << 23)) end)
+            fails("too many steps", function() mmap.regex("(*LIMIT_MATCH=100)(a+)+[cd]"):find(("a"):rep(30)) end)
+            """)
+    }
+
+    @Test func anEndedRegexRaises() {
+        check(
+            """
+            local text = "aaa"
+            for _, finish in ipairs {
+              function(re) re:close(); re:close() end, function(re) debug.getmetatable(re).__gc(re); re:close() end,
+              function(re) local x <close> = re end,
+            } do
+              local re = mmap.regex("a")
+              local step = re:gmatch(text)
+              eq(step(), "a"); finish(re)
+              eq(tostring(re), "mmap.regex (closed)")
+              for _, name in ipairs { "find", "match", "gmatch", "count" } do fails("attempt to use a closed regex", re[name], re, text) end
+              fails("attempt to use a closed regex", step)
+            end
+            -- An iterator keeps what it needs.
+            local step = (function() local b = mmap.anonymous(3); b:fill("a"); return mmap.regex("(a)"):gmatch(b) end)()
+            for _ = 1, 3 do collectgarbage(); eq(step(), "a") end
+            eq(step(), nil)
+            """)
+    }
+
+    @Test func aRegexIsKnownByItself() {
+        check(
+            """
+            local re, b = mmap.regex("a"), mmap.anonymous(10)
+            local meta = debug.getmetatable(re)
+            for _, stranger in ipairs { io.tmpfile(), b, mmap.anonymous(5) } do
+              debug.setmetatable(stranger, meta)
+              for _, f in ipairs { re.find, re.match, re.gmatch, re.count, re.close, meta.__gc, meta.__tostring } do
+                fails("mmap.regex expected", f, stranger, "a")
+              end
+            end
+            fails("mmap.buffer expected", debug.getmetatable(mmap.anonymous(1)).__methods.find, re, "a")
+            eq(getmetatable(re), "mmap.regex")
+            for i = 1, 4 do debug.setuservalue(re, {}, i) end
+            eq(tostring(re):sub(1, 10), "mmap.regex"); eq(re:count("aa"), 2)
+            -- Whatever is put in place of what an iterator holds.
+            for index = 1, 4 do
+              for _, value in ipairs { false, 0, -5, math.maxinteger, math.mininteger, "a", 1.5, {}, print, b, mmap.regex("b") } do
+                local step = re:gmatch("aaa")
+                eq(step(), "a"); debug.setupvalue(step, index, value); pcall(step); pcall(step)
+              end
+            end
+            """)
+    }
+
+    /// Between two steps, and in a collection during one, anything may happen to the buffer.
+    @Test func theBufferMayChangeBetweenSteps() {
+        check(
+            """
+            local page = mmap.PAGESIZE
+            local path = scratch(("a b "):rep(page))
+            local re = mmap.regex("(\\\\w) (\\\\w)")
+            local function steps(b) return { re:gmatch(b), b:gmatch("(%w) (%w)"), re:gmatch(b, 0, "offsets") } end
+            for i = 1, 3 do
+              local b = mmap.open(path, "r+")
+              local step = steps(b)[i]
+              assert(step()); b:close(); fails("closed buffer", step); fails("closed buffer", step)
+              b = mmap.anonymous(4 * page); b:fill("a b ")
+              step = steps(b)[i]
+              for _ = 1, page do assert(step()) end
+              b:resize(page); eq(step(), nil); b:resize(4 * page); eq(step(), nil)
+              b = mmap.anonymous(page); b:fill("a b ")
+              local slice = b:slice(page - 8)
+              step = steps(slice)[i]
+              assert(step()); b:resize(page - 4); fails("this slice ends at byte", step)
+              b = mmap.anonymous(page); b:fill("a b ")
+              step = steps(b)[i]
+              assert(step()); b:protect(mmap.PROT_NONE); fails("does not allow reading", step)
+            end
+            """)
+    }
+
+    @Test func aFinaliserMayCloseTheBuffer() {
+        check(
+            """
+            collectgarbage("generational"); collectgarbage("incremental", 10, 1000)
+            for delay = 1, 60 do
+              local b = mmap.anonymous(4096); b:fill("abcdefghijklmnop")
+              local re = mmap.regex("(abc)(def)(ghi)(jkl)(m)(n)(o)(p)")
+              local function trap(n)
+                setmetatable({}, { __gc = function() if n > 0 then trap(n - 1) else b:close(); re:close() end end })
+              end
+              trap(delay % 7)
+              for _ = 1, delay * 3 do
+                local ok, e = pcall(function()
+                  for o in re:gmatch(b, 0, "offsets") do local x = { re:match(b, o) }; eq(x[8], "p") end
+                end)
+                if not ok then assert(tostring(e):find("closed"), e) break end
+              end
+            end
+            """)
+    }
+
+    @Test func lostPagesAreAnError() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            check(
+                """
+                local page = mmap.PAGESIZE
+                for _, use in ipairs {
+                  function(b) return mmap.regex("x"):count(b) end, function(b) return mmap.regex("x"):find(b) end,
+                  function(b) return mmap.regex("(?s)a.*x"):match(b) end, function(b) return b:match("x") end,
+                  function(b) for _ in b:gmatch("a+") do end end, function(b) for _ in mmap.regex("a+", "u"):gmatch(b) do end end,
+                } do
+                  local path = scratch(("a"):rep(8 * page))
+                  local b = mmap.open(path)
+                  local f <close> = io.open(path, "w"); f:write(("a"):rep(page)); f:flush()
+                  local ok, e = pcall(use, b)
+                  assert(not ok and type(e) == "table", tostring(e))
+                  eq(e.code, "SIGBUS"); eq(e.path, path); eq(e.offset, page)
+                end
+                """)
+        }
+    }
+}
