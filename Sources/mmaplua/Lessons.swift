@@ -81,7 +81,9 @@ enum Lessons {
             let margin = String(repeating: " ", count: max(0, 2 - number.count))
             print("\(margin)\(number)  \(lesson.name)\(gap)  \(lesson.title)")
         }
-        print("\nmmaplua --lesson NAME runs one, by its name or number; with --check behind it, without pauses.")
+        print(
+            "\nmmaplua --lesson NAME runs one, by its name or number; with --check behind it, without pauses."
+        )
         return EXIT_SUCCESS
     }
 
@@ -181,7 +183,7 @@ func complain(aboutLesson wanted: String, name: UnsafePointer<CChar>) {
     let near = names.filter { isNear($0, wanted.lowercased()) }
     let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
     say("there is no lesson '\(wanted)'\(hint)", name)
-    fputs("mmaplua --lessons lists them; a file of your own is given by its path, as ./\(wanted).lua\n", terminal_errors())
+    fputs("mmaplua --lessons lists them; a file of your own is given by its path\n", terminal_errors())
 }
 
 /// Contained in one another, or a third of the letters mistyped at most.

@@ -56,10 +56,12 @@ struct Options {
         case .lessons(let index):
             guard index < Int(count), let argument = arguments[index] else { return .lessons }
             let isCheck = strcmp(argument, "--check") == 0 && index + 1 == Int(count)
-            return isCheck ? .checkOfLessons : misuse(of: argument)
+            return isCheck ? .checkOfLessons : misuse(of: arguments[index - 1])
         case .lesson(let index):
             if options.bounds.isSandbox { return .lessonInSandbox }
-            guard let path = options.lesson(at: index) else { return .noLesson(options.lessonName(at: index)) }
+            guard let path = options.lesson(at: index) else {
+                return .noLesson(options.lessonName(at: index))
+            }
             // Lives as long as the process, as the words that it stands among.
             arguments[index] = strdup(path)
             options.script = index

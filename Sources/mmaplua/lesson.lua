@@ -223,6 +223,26 @@ local function body(f)
   return first, last, indent + 1
 end
 
+-- As pcall, until the first result is true. Only the last time prints.
+local function repeated(f, tries)
+  local real, results = print, nil
+  for n = 1, tries do
+    local lines = {}
+    print = function(...)
+      local texts = {}
+      for i = 1, select("#", ...) do texts[i] = tostring((select(i, ...))) end
+      lines[#lines + 1] = table.concat(texts, "\t")
+    end
+    results = table.pack(pcall(f))
+    print = real
+    if not results[1] or results[2] or n == tries then
+      for _, line in ipairs(lines) do print(line) end
+      break
+    end
+  end
+  return table.unpack(results, 1, results.n)
+end
+
 --- Shows the body of a function, from the lesson's own file, and then calls it. Returns its results. With
 --- `options.tries` a function whose first result is false is called again, up to so many times: for what other
 --- programs can disturb.
@@ -236,13 +256,10 @@ function lesson.run(f, options)
     print((paint("2", text) .. source[n]:sub(start):gsub("%s+$", "")))
   end
   io.flush()
-  local results
-  for _ = 1, options and options.tries or 1 do
-    results = table.pack(f())
-    if results[1] then break end
-  end
+  local results = options and options.tries and table.pack(repeated(f, options.tries)) or table.pack(true, f())
+  if not results[1] then error(results[2], 0) end
   print()
-  return table.unpack(results, 1, results.n)
+  return table.unpack(results, 2, results.n)
 end
 
 --- Says what must hold, with the numbers measured, and whether it does. The program fails in the end if not.
@@ -259,7 +276,7 @@ end
 function lesson.skip(why, ...)
   skipped = skipped + 1
   begin_paragraph()
-  fill("Skipped here: " .. format(why, ...), SKIPS .. " ", "33")
+  fill("Skipped here: " .. format(why, ...), SKIPS .. " ", "35")
   print()
 end
 

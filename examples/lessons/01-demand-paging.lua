@@ -55,7 +55,7 @@ run(function()
   before = b:smaps().rss
   cost = mmap.faults(b.touch, b, 2000 * PAGE, 1000 * PAGE)
   entry = b:smaps()
-  print("page faults", cost.minor, "more in memory", lesson.size(entry.rss - before))
+  print("page faults", cost.minor, "more in memory", entry.rss - before)
 end)
 claim(cost.minor >= 1000 and cost.minor < 2000, "%d page faults, since the page table had no entries", cost.minor)
 claim(entry.rss <= before, "and not one page of memory: all of them show the same page of zeros")
@@ -67,7 +67,7 @@ run(function()
   mmap.open("file.bin", "w+", { size = 1000 * PAGE }):fill(7)
   local f <close> = mmap.open "file.bin"
   cost = mmap.faults(f.touch, f)
-  print("page faults", cost.minor, "of these with a wait for the disk", cost.major)
+  print("page faults", cost.minor, "with a wait for the disk", cost.major)
 end)
 claim(cost.minor + cost.major > 0 and cost.minor < 2000, "%s for 1000 pages of a file", lesson.plural(cost.minor, "page fault"))
 

@@ -1,4 +1,4 @@
--- readahead.lua - one touch brings in more than one page, and advice says how many
+-- readahead.lua - one touch brings in many pages, and advice says how many
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -48,6 +48,19 @@ read neighbours from.]]
   return
 end
 
+-- A long read arrives in pieces. cachestat(2) knows of the pages that are still on their way.
+local function wait_for_disk()
+  local count, same = b:pages():count(), 0
+  for _ = 1, 100000 do
+    local ok, state = pcall(b.cachestat, b)
+    local now = b:pages():count()
+    if ok and now == state.cached then break end
+    same = now == count and same + 1 or 0
+    if not ok and same > 500 then break end
+    count = now
+  end
+end
+
 -- What one touch in the middle of the cold file brings in. Another program can evict pages or bring them in, so a
 -- result that cannot be this touch's own is measured again.
 local function touch(advice, is_sound)
@@ -59,6 +72,7 @@ local function touch(advice, is_sound)
       b:advise(advice)
       before = b:pages()
       b:touch(PLACE * PAGE, 1)
+      wait_for_disk()
       came = b:pages():diff(before)
       if is_sound(came) then return came end
     end
@@ -77,7 +91,7 @@ if expected then say("The kernel reads up to %d KiB ahead on this device (`/sys/
 ask "The whole file is cold, and we read one byte in the middle of it. How many of its 4096 pages will be in memory?"
 local normal, first, last
 run(function()
-  normal = touch("normal", function(pages) return pages:count() > 1 end)
+  normal = touch("normal", function(p) return p:count() > 1 end)
   print(b:show { since = before })
 end)
 first, last = first_and_last(normal)
@@ -95,7 +109,7 @@ say "`random` tells the kernel not to guess."
 ask "And now?"
 local random
 run(function()
-  random = touch("random", function(pages) return pages:count() == 1 end)
+  random = touch("random", function(p) return p:count() == 1 end)
   print(b:show { since = before })
 end)
 claim(random:count() == 1 and random[PLACE], "%s came in, the one that was touched", lesson.plural(random:count(), "page"))
@@ -104,7 +118,9 @@ step "Advice: sequential"
 say "`sequential` says that we go from the front to the back. Then the pages in front of the place are of no use."
 local sequential
 run(function()
-  sequential = touch("sequential", function(pages) return pages[PLACE] and first_and_last(pages) == PLACE end)
+  sequential = touch("sequential", function(p)
+    return first_and_last(p) == PLACE
+  end)
   print(b:show { since = before })
 end)
 first, last = first_and_last(sequential)
@@ -118,10 +134,8 @@ run(function()
   b:advise "random"
   b:evict()
   b:advise(0, 64 * PAGE, "willneed")
-  for _ = 1, 100000 do -- until the disk has answered
-    seen = b:pages(0, 64 * PAGE):count()
-    if seen == 64 then break end
-  end
+  wait_for_disk()
+  seen = b:pages(0, 64 * PAGE):count()
   print(b:pages())
   return seen == 64
 end, { tries = 5 })
@@ -132,6 +146,6 @@ Measure what the advice is worth: `mmap.faults` counts the bytes that were read 
 
   local b = mmap.open "large.bin"
   b:evict()
-  print(mmap.faults(function() for i = 0, #b - 1, 1 << 20 do local _ = b[i] end end).read)
+  print(mmap.faults(b.touch, b, 0, #b, 1 << 20).read)
 
 Then the same with `b:advise "random"` in front. Lesson mmap-or-read does it.]]

@@ -1,4 +1,4 @@
--- copy-on-write.lua - a private mapping: what diverges from the file, what it costs, who sees it
+-- copy-on-write.lua - a private mapping: what diverges, what it costs, who sees it
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -22,6 +22,7 @@ see the file itself.]]
 run(function()
   file = mmap.open("file.bin", "w+", { size = 64 * PAGE })
   file:fill "a"
+  file:sync(true)
   b = mmap.open("file.bin", "c")
   b:touch()
   print("diverged", b:pagemap().diverged)
@@ -33,11 +34,11 @@ ask "We write one byte to each of the pages 5, 6 and 40. How much memory does th
 local cost, map, entry
 run(function()
   cost = mmap.faults(function()
-    for _, page in ipairs { 5, 6, 40 } do b[page * PAGE] = string.byte "B" end
+    b[5 * PAGE], b[6 * PAGE], b[40 * PAGE] = 66, 66, 66 -- B
   end)
   map, entry = b:pagemap(), b:smaps()
   print(b:show())
-  print("private copies in bytes", entry.anonymous, "page faults", cost.minor)
+  print("private copies", entry.anonymous, "bytes; page faults", cost.minor)
 end)
 claim(map.diverged:count() == 3 and map.diverged[5] and map.diverged[6] and map.diverged[40],
   "exactly the pages %s have diverged from the file", list(map.diverged))
@@ -52,7 +53,8 @@ run(function()
   local f <close> = io.open "file.bin"
   f:seek("set", 5 * PAGE)
   read = f:read(1)
-  print("private", string.char(b[5 * PAGE]), "shared", string.char(file[5 * PAGE]), "read(2)", read)
+  local ours, theirs = b:string(5 * PAGE, 1), file:string(5 * PAGE, 1)
+  print("private", ours, "shared", theirs, "read(2)", read)
 end)
 claim(b[5 * PAGE] == 66 and file[5 * PAGE] == 97 and read == "a", "the private mapping has B, the file still has a")
 
@@ -61,7 +63,7 @@ say "Now the file changes, through the shared mapping: once in page 5, which has
 ask "Which of the two changes will the private mapping show?"
 run(function()
   file[5 * PAGE], file[20 * PAGE] = string.byte "Z", string.byte "Z"
-  print("page 5:", string.char(b[5 * PAGE]), "page 20:", string.char(b[20 * PAGE]))
+  print("page 5:", b:string(5 * PAGE, 1), "page 20:", b:string(20 * PAGE, 1))
 end)
 claim(b[5 * PAGE] == 66, "page 5 is our copy and stays as it is")
 claim(b[20 * PAGE] == 90, "page 20 is still the file's: POSIX does not say so, but on Linux it follows the file")
@@ -72,7 +74,7 @@ say [[`dontneed` takes the pages out of the page table. A copy that is in no pag
 the next touch shows the file again.]]
 run(function()
   b:advise "dontneed"
-  print("page 5:", string.char(b[5 * PAGE]), "diverged", b:pagemap().diverged:count())
+  print("page 5:", b:string(5 * PAGE, 1), b:pagemap().diverged)
 end)
 claim(b[5 * PAGE] == 90, "page 5 shows the file as it is now")
 claim(b:pagemap().diverged:count() == 0, "no page is a copy any more")

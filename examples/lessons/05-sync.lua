@@ -1,4 +1,4 @@
--- sync.lua - dirty and written: what sync does, what a crash loses, and why MS_ASYNC does nothing
+-- sync.lua - dirty and written, what a crash loses, and MS_ASYNC
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -81,11 +81,16 @@ step "What a crash loses"
 say [[If the program crashes, nothing: the page is not the program's but the kernel's. Here another mmaplua writes to the file,
 and is killed in the middle of its work, without sync, without unmapping.]]
 b:copy(0, "before")
-local status
 run(function()
-  local script = [[b = mmap.open("journal.bin", "r+") b:copy(0, "rescue") os.execute "kill -9 $PPID" b:copy(0, "failed")]]
-  status = select(3, os.execute(lesson.program .. " -e '" .. script .. "'"))
-  print("status", status, "and the file says", b:string(0, 6))
+  local script = [[
+    b = mmap.open("journal.bin", "r+")
+    b:copy(0, "rescue")
+    os.execute "kill -9 $PPID"
+    b:copy(0, "failed")
+  ]]
+  local command = ("exec %s -e '%s'"):format(lesson.program, script)
+  local _, how, number = os.execute(command)
+  print(how, number, "and the file says", b:string(0, 6))
 end)
 claim(b:string(0, 6) == "rescue", "what the killed process had written is in the file")
 say [[If the machine crashes, every dirty page may be lost, and the kernel may have written them in any order: the last change may
@@ -94,7 +99,7 @@ consistent, and believes what the call returns. That is no more than the disk ha
 cache.]]
 
 lesson.next [[
-  mmaplua --trace -e 'b = mmap.open("f", "w+", {size = 1 << 20}) b:fill(1) b:sync(true)'
+  b = mmap.open("f", "w+", { size = 1 << 20 })   b:fill(1)   b:sync(true)
 
-shows how long msync(2) takes. How long is it for one page, and how long for a thousand? Why are databases not simply a
+`mmaplua --trace` shows how long msync(2) takes. How long is it for one page, and how long for a thousand? Why are databases not simply a
 mapping and a sync? Lesson mmap-or-read has the literature.]]

@@ -1,4 +1,4 @@
--- huge-pages.lua - one fault for 2 MiB, if the kernel finds them, and how to see it in smaps
+-- huge-pages.lua - one fault for 2 MiB, and how to see whether it came true
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -47,7 +47,7 @@ page at the first touch, if memory has a piece that is whole. `hugepage` asks fo
     entry = b:smaps()
     huge = entry.anonhugepages // HUGE
     print("page faults", large.minor, "huge pages", huge)
-    print("time", lesson.time(large.seconds), "with small pages", lesson.time(small.seconds))
+    print(lesson.time(large.seconds), "and", lesson.time(small.seconds))
     return huge > 0
   end, { tries = 5 })
   if huge == 0 then
@@ -56,8 +56,8 @@ page at the first touch, if memory has a piece that is whole. `hugepage` asks fo
     -- The places at the edges, and those for which no whole piece was found, have small ones.
     local rest <const> = SIZE // PAGE - huge * (HUGE // PAGE)
     claim(entry.anonhugepages % HUGE == 0, "smaps says that %s are in %s", lesson.size(entry.anonhugepages), lesson.plural(huge, "huge page"))
-    claim(large.minor <= huge + rest + 500, "%d page faults instead of %d: one for a huge page, one for each of the other %s",
-      large.minor, small.minor, lesson.plural(rest, "page"))
+    claim(large.minor <= huge + rest + 500, "%d page faults instead of %d: one for each of the %s, and for each of the %s that are left",
+      large.minor, small.minor, lesson.plural(huge, "huge page"), lesson.plural(rest, "small page"))
     say [[The advice is a wish. Only smaps (`AnonHugePages`) tells whether it was granted; asking for 2 MiB and not looking is
 how programs come to be measured on the wrong pages.]]
   end
@@ -73,7 +73,7 @@ how programs come to be measured on the wrong pages.]]
     for i = 0, 7 do b[first + i * HUGE] = 1 end
     entry = b:smaps()
     rss, huge = entry.rss + entry.swap, entry.anonhugepages // HUGE
-    print("bytes written", 8, "in memory", lesson.size(rss), "huge pages", huge)
+    print("written", 8, "in memory", lesson.size(rss), "huge pages", huge)
     return huge == 8
   end, { tries = 5 })
   if huge == 0 then lesson.skip "no huge page was to be had this time"
@@ -82,8 +82,8 @@ how programs come to be measured on the wrong pages.]]
 end
 
 lesson.next [[
-  b:advise "collapse"             makes huge pages of what is there, now (Linux 6.1)
-  b:smaps().flags                 hg is `hugepage`, nh is `nohugepage`
+  b:advise "collapse"     makes huge pages of what is there, now (Linux 6.1)
+  b:smaps().flags         hg is `hugepage`, nh is `nohugepage`
 
 Files have huge pages too, on tmpfs with the mount option huge=, and on some file systems. Databases often ask that they be
 switched off. Why? Compare a hash table that is read everywhere with one that is written here and there.]]

@@ -1,4 +1,4 @@
--- mincore.lua - which pages are in memory: what mincore(2) tells, what it does not, and why it may not tell
+-- mincore.lua - which pages are in memory, and why it may not tell
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -94,8 +94,7 @@ else
   local answer
   run(function()
     local f <close> = mmap.open(path)
-    local _
-    _, answer = pcall(f.incore, f)
+    answer = select(2, pcall(f.incore, f))
     print(answer)
   end)
   claim(type(answer) == "table" and answer.code == "EPERM", "asking about %s is an error: %s", path, tostring(answer and answer.code))
@@ -104,6 +103,6 @@ end
 lesson.next [[
   b:incore()        two counts, absent and present
   b:pages()         each page
-  b:cachestat()     the counts from the page cache itself: also dirty, and recently evicted (Linux 6.5)
+  b:cachestat()     counts from the page cache: also dirty, evicted (Linux 6.5)
 
 cachestat(2) is faster than mincore(2) for large files. Why?]]

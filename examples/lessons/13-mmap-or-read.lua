@@ -1,4 +1,4 @@
--- mmap-or-read.lua - mmap(2) against read(2): cold and warm, in order and at random, measured here
+-- mmap-or-read.lua - the same work with mmap(2) and with read(2), cold and warm
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -17,33 +17,47 @@ other programs, the disk's own cache and the temperature of the processor all ha
 mmap.open("data.bin", "w+", { size = SIZE }):fill("0123456789abcde\n")
 mmap.evict "data.bin"
 
--- The ways to look at every page once, or at some places. Each brings the bytes to where Lua could use them.
 local places = {}
 for i = 1, PLACES do places[i] = (i * 7919) % (SIZE // PAGE) * PAGE end
+local word <const> = mmap.regex "zebra"
+mmap.threads(1) -- both on one core
 
-local function read_all()
-  local f <close> = io.open "data.bin"
-  f:setvbuf "no"
-  while f:read(65536) do end
-end
-local function map_all(advice)
-  local b <close> = mmap.open "data.bin"
-  if advice then b:advise(advice) end
-  b:touch()
-end
-local function read_places()
-  local f <close> = io.open "data.bin"
-  f:setvbuf "no"
-  for _, place in ipairs(places) do
-    f:seek("set", place)
-    f:read(PAGE)
+step "The work"
+say([[Look for a word that is not there: in the whole file from the front to the back, and in %d pages here and there. With read(2) each
+piece becomes a string first; with a mapping the search goes over the page cache itself. The search is the same one, on one core.]], PLACES)
+local read_all, map_all, read_places, map_places
+run(function()
+  function read_all()
+    local f <close> = io.open "data.bin"
+    f:setvbuf "no"
+    for piece in function() return f:read(65536) end do
+      word:count(piece)
+    end
   end
-end
-local function map_places(advice)
-  local b <close> = mmap.open "data.bin"
-  if advice then b:advise(advice) end
-  for _, place in ipairs(places) do local _ = b[place] end
-end
+
+  function map_all(advice)
+    local b <close> = mmap.open "data.bin"
+    if advice then b:advise(advice) end
+    word:count(b)
+  end
+
+  function read_places()
+    local f <close> = io.open "data.bin"
+    f:setvbuf "no"
+    for _, place in ipairs(places) do
+      f:seek("set", place)
+      word:count(f:read(PAGE))
+    end
+  end
+
+  function map_places(advice)
+    local b <close> = mmap.open "data.bin"
+    if advice then b:advise(advice) end
+    for _, place in ipairs(places) do
+      word:count(b:slice(place, PAGE))
+    end
+  end
+end)
 
 local ways <const> = {
   { "read(2) in order, 64 KiB each", read_all },
@@ -71,14 +85,15 @@ local warm = {}
 run(function()
   heading()
   for i, way in ipairs(ways) do
-    warm[i] = measure(way, read_all, function(cost) return cost.read == 0 end)
+    warm[i] = measure(way, read_all, function(cost)
+      return cost.read == 0
+    end)
   end
 end)
-claim(warm[1].minor < SIZE // PAGE, "read(2) needs no page faults for the file: %d in all", warm[1].minor)
-claim(warm[2].minor > 0, "the mapping has %d, which is what it pays instead of the copy", warm[2].minor)
-for i, way in ipairs(ways) do
-  if i == 1 or i == 4 then claim(warm[i].read == 0, "%s read nothing from the disk", way[1]) end
-end
+local from_disk = 0
+for i in ipairs(ways) do from_disk = from_disk + warm[i].read end
+claim(from_disk == 0, "nothing came from the disk: %d bytes, all six together", from_disk)
+claim(warm[2].minor > 0, "the mapping in order cost %s, which it pays instead of a copy", lesson.plural(warm[2].minor, "page fault"))
 say("Here read(2) took %s for the whole file, and the mapping %s.", lesson.time(warm[1].seconds), lesson.time(warm[2].seconds))
 
 step "Cold: nothing is in memory"
@@ -91,16 +106,23 @@ else
   run(function()
     heading()
     for i, way in ipairs(ways) do
-      cold[i] = measure(way, evict, function(cost) return cost.read >= (i <= 3 and SIZE or PLACES * PAGE) end)
+      local wanted = i <= 3 and SIZE or PLACES * PAGE
+      cold[i] = measure(way, evict, function(cost)
+        return cost.read >= wanted
+      end)
     end
   end)
-  for i = 1, 3 do
-    claim(cold[i].read >= SIZE, "%s: %s came from the disk", ways[i][1], lesson.size(cold[i].read))
+  if cold[1].read == 0 then
+    lesson.skip("what is read on %s is not counted, so there is nothing to check", lesson.filesystem)
+  else
+    for i = 1, 3 do
+      claim(cold[i].read >= SIZE, "%s: %s came from the disk", ways[i][1], lesson.size(cold[i].read))
+    end
+    claim(cold[6].read >= PLACES * PAGE and cold[6].read < 4 * PLACES * PAGE, "at random with the advice: %s, and %s are wanted",
+      lesson.size(cold[6].read), lesson.size(PLACES * PAGE))
+    claim(cold[5].read >= cold[6].read, "at random without advice: %s, as the kernel reads around each place: %.0f times as much",
+      lesson.size(cold[5].read), cold[5].read / cold[6].read)
   end
-  claim(cold[6].read >= PLACES * PAGE and cold[6].read < 4 * PLACES * PAGE, "at random with the advice: %s, and %s are wanted",
-    lesson.size(cold[6].read), lesson.size(PLACES * PAGE))
-  claim(cold[5].read >= cold[6].read, "at random without advice: %s, as the kernel reads around each place: %.0f times as much",
-    lesson.size(cold[5].read), cold[5].read / cold[6].read)
   say("In order read(2) took %s and the mapping %s; at random read(2) %s, the mapping %s and with advice %s.", lesson.time(cold[1].seconds),
     lesson.time(cold[2].seconds), lesson.time(cold[4].seconds), lesson.time(cold[5].seconds), lesson.time(cold[6].seconds))
 end
@@ -125,4 +147,4 @@ speaks against expecting that no copy means no cost.]]
 lesson.next [[
 Try a file larger than memory: `mmaplua --faults` says what was read from the disk. Then do the same work in two processes at once.
 
-  examples/brc.lua, wordcount.lua      what mapping is good at: one pass over a file, on all cores]]
+  examples/wordcount.lua and brc.lua    one pass over a file, on all cores]]
