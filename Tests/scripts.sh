@@ -311,7 +311,7 @@ mkdir -p "$tree/man" "$tree/scripts/completions"
 : >"$tree/scripts/completions/_mmaplua"
 : >"$tree/scripts/completions/mmaplua.fish"
 installed() { (cd "$work/dest" && find . -type f | sort | tr '\n' ' '); }
-all='./usr/bin/mmaplua ./usr/lib/lua/5.4/mmap.so ./usr/share/bash-completion/completions/mmaplua ./usr/share/fish/vendor_completions.d/mmaplua.fish ./usr/share/man/man1/mmaplua.1 ./usr/share/zsh/site-functions/_mmaplua '
+all='./usr/bin/mmaplua ./usr/lib/lua/5.4/mmap.so ./usr/share/bash-completion/completions/mmaplua ./usr/share/fish/vendor_completions.d/mmaplua.fish ./usr/share/man/man1/mmaplua.1 ./usr/share/man/man3/mmap.3lua ./usr/share/mmaplua/types/mmap.lua ./usr/share/zsh/site-functions/_mmaplua '
 run env DESTDIR="$work/dest" "$tree/scripts/install" /usr </dev/null
 check 'succeeds' status_is 0
 check 'puts all in place' test "$(installed)" = "$all"
