@@ -1,6 +1,9 @@
 ---@meta mmap
 -- Made by scripts/manual from the texts in manual/.
 
+---@class mmap.atomic
+local atomic = {}
+
 ---@class mmap.buffer
 ---@operator len: integer
 ---@field [integer] integer
@@ -1040,5 +1043,67 @@ function mmap.advices() end
 ---What the mapping is, in words: its line in /proc/self/maps, where its bytes live, who sees a write, and when it reaches the disk.
 ---@return string text of several lines
 function buffer:explain() end
+
+-- Memory between processes
+
+---Maps shared memory by its name: shm_open(3). With a size it is made if it is not there, for this user alone, with its space allocated, and extended if it is smaller; without one it is mapped as large as it is. It stays until `mmap.unlink`.
+---@param name string 1 to 255 bytes without a slash, but for one in front
+---@param size? integer in bytes, at least 1
+---@param options? {exclusive?: boolean} what else is wanted:
+---@return mmap.buffer b the buffer
+function mmap.shared(name, size, options) end
+
+---Takes the name of shared memory away: shm_unlink(3). Who has it mapped keeps it.
+---@param name string as for `mmap.shared`
+function mmap.unlink(name) end
+
+---Maps a file in memory that has no name in the file system: memfd_create(2). It is gone with its last mapping and descriptor.
+---@param name string for people who look into /proc; at most 249 bytes
+---@param size integer in bytes, at least 1
+---@param options? {seal?: boolean} what else is wanted:
+---@return mmap.buffer b the buffer
+function mmap.memfd(name, size, options) end
+
+---An integer in the buffer that several processes or mappings may change at once. It is aligned and in the machine's byte order.
+---@param type "u8"|"i8"|"u16"|"i16"|"u32"|"i32"|"u64"|"i64" the type; only `u32` and `i32` can be waited on
+---@param offset integer in bytes; a multiple of the type's size
+---@return mmap.atomic a the atomic
+function buffer:atomic(type, offset) end
+
+---Reads the value; sequentially consistent, as all of an atomic's operations are.
+---@return integer value of the atomic's type
+function atomic:load() end
+
+---Writes the value.
+---@param value integer one that fits
+function atomic:store(value) end
+
+---Adds to the value, which wraps around at the ends of its type.
+---@param n? integer what to add; 1
+---@return integer former the value before
+function atomic:add(n) end
+
+---Writes a value and gives the one before, in one step.
+---@param value integer one that fits
+---@return integer former the value before
+function atomic:exchange(value) end
+
+---Writes a value if the one that is there is as expected, in one step.
+---@param expected integer what must be there
+---@param desired integer what to write then
+---@return boolean exchanged whether it was
+---@return integer former the value before
+function atomic:compareexchange(expected, desired) end
+
+---Sleeps while the value is the expected one, until `atomic:wake` is called in any process: futex(2). Ctrl-C ends it.
+---@param expected integer the value that is waited at
+---@param timeout? number seconds, 0 or more; without it there is no end
+---@return boolean woken whether it was woken or the value is another; false when the time is over
+function atomic:wait(expected, timeout) end
+
+---Wakes those who wait for a change of the value: futex(2). The value is changed before.
+---@param n? integer at most so many; without it, all
+---@return integer woken how many
+function atomic:wake(n) end
 
 return mmap

@@ -7,7 +7,7 @@ local function objects()
     local records = buffer:records(layout)
     return {
         buffer = buffer, struct = layout, records = records, record = records[0], view = buffer:view "u8",
-        regex = mmap.regex "a", pages = buffer:pages(),
+        regex = mmap.regex "a", pages = buffer:pages(), atomic = buffer:atomic("u32", 0),
     }
 end
 

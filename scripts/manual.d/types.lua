@@ -1,8 +1,19 @@
 -- types/mmap.lua: what editors with lua-language-server know of the library, in its annotations (LuaCATS).
 
-local classes <const> = { "buffer", "pages", "record", "records", "regex", "struct", "view" }
-local is_class = {}
-for _, name in ipairs(classes) do is_class[name] = true end
+-- The library's types by their short names, as the names of methods tell them.
+local classes, is_class = {}, {}
+local function find_classes(book)
+    for _, section in ipairs(book) do
+        for _, entry in ipairs(section) do
+            local name = entry.names[1]:match("^(%l+):")
+            if name and not is_class[name] then
+                is_class[name] = true
+                classes[#classes + 1] = name
+            end
+        end
+    end
+    table.sort(classes)
+end
 
 -- A type with the library's own names in full.
 local function full(type)
@@ -13,6 +24,7 @@ end
 local function split(name) return name:match("^(%l+)[:.](.+)$") end
 
 return function(book)
+    find_classes(book)
     local lines = {}
     local function add(...) lines[#lines + 1] = select("#", ...) == 1 and ... or string.format(...) end
     local function text(entry)
