@@ -1,0 +1,12 @@
+/* Descriptors and locks shared with other processes. Included by CMemoryMap.h. */
+#ifndef MM_PROCESS_H
+#define MM_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The same open file by another descriptor, none of the three standard ones; closed by execve(2). Or -1 with
+   errno. */
+int mm_duplicate(int descriptor);
+
+#endif
