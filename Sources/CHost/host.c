@@ -129,7 +129,7 @@ static void open_libraries(lua_State *L, bool ignore_environment) {
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     }
     luaL_openlibs(L);
-    luaL_requiref(L, "mmap", luaopen_mmap, 1);
+    luaL_requiref(L, "mmap", lm_open_module, 1);
     lua_pop(L, 1);
 }
 

@@ -240,9 +240,8 @@ static void stay_loaded(void) {
   }
 }
 
-__attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
+int lm_open_module(lua_State *L) {
   static const luaL_Reg functions[] = {{"map", f_map}, {"open", f_open}, {"anonymous", f_anonymous}, {NULL, NULL}};
-  stay_loaded();
   lm_choose_kernels();
   lm_open_errors(L);
   lm_open_buffer(L);
@@ -267,4 +266,9 @@ __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   lua_setfield(L, -2, "_VERSION");
   protect(L);
   return 1;
+}
+
+__attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
+  stay_loaded();
+  return lm_open_module(L);
 }
