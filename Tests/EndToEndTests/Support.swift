@@ -220,8 +220,8 @@ private struct Exchange {
 final class TemporaryFolder {
     let path: String
 
-    init() throws {
-        var template = Array("/tmp/mmaplua-test-XXXXXX".utf8CString)
+    init(in place: String = "/tmp") throws {
+        var template = Array("\(place)/mmaplua-test-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw SystemFailure("mkdtemp") }
         path = String(cString: made)
     }
