@@ -187,7 +187,7 @@ struct TourTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)), .enabled(if: wc.exists))
+@Suite(.enabled(if: wc.exists))
 struct WordCountTests {
     private func expectSame(_ paths: [String]) throws {
         let expected = try wc.run(paths, environment: ["LC_ALL": "C"])

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// `--sandbox`: each way out that is known, and what is left to a script inside.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct SandboxTests {
     /// `data` may be reached where a test says so; `secret.txt` beside it never.
     private let folder: TemporaryFolder
