@@ -41,6 +41,8 @@ struct Options {
     private var bounds = Bounds()
     private var countsFaults = false
     private var traces = false
+    /// How `mmap.spawn` starts this program.
+    private var child: CInt = -1
 
     private init(_ arguments: Arguments, count: CInt) {
         self.arguments = arguments
@@ -136,6 +138,10 @@ struct Options {
             countsFaults = true
         } else if strcmp(argument, "--trace") == 0 {
             traces = true
+        } else if strncmp(argument, "--child=", 8) == 0,
+            let descriptor = CInt(String(cString: argument + 8)), descriptor >= 0
+        {
+            child = descriptor
         } else {
             return false
         }
@@ -181,7 +187,7 @@ struct Options {
             withText(PackageResources.completion_lua) { completion in
                 withText(PackageResources.lesson_lua) { lesson in
                     var plan = host_plan(
-                        argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script),
+                        argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script), child: child,
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
                         counts_faults: countsFaults, traces: traces,

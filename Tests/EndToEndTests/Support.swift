@@ -51,10 +51,11 @@ struct SystemFailure: Error, CustomStringConvertible {
 
 extension Program {
     /// Runs the program to its end. The environment is small and known; `environment` adds to it. `name` is
-    /// what the program sees as argv[0].
+    /// what the program sees as argv[0]. The timeout, in seconds, is for what hangs: on a busy machine all else
+    /// takes long too.
     func run(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
-        name: String? = nil, timeout: Double = 30
+        name: String? = nil, timeout: Double = 120
     ) throws -> Outcome {
         let toChild = try Pipe()
         let output = try Pipe()
