@@ -412,8 +412,8 @@ static int c_close(lua_State *L) {
   c_wait(L);
   /* The results stand behind the table that keeps them. */
   if (is_error || lua_gettop(L) < 4 || lua_toboolean(L, 4)) return 0;
-  if (lua_type(L, 5) == LUA_TSTRING) return luaL_error(L, "%s", lua_tostring(L, 5));
-  return 0;
+  lua_pushvalue(L, 5); /* where it happened is in it */
+  return lua_error(L);
 }
 
 static int c_tostring(lua_State *L) {
