@@ -160,8 +160,8 @@ local function refresh()
       local ok, a = pcall(methods.atomic, b, pick(types), random(0, 20) * 4)
       if ok then
         keep(a)
-        -- What is sent to a child is looked at, and none of these functions can be sent.
-        if chance(5) then pcall(mmap.spawn, pick { print, keep, function() return pick end }, a, b, v) end
+        -- All is sent to a child but the last, which cannot be: so none is started.
+        if chance(5) then pcall(mmap.spawn, function() end, a, b, v, { b, { a } }, print) end
       end
       local ok, lock = pcall(methods.lockrange, b, random(0, 100), random(0, 100), pick { "shared", "exclusive" }, 0)
       if ok then keep(lock) end

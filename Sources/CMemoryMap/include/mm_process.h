@@ -16,5 +16,7 @@ int mm_lock_range(int descriptor, bool is_exclusive, int64_t offset, int64_t len
 
 /* pidfd_open(2). -1 with errno, also where the kernel is older than 5.3. */
 int mm_pidfd(int process);
+/* pidfd_send_signal(2). 0, or -1 with errno. */
+int mm_pidfd_signal(int descriptor, int signal);
 
 #endif
