@@ -247,8 +247,11 @@ struct SpawnTests {
         let outcome = try run(
             """
             mmap.spawn(function(path, parent)
-              -- Until this process has another parent.
-              while io.open("/proc/self/stat"):read("a"):match("%) %a (%d+)") == parent do end
+              local function is_there()
+                local f <close> = io.open("/proc/self/stat")
+                return f:read("a"):match("%) %a (%d+)") == parent
+              end
+              while is_there() do end
               io.open(path, "w"):write("went on"):close()
               error "nobody hears it"
             end, "\(path)", io.open("/proc/self/stat"):read("a"):match("^%d+"))

@@ -296,6 +296,33 @@ import Testing
             """)
     }
 
+    /// Userdata that are not what their metatable says.
+    @Test func handlesAreKnownByThemselves() {
+        check(
+            """
+            local b = mmap.memfd("m", 64)
+            local lock = b:lockrange()
+            for name, object in pairs { ["mmap.atomic"] = b:atomic("u32", 0), ["mmap.lock"] = lock } do
+              local meta, file = debug.getmetatable(object), io.tmpfile()
+              local old = debug.getmetatable(file)
+              debug.setmetatable(file, meta)
+              for _, table in ipairs { meta, meta.__methods } do
+                for key, f in pairs(table) do
+                  for _, wrong in ipairs { file, b, 5, "x", {}, name == "mmap.lock" and b:atomic("u32", 0) or lock } do
+                    if type(f) == "function" then fails(name .. " expected", f, wrong, 1, 1) end
+                  end
+                end
+              end
+              debug.setmetatable(file, old)
+            end
+            local child = debug.getregistry()["mmap.child"]
+            for _, key in ipairs { "wait", "kill", "pid", "running" } do
+              fails("mmap.child expected", child.__methods[key], lock) fails("mmap.child expected", child.__methods[key])
+            end
+            fails("mmap.child expected", child.__close, b) fails("mmap.child expected", child.__gc, b)
+            """)
+    }
+
     /// What is refused before a process is started; this test's own program is no interpreter.
     @Test func onlyAnInterpreterIsStarted() {
         check(
