@@ -313,6 +313,40 @@ struct SpawnTests {
         try check("mmap.memfd('m', 10)[0] = 1", ["--sandbox"])
     }
 
+    /// What a child answers is read with care: it may have been anybody's.
+    @Test func aJunkAnswerIsNoAnswer() throws {
+        try check(
+            """
+            for seed = 1, 40 do
+              local ok, message = mmap.spawn(function(seed)
+                math.randomseed(seed)
+                local function number() return string.pack("=i8", math.random(-2, 70)) end
+                local tags = { "z", "f", "t", "i", "d", "s", "{", "}", "r", "m", "b", "l", "v", "a", "\0" }
+                local body = { seed % 2 == 0 and "ti" .. number() or "f" }
+                for i = 2, math.random(2, 60) do body[i] = math.random(3) == 1 and number() or tags[math.random(#tags)] end
+                body = table.concat(body)
+                local f <close> = io.open("/proc/self/cmdline")
+                local message = io.open("/proc/self/fd/" .. f:read("a"):match("%-%-child=(%d+)"), "r+b")
+                message:write(string.pack("=I8I8", 0x3270616d6d756c61, #body), body)
+                message:close()
+                os.exit(0)
+              end, seed):wait()
+              assert(ok ~= nil)
+            end
+            """)
+    }
+
+    /// Nobody learns then with which status a child has ended, but its answer is there.
+    @Test func childrenOfAProgramThatIgnoresThem() throws {
+        let script = """
+            print(mmap.spawn(function() return 5 end):wait())
+            print(select("#", mmap.spawn(function() os.exit(3) end):wait()))
+            """
+        let outcome = try Program(path: "/bin/sh").run(
+            ["-c", "trap '' CHLD; exec \"$0\" -e \"$1\"", Program.mmaplua.path, script])
+        #expect(outcome.output == "true\t5\n2\n", "\(outcome)")
+    }
+
     /// Whoever gives that option by hand loses nothing.
     @Test(arguments: ["0", "1", "99", "7"]) func aDescriptorOfSomethingElseIsRefused(_ descriptor: String)
         throws
