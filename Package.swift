@@ -74,7 +74,9 @@ let package = Package(
             resources: [.embedInCode("completion.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
-            linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+            linkerSettings: lua + [
+                .unsafeFlags(["-Xlinker", "--export-dynamic", "-Xclang-linker", "-static-libgcc"])
+            ]),
         .testTarget(
             name: "MemoryMapTests",
             dependencies: ["CHashes", "CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"]

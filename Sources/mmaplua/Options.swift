@@ -34,6 +34,8 @@ struct Options {
     private var bounds = Bounds()
     private var countsFaults = false
     private var traces = false
+    /// How `mmap.spawn` starts this program.
+    private var child: CInt = -1
 
     private init(_ arguments: Arguments, count: CInt) {
         self.arguments = arguments
@@ -96,6 +98,10 @@ struct Options {
             countsFaults = true
         } else if strcmp(argument, "--trace") == 0 {
             traces = true
+        } else if strncmp(argument, "--child=", 8) == 0,
+            let descriptor = CInt(String(cString: argument + 8)), descriptor >= 0
+        {
+            child = descriptor
         } else {
             return false
         }
@@ -141,7 +147,7 @@ struct Options {
             PackageResources.completion_lua.withUnsafeBufferPointer { completion in
                 completion.withMemoryRebound(to: CChar.self) { completion in
                     var plan = host_plan(
-                        argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script),
+                        argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script), child: child,
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
                         counts_faults: countsFaults, traces: traces,

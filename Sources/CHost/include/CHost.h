@@ -55,6 +55,7 @@ typedef struct {
     int argc;
     char *_Nullable *_Nonnull argv;
     int script; /* index in argv; argc where there is none */
+    int child;  /* of mmap.spawn: the descriptor that says what to run; -1 where this is none */
     const host_step *_Nullable steps;
     size_t step_count;
     host_ending ending;
