@@ -70,7 +70,7 @@ struct Allocator {
 @Suite struct AllocationTests {
     /// Scripts that together use the whole interface, and raise on purpose what raises. `PATH` is a file of three
     /// pages.
-    private static let parts: [String] = [maps, text, views, records, instruments]
+    private static let parts: [String] = [maps, text, views, records, instruments, shared]
 
     private static let maps = """
         local path = PATH
@@ -210,7 +210,33 @@ struct Allocator {
         return #text
         """
 
-    /// Every method and every function stands in a script above, but for Node's accessors, of which two do.
+    private static let shared = """
+        local name = PATH:match "[^/]*$" .. ".shared"
+        pcall(mmap.unlink, name)
+        local a <close> = mmap.shared(name, 100)
+        local b <close> = mmap.shared(name, 100)
+        mmap.unlink(name)
+        local m <close> = mmap.memfd("memory", 100, { seal = true })
+        local text = tostring(a) .. tostring(m) .. m:info().path
+        for _, memory in ipairs { a, m } do
+          local x, y = memory:atomic("u32", 4), memory:atomic("i64", 8)
+          x:store(5); x:add(2); x:exchange(9); y:compareexchange(0, 7); x:wake(); assert(not x:wait(9, 0))
+          text = text .. x:load() .. y:load() .. tostring(x)
+        end
+        assert(b:atomic("u32", 4):load() == 9)
+        for _, wrong in ipairs {
+          function() mmap.shared("a/b", 5) end, function() mmap.shared(name, 0) end, function() mmap.unlink(name) end,
+          function() mmap.memfd("x", -1) end, function() a:atomic("f32", 0) end, function() a:atomic("u32", 1) end,
+          function() a:atomic("u32", 0):store("x") end, function() a:atomic("u8", 0):wait(0) end,
+        } do
+          local ok, e = pcall(wrong)
+          assert(not ok)
+          text = tostring(e) .. "!"
+        end
+        return #text
+        """
+
+    /// Every method and every function stands in a script above, but for Node's accessors, of which two do, and spawn.
     @Test func theScriptsUseTheWholeInterface() {
         let all = Self.parts.joined().replacing("]]", with: "] ]")
         check(
@@ -218,7 +244,7 @@ struct Allocator {
             local text = [[\(all)]]
             local layout = mmap.struct { { "id", "u8" } }
             local b = mmap.anonymous(9)
-            local objects = { b, b:view "u8", b:records(layout), layout, mmap.regex "a", b:pages() }
+            local objects = { b, b:view "u8", b:records(layout), layout, mmap.regex "a", b:pages(), b:atomic("u8", 0) }
             for _, object in ipairs(objects) do
               for name in pairs(debug.getmetatable(object).__methods) do
                 local isUsed = text:find("[:%.]" .. name .. "%f[^%w_]")
@@ -226,7 +252,8 @@ struct Allocator {
               end
             end
             for name, value in pairs(mmap) do
-              local isUsed = type(value) ~= "function" or text:find("mmap%." .. name .. "%f[^%w_]")
+              -- What spawn starts is this program, which is a test here: see SpawnTests.
+              local isUsed = type(value) ~= "function" or name == "spawn" or text:find("mmap%." .. name .. "%f[^%w_]")
               assert(isUsed, "mmap." .. name .. " is in no script of AllocationTests")
             end
             """)
