@@ -98,6 +98,7 @@ struct DiskTests {
             head -c 1000000 /dev/urandom > disk/file && umount disk && cp image copy || exit
             mount -o loop,ro image disk || exit
             device=$(losetup -j image -O NAME -n | tr -d ' ')
+            [ -b "$device" ] || skip 'no loop device'
             "$1" test.lua "$device"; status=$?
             umount disk; exit $status
             """,
