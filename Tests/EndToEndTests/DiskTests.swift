@@ -4,7 +4,7 @@ import Testing
 /// Disks that are full and disks that fail: real ones, small, made for the test. Where it may not mount, as in
 /// most containers, the test says that it was skipped; what is mounted is in a namespace of the script's own and
 /// goes with it.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized)
 struct DiskTests {
     private let folder: TemporaryFolder
 
