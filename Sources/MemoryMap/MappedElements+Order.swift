@@ -155,9 +155,11 @@ extension ElementMemory {
         _ body: (UnsafeMutablePointer<Word>) throws(MapError) -> Void
     ) throws(MapError) {
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: 2 &* size)
-        guard !isOverflow, let scratch = malloc(max(bytes, 1)) else {
-            throw MapError(.mmap, errno: ENOMEM, "there is no memory to sort %1 elements in", count)
-        }
+        let noMemory = MapError(.mmap, errno: ENOMEM, "there is no memory to sort %1 elements in", count)
+        if isOverflow { throw noMemory }
+        try takeMemory(.mmap, bytes)
+        defer { mm_budget_give(bytes) }
+        guard let scratch = malloc(max(bytes, 1)) else { throw noMemory }
         defer { free(scratch) }
         let keys = scratch.bindMemory(to: Word.self, capacity: 2 &* count)
         try pieces.forEach(poll: poll) { _, range in
