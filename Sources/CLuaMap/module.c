@@ -251,6 +251,7 @@ int lm_open_module(lua_State *L) {
   lm_open_records(L);
   lm_open_regex(L);
   lm_open_atomic(L);
+  lm_open_child(L);
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);
@@ -259,6 +260,7 @@ int lm_open_module(lua_State *L) {
   luaL_setfuncs(L, lm_regex_functions, 0);
   luaL_setfuncs(L, lm_record_functions, 0);
   luaL_setfuncs(L, lm_shared_functions, 0);
+  luaL_setfuncs(L, lm_child_functions, 0);
   add_constants(L);
   lua_pushliteral(L, "mmaplua 0.1.0");
   lua_setfield(L, -2, "_VERSION");

@@ -131,6 +131,7 @@ void lm_open_layout(lua_State *L);
 void lm_open_records(lua_State *L);
 void lm_open_regex(lua_State *L);
 void lm_open_atomic(lua_State *L);
+void lm_open_child(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
@@ -144,6 +145,6 @@ extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 extern const luaL_Reg lm_original_functions[];
 /* The other functions of the module, a table per capability. */
 extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[], lm_instrument_functions[],
-    lm_shared_functions[];
+    lm_shared_functions[], lm_child_functions[];
 
 #endif

@@ -23,4 +23,13 @@ int64_t mm_now(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The headers of Debian 12 have it, those of older systems do not; the number is the same everywhere. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+int mm_pidfd(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+void mm_close_on_exec(int descriptor) { fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
 int mm_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }

@@ -109,7 +109,7 @@ extension MapError: CustomStringConvertible {
 public enum SystemCall: UInt8, Sendable {
     case open, fstat, ftruncate, fallocate, mmap, munmap, mremap, mprotect, madvise, msync, mincore
     case mlock, munlock, lseek, read, cachestat, posix_fadvise, fdatasync, memfd_create
-    case fcntl, futex, unlink
+    case fcntl, futex, unlink, posix_spawn, waitpid, kill
 
     /// The name as in section 2 of the manual.
     package var name: StaticString {
@@ -136,6 +136,9 @@ public enum SystemCall: UInt8, Sendable {
         case .fcntl: "fcntl"
         case .futex: "futex"
         case .unlink: "unlink"
+        case .posix_spawn: "posix_spawn"
+        case .waitpid: "waitpid"
+        case .kill: "kill"
         }
     }
 }

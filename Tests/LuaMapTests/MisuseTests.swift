@@ -104,7 +104,7 @@ import Testing
                 for _, name in ipairs { "regex", "struct", "advices", "evict", "faults", "sparse" } do
                   listed["mmap." .. name] = true
                 end
-                for _, name in ipairs { "shared", "unlink" } do listed["mmap." .. name] = true end -- SharedTests
+                for _, name in ipairs { "shared", "unlink", "spawn" } do listed["mmap." .. name] = true end -- SharedTests
                 for _, entry in ipairs(functions) do
                   listed[entry[1]:gsub("^b:", "methods.")] = true
                   local results = caller(entry[1], #entry[2])

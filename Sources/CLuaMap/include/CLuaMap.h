@@ -157,5 +157,6 @@ const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnul
 #include "lm_regex.h"
 #include "lm_text.h"
 #include "lm_shared.h"
+#include "lm_child.h"
 
 #endif
