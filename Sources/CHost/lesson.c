@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lua5.4/lauxlib.h>
 #include <signal.h>
 #include <spawn.h>
@@ -79,10 +80,9 @@ static int f_folder(lua_State *L) {
     folder *f = lua_newuserdatauv(L, sizeof *f, 0);
     *f = (folder){.mark = f};
     luaL_setmetatable(L, FOLDER);
-    char *full = realpath(parent, NULL);
-    if (full == NULL) return luaL_fileresult(L, 0, parent);
+    char full[PATH_MAX];
+    if (realpath(parent, full) == NULL) return luaL_fileresult(L, 0, parent);
     lua_pushfstring(L, "%s/mmaplua-lesson-XXXXXX", full);
-    free(full);
     char *path = lua_newuserdatauv(L, lua_rawlen(L, -1) + 1, 0);
     strcpy(path, lua_tostring(L, -2));
     f->back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -117,9 +117,8 @@ static int load_module(lua_State *L) {
     if (luaL_loadbufferx(L, plan->lesson, plan->lesson_length, "=mmap.lesson", "t") != LUA_OK) return lua_error(L);
     lua_pushcfunction(L, f_terminal);
     lua_pushcfunction(L, f_folder);
-    char *program = realpath("/proc/self/exe", NULL);
-    lua_pushstring(L, program != NULL ? program : plan->name); /* a copy is lost if this raises: once */
-    free(program);
+    char program[PATH_MAX];
+    lua_pushstring(L, realpath("/proc/self/exe", program) != NULL ? program : plan->name);
     lua_call(L, 3, 1);
     return 1;
 }
