@@ -71,10 +71,12 @@ let package = Package(
             cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
-            resources: [.embedInCode("completion.lua")],
+            resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
-            linkerSettings: lua + [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+            linkerSettings: lua + [
+                .unsafeFlags(["-Xlinker", "--export-dynamic", "-Xclang-linker", "-static-libgcc"])
+            ]),
         .testTarget(
             name: "MemoryMapTests",
             dependencies: ["CHashes", "CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"]

@@ -12,6 +12,7 @@
 
 #include "CLuaMap.h"
 #include "call.h"
+#include "lesson.h"
 #include "limits.h"
 #include "sandbox.h"
 
@@ -129,7 +130,7 @@ static void open_libraries(lua_State *L, bool ignore_environment) {
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     }
     luaL_openlibs(L);
-    luaL_requiref(L, "mmap", luaopen_mmap, 1);
+    luaL_requiref(L, "mmap", lm_open_module, 1);
     lua_pop(L, 1);
 }
 
@@ -158,6 +159,34 @@ static void run_ending(lua_State *L, const host_plan *plan) {
     host_repl(L, plan);
 }
 
+/* The options that hold for the children of this process too. */
+static void inherit_options(const host_plan *plan) {
+    static const char *const prefixes[] = {"--memory=", "--time=", "--sandbox", "--allow-", "--trace", "-E", NULL};
+    enum { MOST = 250 };
+    static const char *options[MOST + 1];
+    size_t count = 0;
+    for (int i = 1; i < plan->script && count < MOST; i++)
+        for (const char *const *prefix = prefixes; *prefix != NULL; prefix++)
+            if (strncmp(plan->argv[i], *prefix, strlen(*prefix)) == 0) options[count++] = plan->argv[i];
+    lm_child_options = options;
+}
+
+// [-0, +0, e] uses 4 slots. Its error is the parent's to tell, if that is still there.
+static bool run_child(lua_State *L, int descriptor) {
+    lua_pushcfunction(L, lm_child_run);
+    lua_pushinteger(L, descriptor);
+    int status = host_call(L, 1, 0);
+    if (status == LUA_OK) return true;
+    const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "(error message not a string)";
+    if (!lm_child_fail(descriptor, message)) {
+        host_report(L, status);
+    } else {
+        if (status == LUA_ERRMEM) limits_note_lack_of_memory();
+        lua_pop(L, 1);
+    }
+    return false;
+}
+
 // [-1, +1, e] uses LUA_MINSTACK slots; returns true when all went well, and has reported what did not.
 static int run_plan(lua_State *L) {
     const host_plan *plan = lua_touserdata(L, 1);
@@ -167,9 +196,14 @@ static int run_plan(lua_State *L) {
     open_libraries(L, plan->ignore_environment);
     if (plan->bounds.time > 0) limits_open_coroutines(L);
     if (plan->bounds.is_sandbox) sandbox_open(L, &plan->bounds);
+    else lesson_open(L, plan);
     create_arg(L, plan);
     lua_gc(L, LUA_GCGEN, 0, 0); /* what lua(1) runs its scripts in */
     if (!plan->ignore_environment && run_environment(L) != LUA_OK) return 0;
+    if (plan->child >= 0) {
+        lua_pushboolean(L, run_child(L, plan->child));
+        return 1;
+    }
     if (!run_steps(L, plan)) return 0;
     if (plan->script < plan->argc && run_script(L, plan) != LUA_OK) return 0;
     run_ending(L, plan);
@@ -181,6 +215,7 @@ int host_main(const host_plan *plan) {
     host_program = plan->name;
     if (plan->traces) lm_trace();
     if (plan->counts_faults) host_count_faults();
+    inherit_options(plan);
     lua_State *L = luaL_newstate();
     if (L == NULL) {
         host_message("cannot create state: not enough memory", "");

@@ -57,6 +57,7 @@ const mm_region *lm_region_at(lua_State *L, int index) {
     case sizeof(lm_view): return *self == self ? &((const lm_view *)self)->elements.region : NULL;
     case sizeof(lm_record): return lm_record_at(L, index) ? &((const lm_record *)self)->region : NULL;
     case sizeof(lm_records): return lm_records_at(L, index) ? &((const lm_records *)self)->records.region : NULL;
+    case sizeof(lm_atomic): return lm_atomic_at(L, index) ? &((const lm_atomic *)self)->region : NULL;
     default: return NULL;
   }
 }
@@ -206,13 +207,28 @@ void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, 
   lua_setfield(L, LUA_REGISTRYINDEX, name);
 }
 
+void lm_open_methods(lua_State *L, const char *name, const luaL_Reg *metamethods, const luaL_Reg *methods) {
+  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 8);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_setfield(L, -2, "__methods");
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable");
+  lua_setfield(L, LUA_REGISTRYINDEX, name);
+}
+
 void lm_open_buffer(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers, lm_regex_methods,
                                                  lm_hash_methods, lm_records_makers, lm_text_methods,
-                                                 lm_instrument_methods, lm_picture_methods};
+                                                 lm_instrument_methods, lm_picture_methods, lm_atomic_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

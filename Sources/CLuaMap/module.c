@@ -240,9 +240,8 @@ static void stay_loaded(void) {
   }
 }
 
-__attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
+int lm_open_module(lua_State *L) {
   static const luaL_Reg functions[] = {{"map", f_map}, {"open", f_open}, {"anonymous", f_anonymous}, {NULL, NULL}};
-  stay_loaded();
   lm_choose_kernels();
   lm_open_errors(L);
   lm_open_buffer(L);
@@ -251,6 +250,8 @@ __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   lm_open_layout(L);
   lm_open_records(L);
   lm_open_regex(L);
+  lm_open_atomic(L);
+  lm_open_child(L);
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);
@@ -258,9 +259,16 @@ __attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
   luaL_setfuncs(L, lm_work_functions, 0);
   luaL_setfuncs(L, lm_regex_functions, 0);
   luaL_setfuncs(L, lm_record_functions, 0);
+  luaL_setfuncs(L, lm_shared_functions, 0);
+  luaL_setfuncs(L, lm_child_functions, 0);
   add_constants(L);
   lua_pushliteral(L, "mmaplua 0.1.0");
   lua_setfield(L, -2, "_VERSION");
   protect(L);
   return 1;
+}
+
+__attribute__((visibility("default"))) int luaopen_mmap(lua_State *L) {
+  stay_loaded();
+  return lm_open_module(L);
 }

@@ -9,6 +9,7 @@
 #define LM_BUFFER "mmap.buffer"
 #define LM_PAGES "mmap.pages"
 #define LM_VIEW "mmap.view"
+#define LM_ATOMIC "mmap.atomic"
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
 #define LM_TRAMPOLINE(name, body)            \
@@ -96,6 +97,19 @@ void lm_set_description(lua_State *L, const lm_description *d, int index);
 void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
                    const luaL_Reg *const *capabilities, size_t count);
 
+/* [-0, +0, m] A metatable whose __index is the table of methods itself. */
+void lm_open_methods(lua_State *L, const char *name, const luaL_Reg *metamethods, const luaL_Reg *methods);
+
+/* [-0, +1, m] A new atomic, closed. */
+lm_atomic *lm_new_atomic(lua_State *L);
+
+/* [-0, +0, e] When the time at an argument will be over, in seconds from now: nanoseconds of CLOCK_MONOTONIC.
+   INT64_MAX, never, for nil. */
+int64_t lm_check_deadline(lua_State *L, int argument);
+/* [-0, +0, e] For whoever waits: raises where Ctrl-C or a limit of time was meant for it, and lets hooks run. What
+   is on the stack has to be looked at again. */
+void lm_pause(lua_State *L);
+
 /* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
@@ -120,11 +134,13 @@ void lm_open_view(lua_State *L);
 void lm_open_layout(lua_State *L);
 void lm_open_records(lua_State *L);
 void lm_open_regex(lua_State *L);
+void lm_open_atomic(lua_State *L);
+void lm_open_child(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
     lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[],
-    lm_picture_methods[];
+    lm_picture_methods[], lm_atomic_makers[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */
@@ -132,6 +148,7 @@ extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
 /* The functions that the original has in its module; they are methods too. */
 extern const luaL_Reg lm_original_functions[];
 /* The other functions of the module, a table per capability. */
-extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[], lm_instrument_functions[];
+extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[], lm_instrument_functions[],
+    lm_shared_functions[], lm_child_functions[];
 
 #endif

@@ -44,7 +44,11 @@ mm_cache_kind mm_cache_kind_of(int descriptor) {
   return file.stx_attributes & STATX_ATTR_DAX ? MM_CACHE_UNKNOWN : MM_CACHE_BACKED;
 }
 
-int mm_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+int mm_memfd(const char *name, bool with_seals) {
+  return memfd_create(name, MFD_CLOEXEC | (with_seals ? MFD_ALLOW_SEALING : 0));
+}
+
+int mm_seal_size(int descriptor) { return fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW); }
 
 int mm_terminal_columns(int descriptor) {
   struct winsize size;

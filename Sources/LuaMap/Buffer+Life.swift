@@ -70,17 +70,22 @@ func lm_anonymous(
     respond(call) { () throws(Failure) in
         let size = try Arguments(L).integer(1)
         let options = options.pointee
-        var flags: MapFlags = [.anonymous, options.shared ? .shared : .private]
-        if options.populate { flags.insert(.populate) }
         target.pointee.region = try about(0) { () throws(MapError) in
-            let region = try mapRegion(
-                length: size, protection: [.read, .write], flags: flags, descriptor: -1, offset: 0,
-                advice: options.has_advice ? Advice(rawValue: Int(options.advice)) : nil)
-            if options.lock {
-                do throws(MapError) { try MappedBytes(region).lock() } catch {
-                    unmapRegion(region)
-                    throw error
+            let region =
+                options.shared
+                ? try sharedAnonymousRegion(size: size, populate: options.populate)
+                : try mapRegion(
+                    length: size, protection: [.read, .write],
+                    flags: options.populate ? [.anonymous, .private, .populate] : [.anonymous, .private],
+                    descriptor: -1, offset: 0)
+            do throws(MapError) {
+                if options.has_advice {
+                    try MappedBytes(region).advise(Advice(rawValue: Int(options.advice)))
                 }
+                if options.lock { try MappedBytes(region).lock() }
+            } catch {
+                unmapRegion(region)
+                throw error
             }
             return region
         }

@@ -44,7 +44,7 @@ extension Advice {
                 length: size, protection: [.read, .write],
                 flags: [.anonymous, isPrivate ? .private : .shared], descriptor: -1, offset: 0)
         }
-        let descriptor = try systemMemoryFile()
+        let descriptor = try systemMemoryFile("mmaplua")
         defer { systemClose(descriptor) }
         try systemTruncate(descriptor, to: size)
         return try mapRegion(

@@ -33,8 +33,10 @@ func requireHarmless(_ call: SystemCall, _ protection: CInt) throws(MapError) {
 
 extension FilePolicy {
     /// open(2) with errors in the terms of the library.
-    func openForMapping(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) -> CInt {
-        do { return try self.open(path, flags) } catch {
+    func openForMapping(
+        _ path: UnsafePointer<CChar>, _ flags: CInt, _ mode: mode_t
+    ) throws(MapError) -> CInt {
+        do { return try self.open(path, flags, mode: mode) } catch {
             switch error {
             case .failed(let code): throw MapError(.open, errno: code)
             case .refused(.read):

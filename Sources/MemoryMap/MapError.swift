@@ -109,6 +109,7 @@ extension MapError: CustomStringConvertible {
 public enum SystemCall: UInt8, Sendable {
     case open, fstat, ftruncate, fallocate, mmap, munmap, mremap, mprotect, madvise, msync, mincore
     case mlock, munlock, lseek, read, cachestat, posix_fadvise, fdatasync, memfd_create
+    case fcntl, futex, unlink, posix_spawn, waitpid, kill
 
     /// The name as in section 2 of the manual.
     package var name: StaticString {
@@ -132,6 +133,12 @@ public enum SystemCall: UInt8, Sendable {
         case .posix_fadvise: "posix_fadvise"
         case .fdatasync: "fdatasync"
         case .memfd_create: "memfd_create"
+        case .fcntl: "fcntl"
+        case .futex: "futex"
+        case .unlink: "unlink"
+        case .posix_spawn: "posix_spawn"
+        case .waitpid: "waitpid"
+        case .kill: "kill"
         }
     }
 }

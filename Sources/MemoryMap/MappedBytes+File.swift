@@ -2,22 +2,25 @@ internal import CMemoryMap
 internal import Glibc
 
 extension MappedBytes {
-    /// The file behind the mapping, opened again for reading: a mapping keeps no descriptor.
+    /// The file behind the mapping, opened again: a mapping of a file with a path keeps no descriptor.
     ///
     /// The kernel knows where the file is now, whatever became of the path that it was opened by. Where
     /// it is nowhere any more, a process that may everything still reaches it through
     /// /proc/self/map_files.
     ///
-    /// - Parameter call: What it is for; named in the errors.
+    /// - Parameters:
+    ///   - call: What it is for; named in the errors.
+    ///   - flags: `O_RDONLY` or `O_RDWR`.
     /// - Throws: `systemCall`: of `call` with `EOPNOTSUPP` for anonymous memory, which has no file; of
     ///   open(2) where the file cannot be found or may not be opened.
-    func openFile(for call: SystemCall) throws(MapError) -> Descriptor {
+    func openFile(for call: SystemCall, _ flags: CInt = O_RDONLY) throws(MapError) -> Descriptor {
         let slot = region.slot.pointee
         let isPrivate = !MapFlags(rawValue: slot.flags).isShared
         if slot.kind == MM_ANONYMOUS && isPrivate {
             throw MapError(
                 call, errno: EOPNOTSUPP, "anonymous memory has no file")
         }
+        if let kept = region.slot.kept { return try systemDuplicate(kept) }
         guard slot.start != 0 else {
             throw MapError(call, errno: EOPNOTSUPP, "nothing of the file is mapped")
         }
@@ -33,13 +36,14 @@ extension MappedBytes {
             return false
         }
         if slot.kind != MM_ANONYMOUS, path[0] != 0,
-            let found = try? withCString(&path, { name throws(MapError) in try systemOpen(name, O_RDONLY) })
+            let found = try? withCString(&path, { name throws(MapError) in try systemOpen(name, flags) })
         {
             if isSame(found) { return found }
             systemClose(found)
         }
         do {
-            let found = try withCString(&link) { name throws(MapError) in try systemOpen(process: name) }
+            let found = try withCString(&link) { name throws(MapError) in try systemOpen(process: name, flags)
+            }
             if slot.kind == MM_ANONYMOUS || isSame(found) { return found }
             systemClose(found)
         } catch  where slot.kind == MM_ANONYMOUS {

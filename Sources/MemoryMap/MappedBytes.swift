@@ -146,11 +146,11 @@ public struct MappedBytes: @unchecked Sendable {
 }
 
 extension MapError {
-    static var notReadable: MapError {
+    package static var notReadable: MapError {
         MapError(.notReadable, "the mapping's protection does not allow reading (PROT_READ)")
     }
 
-    static var notWritable: MapError {
+    package static var notWritable: MapError {
         MapError(
             .notWritable,
             "the mapping is read-only; open it with \"r+\" (shared) or \"c\" (a private copy), or protect it with PROT_WRITE"

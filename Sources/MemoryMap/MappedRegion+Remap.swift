@@ -18,12 +18,14 @@ extension MappedBytes {
             throw MapError(.misuse, "a slice cannot be mapped again, only its mapping")
         }
         let slot = region.slot
-        guard slot.pointee.kind == MM_FILE, let path else {
+        guard slot.pointee.kind == MM_FILE, path != nil || slot.kept != nil else {
             throw MapError(
                 .misuse, "only the mapping of a regular file with a known path can be mapped again")
         }
         let isWritten =
             slot.pointee.protection & PROT_WRITE != 0 && MapFlags(rawValue: slot.pointee.flags).isShared
+        if let kept = slot.kept { return try slot.replace(with: kept) }
+        guard let path else { return }
         let descriptor = try systemOpen(path, isWritten ? O_RDWR : O_RDONLY)
         defer { systemClose(descriptor) }
         try slot.replace(with: descriptor)

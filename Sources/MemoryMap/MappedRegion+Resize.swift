@@ -79,7 +79,7 @@ extension UnsafeMutablePointer<mm_slot> {
         }
         // Its file must not change through a mapping that may not be written.
         guard pointee.protection & PROT_WRITE != 0 else { throw .notWritable }
-        guard pointee.kind == MM_FILE, let path else {
+        guard pointee.kind == MM_FILE, path != nil || kept != nil else {
             throw MapError(.misuse, "only the mapping of a regular file with a known path can be resized")
         }
         guard size <= Int.max &- Int(pointee.file_offset) else {
@@ -110,9 +110,11 @@ extension UnsafeMutablePointer<mm_slot> {
         pointee.file_size = Int64(shrinks ? min(end, old) : max(end, old))
     }
 
-    /// The file again, for writing. A mapping keeps no descriptor, so it is found by its path and
-    /// compared.
-    private func reopen(_ path: UnsafePointer<CChar>) throws(MapError) -> CInt {
+    /// The file again, for writing. A mapping of a file with a path keeps no descriptor, so it is found by
+    /// that and compared.
+    private func reopen(_ path: UnsafePointer<CChar>?) throws(MapError) -> CInt {
+        if let kept { return try systemDuplicate(kept) }
+        guard let path else { throw MapError(.open, errno: ENOENT) }
         let descriptor: CInt
         do { descriptor = try systemOpen(path, O_RDWR) } catch {
             throw error.hinting("the mapped file is opened again by its path to change its size")

@@ -4,13 +4,15 @@ internal import Glibc
 // The system calls that only the instruments make; see SystemCalls.swift.
 
 /// open(2) of a file of proc(5) about this process. It is the library's own business and not the script's.
-func systemOpen(process path: UnsafePointer<CChar>) throws(MapError) -> Descriptor {
+func systemOpen(
+    process path: UnsafePointer<CChar>, _ flags: CInt = O_RDONLY
+) throws(MapError) -> Descriptor {
     while true {
         let trace = Trace()
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, flags | O_CLOEXEC)
         trace.end("open", Int(descriptor)) {
             $0.argument(path: path)
-            $0.argument(openFlags: O_RDONLY | O_CLOEXEC)
+            $0.argument(openFlags: flags | O_CLOEXEC)
         }
         if descriptor != -1 { return descriptor }
         if errno != EINTR { throw MapError(.open, errno: errno) }
@@ -115,12 +117,14 @@ func systemSeek(_ descriptor: Descriptor, _ offset: Int, toData: Bool) throws(Ma
 }
 
 /// memfd_create(2).
-func systemMemoryFile() throws(MapError) -> Descriptor {
+func systemMemoryFile(
+    _ name: UnsafePointer<CChar>, withSeals: Bool = false
+) throws(MapError) -> Descriptor {
     let trace = Trace()
-    let descriptor = mm_memfd("mmaplua")
+    let descriptor = mm_memfd(name, withSeals)
     trace.end("memfd_create", Int(descriptor)) {
-        $0.argument(text: "\"mmaplua\"")
-        $0.argument(text: "MFD_CLOEXEC")
+        $0.argument(path: name)
+        $0.argument(text: withSeals ? "MFD_CLOEXEC|MFD_ALLOW_SEALING" : "MFD_CLOEXEC")
     }
     if descriptor == -1 { throw MapError(.memfd_create, errno: errno) }
     return descriptor

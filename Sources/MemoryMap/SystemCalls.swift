@@ -16,16 +16,18 @@ private func check(
 
 /// open(2), within the bounds of this process. Never waits for the other end of a pipe, never becomes a controlling
 /// terminal.
-func systemOpen(_ path: UnsafePointer<CChar>, _ flags: CInt) throws(MapError) -> Descriptor {
+func systemOpen(
+    _ path: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0o666
+) throws(MapError) -> Descriptor {
     let flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
-    if let policy = FilePolicy.current { return try policy.openForMapping(path, flags) }
+    if let policy = FilePolicy.current { return try policy.openForMapping(path, flags, mode) }
     while true {
         let trace = Trace()
-        let descriptor = open(path, flags, 0o666)
+        let descriptor = open(path, flags, mode)
         trace.end("open", Int(descriptor)) {
             $0.argument(path: path)
             $0.argument(openFlags: flags)
-            if flags & O_CREAT != 0 { $0.argument(text: "0666") }
+            if flags & O_CREAT != 0 { $0.argument(text: mode == 0o600 ? "0600" : "0666") }
         }
         if descriptor != -1 { return descriptor }
         if errno != EINTR { throw MapError(.open, errno: errno) }
@@ -67,8 +69,19 @@ func systemHugePageSize(_ descriptor: Descriptor) -> Int? {
     return size > 0 ? size : nil
 }
 
+/// Throws where `ulimit -f` forbids files of this size: the kernel would end the process, by SIGXFSZ.
+private func requireFileLimit(_ call: SystemCall, _ size: Int) throws(MapError) {
+    var limit = rlimit()
+    guard size > 0, getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
+        UInt64(size) > UInt64(limit.rlim_cur)
+    else { return }
+    throw MapError(
+        call, errno: EFBIG, "%1 bytes are more than a file may have here (\"ulimit -f\")", size)
+}
+
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
+    try requireFileLimit(.ftruncate, size)
     while true {
         let trace = Trace()
         let result = ftruncate(descriptor, off_t(size))
@@ -84,6 +97,7 @@ func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
 /// posix_fallocate(3): space for the bytes, so that a full disk is an error now and no fault later.
 func systemAllocate(_ descriptor: Descriptor, from offset: Int, count: Int) throws(MapError) {
     guard count > 0 else { return }
+    try requireFileLimit(.fallocate, offset.addingReportingOverflow(count).partialValue)
     while true {
         let trace = Trace()
         let error = posix_fallocate(descriptor, off_t(offset), off_t(count))

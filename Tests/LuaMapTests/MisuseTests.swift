@@ -52,6 +52,8 @@ import Testing
           { "b:xxh3", { fresh, 0, 1 }, { "b", "in", "in" } },
           { "b:sha256", { fresh, 0, 1 }, { "b", "in", "in" } },
           { "b:view", { fresh, "u8", 0, 1, 1 }, { "b", "s", "in", "in", "in" } },
+          { "b:atomic", { fresh, "u32", 0 }, { "b", "s", "i" } },
+          { "mmap.memfd", { "name", page, {} }, { "s", "i", "tn" } },
         }
         for _, noun in ipairs { "Int8", "UInt8", "Uint8", "Int16", "UInt16", "Uint16", "Int32", "UInt32", "Uint32",
           "BigInt64", "BigUInt64", "BigUint64", "Float", "Double", "Int", "UInt", "Uint" } do
@@ -102,6 +104,7 @@ import Testing
                 for _, name in ipairs { "regex", "struct", "advices", "evict", "faults", "sparse" } do
                   listed["mmap." .. name] = true
                 end
+                for _, name in ipairs { "shared", "unlink", "spawn" } do listed["mmap." .. name] = true end -- SharedTests
                 for _, entry in ipairs(functions) do
                   listed[entry[1]:gsub("^b:", "methods.")] = true
                   local results = caller(entry[1], #entry[2])

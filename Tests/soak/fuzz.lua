@@ -24,7 +24,7 @@ local function chance(percent) return random(100) <= percent end
 local function pick(list) return list[random(#list)] end
 
 -- Never called: they make processes or names outside of the folder, or wait for somebody else.
-local never = { spawn = true, shared = true, wait = true }
+local never = { spawn = true, shared = true, unlink = true, wait = true }
 -- Advice that takes the machine's memory away for good: HWPOISON and SOFT_OFFLINE, where root asks.
 local function is_harmful(x) return x == 100 or x == 101 end
 local function harmless(x) if is_harmful(x) then return 99 end return x end

@@ -55,6 +55,7 @@ typedef struct {
     int argc;
     char *_Nullable *_Nonnull argv;
     int script; /* index in argv; argc where there is none */
+    int child;  /* of mmap.spawn: the descriptor that says what to run; -1 where this is none */
     const host_step *_Nullable steps;
     size_t step_count;
     host_ending ending;
@@ -65,6 +66,8 @@ typedef struct {
     const char *name;    /* of the program, in front of its messages */
     const char *welcome; /* one more line for a person who started a session */
     host_editor editor;
+    const char *lesson; /* Lua source of the module mmap.lesson */
+    size_t lesson_length;
     host_bounds bounds;
 } host_plan;
 

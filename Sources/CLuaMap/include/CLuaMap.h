@@ -13,8 +13,10 @@
 #include "CMemoryMap.h"
 #include "lm_sandbox.h"
 
-/* Opens the library: pushes the module table "mmap". */
+/* Opens the library: pushes the module table "mmap". The first is what Lua looks for in a shared library, the
+   second is for a program that the library is part of. */
 int luaopen_mmap(lua_State *_Nonnull L);
+int lm_open_module(lua_State *_Nonnull L);
 
 /* A buffer as userdata. It begins with its own address, which proves what it is: a metatable does
    not, debug.setmetatable gives any userdata any. */
@@ -154,5 +156,7 @@ const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnul
 #include "lm_work.h"
 #include "lm_regex.h"
 #include "lm_text.h"
+#include "lm_shared.h"
+#include "lm_child.h"
 
 #endif

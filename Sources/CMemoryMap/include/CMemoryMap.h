@@ -51,6 +51,7 @@ typedef struct mm_slot {
   int64_t file_size;        /* when it was mapped, bytes */
   uint64_t device, inode;   /* which file it is */
   bool residency_hidden;    /* mincore(2) answers "all resident" to this caller */
+  int32_t keeper;           /* a descriptor of the file plus 1, where no path leads to it; 0 for none */
   struct mm_slot *_Nullable next_free;
 } mm_slot;
 
@@ -146,5 +147,7 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 #include "mm_format.h"
 #include "mm_text.h"
 #include "mm_instruments.h"
+#include "mm_atomic.h"
+#include "mm_process.h"
 
 #endif

@@ -24,8 +24,10 @@ typedef enum {
 } mm_cache_kind;
 mm_cache_kind mm_cache_kind_of(int descriptor);
 
-/* memfd_create(2), which is GNU's. */
-int mm_memfd(const char *_Nonnull name);
+/* memfd_create(2), which is GNU's; closed by execve(2). With seals the file may be sealed later. */
+int mm_memfd(const char *_Nonnull name, bool with_seals);
+/* Fixes the size of such a file for good: fcntl(2) with F_ADD_SEALS. 0, or -1 with errno. */
+int mm_seal_size(int descriptor);
 
 /* The columns of the terminal behind a descriptor; 0 where there is none. */
 int mm_terminal_columns(int descriptor);

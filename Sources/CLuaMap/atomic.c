@@ -1,0 +1,105 @@
+/* The trampolines of atomics, and waiting that Ctrl-C and hooks can end. */
+#include <string.h>
+
+#include "trampoline.h"
+
+static LM_TRAMPOLINE(a_load, lm_atomic_load)
+static LM_TRAMPOLINE(a_store, lm_atomic_store)
+static LM_TRAMPOLINE(a_add, lm_atomic_add)
+static LM_TRAMPOLINE(a_exchange, lm_atomic_exchange)
+static LM_TRAMPOLINE(a_compareexchange, lm_atomic_compareexchange)
+static LM_SYSTEM_TRAMPOLINE(a_wake, lm_atomic_wake)
+
+/* [-0, +0, e] */
+static lm_atomic *check_atomic(lua_State *L) {
+  lm_atomic *atomic = lm_atomic_at(L, 1);
+  if (!atomic) luaL_typeerror(L, 1, LM_ATOMIC);
+  return atomic;
+}
+
+/* [-0, +1, m] */
+lm_atomic *lm_new_atomic(lua_State *L) {
+  lm_atomic *atomic = lm_new_userdata(L, sizeof *atomic, 1);
+  memset(atomic, 0, sizeof *atomic);
+  atomic->region.slot = mm_closed_slot();
+  atomic->self = atomic;
+  lm_set_metatable(L, LM_ATOMIC);
+  return atomic;
+}
+
+static int b_atomic(lua_State *L) {
+  lm_check_buffer(L);
+  lua_settop(L, 3);
+  lm_atomic *atomic = lm_new_atomic(L);
+  lm_keep_mapping(L, 1);
+  lm_call call;
+  int count = lm_buffer_atomic(L, &call, atomic);
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+int64_t lm_check_deadline(lua_State *L, int argument) {
+  if (lua_isnoneornil(L, argument)) return INT64_MAX;
+  if (lua_type(L, argument) != LUA_TNUMBER) luaL_typeerror(L, argument, "number");
+  double seconds = lua_tonumber(L, argument);
+  luaL_argcheck(L, seconds >= 0, argument,
+                lua_pushfstring(L, "a time of %f seconds is out of range (0 or more)", (LUAI_UACNUMBER)seconds));
+  int64_t now = mm_now();
+  return seconds < 4e9 ? now + (int64_t)(seconds * 1e9) : INT64_MAX;
+}
+
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+void lm_pause(lua_State *L) {
+  if (lm_is_interrupted()) {
+    lm_call call = {.kind = LM_INTERRUPTED};
+    lm_finish(L, &call, LM_FAILED);
+  }
+  /* A hook runs where a function is called: lua5.4's for Ctrl-C, and those of scripts. */
+  luaL_checkstack(L, 1, NULL);
+  lua_pushcfunction(L, nothing);
+  lua_call(L, 0, 0);
+}
+
+/* a:wait(expected [, timeout]) */
+static int a_wait(lua_State *L) {
+  check_atomic(L);
+  lua_settop(L, 3);
+  int64_t deadline = lm_check_deadline(L, 3);
+  for (;;) {
+    lm_call call;
+    int count = LM_RUN(L, lm_atomic_wait(L, &call, deadline));
+    if (count != 0) return count > 0 ? count : lm_finish(L, &call, count);
+    lm_pause(L);
+  }
+}
+
+/* "mmap.atomic: 0x7f… u32le rw-s data.bin+8" */
+static int a_tostring(lua_State *L) {
+  lm_description d;
+  const char *type;
+  lm_describe_atomic(check_atomic(L), &d, &type);
+  if (d.closed) {
+    lua_pushliteral(L, LM_ATOMIC " (closed)");
+    return 1;
+  }
+  lua_pushfstring(L, LM_ATOMIC ": %p %s", (void *)d.address, type);
+  lm_push_place(L, &d, 1);
+  lua_concat(L, 2);
+  return 1;
+}
+
+const luaL_Reg lm_atomic_makers[] = {{"atomic", b_atomic}, {NULL, NULL}};
+
+/* The hot ones first: each call looks its method up. */
+static const luaL_Reg methods[] = {{"add", a_add},           {"load", a_load},
+                                   {"store", a_store},       {"compareexchange", a_compareexchange},
+                                   {"exchange", a_exchange}, {"wait", a_wait},
+                                   {"wake", a_wake},         {NULL, NULL}};
+
+void lm_open_atomic(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__tostring", a_tostring}, {NULL, NULL}};
+  lm_open_methods(L, LM_ATOMIC, metamethods, methods);
+}

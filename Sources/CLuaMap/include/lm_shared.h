@@ -1,0 +1,48 @@
+/* What several processes share: memory by a name or a descriptor, integers that they change at once. Included by
+   CLuaMap.h. */
+#ifndef LM_SHARED_H
+#define LM_SHARED_H
+
+/* Bodies that fill in a new, closed buffer. `path` is where the object is kept. */
+int lm_shared(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path,
+              bool exclusive);
+int lm_memfd(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull name,
+             bool seal);
+int lm_unlink(lm_call *_Nonnull call, const char *_Nonnull path);
+
+/* An integer in a mapping as userdata. */
+typedef struct lm_atomic {
+  const void *_Nullable self;
+  mm_region region; /* its bytes, aligned to their number */
+  int32_t type;     /* MM_U8 … MM_I64 */
+} lm_atomic;
+
+/* The size tells one userdata from another. */
+_Static_assert(sizeof(lm_atomic) != sizeof(lm_buffer) && sizeof(lm_atomic) != sizeof(lm_view) &&
+                   sizeof(lm_atomic) != sizeof(lm_record) && sizeof(lm_atomic) != sizeof(lm_records),
+               "an atomic could be taken for something else");
+
+/* [-0, +0, –] The atomic at an index, or NULL. */
+static inline lm_atomic *_Nullable lm_atomic_at(lua_State *_Nonnull L, int index) {
+  lm_atomic *p = (lm_atomic *)lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof(lm_atomic) && p->self == p ? p : NULL;
+}
+
+int lm_buffer_atomic(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_atomic *_Nonnull target);
+
+#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
+LM_BODY(lm_atomic_load);
+LM_BODY(lm_atomic_store);
+LM_BODY(lm_atomic_add);
+LM_BODY(lm_atomic_exchange);
+LM_BODY(lm_atomic_compareexchange);
+LM_BODY(lm_atomic_wake);
+#undef LM_BODY
+/* One short sleep of a wait until `deadline`, in nanoseconds of CLOCK_MONOTONIC: 0 results where it has to go on. */
+int lm_atomic_wait(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t deadline);
+
+/* What there is to say about an atomic. */
+void lm_describe_atomic(const lm_atomic *_Nonnull atomic, lm_description *_Nonnull description,
+                        const char *_Nonnull *_Nonnull type);
+
+#endif

@@ -1,0 +1,85 @@
+/* The trampolines of memory that other processes can map too. */
+#include <string.h>
+
+#include "trampoline.h"
+
+enum { LONGEST_SHARED = 255, LONGEST_MEMFD = 249 };
+
+/* [-0, +0, e] The name at argument 1. */
+static const char *check_name(lua_State *L, size_t longest) {
+  size_t length;
+  const char *name = lm_string_at(L, 1, &length);
+  if (!name) luaL_typeerror(L, 1, "string");
+  luaL_argcheck(L, strlen(name) == length, 1, "the name contains a zero byte");
+  luaL_argcheck(L, length <= longest, 1,
+                lua_pushfstring(L, "a name of %I bytes is out of range (1 to %d)", (LUAI_UACINT)length, (int)longest));
+  return name;
+}
+
+/* [-0, +0, e] Puts the place of a shared memory object where its name is, argument 1: errors tell it. With or without
+   the slash that shm_overview(7) wants in front. */
+static const char *check_shared_name(lua_State *L) {
+  const char *name = check_name(L, LONGEST_SHARED + 1);
+  if (*name == '/') name++;
+  if (!*name || strlen(name) > LONGEST_SHARED || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    luaL_argerror(L, 1, "a name of shared memory is 1 to 255 bytes without a slash, but for one in front");
+  const char *path = lua_pushfstring(L, "/dev/shm/%s", name);
+  lua_replace(L, 1);
+  return path;
+}
+
+/* [-0, +1, m] A new buffer whose path is the string at argument 1. */
+static lm_buffer *new_named(lua_State *L) {
+  lm_buffer *buffer = lm_new_buffer(L);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  return buffer;
+}
+
+/* mmap.shared(name [, size [, options]]) */
+static int f_shared(lua_State *L) {
+  static const lm_option known[] = {{"exclusive", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
+  lua_settop(L, 3);
+  const char *path = check_shared_name(L);
+  bool exclusive = false;
+  lm_read_options(L, 3, known, &exclusive);
+  lm_buffer *buffer = new_named(L);
+  lm_call call;
+  int count = LM_RUN(L, lm_shared(L, &call, buffer, path, exclusive));
+  if (lm_worth_collecting(&call, count)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    count = LM_RUN(L, lm_shared(L, &call, buffer, path, exclusive));
+  }
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+/* mmap.memfd(name, size [, options]) */
+static int f_memfd(lua_State *L) {
+  static const lm_option known[] = {{"seal", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
+  lua_settop(L, 3);
+  check_name(L, LONGEST_MEMFD);
+  bool seal = false;
+  lm_read_options(L, 3, known, &seal);
+  lua_pushfstring(L, "memfd:%s", lua_tostring(L, 1));
+  lua_replace(L, 1);
+  const char *name = lua_tostring(L, 1) + strlen("memfd:");
+  lm_buffer *buffer = new_named(L);
+  lm_call call;
+  int count = LM_RUN(L, lm_memfd(L, &call, buffer, name, seal));
+  if (lm_worth_collecting(&call, count)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    count = LM_RUN(L, lm_memfd(L, &call, buffer, name, seal));
+  }
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+/* mmap.unlink(name) */
+static int f_unlink(lua_State *L) {
+  lua_settop(L, 1);
+  const char *path = check_shared_name(L);
+  lm_call call;
+  int count = LM_RUN(L, lm_unlink(&call, path));
+  return count >= 0 ? count : lm_finish(L, &call, count);
+}
+
+const luaL_Reg lm_shared_functions[] = {{"shared", f_shared}, {"memfd", f_memfd}, {"unlink", f_unlink}, {NULL, NULL}};

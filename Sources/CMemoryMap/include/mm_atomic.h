@@ -1,0 +1,75 @@
+/* Integers that several processes change at once: the processor's atomic instructions, sequentially consistent,
+   on memory that may fault, and futex(2). Included by CMemoryMap.h. */
+#ifndef MM_ATOMIC_H
+#define MM_ATOMIC_H
+
+#include "mm_elements.h"
+
+/* An integer travels as 64 bits, extended by its sign where its type has one. Types are MM_U8 … MM_I64 and
+   places are aligned to their size. Ask mm_was_intact afterwards. */
+static inline uint64_t mm_extended(int32_t type, uint64_t bits) {
+  int unused = 64 - (8 << ((type & 6) >> 1));
+  return type & 1 ? (uint64_t)((int64_t)(bits << unused) >> unused) : bits << unused >> unused;
+}
+
+static inline uint64_t mm_atomic_load(const uint8_t *_Nonnull p, int32_t type) {
+  switch ((type & 6) >> 1) {
+    case 0: return mm_extended(type, __atomic_load_n(p, __ATOMIC_SEQ_CST));
+    case 1: return mm_extended(type, __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_SEQ_CST));
+    case 2: return mm_extended(type, __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_SEQ_CST));
+    default: return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_SEQ_CST);
+  }
+}
+
+/* The value before. */
+static inline uint64_t mm_atomic_exchange(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
+  switch ((type & 6) >> 1) {
+    case 0: return mm_extended(type, __atomic_exchange_n(p, (uint8_t)bits, __ATOMIC_SEQ_CST));
+    case 1: return mm_extended(type, __atomic_exchange_n((uint16_t *)(void *)p, (uint16_t)bits, __ATOMIC_SEQ_CST));
+    case 2: return mm_extended(type, __atomic_exchange_n((uint32_t *)(void *)p, (uint32_t)bits, __ATOMIC_SEQ_CST));
+    default: return __atomic_exchange_n((uint64_t *)(void *)p, bits, __ATOMIC_SEQ_CST);
+  }
+}
+
+/* The value before; the sum wraps around. */
+static inline uint64_t mm_atomic_add(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
+  switch ((type & 6) >> 1) {
+    case 0: return mm_extended(type, __atomic_fetch_add(p, (uint8_t)bits, __ATOMIC_SEQ_CST));
+    case 1: return mm_extended(type, __atomic_fetch_add((uint16_t *)(void *)p, (uint16_t)bits, __ATOMIC_SEQ_CST));
+    case 2: return mm_extended(type, __atomic_fetch_add((uint32_t *)(void *)p, (uint32_t)bits, __ATOMIC_SEQ_CST));
+    default: return __atomic_fetch_add((uint64_t *)(void *)p, bits, __ATOMIC_SEQ_CST);
+  }
+}
+
+#define MM_COMPARE(word)                                                                                        \
+  __extension__({                                                                                               \
+    word found_ = (word)*expected;                                                                              \
+    bool done_ = __atomic_compare_exchange_n((word *)(void *)p, &found_, (word)desired, false, __ATOMIC_SEQ_CST, \
+                                             __ATOMIC_SEQ_CST);                                                 \
+    *expected = mm_extended(type, found_);                                                                      \
+    done_;                                                                                                      \
+  })
+
+/* Whether the value was the expected one and is the desired one now; the value found is where the expected one
+   was. */
+static inline bool mm_atomic_compare(uint8_t *_Nonnull p, int32_t type, uint64_t *_Nonnull expected,
+                                     uint64_t desired) {
+  switch ((type & 6) >> 1) {
+    case 0: return MM_COMPARE(uint8_t);
+    case 1: return MM_COMPARE(uint16_t);
+    case 2: return MM_COMPARE(uint32_t);
+    default: return MM_COMPARE(uint64_t);
+  }
+}
+#undef MM_COMPARE
+
+/* Sleeps while the word at `p` has this value, at most so many nanoseconds: FUTEX_WAIT between processes. 0 when
+   woken, or -1 with errno: EAGAIN where it had another value, ETIMEDOUT, EINTR. */
+int mm_futex_wait(const uint8_t *_Nonnull p, uint32_t expected, int64_t nanoseconds);
+/* Wakes so many of those that sleep: FUTEX_WAKE. Their number, or -1 with errno. */
+int mm_futex_wake(const uint8_t *_Nonnull p, int count);
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t mm_now(void);
+
+#endif

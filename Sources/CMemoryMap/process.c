@@ -1,0 +1,35 @@
+/* futex(2), and what fcntl(2) does, which is variadic. */
+#include "CMemoryMap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int mm_futex_wait(const uint8_t *p, uint32_t expected, int64_t nanoseconds) {
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  return (int)syscall(SYS_futex, p, FUTEX_WAIT, expected, &time, NULL, 0);
+}
+
+int mm_futex_wake(const uint8_t *p, int count) {
+  return (int)syscall(SYS_futex, p, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+
+int64_t mm_now(void) {
+  struct timespec now = {0};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The headers of Debian 12 have it, those of older systems do not; the number is the same everywhere. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+int mm_pidfd(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+void mm_close_on_exec(int descriptor) { fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+int mm_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }

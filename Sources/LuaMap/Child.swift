@@ -1,0 +1,90 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import Glibc
+internal import MemoryMap
+
+// Processes that share memory with this one. No function here touches Lua's stack.
+
+/// A descriptor of what is mapped, for a child.
+@implementation @c
+func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: UnsafeMutablePointer<CInt>)
+    -> CInt
+{
+    respond(call) { () throws(Failure) in
+        descriptor.pointee = try about(0) { () throws(MapError) in
+            try MappedBytes(region.pointee).descriptorToShare()
+        }
+        return 0
+    }
+}
+
+/// Maps what the parent shares, in a new, closed buffer.
+@implementation @c
+func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_mapping>) -> CInt {
+    respond(call) { () throws(Failure) in
+        let shared = shared.pointee
+        target.pointee.region = try about(0) { () throws(MapError) in
+            try adoptRegion(
+                shared.descriptor, offset: Int(shared.offset), length: Int(shared.length),
+                protection: Protection(rawValue: shared.protection), keeps: shared.keeps,
+                isAnonymous: shared.kind == MM_ANONYMOUS)
+        }
+        return 0
+    }
+}
+
+/// A part of a buffer that lm_adopt has filled in.
+@implementation @c
+func lm_part(
+    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ offset: Int64, _ length: Int64,
+    _ part: UnsafeMutablePointer<mm_region>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        part.pointee = try about(0) { () throws(MapError) in
+            try MappedBytes(whole.pointee.region).slice(Int(offset), Int(length))
+        }.region
+        return 0
+    }
+}
+
+@implementation @c
+func lm_start(
+    _ call: Call, _ path: UnsafePointer<CChar>, _ arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>,
+    _ descriptors: UnsafePointer<CInt>, _ count: Int, _ process: UnsafeMutablePointer<CInt>,
+    _ watch: UnsafeMutablePointer<CInt>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        process.pointee = try about(0) { () throws(MapError) in
+            try startProcess(
+                path, arguments, descriptors: UnsafeBufferPointer(start: descriptors, count: count))
+        }
+        watch.pointee = watchProcess(process.pointee) ?? -1
+        return 0
+    }
+}
+
+/// Whether the process has ended by the deadline or in a short time: 1 with its status, or 0. -1 stands for a status that
+/// somebody else has taken.
+@implementation @c
+func lm_await(_ process: CInt, _ watch: CInt, _ deadline: Int64, _ status: UnsafeMutablePointer<CInt>) -> CInt
+{
+    do {
+        let rest = deadline == 0 ? 0 : max(deadline &- mm_now(), 0)
+        guard let ended = try awaitProcess(process, watch >= 0 ? watch : nil, nanoseconds: rest) else {
+            return 0
+        }
+        status.pointee = ended
+    } catch {
+        status.pointee = -1
+    }
+    return 1
+}
+
+@implementation @c
+func lm_signal(_ call: Call, _ process: CInt, _ signal: CInt) -> CInt {
+    respond(call) { () throws(Failure) in
+        try about(0) { () throws(MapError) in try signalProcess(process, signal) }
+        return 0
+    }
+}

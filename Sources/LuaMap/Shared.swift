@@ -1,0 +1,43 @@
+internal import CLua
+internal import CLuaMap
+internal import CMemoryMap
+internal import MemoryMap
+
+// Memory that other processes can map too.
+
+/// `mmap.shared(name [, size [, options]])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_shared(
+    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ exclusive: Bool
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let size = try Arguments(L).optionalInteger(2)
+        target.pointee.region = try about(2) { () throws(MapError) in
+            try sharedRegion(path, size: size, exclusive: exclusive)
+        }
+        return 1
+    }
+}
+
+/// `mmap.memfd(name, size [, options])`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_memfd(
+    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ name: UnsafePointer<CChar>, _ seal: Bool
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let size = try Arguments(L).integer(2)
+        target.pointee.region = try about(2) { () throws(MapError) in
+            try memoryFileRegion(name, size: size, seal: seal)
+        }
+        return 1
+    }
+}
+
+/// `mmap.unlink(name)`. Never raises.
+@implementation @c
+func lm_unlink(_ call: Call, _ path: UnsafePointer<CChar>) -> CInt {
+    respond(call) { () throws(Failure) in
+        try about(0) { () throws(MapError) in try unlinkShared(path) }
+        return 0
+    }
+}

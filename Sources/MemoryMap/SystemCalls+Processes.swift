@@ -1,0 +1,89 @@
+internal import CMemoryMap
+internal import Glibc
+
+// The system calls about memory that several processes share; see SystemCalls.swift.
+
+/// unlink(2), within the bounds of this process.
+func systemRemove(_ path: UnsafePointer<CChar>) throws(MapError) {
+    if let policy = FilePolicy.current {
+        do { try policy.remove(path) } catch {
+            switch error {
+            case .failed(let code): throw MapError(.unlink, errno: code)
+            case .refused:
+                throw MapError(
+                    .unlink, errno: EACCES, "removing it is not allowed (use --allow-write=%0)")
+            }
+        }
+        return
+    }
+    let trace = Trace()
+    let result = unlink(path)
+    trace.end("unlink", Int(result)) { $0.argument(path: path) }
+    if result == -1 { throw MapError(.unlink, errno: errno) }
+}
+
+/// fcntl(2) with `F_DUPFD_CLOEXEC`.
+func systemDuplicate(_ descriptor: Descriptor) throws(MapError) -> Descriptor {
+    let trace = Trace()
+    let copy = mm_duplicate(descriptor)
+    trace.end("fcntl", Int(copy)) {
+        $0.argument(descriptor)
+        $0.argument(text: "F_DUPFD_CLOEXEC")
+        $0.argument(3)
+    }
+    if copy == -1 { throw MapError(.fcntl, errno: errno) }
+    return copy
+}
+
+/// fcntl(2) with `F_ADD_SEALS`: the size of a file of memfd_create(2) is fixed for good.
+func systemSealSize(_ descriptor: Descriptor) throws(MapError) {
+    let trace = Trace()
+    let result = mm_seal_size(descriptor)
+    trace.end("fcntl", Int(result)) {
+        $0.argument(descriptor)
+        $0.argument(text: "F_ADD_SEALS")
+        $0.argument(text: "F_SEAL_SHRINK|F_SEAL_GROW")
+    }
+    if result == -1 { throw MapError(.fcntl, errno: errno) }
+}
+
+/// What ended a sleep.
+enum Waking { case woken, changed, timeout, signal }
+
+/// futex(2) with `FUTEX_WAIT`, between processes.
+///
+/// - Parameter nanoseconds: How long at most.
+func systemWait(
+    _ place: UnsafePointer<UInt8>, while value: UInt32, _ nanoseconds: Int64
+) throws(MapError) -> Waking {
+    let trace = Trace()
+    let result = mm_futex_wait(place, value, nanoseconds)
+    trace.end("futex", Int(result)) {
+        $0.argument(UnsafeRawPointer(place))
+        $0.argument(text: "FUTEX_WAIT")
+        $0.argument(Int(value))
+        $0.argument(text: "{…}")
+    }
+    if result == 0 { return .woken }
+    switch errno {
+    case EAGAIN: return .changed
+    case ETIMEDOUT: return .timeout
+    case EINTR: return .signal
+    default: throw MapError(.futex, errno: errno)
+    }
+}
+
+/// futex(2) with `FUTEX_WAKE`, between processes.
+///
+/// - Returns: How many were woken.
+func systemWake(_ place: UnsafePointer<UInt8>, _ count: CInt) throws(MapError) -> Int {
+    let trace = Trace()
+    let result = mm_futex_wake(place, count)
+    trace.end("futex", Int(result)) {
+        $0.argument(UnsafeRawPointer(place))
+        $0.argument(text: "FUTEX_WAKE")
+        $0.argument(count)
+    }
+    if result == -1 { throw MapError(.futex, errno: errno) }
+    return Int(result)
+}

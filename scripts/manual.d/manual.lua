@@ -1,0 +1,53 @@
+-- manual.lua FOLDER [--check]: makes, or checks, what comes from the manual. Run by scripts/manual in the root
+-- of the repository. FOLDER is empty and goes away.
+
+local folder, check = arg[1], arg[2] == "--check"
+local parser = dofile "manual/manual.lua"
+
+local function contents(path)
+    local file = io.open(path, "rb")
+    if not file then return nil end
+    local text = file:read "a"
+    file:close()
+    return text
+end
+
+local book = {}
+local listing <close> = assert(io.popen "LC_ALL=C ls manual/*.txt")
+for path in listing:lines() do
+    local ok, section = pcall(parser.parse, contents(path))
+    if not ok then error(path .. ": " .. section, 0) end
+    section.path = path
+    book[#book + 1] = section
+end
+
+local problems = 0
+local function problem(...)
+    problems = problems + 1
+    io.stderr:write("manual: ", string.format(...), "\n")
+end
+
+local results = {
+    { "docs/api.md", dofile "scripts/manual.d/markdown.lua" },
+    { "man/mmap.3lua", dofile "scripts/manual.d/mandoc.lua" },
+    { "types/mmap.lua", dofile "scripts/manual.d/types.lua" },
+}
+for _, result in ipairs(results) do
+    local path, make = result[1], result[2]
+    local text = make(book)
+    if not check then
+        local file = assert(io.open(path, "wb"))
+        assert(file:write(text))
+        assert(file:close())
+    elseif contents(path) ~= text then
+        problem("%s is not up to date; run scripts/manual", path)
+    end
+end
+if check then
+    -- Where there is mandoc, it judges the page.
+    local lint <close> = assert(io.popen "if command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning man/mmap.3lua; fi")
+    for line in lint:lines() do problem("%s", line) end
+    dofile "scripts/manual.d/complete.lua" (book, problem)
+    dofile "scripts/manual.d/examples.lua" (book, problem, folder)
+end
+os.exit(problems == 0)

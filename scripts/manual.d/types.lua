@@ -1,0 +1,137 @@
+-- types/mmap.lua: what editors with lua-language-server know of the library, in its annotations (LuaCATS).
+
+-- The library's types by their short names, as the names of methods tell them.
+local classes, is_class = {}, {}
+local function find_classes(book)
+    for _, section in ipairs(book) do
+        for _, entry in ipairs(section) do
+            local name = entry.names[1]:match("^(%l+):")
+            if name and not is_class[name] then
+                is_class[name] = true
+                classes[#classes + 1] = name
+            end
+        end
+    end
+    table.sort(classes)
+end
+
+-- A type with the library's own names in full.
+local function full(type)
+    return (type:gsub("[%w_.\"=<>~+]+", function(word) return is_class[word] and "mmap." .. word or nil end))
+end
+
+-- What is a method of a class, by what its name stands for.
+local function split(name) return name:match("^(%l+)[:.](.+)$") end
+
+return function(book)
+    find_classes(book)
+    local lines = {}
+    local function add(...) lines[#lines + 1] = select("#", ...) == 1 and ... or string.format(...) end
+    local function text(entry)
+        for i, paragraph in ipairs(entry.text) do
+            if i > 1 then add("---") end
+            add("---" .. paragraph:gsub("^%s+", ""))
+        end
+    end
+
+    add("---@meta mmap")
+    add("-- Made by scripts/manual from the texts in manual/.")
+    add("")
+    -- The classes with their operators first: a function may name any.
+    for _, class in ipairs(classes) do
+        add("---@class mmap.%s", class)
+        for _, section in ipairs(book) do
+            for _, entry in ipairs(section) do
+                for _, name in ipairs(entry.names) do
+                    if name == class .. "[i]" then
+                        add("---@field [integer] %s", full(entry.returns[1].type))
+                    elseif name == "#" .. class then
+                        add("---@operator len: integer")
+                    elseif name == class .. ".name" then
+                        add("---@field [string] any")
+                    end
+                end
+            end
+        end
+        add("local %s = {}", class)
+        add("")
+    end
+    add("---@class mmap")
+    add("mmap = {}")
+
+    local function signature(entry, has_self)
+        local names = {}
+        if has_self and not (entry.params[1] and entry.params[1].name == "b") then
+            add("---@param b mmap.buffer")
+            names[1] = "b"
+        end
+        for _, param in ipairs(entry.params) do
+            -- The object itself is the first parameter of a function and none of a method.
+            if has_self ~= false or param.name ~= "b" or entry.names[1]:find("^regex") then
+                local type = full(param.type)
+                if param.options then
+                    local fields = {}
+                    for _, option in ipairs(param.options) do
+                        fields[#fields + 1] = option.name .. (option.optional and "?" or "") .. ": " .. full(option.type)
+                    end
+                    type = "{" .. table.concat(fields, ", ") .. "}"
+                    if entry.names[1] == "mmap.struct" then type = "table" end
+                end
+                add("---@param %s%s %s %s", param.name, param.optional and "?" or "", type, param.text)
+                names[#names + 1] = param.name
+            end
+        end
+        for _, result in ipairs(entry.returns) do
+            local type = full(result.type)
+            if result.fields then
+                local fields = {}
+                for _, field in ipairs(result.fields) do
+                    fields[#fields + 1] = field.name .. (field.optional and "?" or "") .. ": " .. full(field.type)
+                end
+                type = "{" .. table.concat(fields, ", ") .. "}"
+            end
+            add("---@return %s %s %s", type, result.name, result.text)
+        end
+        return table.concat(names, ", ")
+    end
+
+    for _, section in ipairs(book) do
+        add("\n-- %s", section.title)
+        for _, entry in ipairs(section) do
+            for _, name in ipairs(entry.names) do
+                local owner, member = split(name)
+                local constants = owner == nil and name:match("^mmap%.(%u[%u_]*)%*$")
+                if name:find("^mmap%.%l") then
+                    add("")
+                    text(entry)
+                    -- What is a method too takes its object first.
+                    local list = signature(entry, entry.names[1]:find("^buffer:") ~= nil)
+                    add("function %s(%s) end", name, list)
+                elseif constants or name:find("^mmap%.[%u_]") then
+                    local prefix, list = constants or name:match("%.(.+)$"), {}
+                    for constant in pairs(mmap) do
+                        if constants and constant:sub(1, #prefix) == prefix or constant == prefix then list[#list + 1] = constant end
+                    end
+                    table.sort(list)
+                    for _, constant in ipairs(list) do
+                        add("")
+                        text(entry)
+                        add("---@type %s", math.type(mmap[constant]) or "string")
+                        add("mmap.%s = nil", constant)
+                    end
+                elseif is_class[owner] and name:find(":", 1, true) then
+                    add("")
+                    text(entry)
+                    for _, overload in ipairs(entry.overloads) do
+                        add("---@overload fun(self: mmap.%s%s", owner, full(overload):gsub("^fun%(%s*(%)?)", function(close)
+                            return close == ")" and ")" or ", "
+                        end))
+                    end
+                    add("function %s:%s(%s) end", owner, member, signature(entry, false))
+                end
+            end
+        end
+    end
+    add("\nreturn mmap")
+    return table.concat(lines, "\n") .. "\n"
+end
