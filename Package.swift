@@ -71,7 +71,7 @@ let package = Package(
             cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
-            resources: [.embedInCode("completion.lua")],
+            resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
             linkerSettings: lua + [

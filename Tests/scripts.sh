@@ -54,7 +54,7 @@ machine() {
     : >"$work/calls"
     : >"$work/root/var/lib/apt/lists/debian_main_Packages.lz4"
     local command
-    for command in bash env cat rm mv cp mkdir mktemp dirname readlink find flock cmp sed grep uname stat install sleep chmod true; do
+    for command in bash env cat rm mv cp mkdir mktemp dirname readlink find flock cmp sed grep uname stat install sleep chmod rmdir true; do
         ln -s -- "$(type -P "$command")" "$work/bin/$command"
     done
     stub id 'echo 0'
@@ -305,7 +305,9 @@ check 'says what to do' says "su - -c 'apt-get install --no-install-recommends l
 # --- install
 
 build_machine 'install'
-mkdir -p "$tree/man" "$tree/types" "$tree/scripts/completions"
+mkdir -p "$tree/man" "$tree/types" "$tree/scripts/completions" "$tree/examples/lessons"
+: >"$tree/examples/lessons/01-first.lua"
+: >"$tree/examples/tour.lua"
 : >"$tree/man/mmaplua.1"
 : >"$tree/man/mmap.3lua"
 : >"$tree/types/mmap.lua"
@@ -313,13 +315,14 @@ mkdir -p "$tree/man" "$tree/types" "$tree/scripts/completions"
 : >"$tree/scripts/completions/_mmaplua"
 : >"$tree/scripts/completions/mmaplua.fish"
 installed() { (cd "$work/dest" && find . -type f | sort | tr '\n' ' '); }
-all='./usr/bin/mmaplua ./usr/lib/lua/5.4/mmap.so ./usr/share/bash-completion/completions/mmaplua ./usr/share/fish/vendor_completions.d/mmaplua.fish ./usr/share/man/man1/mmaplua.1 ./usr/share/man/man3/mmap.3lua ./usr/share/mmaplua/types/mmap.lua ./usr/share/zsh/site-functions/_mmaplua '
+all='./usr/bin/mmaplua ./usr/lib/lua/5.4/mmap.so ./usr/share/bash-completion/completions/mmaplua ./usr/share/fish/vendor_completions.d/mmaplua.fish ./usr/share/man/man1/mmaplua.1 ./usr/share/man/man3/mmap.3lua ./usr/share/mmaplua/examples/tour.lua ./usr/share/mmaplua/lessons/01-first.lua ./usr/share/mmaplua/types/mmap.lua ./usr/share/zsh/site-functions/_mmaplua '
 run env DESTDIR="$work/dest" "$tree/scripts/install" /usr </dev/null
 check 'succeeds' status_is 0
 check 'puts all in place' test "$(installed)" = "$all"
 check 'the program can be run' test -x "$work/dest/usr/bin/mmaplua"
 run env DESTDIR="$work/dest" "$tree/scripts/install" --uninstall /usr </dev/null
 check 'takes all away' test -z "$(installed)"
+check 'and its own folders' test ! -e "$work/dest/usr/share/mmaplua"
 rm "$tree/man/mmaplua.1"
 run "$tree/scripts/install" "$work/dest" </dev/null
 check 'does without a man page' status_is 0

@@ -12,6 +12,7 @@
 
 #include "CLuaMap.h"
 #include "call.h"
+#include "lesson.h"
 #include "limits.h"
 #include "sandbox.h"
 
@@ -195,6 +196,7 @@ static int run_plan(lua_State *L) {
     open_libraries(L, plan->ignore_environment);
     if (plan->bounds.time > 0) limits_open_coroutines(L);
     if (plan->bounds.is_sandbox) sandbox_open(L, &plan->bounds);
+    else lesson_open(L, plan);
     create_arg(L, plan);
     lua_gc(L, LUA_GCGEN, 0, 0); /* what lua(1) runs its scripts in */
     if (!plan->ignore_environment && run_environment(L) != LUA_OK) return 0;

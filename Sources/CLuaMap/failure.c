@@ -96,7 +96,12 @@ static int raise_object(lua_State *L, const lm_call *call) {
                              (LUAI_UACINT)call->values[1]);
   }
   int advice = lua_gettop(L);
-  if (lua_isstring(L, path)) hint = *hint ? lua_pushfstring(L, "%s: %s", lua_tostring(L, path), hint) : lua_tostring(L, path);
+  /* What is wrong and what to do stands in front: it reads alike for a file and for memory. */
+  if (lua_isstring(L, path)) {
+    const char *file = lua_tostring(L, path);
+    if (!*hint) hint = file;
+    else if (!strstr(hint, file)) hint = lua_pushfstring(L, "%s (%s)", hint, file);
+  }
   const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
                               : lua_pushfstring(L, "%s (%s)", reason, code);
   const char *what = call->call ? call->call : "access";

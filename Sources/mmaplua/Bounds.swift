@@ -12,7 +12,7 @@ struct Bounds {
     private var time: UInt64 = 0
     private var memoryText: UnsafePointer<CChar>?
     private var timeText: UnsafePointer<CChar>?
-    private var isSandbox = false
+    private(set) var isSandbox = false
     private var allowsEnvironment = false
     private var allowsPrograms = false
     private var allowed: [(access: CInt, path: UnsafePointer<CChar>, argument: UnsafePointer<CChar>)] = []

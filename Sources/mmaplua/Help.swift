@@ -33,6 +33,11 @@ let helpText = """
       -W          turn warnings on
       --          stop handling options
       -           stop handling options and execute stdin
+      --lessons   list the lessons about mmap and leave; with --check behind
+                  it, run them all and say whether their claims hold here
+      --lesson NAME [--check]
+                  run a lesson, by its name, its number or its path; with
+                  --check without pauses
       --faults    say at the end how many page faults there were
       --trace     report each system call that the library makes, on standard
                   error, with the line of the script
@@ -56,12 +61,15 @@ let helpText = """
       LUA_INIT, LUA_INIT_5_4     run before everything else; @name runs a file
       LUA_PATH, LUA_PATH_5_4     where require finds Lua modules
       LUA_CPATH, LUA_CPATH_5_4   where require finds C modules
+      TMPDIR                     where lessons make their files, instead of the
+                                 current folder
       MMAPLUA_HISTORY            the file of the interactive history; empty for
                                  none. Without it the file is
                                  ~/.local/state/mmaplua/history
 
-    Exit status: 0, or 1 after an error; 123 if the error was that --memory was
-    reached, 124 if --time was; a script may set another with os.exit.
+    Exit status: 0, or 1 after an error and where a claim of a lesson does not
+    hold; 123 if the error was that --memory was reached, 124 if --time was; a
+    script may set another with os.exit.
 
     Example:
       mmaplua -e 'local b = mmap.open(arg[0]) print(#b)' file
@@ -90,6 +98,7 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
           -W        turn warnings on
           --        stop handling options
           -         stop handling options and execute stdin
+          --lessons, --lesson NAME: see --help
           --faults  say at the end how many page faults there were
           --trace   report the system calls of the library
           --help    show more than this and leave
@@ -108,6 +117,8 @@ private func problem(with option: String) -> String? {
         let hasPath = option.utf8.count > name.utf8.count + 1
         return hasPath ? "'\(option)' needs --sandbox" : "'\(option)': a path is wanted, such as \(name)=data"
     }
+    if begins(with: "--lesson") { return "'--lesson' needs a name; mmaplua --lessons lists them" }
+    if option == "--lessons" { return "'--lessons' takes nothing but --check; --lesson NAME runs one" }
     return option == "--allow-env" || option == "--allow-run" ? "'\(option)' needs --sandbox" : nil
 }
 

@@ -10,6 +10,11 @@ struct Options {
         case run(Options)
         case help
         case version
+        case lessons
+        case checkOfLessons
+        case noLesson(UnsafePointer<CChar>)
+        /// The options make sense, but not together.
+        case lessonInSandbox
         case misuse(UnsafePointer<CChar>)
         /// The sandbox cannot be made as it was asked for.
         case failure(UnsafePointer<CChar>, errno: CInt)
@@ -20,6 +25,8 @@ struct Options {
         case noScript
         case help
         case version
+        case lesson(at: Int)
+        case lessons(at: Int)
         case misuse(at: Int)
     }
 
@@ -47,15 +54,29 @@ struct Options {
         switch options.takeApart() {
         case .help: return .help
         case .version: return .version
-        case .misuse(let index):
-            guard let argument = arguments[index] else { return .help }
-            return .misuse(UnsafePointer(argument))
+        case .misuse(let index): return misuse(of: arguments[index])
+        case .lessons(let index):
+            guard index < Int(count), let argument = arguments[index] else { return .lessons }
+            let isCheck = strcmp(argument, "--check") == 0 && index + 1 == Int(count)
+            return isCheck ? .checkOfLessons : misuse(of: arguments[index - 1])
+        case .lesson(let index):
+            if options.bounds.isSandbox { return .lessonInSandbox }
+            guard let path = options.lesson(at: index) else {
+                return .noLesson(options.lessonName(at: index))
+            }
+            // Lives as long as the process, as the words that it stands among.
+            arguments[index] = strdup(path)
+            options.script = index
         case .script(let index): options.script = index
         case .noScript: options.script = Int(count)
         }
         if let lone = options.bounds.needsSandbox { return .misuse(lone) }
         if let (argument, errno) = options.bounds.enter() { return .failure(argument, errno: errno) }
         return .run(options)
+    }
+
+    private static func misuse(of argument: UnsafeMutablePointer<CChar>?) -> Request {
+        argument.map { .misuse(UnsafePointer($0)) } ?? .help
     }
 
     /// Reads options up to the script's name.
@@ -67,7 +88,7 @@ struct Options {
             case Character.end: return .script(at: index)
             case Character.dash:
                 if argument[2] == Character.end { return after(index) }
-                if let ending = long(argument) { return ending }
+                if let ending = long(argument, at: index) { return ending }
                 guard note(long: argument) || bounds.note(UnsafePointer(argument)) else {
                     return .misuse(at: index)
                 }
@@ -87,10 +108,29 @@ struct Options {
         index + 1 < Int(count) ? .script(at: index + 1) : .noScript
     }
 
-    private func long(_ argument: UnsafeMutablePointer<CChar>) -> Ending? {
+    private func long(_ argument: UnsafeMutablePointer<CChar>, at index: Int) -> Ending? {
         if strcmp(argument, "--help") == 0 { return .help }
         if strcmp(argument, "--version") == 0 { return .version }
-        return nil
+        if strcmp(argument, "--lessons") == 0 { return .lessons(at: index + 1) }
+        if strncmp(argument, lessonOption, strlen(lessonOption)) == 0 {
+            return argument[strlen(lessonOption)] == Character.end ? .misuse(at: index) : .lesson(at: index)
+        }
+        guard strcmp(argument, "--lesson") == 0 else { return nil }
+        guard index + 1 < Int(count), arguments[index + 1]?[0] != Character.dash else {
+            return .misuse(at: index)
+        }
+        return .lesson(at: index + 1)
+    }
+
+    /// A lesson is a script that is found by its name; what follows belongs to it.
+    private func lessonName(at index: Int) -> UnsafePointer<CChar> {
+        guard let word = arguments[index] else { return defaultName() }
+        let isJoined = strncmp(word, lessonOption, strlen(lessonOption)) == 0
+        return UnsafePointer(isJoined ? word + strlen(lessonOption) : word)
+    }
+
+    private func lesson(at index: Int) -> String? {
+        Lessons.path(of: String(cString: lessonName(at: index)))
     }
 
     private mutating func note(long argument: UnsafeMutablePointer<CChar>) -> Bool {
@@ -144,21 +184,29 @@ struct Options {
 
     func run(name: UnsafePointer<CChar>) -> CInt {
         steps.withUnsafeBufferPointer { steps in
-            PackageResources.completion_lua.withUnsafeBufferPointer { completion in
-                completion.withMemoryRebound(to: CChar.self) { completion in
+            withText(PackageResources.completion_lua) { completion in
+                withText(PackageResources.lesson_lua) { lesson in
                     var plan = host_plan(
                         argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script), child: child,
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
                         counts_faults: countsFaults, traces: traces,
                         name: name, welcome: welcome(), editor: lineEditor(completion),
+                        lesson: lesson.baseAddress ?? defaultName(), lesson_length: lesson.count,
                         bounds: bounds.forHost)
                     return host_main(&plan)
                 }
             }
         }
     }
+
+    private func withText(_ source: [UInt8], _ body: (UnsafeBufferPointer<CChar>) -> CInt) -> CInt {
+        source.withUnsafeBufferPointer { $0.withMemoryRebound(to: CChar.self, body) }
+    }
 }
+
+/// The option that a lesson's name may be joined to.
+private let lessonOption = "--lesson="
 
 /// The characters that options are made of, as C has them.
 private enum Character {

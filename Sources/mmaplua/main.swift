@@ -13,6 +13,18 @@ case .version:
     host_watch_output(name)
     fputs(versionText(), terminal_output())
     exit(EXIT_SUCCESS)
+case .lessons:
+    host_watch_output(name)
+    exit(Lessons.list(name))
+case .checkOfLessons:
+    host_watch_output(name)
+    exit(Lessons.checkAll(name))
+case .noLesson(let lesson):
+    complain(aboutLesson: String(cString: lesson), name: name)
+    exit(EXIT_FAILURE)
+case .lessonInSandbox:
+    say("a lesson makes files and starts programs, so it is not for a sandbox: leave --sandbox out", name)
+    exit(EXIT_FAILURE)
 case .misuse(let argument):
     complain(about: argument, name: name)
     exit(EXIT_FAILURE)

@@ -115,7 +115,7 @@ private struct Tables: Equatable {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct ExamplesElfTests {
     private func elf(_ path: String) throws -> Outcome { try Program.mmaplua.run([script, path]) }
 

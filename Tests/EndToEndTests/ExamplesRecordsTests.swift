@@ -28,7 +28,7 @@ private func little(_ value: Int, _ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct SymbolsTests {
     /// `nm -S` prints "value size type name".
     @Test(.enabled(if: nm.exists))
@@ -81,7 +81,7 @@ struct SymbolsTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct WaveTests {
     /// A file with one channel of each kind of sample, the loudest at half of full scale.
     private func wave(_ tag: Int, _ bits: Int, _ samples: [[UInt8]], extensible: Bool = false) -> [UInt8] {
@@ -157,7 +157,7 @@ struct WaveTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct SortColumnTests {
     @Test func `the column comes out sorted and the file stays`() throws {
         let folder = try TemporaryFolder()

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// The examples about texts, against an answer that is computed here or by other tools.
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct ExamplesTextTests {
     private static let names = ["brc", "csvstat", "logtop"]
 

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// The interactive prompt, on a pseudo-terminal.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized)
 struct HostSessionTests {
     private static let up = "\u{1B}[A"
     private static let left = "\u{1B}[D"

@@ -19,7 +19,7 @@ struct CommandLineCase: Sendable, CustomTestStringConvertible {
 }
 
 /// The command does what lua5.4 does: the same output, the same errors, the same end.
-@Suite(.enabled(if: Program.lua.exists, "lua5.4 is the measure here"), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Program.lua.exists, "lua5.4 is the measure here"))
 struct HostSideBySideTests {
     private func compare(_ line: CommandLineCase, in folder: TemporaryFolder? = nil) throws {
         var environment = line.environment

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// What the command does beside or beyond lua5.4.
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct HostTests {
     @Test(arguments: [["--help"], ["-v", "--help"], ["-e", "error()", "--help", "script"]])
     func `help goes to standard output`(arguments: [String]) throws {

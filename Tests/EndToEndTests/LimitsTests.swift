@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// `--memory` and `--time`: errors that a script sees, and an end that it cannot put off.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct LimitsTests {
     private func run(_ arguments: [String], _ code: String, input: String = "") throws -> Outcome {
         try Program.mmaplua.run(arguments + ["-e", code], input: input, name: "mmaplua")

@@ -51,10 +51,11 @@ struct SystemFailure: Error, CustomStringConvertible {
 
 extension Program {
     /// Runs the program to its end. The environment is small and known; `environment` adds to it. `name` is
-    /// what the program sees as argv[0].
+    /// what the program sees as argv[0]. The timeout, in seconds, is for what hangs: on a busy machine all else
+    /// takes long too.
     func run(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
-        name: String? = nil, timeout: Double = 30
+        name: String? = nil, timeout: Double = 120
     ) throws -> Outcome {
         let toChild = try Pipe()
         let output = try Pipe()
@@ -219,8 +220,8 @@ private struct Exchange {
 final class TemporaryFolder {
     let path: String
 
-    init() throws {
-        var template = Array("/tmp/mmaplua-test-XXXXXX".utf8CString)
+    init(in place: String = "/tmp") throws {
+        var template = Array("\(place)/mmaplua-test-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw SystemFailure("mkdtemp") }
         path = String(cString: made)
     }

@@ -17,6 +17,13 @@ _mmaplua_modules() {
     printf '%s\n' coroutine debug io math mmap os package string table utf8
 }
 
+# Their names are in the second column; no Lua code runs for that.
+_mmaplua_lessons() {
+    "$1" --lessons 2> /dev/null | while read -r number name _; do
+        [[ $number != [0-9]* ]] || echo "$name"
+    done
+}
+
 _mmaplua() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word i
     COMPREPLY=()
@@ -25,6 +32,14 @@ _mmaplua() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
+            --lesson)
+                # What follows its name belongs to the lesson.
+                if ((i + 2 <= COMP_CWORD)); then
+                    mapfile -t COMPREPLY < <(compgen -W --check -- "$current")
+                    return
+                fi
+                break
+                ;;
             -e | -l | =) ((i++)) ;; # readline takes the '=' of an option for a word
             - | -- | [!-]* | '')
                 compopt -o default 2> /dev/null
@@ -35,6 +50,19 @@ _mmaplua() {
 
     case $previous in
         -e) return ;;
+        --lesson)
+            compopt -o filenames 2> /dev/null
+            if [[ $current == [./~]* ]]; then
+                mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$current"; compgen -d -- "$current")
+            else
+                mapfile -t COMPREPLY < <(compgen -W "$(_mmaplua_lessons "${COMP_WORDS[0]}")" -- "$current")
+            fi
+            return
+            ;;
+        --lessons)
+            mapfile -t COMPREPLY < <(compgen -W --check -- "$current")
+            return
+            ;;
         -l)
             mapfile -t COMPREPLY < <(compgen -W "$(_mmaplua_modules)" -- "$current")
             return
@@ -55,7 +83,7 @@ _mmaplua() {
             ;;
         -*)
             mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version --memory= --time=
-                --faults --trace --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
+                --lessons --lesson --faults --trace --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
             [[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace 2> /dev/null
             ;;
         *)

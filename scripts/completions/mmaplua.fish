@@ -22,6 +22,13 @@ function __mmaplua_before_script
     return 0
 end
 
+# Their names are in the second column; no Lua code runs for that.
+function __mmaplua_lessons
+    set -l program (commandline -opc)[1]
+    $program --lessons 2>/dev/null | string replace -rf '^ *\d+ +(\S+) +(.*)' '$1\t$2'
+    __fish_complete_suffix .lua
+end
+
 function __mmaplua_modules
     printf '%s\n' coroutine debug io math mmap os package string table utf8
     for directory in . /usr/local/share/lua/5.4 /usr/share/lua/5.4 /usr/local/lib/lua/5.4 /usr/lib/*/lua/5.4 /usr/lib/lua/5.4
@@ -44,6 +51,9 @@ complete -c mmaplua -n __mmaplua_before_script -l help -d 'Show help and leave'
 complete -c mmaplua -n __mmaplua_before_script -l version -d 'Show the version of mmaplua and leave'
 complete -c mmaplua -n __mmaplua_before_script -l memory -x -a '64M 256M 1G' -d 'Limit memory and mappings'
 complete -c mmaplua -n __mmaplua_before_script -l time -x -a '1s 10s 1m' -d 'Limit the running time'
+complete -c mmaplua -n __mmaplua_before_script -l lessons -d 'List the lessons, or check them all'
+complete -c mmaplua -n __mmaplua_before_script -l lesson -x -a '(__mmaplua_lessons)' -d 'Run a lesson'
+complete -c mmaplua -n '__fish_seen_argument -l lesson -l lessons' -l check -d 'Run without pauses'
 complete -c mmaplua -n __mmaplua_before_script -l faults -d 'Say at the end how many page faults there were'
 complete -c mmaplua -n __mmaplua_before_script -l trace -d 'Report the system calls of the library'
 complete -c mmaplua -n __mmaplua_before_script -l sandbox -d 'Allow nothing but computing'

@@ -66,6 +66,8 @@ typedef struct {
     const char *name;    /* of the program, in front of its messages */
     const char *welcome; /* one more line for a person who started a session */
     host_editor editor;
+    const char *lesson; /* Lua source of the module mmap.lesson */
+    size_t lesson_length;
     host_bounds bounds;
 } host_plan;
 
