@@ -23,7 +23,8 @@ func resources() -> Resources {
                     readlinkat(dirfd(directory), $0, &target, target.count - 1)
                 }
             }
-            if length > 0 && strncmp(target, "/tmp/lua_", 9) == 0 { result.descriptors += 1 }
+            let isOurs = strncmp(target, "/tmp/lua_", 9) == 0 || strncmp(target, "/memfd:m", 8) == 0
+            if length > 0 && isOurs { result.descriptors += 1 }
         }
         closedir(directory)
     }
@@ -108,6 +109,12 @@ struct Allocator {
         b:pack("z s2 !4 i4", 0, "zero", 12, 7)
         text = b:unpack("z s2 !4 i4") .. b:get("f32", 3) .. b:writeInt16LE(3)
         assert(not pcall(v.copy, v, 0, { 1, 70000 }) and not pcall(v.get, v, 0, 3000000))
+        local m = mmap.memfd("memory", page)
+        local atomic, lock = m:atomic("u32", 8), m:lockrange(0, 10)
+        assert(atomic:add(2) == 0 and atomic:compareexchange(2, 3) and not atomic:wait(3, 0) and atomic:wake() == 0)
+        text = tostring(atomic) .. tostring(lock)
+        lock:unlock()
+        assert(not pcall(mmap.spawn, function(...) return mmap, ... end, { { text, 1.5 }, m }, m, atomic, m:view("u8")))
         b:close(); pcall(s.string, s)
         return #text
         """
