@@ -500,14 +500,14 @@ function buffer:sync(offset, length, blocking, invalidate) end
 ---@return integer length of the range in effect
 function mmap.sync(b, offset, length, blocking, invalidate) end
 
----How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error.
+---How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error. For 64 MiB and more of a file that is mapped shared it asks cachestat(2), where the kernel has it, which does not look at every page; that counts pages that are just being read, too.
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
 ---@return integer unmapped pages that are not in memory
 ---@return integer mapped pages that are
 function buffer:incore(offset, length) end
 
----How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error.
+---How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error. For 64 MiB and more of a file that is mapped shared it asks cachestat(2), where the kernel has it, which does not look at every page; that counts pages that are just being read, too.
 ---@param b mmap.buffer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-/* terminal() → whether a person can answer, whether one sees it, and how many columns wide */
+// [-0, +3, –] uses 3 slots. terminal() → whether a person can answer, whether one sees it, and its columns
 static int f_terminal(lua_State *L) {
     struct winsize size = {0};
     int input = isatty(STDIN_FILENO), output = isatty(STDOUT_FILENO);
@@ -61,7 +61,7 @@ static int start_keeper(folder *f, const char *path) {
     return 0;
 }
 
-// [-0, +0, –] Goes back to where the process was started, and waits until the folder is gone.
+// [-0, +0, –] uses no slots. Goes back to where the process was started, and waits until the folder is gone.
 static int d_close(lua_State *L) {
     folder *f = lua_touserdata(L, 1);
     if (f == NULL || lua_rawlen(L, 1) != sizeof *f || f->mark != f || f->keeper == 0) return 0;
@@ -74,7 +74,7 @@ static int d_close(lua_State *L) {
     return 0;
 }
 
-/* folder(parent) → object, path; the process is in it from then on. nil and the reason where there is none */
+// [-0, +(2 | 3), e] uses 6 slots. folder(parent) → object, path, and the process is in it; or nil and the reason.
 static int f_folder(lua_State *L) {
     const char *parent = luaL_checkstring(L, 1);
     folder *f = lua_newuserdatauv(L, sizeof *f, 0);
@@ -106,7 +106,7 @@ static int f_folder(lua_State *L) {
     return 2;
 }
 
-// [-0, +1, e] The loader of require.
+// [-0, +1, e] uses 5 slots. The loader of require.
 static int load_module(lua_State *L) {
     static const luaL_Reg methods[] = {{"__gc", d_close}, {"__close", d_close}, {NULL, NULL}};
     luaL_newmetatable(L, FOLDER);
