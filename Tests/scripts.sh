@@ -54,7 +54,7 @@ machine() {
     : >"$work/calls"
     : >"$work/root/var/lib/apt/lists/debian_main_Packages.lz4"
     local command
-    for command in bash env cat rm mv cp mkdir mktemp dirname readlink find flock cmp sed grep uname stat install sleep chmod true; do
+    for command in bash env cat rm mv cp mkdir mktemp dirname readlink find flock cmp sed grep uname stat install sleep chmod rmdir true; do
         ln -s -- "$(type -P "$command")" "$work/bin/$command"
     done
     stub id 'echo 0'

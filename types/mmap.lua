@@ -1,6 +1,63 @@
 ---@meta mmap
 -- Made by scripts/manual from the texts in manual/.
 
+---@alias mmap.advice
+---| "cold"
+---| "collapse"
+---| "dodump"
+---| "dofork"
+---| "dontdump"
+---| "dontfork"
+---| "dontneed"
+---| "dontneed_locked"
+---| "free"
+---| "guard_install"
+---| "guard_remove"
+---| "hugepage"
+---| "hwpoison"
+---| "keeponfork"
+---| "mergeable"
+---| "nohugepage"
+---| "normal"
+---| "pageout"
+---| "populate_read"
+---| "populate_write"
+---| "random"
+---| "remove"
+---| "sequential"
+---| "soft_offline"
+---| "unmergeable"
+---| "willneed"
+---| "wipeonfork"
+
+---@alias mmap.elementtype
+---| "u8"
+---| "i8"
+---| "u16"
+---| "u16le"
+---| "u16be"
+---| "i16"
+---| "i16le"
+---| "i16be"
+---| "u32"
+---| "u32le"
+---| "u32be"
+---| "i32"
+---| "i32le"
+---| "i32be"
+---| "u64"
+---| "u64le"
+---| "u64be"
+---| "i64"
+---| "i64le"
+---| "i64be"
+---| "f32"
+---| "f32le"
+---| "f32be"
+---| "f64"
+---| "f64le"
+---| "f64be"
+
 ---@class mmap.atomic
 local atomic = {}
 
@@ -43,13 +100,13 @@ mmap = {}
 ---Maps a file, or a part of it. No descriptor stays open. A mapping never goes past the end of the file: a `length` that is longer is an error, or with `grow` makes the file longer, with its space allocated, so that a full disk is an error here and not a fault later. An empty file gives an empty buffer.
 ---@param path string the file
 ---@param mode? "r"|"r+"|"c"|"w+" `"r"` to read (the default); `"r+"` to read and write, shared: what is written is in the file; `"c"` for a private copy, made page by page at the first write; `"w+"` to create or empty the file, then as `"r+"`
----@param options? {offset?: integer, length?: integer, size?: integer, grow?: boolean, advice?: string|integer, populate?: boolean, lock?: boolean} what else is wanted:
+---@param options? {offset?: integer, length?: integer, size?: integer, grow?: boolean, advice?: mmap.advice|integer, populate?: boolean, lock?: boolean} what else is wanted:
 ---@return mmap.buffer b the buffer
 function mmap.open(path, mode, options) end
 
 ---Maps zeroed memory that belongs to no file. It is private, or shared with the processes that are started from here.
 ---@param size integer in bytes, at least 1
----@param options? {shared?: boolean, advice?: string|integer, populate?: boolean, lock?: boolean} what else is wanted:
+---@param options? {shared?: boolean, advice?: mmap.advice|integer, populate?: boolean, lock?: boolean} what else is wanted:
 ---@return mmap.buffer b the buffer
 function mmap.anonymous(size, options) end
 
@@ -59,7 +116,7 @@ function mmap.anonymous(size, options) end
 ---@param flags integer `mmap.MAP_SHARED` or `MAP_PRIVATE`, and others joined by `|`
 ---@param fd file*|integer|nil an open file of `io.open`, which may be closed afterwards, or a descriptor; nil or -1 with `MAP_ANONYMOUS`
 ---@param offset? integer where in the file the mapping begins: a multiple of `mmap.PAGESIZE`
----@param advice? string|integer as for `buffer:advise`
+---@param advice? mmap.advice|integer as for `buffer:advise`
 ---@return mmap.buffer b the buffer
 function mmap.map(size, protection, flags, fd, offset, advice) end
 
@@ -76,6 +133,218 @@ function mmap.progress(on) end
 ---The size of a page in bytes, as sysconf(3) tells it: what mappings begin and end at.
 ---@type integer
 mmap.PAGESIZE = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_EXEC = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_EXECUTE = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_NONE = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_READ = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_WRITE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_32BIT = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_ANON = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_ANONYMOUS = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_FIXED = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_FIXED_NOREPLACE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_GROWSDOWN = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_HUGETLB = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_HUGE_1GB = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_HUGE_2MB = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_LOCKED = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_NONBLOCK = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_NORESERVE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_POPULATE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_PRIVATE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_SHARED = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_SHARED_VALIDATE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_STACK = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_SYNC = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_COLD = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_COLLAPSE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DODUMP = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DOFORK = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTDUMP = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTFORK = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTNEED = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTNEED_LOCKED = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_FREE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_GUARD_INSTALL = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_GUARD_REMOVE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_HUGEPAGE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_HWPOISON = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_KEEPONFORK = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_MERGEABLE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_NOHUGEPAGE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_NORMAL = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_PAGEOUT = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_POPULATE_READ = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_POPULATE_WRITE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_RANDOM = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_REMOVE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_SEQUENTIAL = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_SOFT_OFFLINE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_UNMERGEABLE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_WILLNEED = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_WIPEONFORK = nil
+
+---The flags of msync(2), as numbers for programs that have them from elsewhere; `buffer:sync` takes booleans.
+---@type integer
+mmap.MS_ASYNC = nil
+
+---The flags of msync(2), as numbers for programs that have them from elsewhere; `buffer:sync` takes booleans.
+---@type integer
+mmap.MS_INVALIDATE = nil
+
+---The flags of msync(2), as numbers for programs that have them from elsewhere; `buffer:sync` takes booleans.
+---@type integer
+mmap.MS_SYNC = nil
 
 ---The library's name and version.
 ---@type string
@@ -188,10 +457,10 @@ function buffer:sha256(offset, length) end
 -- The kernel
 
 ---Tells the kernel how a range will be used: madvise(2). The range is rounded outward to whole pages, except for advice that takes data away (`dontneed` on private or anonymous memory, `free`, `remove`): there a range that is not whole pages is an error, as rounding would wipe the neighbours. `mmap.advices()` lists what this kernel knows.
----@overload fun(self: mmap.buffer, advice: string|integer): integer, integer
+---@overload fun(self: mmap.buffer, advice: mmap.advice|integer): integer, integer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
----@param advice string|integer a name such as `"random"`, or a `MADV_*` number
+---@param advice mmap.advice|integer a name such as `"random"`, or a `MADV_*` number
 ---@return integer offset of the range in effect
 ---@return integer length of the range in effect
 function buffer:advise(offset, length, advice) end
@@ -200,7 +469,7 @@ function buffer:advise(offset, length, advice) end
 ---@param b mmap.buffer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
----@param advice string|integer a name such as `"random"`, or a `MADV_*` number
+---@param advice mmap.advice|integer a name such as `"random"`, or a `MADV_*` number
 ---@return integer offset of the range in effect
 ---@return integer length of the range in effect
 function mmap.advise(b, offset, length, advice) end
@@ -264,13 +533,13 @@ function buffer:remap() end
 -- Numbers in a buffer
 
 ---Reads one number.
----@param type string such as `"u32be"`
+---@param type mmap.elementtype such as `"u32be"`
 ---@param offset integer in bytes
 ---@return number value an integer, or a float of `f32` and `f64`; a `u64` from 2^63 up appears as a negative integer
 function buffer:get(type, offset) end
 
 ---Writes one number. A value that does not fit the type is an error.
----@param type string such as `"u32be"`
+---@param type mmap.elementtype such as `"u32be"`
 ---@param offset integer in bytes
 ---@param value number for an integer type an integer, or a float that is one
 function buffer:set(type, offset, value) end
@@ -645,7 +914,7 @@ function buffer:writeIntBE(value, offset, byteLength) end
 -- Typed views
 
 ---A typed array on the same memory, with any alignment, byte order and stride. It ends with the mapping.
----@param type string `u8 i8 u16 i16 u32 i32 u64 i64 f32 f64`, with `le` or `be` behind for the byte order
+---@param type mmap.elementtype `u8 i8 u16 i16 u32 i32 u64 i64 f32 f64`, with `le` or `be` behind for the byte order
 ---@param offset? integer where it begins, in bytes
 ---@param count? integer how many elements; without it, as many as there are
 ---@param stride? integer from one element to the next, in bytes

@@ -17,17 +17,18 @@ import Testing
     /// A folder on a disk, and one in memory, where there are such.
     private static let places: [String] = ["/tmp", "/dev/shm"].filter { access($0, W_OK) == 0 }
 
-    private static func file(of name: String) throws -> String {
-        let path = try Program(path: "/bin/ls").run([folder]).output.split(separator: "\n")
-            .first { $0.hasSuffix("-\(name).lua") }
-        return "\(folder)/\(try #require(path))"
+    /// For one that takes a second, on a machine that does other things.
+    private static let patience = 300.0
+
+    private static func files() throws -> [String] {
+        try Program(path: "/bin/ls").run([folder]).output.split(separator: "\n").map(String.init)
     }
 
     @Test func theyAreListedInOrder() throws {
         let outcome = try Program.mmaplua.run(["--lessons"])
         #expect(outcome.ending == .status(0))
         #expect(outcome.errors == "")
-        let files = try Program(path: "/bin/ls").run([Self.folder]).output.split(separator: "\n")
+        let files = try Self.files()
         #expect(Self.names.count == files.count && files.count >= 13)
         for (line, file) in zip(outcome.output.split(separator: "\n"), files) {
             let first = try #require(TemporaryFolder.contents(path: "\(Self.folder)/\(file)"))
@@ -40,7 +41,7 @@ import Testing
     @Test(arguments: names, places) func itsClaimsHold(_ name: String, _ place: String) throws {
         let scratch = try TemporaryFolder(in: place)
         let outcome = try Program.mmaplua.run(
-            ["--lesson", name, "--check"], environment: ["TMPDIR": scratch.path], timeout: 120)
+            ["--lesson", name, "--check"], environment: ["TMPDIR": scratch.path], timeout: Self.patience)
         #expect(outcome.ending == .status(0), "\(outcome.output)")
         #expect(outcome.errors == "")
         for part in ["\nok ", "\n? ", "\nWhat to try next\n", " | "] {
@@ -53,39 +54,50 @@ import Testing
         #expect(try Program(path: "/bin/ls").run(["-A", scratch.path]).output == "")
     }
 
+    struct Breach: CustomTestStringConvertible {
+        let lesson: String
+        let changes: KeyValuePairs<String, String>
+        var testDescription: String { lesson }
+    }
+
     /// Something in each that makes it false, on a disk and in memory.
-    private static let breaches: [(lesson: String, what: String, with: String)] = [
-        ("demand-paging", "b.fill, b, 1, 0, 1000 * PAGE", "b.fill, b, 1, 0, 1001 * PAGE"),
-        ("page-cache", "a:copy(0, \"from the mapping\")", "a:copy(1, \"from the mapping\")"),
-        (
-            "readahead", "mmap.open(\"cold.bin\", \"w+\", { size = PAGES",
-            "mmap.open(\"cold.bin\", \"w+\", { size = PLACE"
+    private static let breaches = [
+        Breach(
+            lesson: "demand-paging", changes: ["b.fill, b, 1, 0, 1000 * PAGE": "b.fill, b, 1, 0, 1001 * PAGE"]
         ),
-        ("copy-on-write", "b[40 * PAGE] = 66, 66, 66", "b[41 * PAGE] = 66, 66, 66"),
-        ("sync", "claim(", "b[0] = b[0] claim(not "),
-        ("end-of-file", "b[SIZE] = 65", "b:copy(SIZE, \"A\") os.execute \"truncate -s +1 short.bin\""),
-        ("protection", "mmap.open(\"file.bin\", \"r+\")", "mmap.open(\"file.bin\", \"c\")"),
-        ("dontneed", "mmap.anonymous(size, { shared = true })", "mmap.anonymous(size)"),
-        ("holes", "for _, place in ipairs(places) do b[place] = 1 end", "b[places[1]] = 1"),
-        ("huge-pages", "pcall(b.advise, b, \"nohugepage\")", "b:close() b = mmap.anonymous(PAGE)"),
-        ("mincore", "a:fill(1, 0, 10 * PAGE)", "a:fill(1, 0, 11 * PAGE)"),
-        ("mmap-or-read", "word:count(b)\n", "do end\n"),
+        Breach(lesson: "page-cache", changes: ["a:copy(0, \"from the": "a:copy(1, \"from the"]),
+        Breach(lesson: "readahead", changes: ["touch(PLACE * PAGE, 1)": "touch(0, 1)"]),
+        Breach(lesson: "copy-on-write", changes: ["b[40 * PAGE] = 66": "b[41 * PAGE] = 66"]),
+        Breach(lesson: "sync", changes: ["b:sync(true)": "b:sync(false)", "evicted == 0": "evicted > 0"]),
+        Breach(lesson: "end-of-file", changes: ["b[SIZE] = 65": "os.execute \"truncate -s +1 short.bin\""]),
+        Breach(lesson: "protection", changes: ["open(\"file.bin\", \"r+\")": "open(\"file.bin\", \"c\")"]),
+        Breach(lesson: "dontneed", changes: ["anonymous(size, { shared = true })": "anonymous(size)"]),
+        Breach(lesson: "holes", changes: ["for _, place in ipairs(places) do b[place]": "do b[places[1]]"]),
+        Breach(lesson: "shared-memory", changes: ["do number:add(1) end": "do end number:add(1)"]),
+        Breach(lesson: "huge-pages", changes: ["b.fill, b, 1)": "b.fill, b, 1, 0, PAGE)"]),
+        Breach(lesson: "mincore", changes: ["a:fill(1, 0, 10 * PAGE)": "a:fill(1, 0, 11 * PAGE)"]),
+        Breach(lesson: "mmap-or-read", changes: ["    word:count(b)\n": ""]),
     ]
 
-    @Test(arguments: breaches.indices, places)
-    func aClaimThatIsFalseFails(_ index: Int, _ place: String) throws {
-        let breach = Self.breaches[index]
-        let text = try #require(TemporaryFolder.contents(path: try Self.file(of: breach.lesson)))
-        let parts = text.split(separator: breach.what, omittingEmptySubsequences: false)
-        try #require(parts.count > 1)
+    @Test func eachLessonHasABreach() {
+        #expect(Self.breaches.map(\.lesson) == Self.names)
+    }
+
+    @Test(arguments: breaches, places) func aClaimThatIsFalseFails(_ breach: Breach, _ place: String) throws {
+        let path = try #require(try Self.files().first { $0.hasSuffix("-\(breach.lesson).lua") })
+        var text = try #require(TemporaryFolder.contents(path: "\(Self.folder)/\(path)"))
+        for (what, with) in breach.changes {
+            try #require(text.contains(what), "\(what)")
+            text.replace(what, with: with)
+        }
         let scratch = try TemporaryFolder(in: place)
-        let copy = try scratch.file("broken.lua", parts.joined(separator: breach.with))
+        let copy = try scratch.file("broken.lua", text)
         for arguments in [["--lesson", copy, "--check"], [copy]] {
             let outcome = try Program.mmaplua.run(
-                arguments, environment: ["TMPDIR": scratch.path], timeout: 120)
-            #expect(outcome.ending == .status(1), "\(breach.lesson): \(outcome.output)")
-            #expect(outcome.output.contains("This does not hold here."), "\(breach.lesson): \(outcome)")
-            #expect(outcome.output.contains(" not hold here ("))
+                arguments, environment: ["TMPDIR": scratch.path], timeout: Self.patience)
+            #expect(outcome.ending == .status(1), "\(outcome.output)")
+            #expect(outcome.output.contains("This does not hold here."), "\(outcome)")
+            #expect(outcome.output.split(separator: "\n").last?.contains(" not hold here") == true)
         }
         #expect(try Program(path: "/bin/ls").run([scratch.path]).output == "broken.lua\n")
     }
