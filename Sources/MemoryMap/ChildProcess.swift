@@ -127,7 +127,7 @@ extension MappedBytes {
             throw slot.kind == MM_ANONYMOUS
                 ? MapError(
                     error.call ?? .open, errno: error.errno,
-                    "shared anonymous memory of mmap.map has no descriptor to give away; use mmap.anonymous(size, { shared = true })"
+                    "this shared anonymous memory has no descriptor to give away: that of mmap.map never has one, that of mmap.anonymous where there are many to spare; use mmap.memfd"
                 ) : error
         }
         guard descriptor < 3 else { return descriptor }

@@ -89,10 +89,10 @@ package func memoryFileRegion(
 }
 
 /// Anonymous memory for this process and its children. It is a file in memory, as shared anonymous memory always is
-/// inside the kernel, but one of which there is a descriptor to give away.
+/// inside the kernel, but one of which there is a descriptor to give away: where the process has descriptors to spare.
 package func sharedAnonymousRegion(size: Int, populate: Bool) throws(MapError) -> mm_region {
-    guard size > 0, let descriptor = try? systemMemoryFile("anonymous") else {
-        // Too many descriptors: then only this process can have it.
+    guard let descriptor = spareMemoryFile(size) else {
+        // Then only children of fork(2) have it.
         return try mapRegion(
             length: size, protection: [.read, .write],
             flags: populate ? [.anonymous, .shared, .populate] : [.anonymous, .shared],
@@ -109,6 +109,15 @@ package func sharedAnonymousRegion(size: Int, populate: Bool) throws(MapError) -
         systemClose(descriptor)
         throw error
     }
+}
+
+/// A file in memory, unless its descriptor would be one of the upper half of those that the process may have: who maps
+/// in a loop is to be left enough to open files with.
+private func spareMemoryFile(_ size: Int) -> Descriptor? {
+    guard size > 0, let descriptor = try? systemMemoryFile("anonymous") else { return nil }
+    if Int(descriptor) < systemDescriptorLimit() / 2 { return descriptor }
+    systemClose(descriptor)
+    return nil
 }
 
 private func requireSize(_ size: Int) throws(MapError) {

@@ -22,6 +22,13 @@ func systemRemove(_ path: UnsafePointer<CChar>) throws(MapError) {
     if result == -1 { throw MapError(.unlink, errno: errno) }
 }
 
+/// How many descriptors the process may have: getrlimit(2) with `RLIMIT_NOFILE`.
+func systemDescriptorLimit() -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+    return Int(clamping: limit.rlim_cur)
+}
+
 /// fcntl(2) with `F_DUPFD_CLOEXEC`.
 func systemDuplicate(_ descriptor: Descriptor) throws(MapError) -> Descriptor {
     let trace = Trace()

@@ -74,6 +74,21 @@ import Testing
         }
     }
 
+    @Test func sharedMemoryLeavesDescriptorsForFiles() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            var limit = rlimit(rlim_cur: 64, rlim_max: 64)
+            #expect(setrlimit(__rlimit_resource_t(7), &limit) == 0)
+            check(
+                """
+                local kept = {}
+                for i = 1, 200 do kept[i] = mmap.anonymous(10, { shared = true }); kept[i][9] = i end
+                for i = 1, 200 do eq(kept[i][9], i) end
+                local files = {}
+                for i = 1, 20 do files[i] = assert(io.open("/dev/null")) end
+                """)
+        }
+    }
+
     @Test func aFileWithoutPermissionSaysSo() async {
         guard geteuid() == 0 else {
             print("skipped: only root can become another user")
