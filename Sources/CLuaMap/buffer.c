@@ -44,6 +44,11 @@ lm_buffer *lm_check_buffer(lua_State *L) {
   return buffer;
 }
 
+void lm_take(lua_State *L, int most, int needed, const char *expected) {
+  if (lua_gettop(L) < needed) luaL_typeerror(L, needed, expected);
+  lua_settop(L, most);
+}
+
 const mm_region *lm_region_at(lua_State *L, int index) {
   const void *const *self = lua_touserdata(L, index);
   if (!self) return NULL;
@@ -82,7 +87,7 @@ void lm_keep_mapping(lua_State *L, int index) {
 
 static int b_slice(lua_State *L) {
   lm_check_buffer(L);
-  lua_settop(L, 3);
+  lm_take(L, 3, 2, "number");
   lm_buffer *slice = lm_new_buffer(L);
   lm_keep_mapping(L, 1);
   lm_call call;

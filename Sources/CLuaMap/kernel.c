@@ -5,7 +5,6 @@
 static LM_SYSTEM_TRAMPOLINE(b_advise, lm_buffer_advise)
 static LM_SYSTEM_TRAMPOLINE(b_incore, lm_buffer_incore)
 static LM_SYSTEM_TRAMPOLINE(b_protect, lm_buffer_protect)
-static LM_SYSTEM_TRAMPOLINE(b_lock, lm_buffer_lock)
 static LM_SYSTEM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
 
 /* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
@@ -21,18 +20,24 @@ static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const cha
 }
 
 static int b_resize(lua_State *L) {
-  lua_settop(L, 2);
+  lm_check_buffer(L);
+  lm_take(L, 2, 2, "number");
   return with_path(L, lm_buffer_resize);
 }
 
 static int b_remap(lua_State *L) {
-  lua_settop(L, 1);
+  lm_take(L, 1, 1, LM_BUFFER);
   return with_path(L, lm_buffer_remap);
 }
 
 static int b_sync(lua_State *L) {
-  lua_settop(L, 5);
+  lm_take(L, 5, 1, LM_BUFFER);
   return with_path(L, lm_buffer_sync);
+}
+
+static int b_lock(lua_State *L) {
+  lua_settop(L, 3);
+  return with_path(L, lm_buffer_lock);
 }
 
 const luaL_Reg lm_original_functions[] = {{"advise", b_advise}, {"sync", b_sync}, {"incore", b_incore}, {NULL, NULL}};

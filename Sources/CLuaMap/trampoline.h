@@ -57,6 +57,10 @@ void lm_set_metatable(lua_State *L, const char *name);
 /* [-0, +1, m] A new buffer, closed, so that a collection at any moment finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 
+/* [-?, +?, e] lua_settop, for a function's arguments of which the first `needed` must be given: padded, a
+   missing one could not be told from nil any more. `expected` is the type of the last of these. */
+void lm_take(lua_State *L, int most, int needed, const char *expected);
+
 /* [-0, +0, e] A function at an argument, or what can be called like one. */
 void lm_check_function(lua_State *L, int argument);
 
