@@ -1,11 +1,11 @@
--- What `help` says at the prompt, and what Tab completes of it. The chunk is called with the parser, the texts, and
--- Lua's registry, in which the library keeps its types; its results are two functions.
+-- What `help` says at the prompt, and what Tab completes of it. The chunk is called with the parser, the texts,
+-- the set of the library's types, a table of the names of its functions, and the library; its results are two functions.
 
-local parser, texts, registry = ...
+local parser, texts, classes, functions, library = ...
 local concat, format, pairs, ipairs, type, utf8 = table.concat, string.format, pairs, ipairs, type, utf8
-local min, sort, rawget, tostring = math.min, table.sort, rawget, tostring
+local min, sort = math.min, table.sort
 
-local book, entries, functions = {}, {}, {}
+local book, entries = {}, {}
 for text in texts:gmatch("[^\0]+") do
     local section = parser.parse(text)
     book[#book + 1] = section
@@ -15,19 +15,6 @@ for text in texts:gmatch("[^\0]+") do
         local letters = entry.signatures[1]:match("^(%l+)[:%[]")
         local class = entry.names[1]:match("^(%l+)[:%[]")
         if letters and class then entries[letters] = class end
-    end
-end
-
--- Which entry a function belongs to.
-for name, value in pairs(registry._LOADED.mmap) do
-    if type(value) == "function" then functions[value] = "mmap." .. name end
-end
-for name, class in pairs(registry) do
-    local methods = type(name) == "string" and name:find("^mmap%.") and type(class) == "table" and rawget(class, "__methods")
-    if type(methods) == "table" then
-        for method, value in pairs(methods) do
-            if not functions[value] then functions[value] = name:sub(6) .. ":" .. method end
-        end
     end
 end
 
@@ -240,7 +227,7 @@ local function of_word(word)
     if word == "mmap" then return of_module() end
     local class = word:gsub("^mmap%.", "")
     if type(entries[class]) == "string" then class = entries[class] end
-    if registry["mmap." .. class] and not entries[word] then return of_class(class) end
+    if classes["mmap." .. class] and not entries[word] then return of_class(class) end
     local found = lookup(word)
     if #found == 1 then return describe(found[1][2]) end
     local lines = {}
@@ -264,13 +251,13 @@ local function help(count, value, class, terminal_columns, has_unicode)
     local text
     if count == 0 then
         text = of_everything()
-    elseif value == registry._LOADED.mmap then
+    elseif value == library then
         text = of_module()
     elseif type(value) == "string" then
         text = of_word(value)
-    elseif functions[value] then
+    elseif value ~= nil and entries[functions[value]] then
         text = describe(entries[functions[value]])
-    elseif class and registry[class] then
+    elseif class and classes[class] then
         text = of_class(class:sub(6))
     elseif type(value) == "function" then
         text = "This function is none of the library's; Lua's own are in its manual, https://www.lua.org/manual/5.4/"

@@ -66,6 +66,12 @@ local atomic = {}
 ---@field [integer] integer
 local buffer = {}
 
+---@class mmap.child
+local child = {}
+
+---@class mmap.lock
+local lock = {}
+
 ---@class mmap.pages
 ---@operator len: integer
 ---@field [integer] boolean
@@ -494,14 +500,14 @@ function buffer:sync(offset, length, blocking, invalidate) end
 ---@return integer length of the range in effect
 function mmap.sync(b, offset, length, blocking, invalidate) end
 
----How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error.
+---How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error. For 64 MiB and more of a file that is mapped shared it asks cachestat(2), where the kernel has it, which does not look at every page; that counts pages that are just being read, too.
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
 ---@return integer unmapped pages that are not in memory
 ---@return integer mapped pages that are
 function buffer:incore(offset, length) end
 
----How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error.
+---How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error. For 64 MiB and more of a file that is mapped shared it asks cachestat(2), where the kernel has it, which does not look at every page; that counts pages that are just being read, too.
 ---@param b mmap.buffer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
@@ -1364,7 +1370,7 @@ function atomic:exchange(value) end
 ---@return integer former the value before
 function atomic:compareexchange(expected, desired) end
 
----Sleeps while the value is the expected one, until `atomic:wake` is called in any process: futex(2). Ctrl-C ends it.
+---Sleeps while the value is the expected one, until `atomic:wake` is called in any process: futex(2). Who wakes changes the value first: a call of `atomic:wake` without a change may be missed. Ctrl-C ends the wait.
 ---@param expected integer the value that is waited at
 ---@param timeout? number seconds, 0 or more; without it there is no end
 ---@return boolean woken whether it was woken or the value is another; false when the time is over
@@ -1374,5 +1380,42 @@ function atomic:wait(expected, timeout) end
 ---@param n? integer at most so many; without it, all
 ---@return integer woken how many
 function atomic:wake(n) end
+
+---Locks a range of the file for those who ask: fcntl(2) with `F_OFD_SETLK`. The lock is its own owner: another one on the same bytes stands against it in the same process too. It lasts until it is released, even if the buffer is closed. Ctrl-C ends waiting for it.
+---@param offset? integer where the range begins, in bytes; 0
+---@param length? integer in bytes, at least 1; without it, to the end
+---@param mode? "exclusive"|"shared" shared ones stand beside each other; an exclusive one needs the right to write the file
+---@param timeout? number seconds, 0 only tries; without it there is no end
+---@return mmap.lock? l the lock; nil where the time is over
+---@return string? why `"timeout"` then
+function buffer:lockrange(offset, length, mode, timeout) end
+
+---Releases the lock; a second time does nothing. The collector does it too.
+function lock:unlock() end
+
+---Runs a file or a function in a new process: posix_spawn(3) of the program that runs, mmaplua or a lua5.4 with the module. It reads nothing (/dev/null) and writes where its parent does. Buffers, views and atomics on shared memory show the same bytes there. Tables are sent by value, and may contain themselves. A function has its globals and loaded modules; another upvalue is an error that names it. The child has the `--memory`, `--time` and sandbox options of its parent; in a sandbox `spawn` needs `--allow-run`. If its parent ends or forgets it, it goes on.
+---@param script string|fun() a path, or a function
+---@param ... any its arguments: nil, booleans, numbers, strings, plain tables; buffers, views and atomics that are shared: of `mmap.shared`, `mmap.memfd`, `mmap.anonymous` with `shared = true`, or of a file opened with `"r"` or `"r+"`
+---@return mmap.child c the child
+function mmap.spawn(script, ...) end
+
+---Waits until the child has ended. Asked again it gives the same. Ctrl-C ends the wait.
+---@param timeout? number seconds, 0 only asks; without it there is no end
+---@return boolean? ok true; false where it failed; nil and `"timeout"` where it still runs
+---@return any ... its results: nil, booleans, numbers, strings, plain tables; or a message, with the traceback of an error, then `"exit"` or `"signal"` and the number of it
+function child:wait(timeout) end
+
+---Sends the child a signal: kill(2).
+---@param signal? integer|string its number or name, `"KILL"` or `"SIGKILL"`; SIGTERM
+---@return boolean sent whether it was still there
+function child:kill(signal) end
+
+---The number of the process.
+---@return integer pid it
+function child:pid() end
+
+---Whether the child has not ended yet.
+---@return boolean running whether it runs
+function child:running() end
 
 return mmap

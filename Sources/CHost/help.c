@@ -37,7 +37,46 @@ static void load(lua_State *L, const char *source, size_t length, const char *na
     if (luaL_loadbufferx(L, source, length, name, "t") != LUA_OK) lua_error(L);
 }
 
-// [-0, +1, e] uses 5 slots. A function of the manual, by the key under which it stays.
+// [-0, +0, m] uses 4 slots. The functions of the table at the index into the table on top, with their names.
+static void add_functions(lua_State *L, int index, const char *owner) {
+    int table = lua_absindex(L, index);
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        if (lua_type(L, -1) != LUA_TFUNCTION || lua_type(L, -2) != LUA_TSTRING) continue;
+        lua_pushvalue(L, -1);
+        lua_pushfstring(L, "%s%s", owner, lua_tostring(L, -3));
+        lua_rawset(L, -5);
+    }
+}
+
+// [-0, +2, e] uses 8 slots. The library's types by their names, and the name of each of its functions. The registry
+// itself is nothing that a script in a sandbox may see, and it can replace what Lua code calls.
+static void push_library(lua_State *L) {
+    lua_newtable(L);
+    int classes = lua_gettop(L);
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, LUA_REGISTRYINDEX); lua_pop(L, 1)) {
+        static const char library[] = "mmap.";
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        if (strncmp(name, library, sizeof library - 1) != 0 || lua_type(L, -1) != LUA_TTABLE) continue;
+        lua_pushliteral(L, "__methods");
+        if (lua_rawget(L, -2) == LUA_TTABLE) {
+            lua_pushboolean(L, 1);
+            lua_setfield(L, classes, name);
+            const char *owner = lua_pushfstring(L, "%s:", name + sizeof library - 1);
+            lua_pushvalue(L, classes + 1);
+            add_functions(L, -3, owner);
+        }
+        lua_settop(L, classes + 3);
+    }
+    if (luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) && lua_getfield(L, -1, "mmap") == LUA_TTABLE &&
+        luaL_getmetafield(L, -1, "__index") == LUA_TTABLE) {
+        lua_pushvalue(L, classes + 1);
+        add_functions(L, -2, "mmap.");
+    }
+    lua_settop(L, classes + 1);
+}
+
+// [-0, +1, e] uses 12 slots. A function of the manual, by the key under which it stays.
 static void push_helper(lua_State *L, const char *key) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, key) == LUA_TFUNCTION) return;
     lua_pop(L, 1);
@@ -45,8 +84,9 @@ static void push_helper(lua_State *L, const char *key) {
     load(L, parser, sizeof parser, "=manual");
     lua_call(L, 0, 1);
     lua_pushlstring(L, texts, sizeof texts);
-    lua_pushvalue(L, LUA_REGISTRYINDEX);
-    lua_call(L, 3, 2);
+    push_library(L);
+    lua_getglobal(L, "mmap");
+    lua_call(L, 5, 2);
     lua_setfield(L, LUA_REGISTRYINDEX, WORDS);
     lua_setfield(L, LUA_REGISTRYINDEX, HELPER);
     lua_getfield(L, LUA_REGISTRYINDEX, key);

@@ -44,6 +44,11 @@ lm_buffer *lm_check_buffer(lua_State *L) {
   return buffer;
 }
 
+void lm_take(lua_State *L, int most, int needed, const char *expected) {
+  if (lua_gettop(L) < needed) luaL_typeerror(L, needed, expected);
+  lua_settop(L, most);
+}
+
 const mm_region *lm_region_at(lua_State *L, int index) {
   const void *const *self = lua_touserdata(L, index);
   if (!self) return NULL;
@@ -82,7 +87,7 @@ void lm_keep_mapping(lua_State *L, int index) {
 
 static int b_slice(lua_State *L) {
   lm_check_buffer(L);
-  lua_settop(L, 3);
+  lm_take(L, 3, 2, "number");
   lm_buffer *slice = lm_new_buffer(L);
   lm_keep_mapping(L, 1);
   lm_call call;
@@ -223,7 +228,7 @@ void lm_open_buffer(lua_State *L) {
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers, lm_regex_methods,
                                                  lm_hash_methods, lm_records_makers, lm_text_methods,
-                                                 lm_instrument_methods, lm_picture_methods, lm_atomic_makers};
+                                                 lm_instrument_methods, lm_picture_methods, lm_atomic_makers, lm_lock_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

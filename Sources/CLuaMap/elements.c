@@ -17,7 +17,7 @@ static int v_totable(lua_State *L) {
   lm_call call;
   lm_view_rows rows;
   uint64_t bits[ROW];
-  lua_settop(L, 3);
+  lm_take(L, 3, 1, LM_VIEW);
   int code = lm_view_range(L, &call, &rows);
   if (code < 0) return lm_finish(L, &call, code);
   if (rows.count > INT_MAX) return luaL_error(L, "%I elements are too many for a table", (LUAI_UACINT)rows.count);
@@ -70,7 +70,9 @@ static int copy_table(lua_State *L) {
 }
 
 static int v_copy(lua_State *L) {
-  lua_settop(L, 4);
+  lm_check_view(L);
+  if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "number");
+  lm_take(L, 4, 3, "mmap.view, mmap.buffer or table");
   return lua_type(L, 3) == LUA_TTABLE ? copy_table(L) : v_copy_memory(L);
 }
 

@@ -16,7 +16,7 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value) {
 }
 
 static int b_pages(lua_State *L) {
-  lua_settop(L, 3);
+  lm_take(L, 3, 1, LM_BUFFER);
   lm_call call;
   int64_t pages, offset;
   int code = LM_RUN(L, lm_pages_span(L, &call, &pages, &offset));
@@ -30,7 +30,7 @@ static int b_pagemap(lua_State *L) {
   static const char *const names[LM_TABLE_SETS] = {
       [LM_PRESENT] = "present",     [LM_SWAPPED] = "swapped",   [LM_FILE] = "file",
       [LM_EXCLUSIVE] = "exclusive", [LM_DIVERGED] = "diverged", [LM_SOFT_DIRTY] = "softdirty"};
-  lua_settop(L, 3);
+  lm_take(L, 3, 1, LM_BUFFER);
   lm_call call;
   int64_t pages, offset;
   int code = LM_RUN(L, lm_pages_span(L, &call, &pages, &offset));
@@ -91,7 +91,7 @@ static void push_extent(lua_State *L, const lm_extent *extent) {
 }
 
 static int b_holes(lua_State *L) {
-  lua_settop(L, 3);
+  lm_take(L, 3, 1, LM_BUFFER);
   lm_call call;
   int64_t offset, length, data = 0, hole = 0;
   int code = LM_RUN(L, lm_range(L, &call, &offset, &length));

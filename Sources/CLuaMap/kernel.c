@@ -20,17 +20,18 @@ static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const cha
 }
 
 static int b_resize(lua_State *L) {
-  lua_settop(L, 2);
+  lm_check_buffer(L);
+  lm_take(L, 2, 2, "number");
   return with_path(L, lm_buffer_resize);
 }
 
 static int b_remap(lua_State *L) {
-  lua_settop(L, 1);
+  lm_take(L, 1, 1, LM_BUFFER);
   return with_path(L, lm_buffer_remap);
 }
 
 static int b_sync(lua_State *L) {
-  lua_settop(L, 5);
+  lm_take(L, 5, 1, LM_BUFFER);
   return with_path(L, lm_buffer_sync);
 }
 

@@ -64,7 +64,7 @@ static void count_memory(lua_State *L, const lm_buffer *buffer) {
 }
 
 static int f_map(lua_State *L) {
-  lua_settop(L, 6);
+  lm_take(L, 6, 1, "number");
   int descriptor = check_descriptor(L, 4);
   int is_integer = 0;
   lua_Integer flags = lua_tointegerx(L, 3, &is_integer);
@@ -123,7 +123,7 @@ static int f_open(lua_State *L) {
 }
 
 static int f_anonymous(lua_State *L) {
-  lua_settop(L, 2);
+  lm_take(L, 2, 1, "number");
   lm_open_options options = {0};
   lm_read_options(L, 2, anonymous_options, &options);
   lm_buffer *buffer = lm_new_buffer(L);
@@ -252,6 +252,7 @@ int lm_open_module(lua_State *L) {
   lm_open_regex(L);
   lm_open_atomic(L);
   lm_open_child(L);
+  lm_open_lock(L);
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);

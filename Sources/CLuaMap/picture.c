@@ -42,7 +42,7 @@ static void read_options(lua_State *L, lm_picture *picture) {
 }
 
 static int b_show(lua_State *L) {
-  lua_settop(L, 2);
+  lm_take(L, 2, 1, LM_BUFFER);
   lm_picture picture = {0};
   read_title(L, &picture);
   read_options(L, &picture);

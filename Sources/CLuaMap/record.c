@@ -242,7 +242,7 @@ static lm_record *check_record(lua_State *L, int argument, int layout) {
 }
 
 int lm_record_totable(lua_State *L) {
-  lua_settop(L, 1);
+  lm_take(L, 1, 1, LM_RECORD_NAME);
   lua_pushvalue(L, lua_upvalueindex(1));
   lm_push_record_table(L, 2, check_record(L, 1, 2)->region, 0);
   return 1;
@@ -250,7 +250,7 @@ int lm_record_totable(lua_State *L) {
 
 int lm_layout_totable(lua_State *L) {
   lm_check_layout(L, 1);
-  lua_settop(L, 2);
+  lm_take(L, 2, 2, LM_RECORD_NAME);
   lm_push_record_table(L, 1, check_record(L, 2, 1)->region, 0);
   return 1;
 }

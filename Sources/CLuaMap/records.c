@@ -147,7 +147,7 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
 static int rs_column(lua_State *L) {
   enum { LAYOUT = 4 };
   mm_records records = check_records(L)->records;
-  lua_settop(L, 3);
+  lm_take(L, 3, 2, "string");
   push_layout(L);
   size_t element;
   mm_field field = check_column(L, LAYOUT, &element);

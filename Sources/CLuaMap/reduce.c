@@ -50,7 +50,7 @@ static int v_stats(lua_State *L) {
 
 static int v_histogram(lua_State *L) {
   lm_check_view(L);
-  lua_settop(L, 4);
+  lm_take(L, 4, 2, "number");
   lm_call call;
   lm_histogram histogram;
   int code = lm_histogram_start(L, &call, &histogram);
@@ -71,7 +71,7 @@ static int v_histogram(lua_State *L) {
     lua_rawseti(L, COUNTS, i + 1);
   }
   for (int64_t i = 0; i <= histogram.bins; i++) {
-    lua_pushnumber(L, lm_histogram_edge(&histogram, i));
+    lm_histogram_edge(L, &histogram, i);
     lua_rawseti(L, EDGES, i + 1);
   }
   lua_settop(L, EDGES);

@@ -51,8 +51,8 @@ static void check_flags(lua_State *L, int argument) {
 }
 
 static int f_regex(lua_State *L) {
-  lua_settop(L, 2);
   if (lua_type(L, 1) != LUA_TSTRING) return luaL_typeerror(L, 1, "string");
+  lua_settop(L, 2);
   check_flags(L, 2);
   lm_regex *regex = new_regex(L);
   lua_pushvalue(L, 1);
@@ -192,22 +192,28 @@ static int search_once(lua_State *L, lm_search *search) {
   return 1;
 }
 
+/* [-?, +?, e] The arguments of a method that searches. */
+static void take_search(lua_State *L) {
+  if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
+  lm_take(L, 4, 2, "string or mmap.buffer");
+}
+
 static int r_find(lua_State *L) {
-  lua_settop(L, 4);
+  take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4) | LM_PLACE};
   return search_once(L, &search);
 }
 
 static int r_match(lua_State *L) {
-  lua_settop(L, 4);
+  take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4)};
   return search_once(L, &search);
 }
 
 static int b_match(lua_State *L) {
-  lua_settop(L, 3);
-  if (!lm_buffer_at(L, 1)) return luaL_typeerror(L, 1, LM_BUFFER);
+  lm_check_buffer(L);
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, "string");
+  lua_settop(L, 3);
   push_translation(L, 2);
   lm_search search = {.regex = 4, .subject = 1, .argument = 3, .how = LM_LUA};
   return search_once(L, &search);
@@ -248,14 +254,14 @@ static int push_iterator(lua_State *L, lm_search *search) {
 }
 
 static int r_gmatch(lua_State *L) {
-  lua_settop(L, 4);
+  take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4)};
   return push_iterator(L, &search);
 }
 
 static int b_gmatch(lua_State *L) {
-  lua_settop(L, 3);
-  if (!lm_buffer_at(L, 1)) return luaL_typeerror(L, 1, LM_BUFFER);
+  lm_check_buffer(L);
+  lm_take(L, 3, 2, "string");
   size_t length;
   const char *pattern = lm_string_at(L, 2, &length);
   if (!pattern) return luaL_typeerror(L, 2, "string");

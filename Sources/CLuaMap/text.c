@@ -273,7 +273,7 @@ static int b_fields(lua_State *L) {
       {"sep", LM_SEPARATOR, offsetof(lm_fields, walk.line), offsetof(lm_fields, has_line)},
       {NULL, LM_INTEGER, 0, 0}};
   lm_check_buffer(L);
-  lua_settop(L, 4);
+  lm_take(L, 4, 2, "separator: string");
   lm_fields *fields = lua_newuserdatauv(L, sizeof *fields, LM_FIRST_KEPT - 1 + LM_KEPT);
   memset(fields, 0, sizeof *fields);
   fields->kind = &fields_kind;
@@ -299,7 +299,7 @@ static int b_fields(lua_State *L) {
 static int b_split(lua_State *L) {
   enum { MOST = 1000000, LIST = 4 };
   lm_check_buffer(L);
-  lua_settop(L, 3);
+  lm_take(L, 3, 2, "integer");
   int is_integer = 0;
   lua_Integer count = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &is_integer) : 0;
   if (!is_integer) return luaL_typeerror(L, 2, "integer");

@@ -26,7 +26,7 @@ lm_view *lm_check_view(lua_State *L) {
 
 static int b_view(lua_State *L) {
   lm_check_buffer(L);
-  lua_settop(L, 5);
+  lm_take(L, 5, 2, "string");
   lm_view *view = lm_new_view(L);
   lm_keep_mapping(L, 1);
   lm_call call;

@@ -35,7 +35,10 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
             try checkedLength(offset: from, length: wanted, count: source.count)
         }
         let part = UnsafeRawBufferPointer(rebasing: source[from..<from &+ length])
-        do throws(MapError) { try bytes.copy(at: offset, from: part) } catch {
+        let monitor = Monitor(L, total: length)
+        do throws(MapError) {
+            try bytes.copy(at: offset, from: part, poll: monitor.goesOn)
+        } catch {
             throw error.kind == .lengthOutOfRange
                 ? Failure(
                     "%1 bytes do not fit behind offset %2", argument: 3, length, offset)
@@ -55,15 +58,20 @@ func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(3, default: 0)
         let length = try arguments.optionalInteger(4)
+        let monitor = Monitor(L, total: length ?? bytes.count &- offset)
         if let pattern = arguments.string(2) {
             guard pattern.count > 0 else { throw Failure("the string is empty", argument: 2) }
-            try about(3) { () throws(MapError) in try bytes.fill(repeating: pattern, offset, length) }
+            try about(3) { () throws(MapError) in
+                try bytes.fill(repeating: pattern, offset, length, poll: monitor.goesOn)
+            }
         } else {
             guard lua_type(L, 2) == LUA_TNUMBER else {
                 throw Failure(type: "byte or string", argument: 2)
             }
             let value = try arguments.byte(2)
-            try about(3) { () throws(MapError) in try bytes.fill(value, offset, length) }
+            try about(3) { () throws(MapError) in
+                try bytes.fill(value, offset, length, poll: monitor.goesOn)
+            }
         }
         return 0
     }

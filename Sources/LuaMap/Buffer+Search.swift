@@ -92,12 +92,13 @@ func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
 /// The argument `other`, handed to a comparison.
 @inline(__always)
 private func comparison<Answer>(
-    _ L: LuaState, _ compare: (MappedBytes, UnsafeRawBufferPointer) throws(MapError) -> Answer
+    _ L: LuaState, _ compare: (MappedBytes, UnsafeRawBufferPointer, Monitor) throws(MapError) -> Answer
 ) throws(Failure) -> Answer {
     let arguments = Arguments(L)
     let bytes = try arguments.bytes(1)
     let (other, origin) = try arguments.source(2)
-    let answer = try about(0) { () throws(MapError) in try compare(bytes, other) }
+    let monitor = Monitor(L, total: min(bytes.count, other.count))
+    let answer = try about(0) { () throws(MapError) in try compare(bytes, other, monitor) }
     try origin.checkIntact()
     return answer
 }
@@ -106,7 +107,9 @@ private func comparison<Answer>(
 @implementation @c
 func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
-        let order = try comparison(L) { (bytes, other) throws(MapError) in try bytes.compare(other) }
+        let order = try comparison(L) { (bytes, other, monitor) throws(MapError) in
+            try bytes.compare(other, poll: monitor.goesOn)
+        }
         lua_pushinteger(L, lua_Integer(order))
         return 1
     }
@@ -116,10 +119,11 @@ func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
 @implementation @c
 func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
-        let isEqual = try comparison(L) { (bytes, other) throws(MapError) -> Bool in
+        let isEqual = try comparison(L) { (bytes, other, monitor) throws(MapError) -> Bool in
             // The lengths first: with different ones no byte need be read.
             let (current, range) = try bytes.readable(0, nil)
-            return range.count == other.count ? try current.compare(other) == 0 : false
+            return range.count == other.count
+                ? try current.mismatch(other, poll: monitor.goesOn) == nil : false
         }
         lua_pushboolean(L, isEqual ? 1 : 0)
         return 1
@@ -130,7 +134,10 @@ func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
 @implementation @c
 func lm_buffer_mismatch(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
-        push(try comparison(L) { (bytes, other) throws(MapError) in try bytes.mismatch(other) }, L)
+        let place = try comparison(L) { (bytes, other, monitor) throws(MapError) in
+            try bytes.mismatch(other, poll: monitor.goesOn)
+        }
+        push(place, L)
         return 1
     }
 }

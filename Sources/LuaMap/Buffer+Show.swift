@@ -61,7 +61,8 @@ func lm_dump_next(
         state.position = Int(dump.pointee.position)
         state.isFolded = dump.pointee.folded
         let printed = try about(0) { () throws(MapError) in
-            try bytes.print(&state, into: UnsafeMutableBufferPointer(start: target, count: capacity))
+            if lm_is_interrupted() { throw MapError(.interrupted) }
+            return try bytes.print(&state, into: UnsafeMutableBufferPointer(start: target, count: capacity))
         }
         dump.pointee.position = Int64(state.position)
         dump.pointee.folded = state.isFolded

@@ -199,21 +199,39 @@ func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutableP
         guard bins >= 1, bins <= 1 << 24 else {
             throw Failure("bins %1 is out of range (1 to %2)", argument: 2, bins, 1 << 24)
         }
-        histogram.pointee.bins = Int64(bins)
         if arguments.isAbsent(3) && arguments.isAbsent(4) {
-            let range = try work(L) { (elements, monitor) throws(MapError) in
-                try elements.histogramRange(poll: monitor.goesOn)
-            }
-            (histogram.pointee.low, histogram.pointee.high) = (range.low, range.high)
+            histogram.pointee = lm_histogram(
+                try work(L) { (elements, monitor) throws(MapError) in
+                    try elements.histogramScale(bins, poll: monitor.goesOn)
+                })
             return 0
         }
-        let low = try arguments.double(3)
-        let high = try arguments.double(4)
-        guard low < high, (high - low).isFinite else {
+        guard let low = arguments.number(3) else { throw Failure(type: "number", argument: 3) }
+        guard let high = arguments.number(4) else { throw Failure(type: "number", argument: 4) }
+        guard let scale = try arguments.elements(1).histogramScale(bins, low, high) else {
             throw Failure("the range from lo to hi must be finite and not empty", argument: 4)
         }
-        (histogram.pointee.low, histogram.pointee.high) = (low, high)
+        histogram.pointee = lm_histogram(scale)
         return 0
+    }
+}
+
+extension lm_histogram {
+    fileprivate init(_ scale: HistogramScale) {
+        self.init()
+        switch scale {
+        case .floats(let edges):
+            (bins, low, high) = (Int64(edges.bins), edges.low, edges.high)
+        case .integers(let edges):
+            (bins, first, width) = (Int64(edges.bins), edges.low, edges.width)
+            (is_exact, is_signed) = (true, edges.isSigned)
+        }
+    }
+
+    fileprivate var scale: HistogramScale {
+        is_exact
+            ? .integers(ExactEdges(bins: Int(bins), low: first, width: width, isSigned: is_signed))
+            : .floats(Edges(low, high, Int(bins)))
     }
 }
 
@@ -225,27 +243,18 @@ func lm_histogram_count(
 ) -> CInt {
     respond(call) { () throws(Failure) in
         let bins = UnsafeMutableBufferPointer(start: counters, count: Int(histogram.pointee.bins))
-        let range = (histogram.pointee.low, histogram.pointee.high)
         try work(L) { (elements, monitor) throws(MapError) in
-            try elements.histogram(bins, range, poll: monitor.goesOn)
+            try elements.histogram(bins, histogram.pointee.scale, poll: monitor.goesOn)
         }
         return 0
     }
 }
 
-/// The i-th edge. [-0, +0, –] uses no slots; never raises.
+/// The i-th edge. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_histogram_edge(_ histogram: UnsafePointer<lm_histogram>, _ edge: Int64) -> Double {
-    Edges(histogram.pointee.low, histogram.pointee.high, Int(histogram.pointee.bins)).edge(Int(edge))
-}
-
-extension Arguments {
-    /// Any number, as a double.
-    func double(_ index: Int32) throws(Failure) -> Double {
-        switch number(index) {
-        case nil: throw Failure(type: "number", argument: index)
-        case .integer(let value)?: return Double(value)
-        case .float(let value)?: return value
-        }
+func lm_histogram_edge(_ L: LuaState, _ histogram: UnsafePointer<lm_histogram>, _ edge: Int64) {
+    switch histogram.pointee.scale {
+    case .floats(let edges): lua_pushnumber(L, edges.edge(Int(edge)))
+    case .integers(let edges): lua_pushinteger(L, lua_Integer(edges.edge(Int(edge))))
     }
 }

@@ -6,44 +6,58 @@ extension MappedBytes {
     ///
     /// - Throws: `closed`, `lost`, `notReadable`.
     public func mismatch(_ other: UnsafeRawBufferPointer) throws(MapError) -> Int? {
+        try mismatch(other) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func mismatch(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int? {
         let (current, bytes) = try readable(0, nil)
-        let place = firstDifference(bytes, other)
+        let place = try firstDifference(bytes, other, poll)
         try current.checkIntact()
-        return place
+        return place ?? (bytes.count == other.count ? nil : min(bytes.count, other.count))
     }
 
     /// Bytes compared as unsigned numbers, then lengths: below 0, 0 or above 0.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`.
     public func compare(_ other: UnsafeRawBufferPointer) throws(MapError) -> Int {
+        try compare(other) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func compare(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int {
         let (current, bytes) = try readable(0, nil)
-        var order = 0
-        if let left = bytes.baseAddress, let right = other.baseAddress {
-            order = Int(memcmp(left, right, min(bytes.count, other.count)))
+        var order = bytes.count &- other.count
+        if let place = try firstDifference(bytes, other, poll) {
+            order = Int(bytes[place]) &- Int(other[place])
         }
         try current.checkIntact()
-        if order == 0 { order = bytes.count &- other.count }
         return order.signum()
     }
 }
 
-private func firstDifference(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int? {
-    let count = min(left.count, right.count)
-    var place = 0
-    if let first = left.baseAddress, let second = right.baseAddress {
+/// The first place where bytes differ, as far as both reach.
+private func firstDifference(
+    _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, _ poll: Poll
+) throws(MapError) -> Int? {
+    guard let first = left.baseAddress, let second = right.baseAddress else { return nil }
+    return try Pieces(min(left.count, right.count), grain: 1 << 20).first(poll: poll) { range in
         // memcmp(3) finds the block at the speed of memory, the loop the byte inside it.
         let block = 4096
-        while place < count {
-            let step = min(block, count &- place)
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let step = min(block, range.upperBound &- place)
             if memcmp(first + place, second + place, step) != 0 { break }
             place &+= step
         }
-        while place < count
-            && first.load(fromByteOffset: place, as: UInt8.self)
-                == second.load(fromByteOffset: place, as: UInt8.self)
-        {
+        while place < range.upperBound {
+            if first.load(fromByteOffset: place, as: UInt8.self)
+                != second.load(fromByteOffset: place, as: UInt8.self)
+            {
+                return place
+            }
             place &+= 1
         }
+        return nil
     }
-    return place < count || left.count != right.count ? place : nil
 }

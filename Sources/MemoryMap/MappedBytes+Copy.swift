@@ -1,5 +1,37 @@
 internal import Glibc
 
+/// Bytes that a thread writes at a time.
+private let grain = 1 << 22
+
+/// memmove(3), shared by the machine's cores where that is worth it.
+///
+/// - Throws: `interrupted` when `poll` returned false.
+func move(
+    _ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer, _ count: Int, _ poll: Poll
+) throws(MapError) {
+    if count <= grain {
+        memmove(to, from, count)
+        return
+    }
+    let target = UnsafeRawPointer(to)
+    if target + count <= from || from + count <= target {
+        try Pieces(count, grain: grain).forEach(poll: poll) { _, range in
+            memcpy(to + range.lowerBound, from + range.lowerBound, range.count)
+            return true
+        }
+        return
+    }
+    // They overlap: from the end on which nothing is overwritten that is still to be read.
+    var done = 0
+    while done < count {
+        let next = min(grain, count &- done)
+        let place = target < from ? done : count &- done &- next
+        memmove(to + place, from + place, next)
+        done &+= next
+        if !poll(done) { throw MapError(.interrupted) }
+    }
+}
+
 extension MappedBytes {
     /// Copies bytes into the mapping. Source and destination may overlap.
     ///
@@ -8,10 +40,15 @@ extension MappedBytes {
     ///   - source: What to write.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notWritable`.
     public func copy(at offset: Int, from source: UnsafeRawBufferPointer) throws(MapError) {
+        try copy(at: offset, from: source) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func copy(at offset: Int, from source: UnsafeRawBufferPointer, poll: Poll) throws(MapError) {
         let (current, target) = try writable(offset, source.count)
         if source.count == 0 { return }
         guard let to = target.baseAddress, let from = source.baseAddress else { return }
-        memmove(to, from, source.count)
+        try move(to, from, source.count, poll)
         try current.checkIntact()
     }
 
@@ -43,8 +80,18 @@ extension MappedBytes {
     ///
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notWritable`.
     public func fill(_ value: UInt8, _ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
+        try fill(value, offset, length) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func fill(_ value: UInt8, _ offset: Int, _ length: Int?, poll: Poll) throws(MapError) {
         let (current, target) = try writable(offset, length)
-        if let start = target.baseAddress { memset(start, CInt(value), target.count) }
+        if let start = target.baseAddress {
+            try Pieces(target.count, grain: grain).forEach(poll: poll) { _, range in
+                memset(start + range.lowerBound, CInt(value), range.count)
+                return true
+            }
+        }
         try current.checkIntact()
     }
 
@@ -55,6 +102,13 @@ extension MappedBytes {
     public func fill(
         repeating pattern: UnsafeRawBufferPointer, _ offset: Int = 0, _ length: Int? = nil
     ) throws(MapError) {
+        try fill(repeating: pattern, offset, length) { _ in true }
+    }
+
+    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    package func fill(
+        repeating pattern: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: Poll
+    ) throws(MapError) {
         let (current, target) = try writable(offset, length)
         guard pattern.count > 0, let from = pattern.baseAddress else {
             throw MapError(.misuse, "the pattern is empty")
@@ -63,10 +117,20 @@ extension MappedBytes {
         // What is filled already is the source of the next, twice as long copy.
         var filled = min(pattern.count, target.count)
         memmove(start, from, filled)
-        while filled < target.count {
+        while filled < target.count, filled < grain {
             let next = min(filled, target.count &- filled)
             memcpy(start + filled, start, next)
             filled &+= next
+        }
+        try Pieces(target.count &- filled, grain: grain).forEach(poll: poll) { _, range in
+            var place = range.lowerBound
+            while place < range.upperBound {
+                let phase = place % filled
+                let next = min(filled &- phase, range.upperBound &- place)
+                memcpy(start + filled + place, start + phase, next)
+                place &+= next
+            }
+            return true
         }
         try current.checkIntact()
     }

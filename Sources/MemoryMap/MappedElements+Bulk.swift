@@ -90,13 +90,13 @@ extension MappedElements {
         if from.type.kind == type.kind, from.type == type, from.stride == type.byteCount,
             to.stride == type.byteCount
         {
-            memmove(write, read, from.elements.region.length)
+            try move(write, read, from.elements.region.length) { poll($0 / type.byteCount) }
         } else {
             try from.check(conversion, poll)
             let isShared =
                 read < write + to.elements.region.length && write < read + from.elements.region.length
             if isShared {
-                try convertAside(conversion, from, to)
+                try convertAside(conversion, from, to, poll)
             } else {
                 let (readStride, writeStride, codes) = (
                     from.stride, to.stride, (from.elements.type, to.elements.type)
@@ -150,7 +150,7 @@ extension MappedElements {
 
     /// For memory that is shared: everything is read before anything is written.
     private func convertAside(
-        _ conversion: Conversion, _ from: MappedElements, _ to: MappedElements
+        _ conversion: Conversion, _ from: MappedElements, _ to: MappedElements, _ poll: Poll
     ) throws(MapError) {
         guard let read = from.elements.region.base, let write = to.elements.region.base else { return }
         let (size, overflow) = from.count.multipliedReportingOverflow(by: 8)
@@ -161,8 +161,16 @@ extension MappedElements {
         }
         defer { free(memory) }
         let row = memory.bindMemory(to: UInt64.self, capacity: from.count)
-        mm_load_numbers(read, from.stride, from.count, from.elements.type, row)
-        conversion.convert(row, from.count)
+        let pieces = Pieces(from.count, grain: grain)
+        for piece in 0..<pieces.number {
+            let range = pieces.range(piece)
+            let part = row + range.lowerBound
+            mm_load_numbers(
+                read + range.lowerBound &* from.stride, from.stride, range.count, from.elements.type, part)
+            conversion.convert(part, range.count)
+            if !poll(range.upperBound) { throw MapError(.interrupted) }
+        }
+        // Half of them written would be of little use to anybody: this is not interrupted.
         mm_store_numbers(write, to.stride, from.count, to.elements.type, row)
     }
 }

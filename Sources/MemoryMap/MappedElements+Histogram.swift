@@ -1,3 +1,4 @@
+internal import CMemoryMap
 internal import Glibc
 internal import Kernels
 
@@ -6,30 +7,24 @@ extension MappedElements {
     /// its upper one; the last takes its upper edge too. What is outside, and NaN, is not counted.
     ///
     /// - Parameters:
-    ///   - bins: A number of counters, at least one; they are added to.
-    ///   - range: The outer edges, finite and in order. See `edge`.
+    ///   - bins: As many counters as the scale has bins; they are added to.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
     package func histogram(
-        _ bins: UnsafeMutableBufferPointer<Int64>, _ range: (low: Double, high: Double), poll: Poll
+        _ bins: UnsafeMutableBufferPointer<Int64>, _ scale: HistogramScale, poll: Poll
     ) throws(MapError) {
         let part = try readable()
         let memory = ElementMemory(part)
-        let scale = Edges(range.low, range.high, bins.count)
         guard let totals = bins.baseAddress, memory.count > 0 else { return }
-        var lock = pthread_mutex_t()
-        pthread_mutex_init(&lock, nil)
-        defer { pthread_mutex_destroy(&lock) }
-        try withUnsafeMutablePointer(to: &lock) { (lock) throws(MapError) in
-            // A piece has counters of its own: it is to have many more elements than there are bins.
-            let blocks = max(64, bins.count / 256)
-            try Pieces(memory.count, blocks: blocks, of: ElementMemory.blockCount).forEach(poll: poll) {
-                _, piece in
+        // A piece has counters of its own: it is to have many more elements than there are bins.
+        let blocks = max(64, bins.count / 256)
+        let pieces = Pieces(memory.count, blocks: blocks, of: ElementMemory.blockCount)
+        try withLock { (lock) throws(MapError) in
+            try pieces.forEach(poll: poll) { _, piece in
                 let own = UnsafeMutablePointer<Int64>.allocate(capacity: bins.count)
                 own.initialize(repeating: 0, count: bins.count)
-                memory.forEachDoubles(piece) { doubles, count, _ in
-                    for i in 0..<count {
-                        if let bin = scale.bin(of: doubles[i]) { own[bin] &+= 1 }
-                    }
+                switch scale {
+                case .floats(let edges): memory.count(piece, edges, own)
+                case .integers(let edges): memory.count(piece, edges, own)
                 }
                 pthread_mutex_lock(lock)
                 for i in 0..<bins.count { totals[i] &+= own[i] }
@@ -41,39 +36,140 @@ extension MappedElements {
         try part.checkIntact()
     }
 
-    /// The outer edges of a histogram that counts everything: the least and the greatest element, half
-    /// a unit more on both sides where they are the same; 0 and 1 for no elements.
+    /// A scale from the least to the greatest element; half a unit more on both sides where they are the
+    /// same, and from 0 to 1 where there are none.
     ///
     /// - Throws: As `summary`; `misuse` where an element is infinite or NaN.
-    package func histogramRange(poll: Poll) throws(MapError) -> (low: Double, high: Double) {
+    package func histogramScale(_ bins: Int, poll: Poll) throws(MapError) -> HistogramScale {
         let summary = try summary(extremes: true, poll: poll)
-        guard let least = summary.least, let greatest = summary.greatest else { return (0, 1) }
-        let (low, high) = (double(least), double(greatest))
-        guard (high - low).isFinite else {
+        guard let least = summary.least, let greatest = summary.greatest else {
+            return .floats(Edges(0, 1, bins))
+        }
+        if let edges = ExactEdges(least, greatest, bins, type) {
+            return .integers(edges.width > 0 ? edges : edges.widened)
+        }
+        if let scale = histogramScale(bins, least, greatest) { return scale }
+        let low = double(least)
+        guard low == double(greatest) else {
             throw MapError(.misuse, "the elements have no finite range: give the histogram one")
         }
-        if low < high { return (low, high) }
         // Half a unit may be too little to be seen.
         let margin = max(0.5, low.ulp)
-        return (low - margin, high + margin)
+        return .floats(Edges(low - margin, low + margin, bins))
     }
 
-    /// An extreme of these elements as a double.
+    /// A scale between two numbers; nil where they are not finite and in order.
+    package func histogramScale(_ bins: Int, _ low: Number, _ high: Number) -> HistogramScale? {
+        if let edges = ExactEdges(low, high, bins, type), edges.width > 0 { return .integers(edges) }
+        let (low, high) = (double(low), double(high))
+        return low < high && (high - low).isFinite ? .floats(Edges(low, high, bins)) : nil
+    }
+
+    /// A number as a double; a negative integer is one of 2^63 and more to elements of `u64`.
     private func double(_ number: Number) -> Double {
         switch number {
         case .float(let value): value
-        case .integer(let value): type == type.unsigned64 ? Double(UInt64(bitPattern: value)) : Double(value)
+        case .integer(let value):
+            type.kind == Int32(MM_U64) ? Double(UInt64(bitPattern: value)) : Double(value)
         }
     }
 }
 
-extension ElementType {
-    /// `u64` in this type's byte order.
-    fileprivate var unsigned64: ElementType {
-        isSwapped ? ElementType.uint64.swapped : .uint64
+/// How a histogram finds the bins.
+package enum HistogramScale {
+    case floats(Edges)
+    /// For integers that doubles do not tell apart.
+    case integers(ExactEdges)
+}
+
+extension ElementMemory {
+    fileprivate func count(_ range: Range<Int>, _ edges: Edges, _ bins: UnsafeMutablePointer<Int64>) {
+        forEachDoubles(range) { doubles, count, _ in
+            for i in 0..<count {
+                if let bin = edges.bin(of: doubles[i]) { bins[bin] &+= 1 }
+            }
+        }
     }
 
-    private var swapped: ElementType { self == littleEndian ? bigEndian : littleEndian }
+    fileprivate func count(_ range: Range<Int>, _ edges: ExactEdges, _ bins: UnsafeMutablePointer<Int64>) {
+        forEachBlock(range) { block in
+            for i in 0..<block.count {
+                let word = block.start.loadUnaligned(fromByteOffset: i &* 8, as: UInt64.self)
+                if let bin = edges.bin(of: key(word, element)) { bins[bin] &+= 1 }
+            }
+            return true
+        }
+    }
+}
+
+extension Number {
+    /// As 64 bits of an integer type, if it is one of its values.
+    fileprivate func bits(_ element: Element) -> UInt64? {
+        switch self {
+        case .integer(let value): UInt64(bitPattern: value)
+        case .float(let value):
+            element.isSigned ? Int64(exactly: value).map(UInt64.init(bitPattern:)) : UInt64(exactly: value)
+        }
+    }
+}
+
+/// The edges of bins of equal width between integers of 64 bits, without rounding: bin `i` takes what is
+/// not below `low + i * (high - low) / bins`.
+package struct ExactEdges {
+    package let bins: Int
+    /// The lower edge, as a place in the order of the type.
+    package let low: UInt64
+    /// From the lower to the upper edge.
+    package let width: UInt64
+    package let isSigned: Bool
+
+    /// nil where doubles are exact too.
+    init?(_ low: Number, _ high: Number, _ bins: Int, _ type: ElementType) {
+        guard let element = Element.numbered(type.kind), element == .u64 || element == .i64,
+            let low = low.bits(element), let high = high.bits(element)
+        else { return nil }
+        let most: UInt64 = 1 &<< 53
+        let isExact = { (bits: UInt64) in
+            element.isSigned ? Int64(bitPattern: bits).magnitude <= most : bits <= most
+        }
+        if isExact(low), isExact(high) { return nil }
+        let (first, last) = (key(low, element), key(high, element))
+        if first > last { return nil }
+        self.bins = bins
+        self.low = first
+        width = last &- first
+        isSigned = element.isSigned
+    }
+
+    package init(bins: Int, low: UInt64, width: UInt64, isSigned: Bool) {
+        (self.bins, self.low, self.width, self.isSigned) = (bins, low, width, isSigned)
+    }
+
+    /// One more on both sides, where the type has that.
+    fileprivate var widened: ExactEdges {
+        let first = max(low, 1) &- 1
+        return ExactEdges(
+            bins: bins, low: first, width: min(low, .max &- 1) &+ 1 &- first, isSigned: isSigned)
+    }
+
+    /// The least integer that a bin takes, as 64 bits; behind the last bin the upper edge.
+    package func edge(_ bin: Int) -> Int64 {
+        let (quotient, rest) = (UInt128(bin) &* UInt128(width)).quotientAndRemainder(
+            dividingBy: UInt128(bins))
+        let place = low &+ UInt64(truncatingIfNeeded: quotient) &+ (rest == 0 ? 0 : 1)
+        return Int64(bitPattern: isSigned ? place ^ 1 &<< 63 : place)
+    }
+
+    func bin(of place: UInt64) -> Int? {
+        guard place >= low, place &- low <= width else { return nil }
+        let (upper, lower) = (place &- low).multipliedFullWidth(by: UInt64(truncatingIfNeeded: bins))
+        // Mostly 64 bits are enough, and a division of them is much faster.
+        let bin =
+            upper == 0
+            ? Int(truncatingIfNeeded: lower / width)
+            : Int(truncatingIfNeeded: (UInt128(upper) &<< 64 | UInt128(lower)) / UInt128(width))
+        return min(bin, bins &- 1)
+    }
 }
 
 /// The edges of bins of equal width.

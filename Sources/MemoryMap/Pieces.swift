@@ -222,3 +222,13 @@ private enum Workers {
         }
     }
 }
+
+/// A lock for what the threads of one job have in common.
+func withLock<Answer>(
+    _ body: (UnsafeMutablePointer<pthread_mutex_t>) throws(MapError) -> Answer
+) throws(MapError) -> Answer {
+    var lock = pthread_mutex_t()
+    pthread_mutex_init(&lock, nil)
+    defer { pthread_mutex_destroy(&lock) }
+    return try withUnsafeMutablePointer(to: &lock) { (lock) throws(MapError) in try body(lock) }
+}

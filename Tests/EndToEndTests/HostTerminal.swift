@@ -9,6 +9,8 @@ final class Terminal {
     private var unread: [UInt8] = []
     /// Everything shown so far, without the escape sequences.
     private(set) var shown = ""
+    /// Whether a colour was set.
+    private(set) var isColored = false
 
     init(_ program: Program, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
         var master: CInt = -1
@@ -103,6 +105,7 @@ final class Terminal {
             var last = index + 2
             while last < unread.count, !(0x40...0x7E).contains(unread[last]) { last += 1 }
             guard last < unread.count else { break }
+            isColored = isColored || unread[last] == UInt8(ascii: "m")
             index = unread[index + 1] == UInt8(ascii: "[") ? last + 1 : index + 2
         }
         unread.removeFirst(index)

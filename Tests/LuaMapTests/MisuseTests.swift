@@ -100,6 +100,7 @@ import Testing
                   "records", -- RecordsTests
                   "cachestat", "evict", "explain", "holes", "pagemap", "pages", "populate", "show", "smaps", "touch",
                   "watch", -- InstrumentTests
+                  "lockrange", -- SharedTests
                 } do listed["methods." .. name] = true end
                 for _, name in ipairs { "regex", "struct", "advices", "evict", "faults", "sparse" } do
                   listed["mmap." .. name] = true
@@ -156,6 +157,27 @@ import Testing
                   end
                 end
                 assert(calls > 500, calls)
+                """)
+    }
+
+    /// An argument that is missing is not called nil.
+    @Test func whatIsMissingIsSaidToBeMissing() {
+        check(
+            functions + """
+
+                local missing = 0
+                for _, entry in ipairs(functions) do
+                  local call = caller(entry[1], #entry[2])
+                  local a = arguments(entry)
+                  for given = 0, #entry[3] - 1 do
+                    local ok, message = pcall(call, table.unpack(a, 1, given))
+                    if not ok and type(message) == "string" and message:find("expected, got", 1, true) then
+                      assert(not message:find("got nil", 1, true), entry[1] .. " with " .. given .. ": " .. message)
+                      missing = missing + 1
+                    end
+                  end
+                end
+                assert(missing > 20, missing)
                 """)
     }
 

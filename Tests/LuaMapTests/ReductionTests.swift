@@ -197,6 +197,77 @@ import Testing
             """)
     }
 
+    /// More than one thread takes at a time, with keys that share their upper bits, or nearly all.
+    @Test func manyAreSorted() {
+        LuaMapTests.check(
+            """
+            local n = 600000
+            local b = mmap.anonymous(8 * n + 9)
+            local names = { u32 = 4, i32be = 4, f32 = 4, u64be = 8, i64 = 8, f64 = 8, i16 = 2, u8 = 1 }
+            for name, size in pairs(names) do
+              for _, kind in ipairs { "any", "few", "near", "same" } do
+                local stride = kind == "near" and size == 4 and 9 or size
+                local v = b:view(name, 1, n, stride)
+                local isFloat = name:sub(1, 1) == "f"
+                local sum, random = 0, math.random
+                for i = 0, n - 1 do
+                  local x = kind == "any" and random(0, 127) or kind == "few" and random(3) or kind == "near" and i % 100 or 7
+                  if kind == "any" and size > 2 then x = isFloat and (random() - 0.5) * 1e9 or random(0, 0x7fffffff) end
+                  v[i] = x
+                end
+                local before, unique, one = v:sum(), mmap.threads(1) and v:unique(), b:string()
+                v:sort()
+                local hash = b:xxh3()
+                eq(v:sorted(), true, name .. kind); eq(v:unique(), unique)
+                assert(math.abs(v:sum() - before) <= (isFloat and 1 or 0), name .. kind)
+                mmap.threads(3)
+                b:copy(0, one)
+                v:sort()
+                eq(b:xxh3(), hash, name .. kind); eq(v:unique(), unique)
+              end
+            end
+            """)
+    }
+
+    /// Integers that doubles do not tell apart: every one is where the edges say.
+    @Test func aHistogramOfLargeIntegersIsExact() {
+        LuaMapTests.check(
+            """
+            for round = 1, 300 do
+              local t = ({ "u64", "i64be" })[math.random(2)]
+              local n, bins = math.random(200), math.random(40)
+              local v = mmap.anonymous(n * 8):view(t)
+              local base, width = math.random(0), 1 << math.random(0, 62)
+              for i = 0, n - 1 do v[i] = base + math.random(0, width) end
+              local less = t == "u64" and math.ult or function(x, y) return x < y end
+              local low, high = v:minmax()
+              local counts, edges = v:histogram(bins)
+              eq(#edges, bins + 1)
+              if math.type(edges[1]) == "integer" and low ~= high then
+                eq(edges[1], low); eq(edges[bins + 1], high)
+                local again = v:histogram(bins, low, high)
+                local expected = {}
+                for k = 1, bins do expected[k] = 0 end
+                for i = 0, n - 1 do
+                  local k = 1
+                  while k < bins and not less(v[i], edges[k + 1]) do k = k + 1 end
+                  expected[k] = expected[k] + 1
+                end
+                for k = 1, bins do eq(counts[k], expected[k]); eq(again[k], expected[k]) end
+              end
+            end
+            local v = mmap.anonymous(80):view("u64")
+            for i = 0, 9 do v[i] = 1700000000000000000 + i end
+            local counts, edges = v:histogram(5)
+            eq(table.concat(counts, " "), "2 2 2 2 2"); eq(edges[2], 1700000000000000002)
+            counts = v:histogram(2, 1.7e18, 1700000000000000004)
+            eq(table.concat(counts, " "), "2 3")
+            v:fill(-1); eq(table.concat((v:histogram(3)), " "), "0 0 10")
+            v:fill(math.mininteger); eq(v:histogram(1)[1], 10)
+            v:fill(7); eq(select(2, v:histogram(1))[1], 6.5)
+            """)
+    }
+
     @Test func arithmetic() {
         check(
             """

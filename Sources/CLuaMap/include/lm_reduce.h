@@ -12,10 +12,12 @@ typedef struct lm_stats {
   double mean;
 } lm_stats;
 
-/* A histogram in the making. */
+/* A histogram in the making: its edges are doubles or, `is_exact`, integers (see ExactEdges). */
 typedef struct lm_histogram {
   int64_t bins;
+  bool is_exact, is_signed;
   double low, high;
+  uint64_t first, width;
 } lm_histogram;
 
 #define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
@@ -46,6 +48,7 @@ int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonn
 int lm_histogram_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_histogram *_Nonnull histogram);
 int lm_histogram_count(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_histogram *_Nonnull histogram,
                        int64_t *_Nonnull counters);
-double lm_histogram_edge(const lm_histogram *_Nonnull histogram, int64_t edge);
+/* [-0, +1, –] */
+void lm_histogram_edge(lua_State *_Nonnull L, const lm_histogram *_Nonnull histogram, int64_t edge);
 
 #endif

@@ -1,0 +1,193 @@
+/// Places that hold keys: unsigned integers in whose order the elements are to be.
+protocol KeyPlaces {
+    associatedtype Key: FixedWidthInteger & UnsignedInteger
+    func key(_ index: Int) -> Key
+    func setKey(_ key: Key, _ index: Int)
+}
+
+/// Sorts where the keys are, by eight bits at a time from the highest on: each key is put where the keys
+/// with its bits belong, in exchange for the one that is there ("American flag sort").
+///
+/// Whenever it stops, the places hold the keys that they held before, each as often. It takes no memory
+/// to speak of, and the same path whatever the number of threads.
+struct DigitSort<Places: KeyPlaces> {
+    let places: Places
+
+    enum Outcome {
+        case done, stopped
+        /// The keys are others than when they were counted: someone else writes there, or the pages are
+        /// gone.
+        case changed
+    }
+
+    /// Keys that are sorted at one go, on one thread.
+    private static var few: Int { 1 << 18 }
+
+    private typealias Counts = UnsafeMutablePointer<Int>
+
+    /// - Parameters:
+    ///   - poll: See `Pieces.forEach`.
+    func sort(_ range: Range<Int>, poll: Poll) throws(MapError) -> Outcome {
+        let different = try differences(range, poll)
+        if different == 0 { return .done }
+        let top = max(0, Places.Key.bitWidth &- different.leadingZeroBitCount &- 8)
+        // What is large is taken apart here, and the parts are given to all threads.
+        var large = [(range: range, shift: top)]
+        var parts: [(range: Range<Int>, shift: Int)] = []
+        var taken = 0
+        while let part = large.popLast() {
+            if part.range.count <= Self.few {
+                parts.append(part)
+                continue
+            }
+            let outcome = withCounts { counts, ends in
+                let outcome = distribute(part.range, part.shift, counts, ends) { poll((taken &+ $0) / 4) }
+                if outcome != .done || part.shift == 0 { return outcome }
+                var start = part.range.lowerBound
+                for digit in 0..<256 {
+                    let bucket = start..<ends[digit]
+                    start = ends[digit]
+                    if bucket.count > 1 { large.append((bucket, max(0, part.shift &- 8))) }
+                }
+                return .done
+            }
+            if outcome == .stopped { throw MapError(.interrupted) }
+            if outcome == .changed { return .changed }
+            taken = min(range.count, taken &+ part.range.count)
+        }
+        return try sort(parts, range.count, poll)
+    }
+
+    private func sort(
+        _ parts: [(range: Range<Int>, shift: Int)], _ count: Int, _ poll: Poll
+    ) throws(MapError) -> Outcome {
+        // For the bar on the terminal this is the larger half of the work.
+        let share = Double(count) / Double(max(parts.count, 1))
+        let pieces = Pieces(parts.count, grain: 1)
+        let outcomes = try pieces.map(poll: { poll(count / 4 &+ Int(Double($0) * share * 0.75)) }) { piece in
+            var outcome = Outcome.done
+            for i in piece where outcome == .done { outcome = sortFew(parts[i].range, parts[i].shift) }
+            return outcome
+        }
+        return outcomes.contains(.changed) ? .changed : .done
+    }
+
+    /// The bits that are not the same in all keys.
+    private func differences(_ range: Range<Int>, _ poll: Poll) throws(MapError) -> Places.Key {
+        guard range.count > 1 else { return 0 }
+        let first = places.key(range.lowerBound)
+        let pieces = Pieces(range.count, grain: Self.few)
+        return try pieces.map(poll: { poll($0 &>> 8) }) { piece in
+            var different: Places.Key = 0
+            for i in piece { different |= places.key(range.lowerBound &+ i) ^ first }
+            return different
+        }.reduce(0, |)
+    }
+
+    private func withCounts(_ body: (_ counts: Counts, _ ends: Counts) -> Outcome) -> Outcome {
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: 512) { memory in
+            guard let start = memory.baseAddress else { return .stopped }
+            start.initialize(repeating: 0, count: 512)
+            return body(start, start + 256)
+        }
+    }
+
+    @inline(__always)
+    private func digit(_ key: Places.Key, _ shift: Int) -> Int {
+        Int(truncatingIfNeeded: key &>> Places.Key(truncatingIfNeeded: shift)) & 255
+    }
+
+    /// Brings the keys of a range into the order of eight of their bits.
+    ///
+    /// - Parameters:
+    ///   - heads: 256 zeros.
+    ///   - ends: On return where each digit's keys end.
+    ///   - goesOn: Asked now and then, with the keys done.
+    @inline(__always)
+    private func distribute(
+        _ range: Range<Int>, _ shift: Int, _ heads: Counts, _ ends: Counts, _ goesOn: (Int) -> Bool
+    ) -> Outcome {
+        let often = 1 << 18
+        var i = range.lowerBound
+        while i < range.upperBound {
+            let end = min(range.upperBound, i &+ often)
+            while i < end {
+                heads[digit(places.key(i), shift)] &+= 1
+                i &+= 1
+            }
+            if !goesOn((i &- range.lowerBound) / 4) { return .stopped }
+        }
+        var next = range.lowerBound
+        var isSingle = false
+        for value in 0..<256 {
+            isSingle = isSingle || heads[value] == range.count
+            (heads[value], next) = (next, next &+ heads[value])
+            ends[value] = next
+        }
+        if isSingle { return .done }
+        var moved = 0
+        for value in 0..<256 {
+            while heads[value] < ends[value] {
+                let hole = heads[value]
+                var hand = places.key(hole)
+                while true {
+                    let belongs = digit(hand, shift)
+                    if belongs == value { break }
+                    let place = heads[belongs]
+                    guard place < ends[belongs] else {
+                        places.setKey(hand, hole)
+                        return .changed
+                    }
+                    let other = places.key(place)
+                    places.setKey(hand, place)
+                    heads[belongs] = place &+ 1
+                    hand = other
+                    moved &+= 1
+                    if moved & (often &- 1) == 0, !goesOn(range.count / 4 &+ moved / 4 &* 3) {
+                        places.setKey(hand, hole)
+                        return .stopped
+                    }
+                }
+                places.setKey(hand, hole)
+                heads[value] = hole &+ 1
+            }
+        }
+        return .done
+    }
+
+    private func sortFew(_ range: Range<Int>, _ shift: Int) -> Outcome {
+        if range.count <= 48 {
+            insert(range)
+            return .done
+        }
+        return withCounts { counts, ends in
+            let outcome = distribute(range, shift, counts, ends) { _ in true }
+            if outcome != .done || shift == 0 { return outcome }
+            var start = range.lowerBound
+            for digit in 0..<256 {
+                let bucket = start..<ends[digit]
+                start = ends[digit]
+                if bucket.count < 2 { continue }
+                let outcome = sortFew(bucket, max(0, shift &- 8))
+                if outcome != .done { return outcome }
+            }
+            return .done
+        }
+    }
+
+    private func insert(_ range: Range<Int>) {
+        var i = range.lowerBound &+ 1
+        while i < range.upperBound {
+            let key = places.key(i)
+            var place = i
+            while place > range.lowerBound {
+                let before = places.key(place &- 1)
+                if before <= key { break }
+                places.setKey(before, place)
+                place &-= 1
+            }
+            if place != i { places.setKey(key, place) }
+            i &+= 1
+        }
+    }
+}
