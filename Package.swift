@@ -67,7 +67,7 @@ let package = Package(
             resources: [.embedInCode("words.lua")],
             swiftSettings: strict),
         .target(
-            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"],
+            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], exclude: ["display.lua"],
             cSettings: [.define("_GNU_SOURCE")]),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],

@@ -80,6 +80,10 @@ function tags.error(entry, text)
     local code, about = text:match("^(%u[%u%d]+)%s+(.*)$")
     entry.errors[#entry.errors + 1] = { code = code, text = about or text }
 end
+function tags.names(entry, text)
+    entry.constants = {}
+    for name in text:gmatch("%S+") do entry.constants[#entry.constants + 1] = name end
+end
 function tags.see(entry, text)
     for name in (text .. ","):gmatch("%s*(.-)%s*,") do entry.see[#entry.see + 1] = name end
 end
@@ -149,6 +153,27 @@ end
 function manual.summary(entry)
     local text = entry.text[1] or ""
     return text:match("^(.-%.)%s+%u") or text
+end
+
+-- Types that stand for many words: their names and the words. `book` is a list of sections.
+function manual.aliases(book)
+    local advice, types = {}, {}
+    for _, section in ipairs(book) do
+        for _, entry in ipairs(section) do
+            for _, name in ipairs(entry.constants or {}) do
+                local short = name:match("^MADV_(.+)$")
+                if short then advice[#advice + 1] = short:lower() end
+            end
+        end
+    end
+    for name in ("u8 i8 u16 i16 u32 i32 u64 i64 f32 f64"):gmatch("%w+") do
+        types[#types + 1] = name
+        if name:find("%d%d") then
+            types[#types + 1] = name .. "le"
+            types[#types + 1] = name .. "be"
+        end
+    end
+    return { advice = advice, elementtype = types }
 end
 
 return manual

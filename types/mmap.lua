@@ -1,6 +1,63 @@
 ---@meta mmap
 -- Made by scripts/manual from the texts in manual/.
 
+---@alias mmap.advice
+---| "cold"
+---| "collapse"
+---| "dodump"
+---| "dofork"
+---| "dontdump"
+---| "dontfork"
+---| "dontneed"
+---| "dontneed_locked"
+---| "free"
+---| "guard_install"
+---| "guard_remove"
+---| "hugepage"
+---| "hwpoison"
+---| "keeponfork"
+---| "mergeable"
+---| "nohugepage"
+---| "normal"
+---| "pageout"
+---| "populate_read"
+---| "populate_write"
+---| "random"
+---| "remove"
+---| "sequential"
+---| "soft_offline"
+---| "unmergeable"
+---| "willneed"
+---| "wipeonfork"
+
+---@alias mmap.elementtype
+---| "u8"
+---| "i8"
+---| "u16"
+---| "u16le"
+---| "u16be"
+---| "i16"
+---| "i16le"
+---| "i16be"
+---| "u32"
+---| "u32le"
+---| "u32be"
+---| "i32"
+---| "i32le"
+---| "i32be"
+---| "u64"
+---| "u64le"
+---| "u64be"
+---| "i64"
+---| "i64le"
+---| "i64be"
+---| "f32"
+---| "f32le"
+---| "f32be"
+---| "f64"
+---| "f64le"
+---| "f64be"
+
 ---@class mmap.atomic
 local atomic = {}
 
@@ -8,6 +65,12 @@ local atomic = {}
 ---@operator len: integer
 ---@field [integer] integer
 local buffer = {}
+
+---@class mmap.child
+local child = {}
+
+---@class mmap.lock
+local lock = {}
 
 ---@class mmap.pages
 ---@operator len: integer
@@ -43,13 +106,13 @@ mmap = {}
 ---Maps a file, or a part of it. No descriptor stays open. A mapping never goes past the end of the file: a `length` that is longer is an error, or with `grow` makes the file longer, with its space allocated, so that a full disk is an error here and not a fault later. An empty file gives an empty buffer.
 ---@param path string the file
 ---@param mode? "r"|"r+"|"c"|"w+" `"r"` to read (the default); `"r+"` to read and write, shared: what is written is in the file; `"c"` for a private copy, made page by page at the first write; `"w+"` to create or empty the file, then as `"r+"`
----@param options? {offset?: integer, length?: integer, size?: integer, grow?: boolean, advice?: string|integer, populate?: boolean, lock?: boolean} what else is wanted:
+---@param options? {offset?: integer, length?: integer, size?: integer, grow?: boolean, advice?: mmap.advice|integer, populate?: boolean, lock?: boolean} what else is wanted:
 ---@return mmap.buffer b the buffer
 function mmap.open(path, mode, options) end
 
 ---Maps zeroed memory that belongs to no file. It is private, or shared with the processes that are started from here.
 ---@param size integer in bytes, at least 1
----@param options? {shared?: boolean, advice?: string|integer, populate?: boolean, lock?: boolean} what else is wanted:
+---@param options? {shared?: boolean, advice?: mmap.advice|integer, populate?: boolean, lock?: boolean} what else is wanted:
 ---@return mmap.buffer b the buffer
 function mmap.anonymous(size, options) end
 
@@ -59,7 +122,7 @@ function mmap.anonymous(size, options) end
 ---@param flags integer `mmap.MAP_SHARED` or `MAP_PRIVATE`, and others joined by `|`
 ---@param fd file*|integer|nil an open file of `io.open`, which may be closed afterwards, or a descriptor; nil or -1 with `MAP_ANONYMOUS`
 ---@param offset? integer where in the file the mapping begins: a multiple of `mmap.PAGESIZE`
----@param advice? string|integer as for `buffer:advise`
+---@param advice? mmap.advice|integer as for `buffer:advise`
 ---@return mmap.buffer b the buffer
 function mmap.map(size, protection, flags, fd, offset, advice) end
 
@@ -76,6 +139,218 @@ function mmap.progress(on) end
 ---The size of a page in bytes, as sysconf(3) tells it: what mappings begin and end at.
 ---@type integer
 mmap.PAGESIZE = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_EXEC = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_EXECUTE = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_NONE = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_READ = nil
+
+---What may be done with the pages of a mapping, to be joined by `|`. `PROT_EXECUTE` is the same as `PROT_EXEC`.
+---@type integer
+mmap.PROT_WRITE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_32BIT = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_ANON = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_ANONYMOUS = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_FIXED = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_FIXED_NOREPLACE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_GROWSDOWN = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_HUGETLB = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_HUGE_1GB = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_HUGE_2MB = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_LOCKED = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_NONBLOCK = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_NORESERVE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_POPULATE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_PRIVATE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_SHARED = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_SHARED_VALIDATE = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_STACK = nil
+
+---The flags of mmap(2), as the platform has them, for `mmap.map`.
+---@type integer
+mmap.MAP_SYNC = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_COLD = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_COLLAPSE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DODUMP = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DOFORK = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTDUMP = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTFORK = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTNEED = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_DONTNEED_LOCKED = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_FREE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_GUARD_INSTALL = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_GUARD_REMOVE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_HUGEPAGE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_HWPOISON = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_KEEPONFORK = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_MERGEABLE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_NOHUGEPAGE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_NORMAL = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_PAGEOUT = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_POPULATE_READ = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_POPULATE_WRITE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_RANDOM = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_REMOVE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_SEQUENTIAL = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_SOFT_OFFLINE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_UNMERGEABLE = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_WILLNEED = nil
+
+---Every advice of madvise(2) that the running kernel knows, by number. `buffer:advise` takes the names too.
+---@type integer
+mmap.MADV_WIPEONFORK = nil
+
+---The flags of msync(2), as numbers for programs that have them from elsewhere; `buffer:sync` takes booleans.
+---@type integer
+mmap.MS_ASYNC = nil
+
+---The flags of msync(2), as numbers for programs that have them from elsewhere; `buffer:sync` takes booleans.
+---@type integer
+mmap.MS_INVALIDATE = nil
+
+---The flags of msync(2), as numbers for programs that have them from elsewhere; `buffer:sync` takes booleans.
+---@type integer
+mmap.MS_SYNC = nil
 
 ---The library's name and version.
 ---@type string
@@ -188,10 +463,10 @@ function buffer:sha256(offset, length) end
 -- The kernel
 
 ---Tells the kernel how a range will be used: madvise(2). The range is rounded outward to whole pages, except for advice that takes data away (`dontneed` on private or anonymous memory, `free`, `remove`): there a range that is not whole pages is an error, as rounding would wipe the neighbours. `mmap.advices()` lists what this kernel knows.
----@overload fun(self: mmap.buffer, advice: string|integer): integer, integer
+---@overload fun(self: mmap.buffer, advice: mmap.advice|integer): integer, integer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
----@param advice string|integer a name such as `"random"`, or a `MADV_*` number
+---@param advice mmap.advice|integer a name such as `"random"`, or a `MADV_*` number
 ---@return integer offset of the range in effect
 ---@return integer length of the range in effect
 function buffer:advise(offset, length, advice) end
@@ -200,7 +475,7 @@ function buffer:advise(offset, length, advice) end
 ---@param b mmap.buffer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
----@param advice string|integer a name such as `"random"`, or a `MADV_*` number
+---@param advice mmap.advice|integer a name such as `"random"`, or a `MADV_*` number
 ---@return integer offset of the range in effect
 ---@return integer length of the range in effect
 function mmap.advise(b, offset, length, advice) end
@@ -225,14 +500,14 @@ function buffer:sync(offset, length, blocking, invalidate) end
 ---@return integer length of the range in effect
 function mmap.sync(b, offset, length, blocking, invalidate) end
 
----How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error.
+---How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error. For 64 MiB and more of a file that is mapped shared it asks cachestat(2), where the kernel has it, which does not look at every page; that counts pages that are just being read, too.
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
 ---@return integer unmapped pages that are not in memory
 ---@return integer mapped pages that are
 function buffer:incore(offset, length) end
 
----How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error.
+---How many pages of a range are in memory, and how many are not: mincore(2). It never lies: since Linux 5.2 the kernel reports every page of a file as resident to a caller who may not write the file; then this is an error. For 64 MiB and more of a file that is mapped shared it asks cachestat(2), where the kernel has it, which does not look at every page; that counts pages that are just being read, too.
 ---@param b mmap.buffer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
@@ -264,13 +539,13 @@ function buffer:remap() end
 -- Numbers in a buffer
 
 ---Reads one number.
----@param type string such as `"u32be"`
+---@param type mmap.elementtype such as `"u32be"`
 ---@param offset integer in bytes
 ---@return number value an integer, or a float of `f32` and `f64`; a `u64` from 2^63 up appears as a negative integer
 function buffer:get(type, offset) end
 
 ---Writes one number. A value that does not fit the type is an error.
----@param type string such as `"u32be"`
+---@param type mmap.elementtype such as `"u32be"`
 ---@param offset integer in bytes
 ---@param value number for an integer type an integer, or a float that is one
 function buffer:set(type, offset, value) end
@@ -645,7 +920,7 @@ function buffer:writeIntBE(value, offset, byteLength) end
 -- Typed views
 
 ---A typed array on the same memory, with any alignment, byte order and stride. It ends with the mapping.
----@param type string `u8 i8 u16 i16 u32 i32 u64 i64 f32 f64`, with `le` or `be` behind for the byte order
+---@param type mmap.elementtype `u8 i8 u16 i16 u32 i32 u64 i64 f32 f64`, with `le` or `be` behind for the byte order
 ---@param offset? integer where it begins, in bytes
 ---@param count? integer how many elements; without it, as many as there are
 ---@param stride? integer from one element to the next, in bytes
@@ -1095,7 +1370,7 @@ function atomic:exchange(value) end
 ---@return integer former the value before
 function atomic:compareexchange(expected, desired) end
 
----Sleeps while the value is the expected one, until `atomic:wake` is called in any process: futex(2). Ctrl-C ends it.
+---Sleeps while the value is the expected one, until `atomic:wake` is called in any process: futex(2). Who wakes changes the value first: a call of `atomic:wake` without a change may be missed. Ctrl-C ends the wait.
 ---@param expected integer the value that is waited at
 ---@param timeout? number seconds, 0 or more; without it there is no end
 ---@return boolean woken whether it was woken or the value is another; false when the time is over
@@ -1105,5 +1380,42 @@ function atomic:wait(expected, timeout) end
 ---@param n? integer at most so many; without it, all
 ---@return integer woken how many
 function atomic:wake(n) end
+
+---Locks a range of the file for those who ask: fcntl(2) with `F_OFD_SETLK`. The lock is its own owner: another one on the same bytes stands against it in the same process too. It lasts until it is released, even if the buffer is closed. Ctrl-C ends waiting for it.
+---@param offset? integer where the range begins, in bytes; 0
+---@param length? integer in bytes, at least 1; without it, to the end
+---@param mode? "exclusive"|"shared" shared ones stand beside each other; an exclusive one needs the right to write the file
+---@param timeout? number seconds, 0 only tries; without it there is no end
+---@return mmap.lock? l the lock; nil where the time is over
+---@return string? why `"timeout"` then
+function buffer:lockrange(offset, length, mode, timeout) end
+
+---Releases the lock; a second time does nothing. The collector does it too.
+function lock:unlock() end
+
+---Runs a file or a function in a new process: posix_spawn(3) of the program that runs, mmaplua or a lua5.4 with the module. It reads nothing (/dev/null) and writes where its parent does. Buffers, views and atomics on shared memory show the same bytes there. Tables are sent by value, and may contain themselves. A function has its globals and loaded modules; another upvalue is an error that names it. The child has the `--memory`, `--time` and sandbox options of its parent; in a sandbox `spawn` needs `--allow-run`. If its parent ends or forgets it, it goes on.
+---@param script string|fun() a path, or a function
+---@param ... any its arguments: nil, booleans, numbers, strings, plain tables; buffers, views and atomics that are shared: of `mmap.shared`, `mmap.memfd`, `mmap.anonymous` with `shared = true`, or of a file opened with `"r"` or `"r+"`
+---@return mmap.child c the child
+function mmap.spawn(script, ...) end
+
+---Waits until the child has ended. Asked again it gives the same. Ctrl-C ends the wait.
+---@param timeout? number seconds, 0 only asks; without it there is no end
+---@return boolean? ok true; false where it failed; nil and `"timeout"` where it still runs
+---@return any ... its results: nil, booleans, numbers, strings, plain tables; or a message, with the traceback of an error, then `"exit"` or `"signal"` and the number of it
+function child:wait(timeout) end
+
+---Sends the child a signal: kill(2).
+---@param signal? integer|string its number or name, `"KILL"` or `"SIGKILL"`; SIGTERM
+---@return boolean sent whether it was still there
+function child:kill(signal) end
+
+---The number of the process.
+---@return integer pid it
+function child:pid() end
+
+---Whether the child has not ended yet.
+---@return boolean running whether it runs
+function child:running() end
 
 return mmap

@@ -32,6 +32,18 @@ void host_ignore_interrupts_at_rest(bool ignore);
 /* The session, until the end of its input. May raise: a prompt is made by the script's __tostring. */
 void host_repl(lua_State *L, const host_plan *plan);
 
+/* The global help, which only sessions have. */
+void host_open_help(lua_State *L);
+/* A function of Lua: what the manual says may stand in a call; see manual/help.lua. */
+int host_manual_words(lua_State *L);
+
+/* Whether a terminal shows more than ASCII, by the variables that pictures go by too. */
+bool host_is_unicode(void);
+
+/* Puts a picture of the value at the index on the stack, if it is one of the library's and standard output a terminal.
+   Never raises. */
+bool host_push_display(lua_State *L, int index);
+
 /* Where host_complete finds its Lua source. */
 void host_set_completion(const host_editor *editor);
 

@@ -23,7 +23,8 @@ static void push_completer(lua_State *L) {
     lua_pop(L, 1);
     if (luaL_loadbuffer(L, source->completion, source->completion_length, "=completion") != LUA_OK)
         lua_error(L);
-    lua_call(L, 0, 1);
+    lua_pushcfunction(L, host_manual_words);
+    lua_call(L, 1, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, COMPLETER);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lua5.4/lauxlib.h>
 #include <signal.h>
 #include <spawn.h>
@@ -17,7 +18,7 @@
 
 extern char **environ;
 
-/* terminal() → whether a person can answer, whether one sees it, and how many columns wide */
+// [-0, +3, –] uses 3 slots. terminal() → whether a person can answer, whether one sees it, and its columns
 static int f_terminal(lua_State *L) {
     struct winsize size = {0};
     int input = isatty(STDIN_FILENO), output = isatty(STDOUT_FILENO);
@@ -60,7 +61,7 @@ static int start_keeper(folder *f, const char *path) {
     return 0;
 }
 
-// [-0, +0, –] Goes back to where the process was started, and waits until the folder is gone.
+// [-0, +0, –] uses no slots. Goes back to where the process was started, and waits until the folder is gone.
 static int d_close(lua_State *L) {
     folder *f = lua_touserdata(L, 1);
     if (f == NULL || lua_rawlen(L, 1) != sizeof *f || f->mark != f || f->keeper == 0) return 0;
@@ -73,16 +74,15 @@ static int d_close(lua_State *L) {
     return 0;
 }
 
-/* folder(parent) → object, path; the process is in it from then on. nil and the reason where there is none */
+// [-0, +(2 | 3), e] uses 6 slots. folder(parent) → object, path, and the process is in it; or nil and the reason.
 static int f_folder(lua_State *L) {
     const char *parent = luaL_checkstring(L, 1);
     folder *f = lua_newuserdatauv(L, sizeof *f, 0);
     *f = (folder){.mark = f};
     luaL_setmetatable(L, FOLDER);
-    char *full = realpath(parent, NULL);
-    if (full == NULL) return luaL_fileresult(L, 0, parent);
+    char full[PATH_MAX];
+    if (realpath(parent, full) == NULL) return luaL_fileresult(L, 0, parent);
     lua_pushfstring(L, "%s/mmaplua-lesson-XXXXXX", full);
-    free(full);
     char *path = lua_newuserdatauv(L, lua_rawlen(L, -1) + 1, 0);
     strcpy(path, lua_tostring(L, -2));
     f->back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -106,7 +106,7 @@ static int f_folder(lua_State *L) {
     return 2;
 }
 
-// [-0, +1, e] The loader of require.
+// [-0, +1, e] uses 5 slots. The loader of require.
 static int load_module(lua_State *L) {
     static const luaL_Reg methods[] = {{"__gc", d_close}, {"__close", d_close}, {NULL, NULL}};
     luaL_newmetatable(L, FOLDER);
@@ -117,9 +117,8 @@ static int load_module(lua_State *L) {
     if (luaL_loadbufferx(L, plan->lesson, plan->lesson_length, "=mmap.lesson", "t") != LUA_OK) return lua_error(L);
     lua_pushcfunction(L, f_terminal);
     lua_pushcfunction(L, f_folder);
-    char *program = realpath("/proc/self/exe", NULL);
-    lua_pushstring(L, program != NULL ? program : plan->name); /* a copy is lost if this raises: once */
-    free(program);
+    char program[PATH_MAX];
+    lua_pushstring(L, realpath("/proc/self/exe", program) != NULL ? program : plan->name);
     lua_call(L, 3, 1);
     return 1;
 }

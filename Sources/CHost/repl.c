@@ -104,6 +104,8 @@ static void print_results(lua_State *L) {
     lua_getglobal(L, "print");
     lua_insert(L, 1);
     host_interrupts_begin(L);
+    /* Who has replaced print wants the value itself. */
+    if (count == 1 && lua_iscfunction(L, 1) && host_push_display(L, 2)) lua_replace(L, 2);
     int status = lua_pcall(L, count, 0, 0);
     host_interrupts_end(L);
     if (status != LUA_OK)
@@ -117,6 +119,7 @@ void host_repl(lua_State *L, const host_plan *plan) {
     int status = LUA_OK;
     host_program = NULL;
     host_set_completion(&plan->editor);
+    host_open_help(L);
     /* The editor's library and its history are files like others. */
     s.editing = host_has_terminal() && !plan->bounds.is_sandbox && plan->editor.open(L);
     if (s.editing) {

@@ -66,7 +66,7 @@ static int b_load(lua_State *L) {
 /* [-?, +?, e] Without "f": a function that only runs is not the script's to have. */
 static int d_getinfo(lua_State *L) {
     int argument = lua_isthread(L, 1) ? 3 : 2;
-    const char *what = luaL_optstring(L, argument, "nSlutrL");
+    const char *what = luaL_optstring(L, argument, "nSlutr");
     char kept[32];
     size_t count = 0;
     for (; *what != '\0' && count < sizeof kept - 1; what++)

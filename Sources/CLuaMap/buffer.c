@@ -228,7 +228,7 @@ void lm_open_buffer(lua_State *L) {
   static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
                                                  lm_number_methods, lm_view_makers, lm_regex_methods,
                                                  lm_hash_methods, lm_records_makers, lm_text_methods,
-                                                 lm_instrument_methods, lm_picture_methods, lm_atomic_makers};
+                                                 lm_instrument_methods, lm_picture_methods, lm_atomic_makers, lm_lock_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

@@ -88,12 +88,15 @@ static int raise_object(lua_State *L, const lm_call *call) {
   const char *hint = lm_push_text(L, call, lua_isstring(L, path) ? lua_tostring(L, path) : NULL);
   if (lost && call->error == SIGBUS && lua_isstring(L, path)) {
     struct stat now;
-    if (stat(lua_tostring(L, path), &now) == 0)
-      hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint,
-                             (LUAI_UACINT)call->values[1], (LUAI_UACINT)now.st_size);
-    else
+    if (stat(lua_tostring(L, path), &now) == 0) {
+      /* A device has no size that says anything. */
+      if (S_ISREG(now.st_mode))
+        hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint,
+                               (LUAI_UACINT)call->values[1], (LUAI_UACINT)now.st_size);
+    } else {
       hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
                              (LUAI_UACINT)call->values[1]);
+    }
   }
   int advice = lua_gettop(L);
   /* What is wrong and what to do stands in front: it reads alike for a file and for memory. */

@@ -5,7 +5,6 @@
 static LM_SYSTEM_TRAMPOLINE(b_advise, lm_buffer_advise)
 static LM_SYSTEM_TRAMPOLINE(b_incore, lm_buffer_incore)
 static LM_SYSTEM_TRAMPOLINE(b_protect, lm_buffer_protect)
-static LM_SYSTEM_TRAMPOLINE(b_lock, lm_buffer_lock)
 static LM_SYSTEM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
 
 /* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
@@ -34,6 +33,11 @@ static int b_remap(lua_State *L) {
 static int b_sync(lua_State *L) {
   lm_take(L, 5, 1, LM_BUFFER);
   return with_path(L, lm_buffer_sync);
+}
+
+static int b_lock(lua_State *L) {
+  lm_take(L, 3, 1, LM_BUFFER);
+  return with_path(L, lm_buffer_lock);
 }
 
 const luaL_Reg lm_original_functions[] = {{"advise", b_advise}, {"sync", b_sync}, {"incore", b_incore}, {NULL, NULL}};

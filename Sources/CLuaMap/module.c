@@ -255,6 +255,7 @@ int lm_open_module(lua_State *L) {
   lm_open_regex(L);
   lm_open_atomic(L);
   lm_open_child(L);
+  lm_open_lock(L);
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lm_original_functions, 0);

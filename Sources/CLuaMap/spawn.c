@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -253,7 +254,9 @@ static const char *push_ending(lua_State *L, const lm_child *child) {
 
 /* [-0, +1, e] The results of an ended child as a table with n: true and values, or false, a message and how it ended. */
 static void push_results(lua_State *L, lm_child *child) {
-  bool is_well = child->status != -1 && WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;
+  /* Where nobody knows the status, as where SIGCHLD is ignored, the answer counts. */
+  bool is_known = child->status != -1;
+  bool is_well = !is_known || (WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0);
   lua_createtable(L, 4, 1);
   int table = lua_gettop(L);
   lua_Integer count = 0;
@@ -273,7 +276,7 @@ static void push_results(lua_State *L, lm_child *child) {
       if (!lua_istable(L, table)) luaL_error(L, "a finalizer was at the stack");
       if (is_done) lua_rawseti(L, table, ++count);
     }
-  } else if (!has_answer && is_well) {
+  } else if (!has_answer && is_well && is_known) {
     /* os.exit(0) leaves without results. */
     lua_pushboolean(L, 1);
     lua_rawseti(L, table, ++count);
@@ -286,7 +289,7 @@ static void push_results(lua_State *L, lm_child *child) {
     bool has_text = has_failed && lm_read_value(&reader) && lua_type(L, -1) == LUA_TSTRING;
     if (!has_text) push_ending(L, child);
     lua_rawseti(L, table, ++count);
-    if (child->status != -1) {
+    if (is_known) {
       bool is_signal = WIFSIGNALED(child->status);
       lua_pushstring(L, is_signal ? "signal" : "exit");
       lua_rawseti(L, table, ++count);
@@ -318,8 +321,13 @@ static int give_results(lua_State *L, lm_child *child) {
     close_one(&child->message);
   }
   int table = lua_gettop(L);
-  lua_getfield(L, table, "n");
-  int count = (int)lua_tointegerx(L, -1, NULL);
+  lua_pushliteral(L, "n");
+  if (!lua_istable(L, table)) return luaL_error(L, "a finalizer was at the stack");
+  lua_rawget(L, table);
+  lua_Integer known = lua_tointegerx(L, -1, NULL);
+  /* debug.getuservalue gives the table to whoever asks. */
+  if (known < 0 || known > INT_MAX) return luaL_error(L, "the results were changed");
+  int count = (int)known;
   luaL_checkstack(L, count, "too many results");
   for (int i = 1; i <= count; i++) lua_rawgeti(L, table, i);
   return count;
@@ -393,9 +401,9 @@ static int c_kill(lua_State *L) {
   lm_child *child = check_started(L);
   bool is_there = !has_ended(child, L, 0);
   lm_call call;
-  int code = is_there ? LM_RUN(L, lm_signal(&call, child->process, number)) : 0;
+  int code = is_there ? LM_RUN(L, lm_signal(&call, child->process, child->watch, number)) : 0;
   if (code < 0) return lm_finish(L, &call, code);
-  lua_pushboolean(L, is_there);
+  lua_pushboolean(L, code);
   return 1;
 }
 
@@ -407,13 +415,13 @@ static int c_close(lua_State *L) {
   bool is_error = !lua_isnil(L, 2);
   if (child->process == 0 || lua_getiuservalue(L, 1, 1) == LUA_TTABLE) return 0;
   lm_call call;
-  if (is_error && !has_ended(child, L, 0)) LM_RUN(L, lm_signal(&call, child->process, SIGTERM));
+  if (is_error && !has_ended(child, L, 0)) LM_RUN(L, lm_signal(&call, child->process, child->watch, SIGTERM));
   lua_settop(L, 1);
   c_wait(L);
   /* The results stand behind the table that keeps them. */
   if (is_error || lua_gettop(L) < 4 || lua_toboolean(L, 4)) return 0;
-  if (lua_type(L, 5) == LUA_TSTRING) return luaL_error(L, "%s", lua_tostring(L, 5));
-  return 0;
+  lua_pushvalue(L, 5); /* where it happened is in it */
+  return lua_error(L);
 }
 
 static int c_tostring(lua_State *L) {

@@ -136,11 +136,12 @@ void lm_open_records(lua_State *L);
 void lm_open_regex(lua_State *L);
 void lm_open_atomic(lua_State *L);
 void lm_open_child(lua_State *L);
+void lm_open_lock(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
 extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
     lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[],
-    lm_picture_methods[], lm_atomic_makers[];
+    lm_picture_methods[], lm_atomic_makers[], lm_lock_makers[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */

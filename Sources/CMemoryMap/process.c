@@ -30,6 +30,20 @@ int64_t mm_now(void) {
 
 int mm_pidfd(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+int mm_pidfd_signal(int descriptor, int signal) {
+  return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0);
+}
+
+int mm_lock_range(int descriptor, bool is_exclusive, int64_t offset, int64_t length) {
+  struct flock lock = {
+      .l_type = is_exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = length};
+  return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
 void mm_close_on_exec(int descriptor) { fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
 
 int mm_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 3); }

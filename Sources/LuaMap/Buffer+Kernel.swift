@@ -75,13 +75,13 @@ func lm_buffer_protect(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:lock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_lock(_ L: LuaState, _ call: Call) -> CInt {
+func lm_buffer_lock(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        try about(2) { () throws(MapError) in try bytes.lock(offset, length) }
+        try about(2) { () throws(MapError) in try bytes.lock(offset, length, path: path) }
         return 0
     }
 }

@@ -82,9 +82,10 @@ func lm_await(_ process: CInt, _ watch: CInt, _ deadline: Int64, _ status: Unsaf
 }
 
 @implementation @c
-func lm_signal(_ call: Call, _ process: CInt, _ signal: CInt) -> CInt {
+func lm_signal(_ call: Call, _ process: CInt, _ watch: CInt, _ signal: CInt) -> CInt {
     respond(call) { () throws(Failure) in
-        try about(0) { () throws(MapError) in try signalProcess(process, signal) }
-        return 0
+        try about(0) { () throws(MapError) in
+            try signalProcess(process, watch >= 0 ? watch : nil, signal)
+        } ? 1 : 0
     }
 }

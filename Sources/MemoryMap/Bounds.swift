@@ -17,6 +17,9 @@ func requireRoom(_ bytes: Int) throws(MapError) {
     mm_budget_give(bytes)
 }
 
+/// How many bytes the limit leaves.
+func memoryLeft() -> Int { max(0, Int(clamping: mm_budget_limit()) &- Int(clamping: mm_budget_used())) }
+
 private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
     MapError(
         call, errno: ENOMEM, "%1 bytes more would be over the limit of --memory=%2; %3 are in use", bytes,
@@ -28,6 +31,15 @@ private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
 func requireHarmless(_ call: SystemCall, _ protection: CInt) throws(MapError) {
     if protection & PROT_EXEC != 0, FilePolicy.current != nil {
         throw MapError(call, errno: EPERM, "executable memory is not allowed in a sandbox")
+    }
+}
+
+/// Throws for advice that takes memory away from the whole machine: `MADV_HWPOISON` and `MADV_SOFT_OFFLINE`,
+/// which the kernel allows root.
+func requireHarmless(_ advice: CInt) throws(MapError) {
+    if advice == 100 || advice == 101, FilePolicy.current != nil {
+        throw MapError(
+            .madvise, errno: EPERM, "advice that takes memory from the machine is not allowed in a sandbox")
     }
 }
 

@@ -86,15 +86,20 @@ private func endOfProcess(_ process: CInt) throws(MapError) -> CInt? {
     }
 }
 
-/// kill(2) of a child that nobody has waited for yet, so that the number is still its own.
-package func signalProcess(_ process: CInt, _ signal: CInt) throws(MapError) {
+/// Sends a child a signal: pidfd_send_signal(2), which cannot meet another process that has its number by now; kill(2)
+/// without a watch.
+///
+/// - Returns: False where it has ended.
+package func signalProcess(_ process: CInt, _ watch: CInt?, _ signal: CInt) throws(MapError) -> Bool {
     let trace = Trace()
-    let result = kill(process, signal)
-    trace.end("kill", Int(result)) {
-        $0.argument(process)
+    let result = watch.map { mm_pidfd_signal($0, signal) } ?? kill(process, signal)
+    trace.end(watch == nil ? "kill" : "pidfd_send_signal", Int(result)) {
+        $0.argument(watch ?? process)
         $0.argument(signal)
     }
-    if result == -1 { throw MapError(.kill, errno: errno) }
+    if result == 0 { return true }
+    if errno == ESRCH { return false }
+    throw MapError(.kill, errno: errno)
 }
 
 extension MappedBytes {

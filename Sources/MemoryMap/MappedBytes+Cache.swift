@@ -124,7 +124,7 @@ extension MappedBytes {
     private func hintPopulate(_ error: MapError) -> MapError {
         switch error.errno {
         case EINVAL: error.hinting("the kernel knows this since Linux 5.14, and not for device memory")
-        case EFAULT: error.hinting("a page of the range is behind the end of the file, or could not be read")
+        case EFAULT: hintMissingPage(error)
         default: error
         }
     }

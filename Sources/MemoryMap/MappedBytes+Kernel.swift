@@ -66,7 +66,7 @@ extension MappedBytes {
         let (current, pages) = try wholePages(offset, length)
         let flags = (blocking ? MS_SYNC : MS_ASYNC) | (invalidate ? MS_INVALIDATE : 0)
         if let start = pages.start {
-            if let path { try current.checkFileReaches(pages.end, path) }
+            if let path { try current.checkFileReaches(pages.end, path, .msync) }
             do { try systemSync(start, pages.extent, CInt(flags)) } catch {
                 throw error.errno == EBUSY
                     ? error.hinting("a locked page cannot be invalidated; unlock it first") : error
@@ -78,7 +78,9 @@ extension MappedBytes {
 
     /// Throws where the file, if it is still at its path, ends before a byte of the mapping that it
     /// reached when it was mapped.
-    private func checkFileReaches(_ end: Int, _ path: UnsafePointer<CChar>) throws(MapError) {
+    private func checkFileReaches(
+        _ end: Int, _ path: UnsafePointer<CChar>, _ call: SystemCall
+    ) throws(MapError) {
         let slot = region.slot.pointee
         guard slot.kind == MM_FILE, let status = systemStatus(of: path),
             UInt64(status.st_dev) == slot.device, UInt64(status.st_ino) == slot.inode
@@ -86,7 +88,7 @@ extension MappedBytes {
         let reached = min(Int(slot.file_offset) &+ end, Int(slot.file_size))
         if Int(status.st_size) < reached {
             throw MapError(
-                .msync, errno: EFAULT,
+                call, errno: EFAULT,
                 "the file had %1 bytes when it was mapped and has %2 now: what was behind them is gone; remap() maps it again",
                 Int(slot.file_size), Int(status.st_size))
         }
@@ -96,9 +98,22 @@ extension MappedBytes {
     ///
     /// - Throws: `systemCall` (`ENOMEM`, `EPERM`: over `RLIMIT_MEMLOCK`), and as `sync`.
     public func lock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
+        try lock(offset, length, path: nil)
+    }
+
+    /// `lock` that looks at the file after a failure where its path is known: mlock(2) has one code for
+    /// a limit that is reached and for pages that are behind the end of the file.
+    ///
+    /// - Throws: As `lock`, and `systemCall` with `EFAULT` where bytes of the range are gone.
+    package func lock(
+        _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?
+    ) throws(MapError) {
         let (current, pages) = try wholePages(offset, length)
         if let start = pages.start {
-            do { try systemLock(start, pages.extent) } catch { throw hintLimit(error) }
+            do { try systemLock(start, pages.extent) } catch {
+                if let path { try current.checkFileReaches(pages.end, path, .mlock) }
+                throw hintLimit(error)
+            }
         }
         try current.checkIntact()
     }
@@ -111,6 +126,11 @@ extension MappedBytes {
         if let start = pages.start { try systemUnlock(start, pages.extent) }
         try current.checkIntact()
     }
+}
+
+/// What madvise(2) has no code of its own for, where it is to read pages in.
+func hintMissingPage(_ error: MapError) -> MapError {
+    error.hinting("a page of the range is behind the end of the file, or could not be read")
 }
 
 /// The limit that a refused mlock(2) ran into.
@@ -181,6 +201,7 @@ extension MappedBytes {
     }
 
     private func hint(_ error: MapError, _ advice: Advice) -> MapError {
+        if error.errno == EFAULT { return hintMissingPage(error) }
         guard error.errno == EINVAL else { return error }
         if !advice.isKnown {
             return error.hinting("advice %1 is not known to the running kernel", advice.rawValue)

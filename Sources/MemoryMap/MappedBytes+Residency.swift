@@ -24,6 +24,7 @@ extension MappedBytes {
     package func residency(
         _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool
     ) throws(MapError) -> Residency {
+        if let counted = try residencyByCache(offset, length, poll: poll) { return counted }
         var resident = 0
         let pages = try eachResidency(offset, length, poll: poll) { bytes, _ in
             var sum = 0
@@ -32,6 +33,20 @@ extension MappedBytes {
             return sum
         }
         return Residency(resident: resident, absent: pages &- resident)
+    }
+
+    /// The same by cachestat(2), which looks at what is there and not at every page; nil where the two may disagree
+    /// for longer than it takes to read a page: only the cache counts those that are just being read.
+    private func residencyByCache(
+        _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool
+    ) throws(MapError) -> Residency? {
+        let (current, pages) = try wholePages(offset, length)
+        if current.region.slot.pointee.residency_hidden { throw .residencyHidden }
+        var gaps = CacheGaps(current, pages)
+        defer { gaps.close() }
+        guard let resident = try gaps.pages(of: pages.extent, poll: poll) else { return nil }
+        try current.checkIntact()
+        return Residency(resident: resident, absent: pages.extent / pageSize &- resident)
     }
 
     /// The whole pages of `pageSize` bytes that a range touches, in bytes of the buffer, and their number.
@@ -107,8 +122,8 @@ extension MapError {
     }
 }
 
-/// Finds long parts of a mapping with nothing in the page cache, at once, with cachestat(2), where
-/// mincore(2) would look page by page.
+/// Finds long parts of a mapping with nothing in the page cache, or counts what is there, at once, with
+/// cachestat(2), where mincore(2) would look page by page. Small mappings are left to mincore(2).
 ///
 /// "Nothing" is where the two agree for certain: a page of a shared mapping is in memory only as a page
 /// of the cache. Their numbers need not agree: the cache counts pages that are still being read too.
@@ -161,6 +176,23 @@ private struct CacheGaps {
             window = window > CacheGaps.smallest ? CacheGaps.smallest : 0
         }
         return 0
+    }
+
+    /// How many pages of all are in the cache; nil where that says nothing about what is in memory.
+    func pages(of extent: Int, poll: (_ done: Int) -> Bool) throws(MapError) -> Int? {
+        guard descriptor >= 0 else { return nil }
+        var done = 0
+        var cached = 0
+        while done < extent {
+            let length = min(CacheGaps.largest, extent &- done)
+            guard let state = try? systemCacheState(descriptor, origin &+ done, length),
+                !(isMemory && state.evicted > 0)
+            else { return nil }
+            cached &+= Int(truncatingIfNeeded: state.cached)
+            done &+= length
+            if !poll(done / pageSize) { throw MapError(.interrupted) }
+        }
+        return cached
     }
 
     /// Hears how many pages mincore(2) has found where nothing was known.

@@ -142,9 +142,12 @@ extension ElementMemory {
         _ part: MappedElements, _: Word.Type, _ poll: Poll
     ) throws(MapError) -> Int {
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: size)
-        guard !isOverflow, let scratch = malloc(max(bytes, 1)) else {
-            throw MapError(.mmap, errno: ENOMEM, "there is no memory to sort a copy of %1 elements in", count)
-        }
+        let noMemory = MapError(
+            .mmap, errno: ENOMEM, "there is no memory to sort a copy of %1 elements in", count)
+        if isOverflow { throw noMemory }
+        try takeMemory(.mmap, bytes)
+        defer { mm_budget_give(bytes) }
+        guard let scratch = malloc(max(bytes, 1)) else { throw noMemory }
         defer { free(scratch) }
         let keys = scratch.bindMemory(to: Word.self, capacity: count)
         let infinity = MemoryMap.key(

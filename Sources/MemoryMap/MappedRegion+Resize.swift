@@ -90,7 +90,8 @@ extension UnsafeMutablePointer<mm_slot> {
         let old = Int(try systemStatus(descriptor).st_size)
         let mappedEnd = Int(pointee.file_offset) &+ pointee.length
         let end = Int(pointee.file_offset) &+ size
-        let shrinks = size < pointee.length
+        let former = pointee.length
+        let shrinks = size < former
         if shrinks && old > mappedEnd {
             throw MapError(
                 .misuse, "the mapping ends %1 bytes before its file does: shrinking would cut them off",
@@ -106,7 +107,13 @@ extension UnsafeMutablePointer<mm_slot> {
             if end > old { try systemTruncate(descriptor, to: old) }
             throw error
         }
-        if shrinks && end < old { try systemTruncate(descriptor, to: end) }
+        if shrinks && end < old {
+            // A seal forbids it, for one.
+            do { try systemTruncate(descriptor, to: end) } catch {
+                try moveFile(to: former, descriptor)
+                throw error
+            }
+        }
         pointee.file_size = Int64(shrinks ? min(end, old) : max(end, old))
     }
 

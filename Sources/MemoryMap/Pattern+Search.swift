@@ -115,11 +115,17 @@ private struct Effort {
     private(set) var patience = firstPatience
     private static let firstPatience: UInt32 = 10_000
     private var stack: OpaquePointer?
+    /// What a match may use to remember where it can turn back to, in bytes.
+    private let most: Int
     private var isLong = false
     private var lap = 0
 
     init(_ pattern: PatternPointer) {
         self.pattern = pattern
+        most = min(patternMemory, memoryLeft())
+        if !pattern.pointee.is_machine_code {
+            pcre2_set_heap_limit_8(pattern.pointee.context, UInt32(most >> 10))
+        }
         if pattern.pointee.is_deep { deepen() }
     }
 
@@ -160,14 +166,18 @@ private struct Effort {
     }
 
     private var tooDeep: MapError {
-        MapError(
-            .misuse, "the match takes too much memory to turn back (more than %1 MiB)", patternMemory >> 20)
+        MapError(.misuse, "the match takes too much memory to turn back (more than %1 KiB)", most >> 10)
     }
 
     /// The usual stack is 32 KiB of the thread's own. This one is an address range; only what is used of
-    /// it becomes memory.
+    /// it becomes memory, but how much is known too late: all of it counts.
     private mutating func deepen() {
-        stack = pcre2_jit_stack_create_8(32 << 10, patternMemory, nil)
+        guard mm_budget_take(most) else { return }
+        stack = pcre2_jit_stack_create_8(min(32 << 10, most), most, nil)
+        guard stack != nil else {
+            mm_budget_give(most)
+            return
+        }
         pcre2_jit_stack_assign_8(pattern.pointee.context, nil, UnsafeMutableRawPointer(stack))
     }
 
@@ -176,6 +186,7 @@ private struct Effort {
         guard stack != nil else { return }
         pcre2_jit_stack_assign_8(pattern.pointee.context, nil, nil)
         pcre2_jit_stack_free_8(stack)
+        mm_budget_give(most)
     }
 }
 

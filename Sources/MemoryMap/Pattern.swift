@@ -83,7 +83,6 @@ extension mm_pattern {
             free()
             throw PatternError(code: CInt(PCRE2_ERROR_NOMEMORY), offset: 0)
         }
-        pcre2_set_heap_limit_8(context, UInt32(patternMemory >> 10))
         if options.contains(.stopsAtMark) {
             pcre2_set_callout_8(context, { _, _ in CInt(PCRE2_ERROR_CALLOUT) }, nil)
         }
@@ -138,7 +137,7 @@ extension mm_pattern {
     }
 }
 
-/// What a match may use to remember where it can turn back to, in bytes.
+/// What a match may use at most to remember where it can turn back to, in bytes.
 let patternMemory = 256 << 20
 
 /// Runs `body` with a pointer that is never nil.

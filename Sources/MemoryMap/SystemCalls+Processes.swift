@@ -47,6 +47,28 @@ func systemSealSize(_ descriptor: Descriptor) throws(MapError) {
     if result == -1 { throw MapError(.fcntl, errno: errno) }
 }
 
+/// fcntl(2) with `F_OFD_SETLK`, in bytes.
+///
+/// - Returns: False where another lock stands against it.
+func systemLockRange(
+    _ descriptor: Descriptor, _ isExclusive: Bool, _ offset: Int, _ length: Int
+) throws(MapError) -> Bool {
+    while true {
+        let trace = Trace()
+        let result = mm_lock_range(descriptor, isExclusive, Int64(offset), Int64(length))
+        trace.end("fcntl", Int(result)) {
+            $0.argument(descriptor)
+            $0.argument(text: "F_OFD_SETLK")
+            $0.argument(text: isExclusive ? "F_WRLCK" : "F_RDLCK")
+            $0.argument(offset)
+            $0.argument(length)
+        }
+        if result == 0 { return true }
+        if errno == EAGAIN || errno == EACCES { return false }
+        if errno != EINTR { throw MapError(.fcntl, errno: errno) }
+    }
+}
+
 /// What ended a sleep.
 enum Waking { case woken, changed, timeout, signal }
 

@@ -198,8 +198,9 @@ func systemProtect(
     }
 }
 
-/// madvise(2).
+/// madvise(2), within the bounds of this process.
 func systemAdvise(_ address: UnsafeMutableRawPointer?, _ extent: Int, _ advice: CInt) throws(MapError) {
+    try requireHarmless(advice)
     while true {
         let trace = Trace()
         let result = madvise(address, extent, advice)

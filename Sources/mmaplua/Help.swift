@@ -3,7 +3,7 @@ internal import Glibc
 
 /// One line for a person who starts a session, below the line of lua(1).
 func welcome() -> UnsafePointer<CChar> {
-    pointer("mmaplua 0.1.0: Tab completes, Ctrl-D leaves; the library is the global mmap")
+    pointer("mmaplua 0.1.0: help() tells of the library mmap, Tab completes, Ctrl-D leaves")
 }
 
 func defaultName() -> UnsafePointer<CChar> { pointer("mmaplua") }

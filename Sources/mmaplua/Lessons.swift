@@ -87,7 +87,7 @@ enum Lessons {
         return EXIT_SUCCESS
     }
 
-    private static func complainAboutPlace(_ name: UnsafePointer<CChar>) -> CInt {
+    static func complainAboutPlace(_ name: UnsafePointer<CChar>) -> CInt {
         let looked = places.map { programFolder + $0 }.joined(separator: " nor in ")
         say("the lessons are not in \(looked); a lesson can be given by its path", name)
         return EXIT_FAILURE
@@ -180,6 +180,10 @@ func say(_ text: String, _ name: UnsafePointer<CChar>) {
 /// Names the lessons that may have been meant.
 func complain(aboutLesson wanted: String, name: UnsafePointer<CChar>) {
     let names = Lessons.all().map(\.name)
+    if names.isEmpty {
+        _ = Lessons.complainAboutPlace(name)
+        return
+    }
     let near = names.filter { isNear($0, wanted.lowercased()) }
     let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
     say("there is no lesson '\(wanted)'\(hint)", name)

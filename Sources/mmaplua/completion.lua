@@ -1,8 +1,10 @@
 -- What Tab means in a session. The chunk's result is a function: for the line up to the cursor it gives the
--- text to insert there and, where that would be none, a listing of what is possible.
+-- text to insert there and, where that would be none, a listing of what is possible. It is called with a function
+-- that knows from the manual what may stand in quotes, and in a table of options.
 
+local manual_words = ...
 local debug, string, table = debug, string, table
-local math, next, pairs, pcall, rawget, type = math, next, pairs, pcall, rawget, type
+local ipairs, math, next, pairs, pcall, rawget, type = ipairs, math, next, pairs, pcall, rawget, type
 
 local MOST_VISITED <const> = 10000 -- entries looked at: a huge table must not stop the session
 local MOST_LISTED <const> = 200
@@ -100,12 +102,55 @@ local function layout(names, columns)
     return table.concat(lines, "\n")
 end
 
+-- What is called at the end of a line, whether a table begins in its arguments, and where a string does.
+local function context(line)
+    local open, place = {}, 1
+    while true do
+        local at, mark = line:match("()([\"'(){}%[%]])", place)
+        local before = line:sub(1, (at or 0) - 1)
+        local callee = before:match("([%w_.:]+)%s*$")
+        local around = open[#open] or {}
+        if not at then return around.callee, around.mark == "{" end
+        place = at + 1
+        if mark == '"' or mark == "'" then
+            local stop = line:match("^[^" .. mark .. "\\]*()" .. mark, place)
+            if not stop then return callee or around.callee, around.mark == "{", place end
+            place = stop + 1
+        elseif mark:find("[%(%[{]") then
+            open[#open + 1] = { mark = mark, callee = callee or around.callee }
+        else
+            open[#open] = nil
+        end
+    end
+end
+
+local function beginning(words, prefix)
+    local names = {}
+    for _, word in ipairs(words) do
+        if word:sub(1, #prefix) == prefix then names[#names + 1] = word end
+    end
+    return names, prefix
+end
+
+local function everything(line)
+    local callee, in_table, string_at = context(line)
+    if callee and string_at then
+        local option = in_table and line:sub(1, string_at - 2):match("([%w_]+)%s*=%s*$")
+        return beginning(manual_words(callee, true, option or nil), line:sub(string_at))
+    end
+    local word = line:match("[%w_.:]*$")
+    if callee and in_table and line:find("[{,]%s*[%w_]*$") then
+        local names, prefix = beginning(manual_words(callee, false), word)
+        if #names > 0 then return names, prefix end
+    end
+    if word == "" then return {}, "" end
+    return candidates(word)
+end
+
 return function(line, columns)
     -- Indentation, typed or pasted.
     if line:find("^%s*$") then return "\t" end
-    local word = line:match("[%w_.:]*$")
-    if word == "" then return end
-    local names, prefix = candidates(word)
+    local names, prefix = everything(line)
     if #names == 0 then return end
     table.sort(names)
     local insertion = common(names):sub(#prefix + 1)

@@ -86,6 +86,13 @@ struct HostSessionTests {
         ("str\t", "string"), ("string.rev\t", "string.reverse"), ("fun\t", "function"),
         ("x:upp\t", "x:upper"), ("print(mma\t", "print(mmap"), ("u:sl\t", "u:slice"), ("u.wri\t", "u.write"),
         ("proxy.al\t", "proxy.alpha"), ("deep.one.tw\t", "deep.one.two"),
+        ("b:advise(\"ran\t", "b:advise(\"random"), ("b:advise 'seq\t", "b:advise 'sequential"),
+        ("b:advise(0, 4096, \"willn\t", "b:advise(0, 4096, \"willneed"),
+        ("b:view(\"f32b\t", "b:view(\"f32be"),
+        ("mmap.open('(', 'r', { gr\t", "mmap.open('(', 'r', { grow"),
+        ("mmap.open('a', 'r', { grow = true, of\t", "mmap.open('a', 'r', { grow = true, offset"),
+        ("mmap.open('a', 'r', { advice = \"coll\t", "mmap.open('a', 'r', { advice = \"collapse"),
+        ("b:populate(\"wr\t", "b:populate(\"write"), ("help \"rea\t", "help \"read"),
     ])
     func `Tab completes`(typed: String, completed: String) throws {
         let terminal = try session([

@@ -109,8 +109,10 @@ import Testing
         _ = try Program(path: "/bin/mkdir").run(["-p", lessons, "\(prefix.path)/bin"])
         _ = try Program(path: "/bin/cp").run([Program.mmaplua.path, "\(prefix.path)/bin/mmaplua"])
         let installed = Program(path: "\(prefix.path)/bin/mmaplua")
-        let none = try installed.run(["--lessons"])
-        #expect(none.ending == .status(1) && none.errors.contains("/share/mmaplua/lessons"))
+        for arguments in [["--lessons"], ["--lessons", "--check"], ["--lesson", "1"]] {
+            let none = try installed.run(arguments)
+            #expect(none.ending == .status(1) && none.errors.contains("/share/mmaplua/lessons"))
+        }
 
         func lesson(_ claim: String) -> String {
             "-- x.lua - about x\nlocal lesson <close> = require \"mmap.lesson\"\nlesson.claim(\(claim), 'a claim')\n"

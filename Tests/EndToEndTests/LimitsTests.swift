@@ -79,6 +79,36 @@ struct LimitsTests {
         #expect(outcome == Outcome(output: "\(31 << 20)\n", errors: "", ending: .status(0)))
     }
 
+    /// What the library needs for a moment counts too, and is given back.
+    @Test func `the memory to sort and to match in counts`() throws {
+        let outcome = try run(
+            ["--memory=40M"],
+            """
+            local b = mmap.anonymous(24 << 20)
+            b:fill("a")
+            for _, name in ipairs { 'sort', 'unique' } do
+                local v = b:view('u32')
+                local ok, e = pcall(v[name], v)
+                print(ok, e.code, e.message:match '%-%-memory=%d+')
+                print((pcall(v[name], v:slice(0, 100))))
+            end
+            for _ = 1, 3 do
+                local re = mmap.regex('((a))(a)*b')
+                local ok, e = pcall(re.find, re, b)
+                print(ok, e:match 'takes too much memory to turn back')
+            end
+            print(#mmap.anonymous(14 << 20))
+            for line in io.lines '/proc/self/status' do
+                local kib = line:match '^VmHWM:%s*(%d+)'
+                if kib then print(tonumber(kib) < 60 << 10) end
+            end
+            """)
+        let sorted = "false\tENOMEM\t--memory=41943040\n"
+        let matched = String(repeating: "false\ttakes too much memory to turn back\n", count: 3)
+        let expected = "\(sorted)true\n\(sorted)true\n\(matched)\(14 << 20)\ntrue\n"
+        #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
+    }
+
     @Test func `a limit below what Lua needs is an error too`() throws {
         let outcome = try run(["--memory=4K"], "print(1)")
         #expect(outcome.errors == "mmaplua: not enough memory (the limit is --memory=4K)\n")

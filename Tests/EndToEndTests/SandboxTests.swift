@@ -88,10 +88,11 @@ struct SandboxTests {
             print(pcall(mmap.map, 1, 1, 2, 0))
             print(pcall(mmap.map, 4096, mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
             print(pcall(mmap.anonymous(1).protect, mmap.anonymous(1), mmap.PROT_EXEC))
+            for _, advice in ipairs { 100, 101 } do print(pcall(mmap.advise, mmap.anonymous(4096), advice)) end
             """)
         let both = "(use --allow-read=\(secret) --allow-write=\(secret))"
         let lines = outcome.output.split(separator: "\n").map(String.init)
-        try #require(lines.count == 7)
+        try #require(lines.count == 9)
         #expect(lines[0] == "false\topen\tEACCES\ttrue\t(use --allow-read=\(secret))")
         #expect(lines[1] == lines[0])
         #expect(lines[2] == "false\topen\tEACCES\ttrue\t\(both)")
@@ -99,6 +100,9 @@ struct SandboxTests {
         #expect(lines[4].contains("a descriptor by its number is not allowed in a sandbox"))
         #expect(lines[5].contains("executable memory is not allowed in a sandbox"))
         #expect(lines[6].contains("executable memory is not allowed in a sandbox"))
+        // MADV_HWPOISON and MADV_SOFT_OFFLINE, which root may give.
+        #expect(lines[7].contains("from the machine is not allowed in a sandbox"))
+        #expect(lines[8].contains("from the machine is not allowed in a sandbox"))
         #expect(isUntouched())
     }
 

@@ -11,7 +11,7 @@ import Testing
               equals = { "a" }, mismatch = { "a" }, hexdump = {}, protect = { 1 }, lock = {}, unlock = {}, resize = { 5 },
               remap = {}, advise = { 0 }, sync = {}, incore = {},
               get = { "u8", 0 }, set = { "u8", 0, 1 }, unpack = { "b" }, pack = { "b", 0, 1 }, view = { "u8" }, match = { "a" }, gmatch = { "a" },
-              fields = { ";" }, split = { 2 }, watch = { print }, records = { mmap.struct { { "id", "u8" } } },
+              fields = { ";" }, split = { 2 }, atomic = { "u8", 0 }, watch = { print }, records = { mmap.struct { { "id", "u8" } } },
             }
             for name in pairs(methods) do
               if name:find("^read") then calls[name] = { 0, 1 } elseif name:find("^write") then calls[name] = { 0, 0, 1 } end

@@ -100,6 +100,7 @@ import Testing
                   "records", -- RecordsTests
                   "cachestat", "evict", "explain", "holes", "pagemap", "pages", "populate", "show", "smaps", "touch",
                   "watch", -- InstrumentTests
+                  "lockrange", -- SharedTests
                 } do listed["methods." .. name] = true end
                 for _, name in ipairs { "regex", "struct", "advices", "evict", "faults", "sparse" } do
                   listed["mmap." .. name] = true

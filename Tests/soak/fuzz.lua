@@ -23,8 +23,8 @@ local PAGE = mmap.PAGESIZE
 local function chance(percent) return random(100) <= percent end
 local function pick(list) return list[random(#list)] end
 
--- Never called: they make processes or names outside of the folder, or wait for somebody else.
-local never = { spawn = true, shared = true, unlink = true, wait = true }
+-- Never called: they make processes or names outside of the folder, or wait for somebody else. Locks are taken elsewhere.
+local never = { spawn = true, shared = true, unlink = true, wait = true, lockrange = true }
 -- Advice that takes the machine's memory away for good: HWPOISON and SOFT_OFFLINE, where root asks.
 local function is_harmful(x) return x == 100 or x == 101 end
 local function harmless(x) if is_harmful(x) then return 99 end return x end
@@ -156,6 +156,15 @@ local function refresh()
       keep(b)
       local ok, v = pcall(buffers.metatable.__methods.view, b, pick(types))
       if ok then keep(v) end
+      local methods = buffers.metatable.__methods
+      local ok, a = pcall(methods.atomic, b, pick(types), random(0, 20) * 4)
+      if ok then
+        keep(a)
+        -- All is sent to a child but the last, which cannot be: so none is started.
+        if chance(5) then pcall(mmap.spawn, function() end, a, b, v, { b, { a } }, print) end
+      end
+      local ok, lock = pcall(methods.lockrange, b, random(0, 100), random(0, 100), pick { "shared", "exclusive" }, 0)
+      if ok then keep(lock) end
     end
   end
   if chance(40) then

@@ -25,6 +25,7 @@ if os.execute("truncate -s " .. TIB .. " huge 2>/dev/null") then
   b:advise(TIB - PAGE, PAGE, "willneed")
   b:sync(0, PAGE, true)
   b:sync(TIB - PAGE, PAGE, true)
+  b:sync(true)
   local before = resident()
   local absent, present = b:incore()
   assert(absent + present == TIB // PAGE and present >= 2, absent .. " + " .. present)

@@ -31,10 +31,10 @@ if not lesson.has_disk then
   say([[This folder is on %s: its files live in the page cache and nowhere else. A page that was written cannot leave, so
 there is no cold file here, nothing to read ahead, and advice has nothing to advise.]], lesson.filesystem)
   claim(b:pages():count() == PAGES, "all %d pages are still in memory", PAGES)
-  print()
   step "What is different here"
   say [[Only a hole is not in memory. When a page of it is touched the kernel makes one of zeros; there is no disk to
 read neighbours from.]]
+  ask "The whole file is a hole, and we read one byte in the middle of it. How many of its 4096 pages will be in memory?"
   local h
   run(function()
     h = mmap.sparse("hole.bin", PAGES * PAGE)

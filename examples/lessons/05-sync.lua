@@ -27,6 +27,7 @@ end)
 if not lesson.has_disk then
   say([[This folder is on %s. There is no disk behind it, so no page is ever waiting to be written: the page cache is the
 file.]], lesson.filesystem)
+  ask "What does `sync` do here, and what is left when the machine is switched off?"
   local evicted, stayed
   run(function()
     b:fill "!"

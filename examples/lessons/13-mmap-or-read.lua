@@ -139,7 +139,7 @@ Errors: a disk that fails is a signal at any access, and not the result of a cal
 
 Speed: with files larger than memory, many threads and fast disks, three things in the kernel become the limit: one lock per page
 table, one thread that evicts, and interrupts to all processors whenever a page leaves a page table (TLB shootdowns). They measured
-mmap at random to begin as fast as read(2) past the page cache and to become many times slower as soon as memory is full.
+that reading at random through a mapping begins as fast as read(2) past the page cache, and falls far behind when memory is full.
 
 None of this speaks against mapping what is read, fits in memory, and is looked at in places that are not known beforehand. It
 speaks against expecting that no copy means no cost.]]

@@ -1,4 +1,4 @@
--- access.lua [MODULES [ROUNDS]] - what one byte costs, b[i] and b[i] = v, side by side with others.
+-- access.lua [MODULES [ROUNDS]] - what one byte costs, b[i] and b[i] = v, and an atomic addition, side by side.
 --
 -- MODULES is the folder of handwritten.so, the same binding in C. With it the lines about that one are
 -- printed, without it the others: a program that has it linked in is not quite the one people run.
@@ -69,6 +69,16 @@ variant("mmaplua b[i] = v", write, buffer)
 variant("table t[i] = v", write, list)
 variant("C by hand b[i] = v", write, handwritten)
 
+if modules == "" then
+    local counter = mmap.anonymous(64)
+    variant("mmaplua b:get(type, i)", [[
+        local o, last = ...
+        for i = 0, last do o:get("u32", 8) end]], counter)
+    variant("mmaplua atomic:add(1)", [[
+        local o, last = ...
+        for i = 0, last do o:add(1) end]], counter:atomic("u32", 0))
+end
+
 do -- All read the same, or the comparison is none.
     local expected = variants["table t[i]"].run(list, size - 1)
     for _, v in ipairs(variants) do
@@ -115,6 +125,8 @@ if not handwritten then
     line("mmaplua b[i]", "string.byte(s, i)", "0.90")
     line("table t[i] = v", "table t[i]")
     line("mmaplua b[i] = v", "mmaplua b[i]", "1.15")
+    line("mmaplua b:get(type, i)", "mmaplua b[i]")
+    line("mmaplua atomic:add(1)", "mmaplua b[i]")
 else
     line("C by hand b[i]", "string.byte(s, i)")
     line("mmaplua b[i]", "C by hand b[i]", "1.10")

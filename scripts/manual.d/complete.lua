@@ -8,6 +8,7 @@ local function objects()
     return {
         buffer = buffer, struct = layout, records = records, record = records[0], view = buffer:view "u8",
         regex = mmap.regex "a", pages = buffer:pages(), atomic = buffer:atomic("u32", 0),
+        lock = mmap.memfd("m", 1):lockrange(), child = mmap.spawn(function() end),
     }
 end
 
@@ -36,13 +37,17 @@ local function found()
 end
 
 return function(book, problem)
-    local names, entries, patterns = found(), {}, {}
+    local names, entries, patterns, constants = found(), {}, {}, {}
     for _, section in ipairs(book) do
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.names) do
                 if entries[name] then problem("%s has two entries", name) end
                 entries[name] = true
-                if name:find("%*$") then patterns[#patterns + 1] = name end
+                if name:find("%*$") then
+                    patterns[#patterns + 1] = name
+                    if not entry.constants then problem("%s: @names is missing", name) end
+                end
+                for _, constant in ipairs(entry.constants or {}) do constants["mmap." .. constant] = true end
             end
             if #entry.signatures == 0 then problem("%s: it does not say how it is called", entry.names[1]) end
             if #entry.text == 0 then problem("%s: there is no text", entry.names[1]) end
@@ -52,7 +57,11 @@ return function(book, problem)
     for _, pattern in ipairs(patterns) do
         local prefix, matches = pattern:sub(1, -2), false
         for name in pairs(names) do
-            if name:sub(1, #prefix) == prefix then entries[name], matches = true, true end
+            if name:sub(1, #prefix) == prefix then
+                entries[name], matches = true, true
+                -- Not the reverse: what there is depends on the kernel and the processor.
+                if not constants[name] then problem("%s is not among the @names of %s", name, pattern) end
+            end
         end
         if not matches then problem("%s has an entry, but the library has nothing of the kind", pattern) end
         entries[pattern] = nil

@@ -34,7 +34,7 @@ local results = {
 }
 for _, result in ipairs(results) do
     local path, make = result[1], result[2]
-    local text = make(book)
+    local text = make(book, parser)
     if not check then
         local file = assert(io.open(path, "wb"))
         assert(file:write(text))
@@ -47,6 +47,18 @@ if check then
     -- Where there is mandoc, it judges the page.
     local lint <close> = assert(io.popen "if command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning man/mmap.3lua; fi")
     for line in lint:lines() do problem("%s", line) end
+    -- The types are a file of Lua, and have every function.
+    local types, message = contents "types/mmap.lua" or "", select(2, loadfile "types/mmap.lua")
+    if message then problem("%s", message) end
+    for _, section in ipairs(book) do
+        for _, entry in ipairs(section) do
+            for _, name in ipairs(entry.names) do
+                if name:find("^mmap%.%l") or name:find("^%l+:") then
+                    if not types:find("\nfunction " .. name .. "(", 1, true) then problem("types/mmap.lua: %s is missing", name) end
+                end
+            end
+        end
+    end
     dofile "scripts/manual.d/complete.lua" (book, problem)
     dofile "scripts/manual.d/examples.lua" (book, problem, folder)
 end

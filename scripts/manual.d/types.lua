@@ -23,8 +23,9 @@ end
 -- What is a method of a class, by what its name stands for.
 local function split(name) return name:match("^(%l+)[:.](.+)$") end
 
-return function(book)
+return function(book, parser)
     find_classes(book)
+    local aliases = parser.aliases(book)
     local lines = {}
     local function add(...) lines[#lines + 1] = select("#", ...) == 1 and ... or string.format(...) end
     local function text(entry)
@@ -37,6 +38,12 @@ return function(book)
     add("---@meta mmap")
     add("-- Made by scripts/manual from the texts in manual/.")
     add("")
+    for _, name in ipairs { "advice", "elementtype" } do
+        is_class[name] = true
+        add("---@alias mmap.%s", name)
+        for _, word in ipairs(aliases[name]) do add("---| %q", word) end
+        add("")
+    end
     -- The classes with their operators first: a function may name any.
     for _, class in ipairs(classes) do
         add("---@class mmap.%s", class)
@@ -100,30 +107,25 @@ return function(book)
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.names) do
                 local owner, member = split(name)
-                local constants = owner == nil and name:match("^mmap%.(%u[%u_]*)%*$")
                 if name:find("^mmap%.%l") then
                     add("")
                     text(entry)
                     -- What is a method too takes its object first.
                     local list = signature(entry, entry.names[1]:find("^buffer:") ~= nil)
                     add("function %s(%s) end", name, list)
-                elseif constants or name:find("^mmap%.[%u_]") then
-                    local prefix, list = constants or name:match("%.(.+)$"), {}
-                    for constant in pairs(mmap) do
-                        if constants and constant:sub(1, #prefix) == prefix or constant == prefix then list[#list + 1] = constant end
-                    end
-                    table.sort(list)
-                    for _, constant in ipairs(list) do
+                elseif name:find("^mmap%.") then
+                    for _, constant in ipairs(entry.constants or { name:sub(6) }) do
                         add("")
                         text(entry)
-                        add("---@type %s", math.type(mmap[constant]) or "string")
+                        add("---@type %s", constant == "_VERSION" and "string" or "integer")
                         add("mmap.%s = nil", constant)
                     end
                 elseif is_class[owner] and name:find(":", 1, true) then
                     add("")
                     text(entry)
                     for _, overload in ipairs(entry.overloads) do
-                        add("---@overload fun(self: mmap.%s%s", owner, full(overload):gsub("^fun%(%s*(%)?)", function(close)
+                        local types = overload:gsub(":[^,%)]+", full)
+                        add("---@overload fun(self: mmap.%s%s", owner, types:gsub("^fun%(%s*(%)?)", function(close)
                             return close == ")" and ")" or ", "
                         end))
                     end

@@ -116,7 +116,6 @@ LM_BODY(lm_buffer_mismatch);
 LM_BODY(lm_buffer_advise);
 LM_BODY(lm_buffer_incore);
 LM_BODY(lm_buffer_protect);
-LM_BODY(lm_buffer_lock);
 LM_BODY(lm_buffer_unlock);
 LM_BODY(lm_buffer_close);
 #undef LM_BODY
@@ -134,6 +133,7 @@ void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
 int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_sync(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_lock(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 
 /* Checks the range of a dump; then prints some of it: bytes printed, or LM_FAILED. */
 int lm_dump_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump);

@@ -19,7 +19,8 @@ int lm_start(lm_call *_Nonnull call, const char *_Nonnull path, char *_Nullable 
 /* 1 with the status of waitpid(2), or -1 for one that somebody else has taken; 0 while the process runs. A deadline of
    0 only asks. */
 int lm_await(int process, int watch, int64_t deadline, int *_Nonnull status);
-int lm_signal(lm_call *_Nonnull call, int process, int signal);
+/* 1, or 0 where there is no such process any more. */
+int lm_signal(lm_call *_Nonnull call, int process, int watch, int signal);
 
 /* The options with which a child of this program is started; ends with NULL. NULL for a plain Lua, where the module is
    loaded by name. To be set by the host. */

@@ -1,5 +1,5 @@
-/* What several processes share: memory by a name or a descriptor, integers that they change at once. Included by
-   CLuaMap.h. */
+/* What several processes share: memory by a name or a descriptor, integers that they change at once, locks.
+   Included by CLuaMap.h. */
 #ifndef LM_SHARED_H
 #define LM_SHARED_H
 
@@ -40,6 +40,18 @@ LM_BODY(lm_atomic_wake);
 #undef LM_BODY
 /* One short sleep of a wait until `deadline`, in nanoseconds of CLOCK_MONOTONIC: 0 results where it has to go on. */
 int lm_atomic_wait(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t deadline);
+
+/* A lock on a range of a file as userdata. */
+typedef struct lm_lock {
+  const void *_Nullable self, *_Nullable kind;
+  int64_t offset, length; /* in the file, bytes */
+  int32_t descriptor;     /* the lock's own; -1 once it was released */
+  bool is_exclusive;
+} lm_lock;
+
+int lm_lock_open(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_lock *_Nonnull lock);
+/* 1 where it was taken, 0 where another one stands against it. */
+int lm_lock_try(lm_call *_Nonnull call, lm_lock *_Nonnull lock);
 
 /* What there is to say about an atomic. */
 void lm_describe_atomic(const lm_atomic *_Nonnull atomic, lm_description *_Nonnull description,

@@ -10,7 +10,13 @@
 int mm_duplicate(int descriptor);
 void mm_close_on_exec(int descriptor);
 
+/* Takes an open file description lock on bytes of a file: fcntl(2) with F_OFD_SETLK. 0, or -1 with errno: EAGAIN where
+   another lock stands against it. */
+int mm_lock_range(int descriptor, bool is_exclusive, int64_t offset, int64_t length);
+
 /* pidfd_open(2). -1 with errno, also where the kernel is older than 5.3. */
 int mm_pidfd(int process);
+/* pidfd_send_signal(2). 0, or -1 with errno. */
+int mm_pidfd_signal(int descriptor, int signal);
 
 #endif

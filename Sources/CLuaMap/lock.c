@@ -1,0 +1,103 @@
+/* The trampolines of locks on ranges of files. */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trampoline.h"
+
+#define LM_LOCK "mmap.lock"
+
+static const char lock_kind;
+
+/* [-0, +0, –] The lock at an index, or NULL. */
+static lm_lock *lock_at(lua_State *L, int index) {
+  lm_lock *p = lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &lock_kind ? p : NULL;
+}
+
+static lm_lock *check_lock(lua_State *L) {
+  lm_lock *lock = lock_at(L, 1);
+  if (!lock) luaL_typeerror(L, 1, LM_LOCK);
+  return lock;
+}
+
+/* `unlock`, `__close` and `__gc` in one; may run any number of times. Closing the descriptor takes the lock away. */
+static int l_unlock(lua_State *L) {
+  lm_lock *lock = check_lock(L);
+  if (lock->descriptor >= 0) close(lock->descriptor);
+  lock->descriptor = -1;
+  return 0;
+}
+
+static bool check_exclusive(lua_State *L, int argument) {
+  static const char *const modes[] = {"exclusive", "shared", NULL};
+  if (!lua_isnoneornil(L, argument) && lua_type(L, argument) != LUA_TSTRING) luaL_typeerror(L, argument, "string");
+  return luaL_checkoption(L, argument, "exclusive", modes) == 0;
+}
+
+/* b:lockrange([offset [, length [, mode [, timeout]]]]). The kernel can wait itself, but neither for a time nor until
+   Ctrl-C: so it is asked again, every 20 ms in the end. */
+static int b_lockrange(lua_State *L) {
+  enum { LONGEST_PAUSE = 20000000 };
+  lm_check_buffer(L);
+  lua_settop(L, 5);
+  bool is_exclusive = check_exclusive(L, 4);
+  int64_t deadline = lm_check_deadline(L, 5);
+  lm_lock *lock = lm_new_userdata(L, sizeof *lock, 1);
+  memset(lock, 0, sizeof *lock);
+  lock->descriptor = -1;
+  lock->is_exclusive = is_exclusive;
+  lock->kind = &lock_kind;
+  lock->self = lock;
+  lm_set_metatable(L, LM_LOCK);
+  lm_push_path(L, 1);
+  lua_setiuservalue(L, 6, 1);
+  lm_call call;
+  int code = LM_RUN(L, lm_lock_open(L, &call, lock));
+  if (lm_worth_collecting(&call, code)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    if (lock_at(L, 6) != lock) return luaL_error(L, "a finalizer was at the stack");
+    code = LM_RUN(L, lm_lock_open(L, &call, lock));
+  }
+  if (code < 0) return lm_finish(L, &call, code);
+  for (int64_t pause = 1000000;; pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE) {
+    code = LM_RUN(L, lm_lock_try(&call, lock));
+    if (code < 0) return lm_finish(L, &call, code);
+    if (code > 0) return 1;
+    int64_t rest = deadline - mm_now();
+    if (rest <= 0) break;
+    if (rest > pause) rest = pause;
+    struct timespec time = {.tv_nsec = rest};
+    nanosleep(&time, NULL);
+    lm_pause(L);
+    if (lock_at(L, 6) != lock) return luaL_error(L, "a finalizer was at the stack");
+  }
+  close(lock->descriptor);
+  lock->descriptor = -1;
+  lua_pushnil(L);
+  lua_pushliteral(L, "timeout");
+  return 2;
+}
+
+/* "mmap.lock: exclusive data.bin+0 4096 bytes" */
+static int l_tostring(lua_State *L) {
+  lm_lock *lock = check_lock(L);
+  if (lock->descriptor < 0) {
+    lua_pushliteral(L, LM_LOCK " (released)");
+    return 1;
+  }
+  lua_getiuservalue(L, 1, 1);
+  lua_pushfstring(L, LM_LOCK ": %s %s+%I %I bytes", lock->is_exclusive ? "exclusive" : "shared",
+                  lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "anonymous", (LUAI_UACINT)lock->offset,
+                  (LUAI_UACINT)lock->length);
+  return 1;
+}
+
+const luaL_Reg lm_lock_makers[] = {{"lockrange", b_lockrange}, {NULL, NULL}};
+
+void lm_open_lock(lua_State *L) {
+  static const luaL_Reg methods[] = {{"unlock", l_unlock}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__tostring", l_tostring}, {"__gc", l_unlock}, {"__close", l_unlock}, {NULL, NULL}};
+  lm_open_methods(L, LM_LOCK, metamethods, methods);
+}

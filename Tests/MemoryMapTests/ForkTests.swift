@@ -1,0 +1,51 @@
+import CMemoryMap
+import Glibc
+import Testing
+
+@testable import MemoryMap
+
+/// A child process that goes on with what its parent had mapped, as those of a module that forks do.
+@Suite struct ForkTests {
+    /// fork(2), which Swift hides because most programs must not call it: in a child process of the tests
+    /// nothing but the caller's thread is at work.
+    private static func forked(_ body: () -> Bool) -> Bool {
+        guard let symbol = dlsym(nil, "fork") else { return false }
+        let child = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)()
+        if child == 0 { _exit(body() ? 0 : 1) }
+        var status: CInt = -1
+        return child > 0 && waitpid(child, &status, 0) == child && status == 0
+    }
+
+    @Test func aChildHasTheGuardAndItsOwnLosses() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            let scratch = try Scratch()
+            let path = try scratch.file("data", [UInt8](repeating: 7, count: 3 * pageSize))
+            let region = try openRegion(path, .readWrite, OpenOptions())
+            let bytes = MappedBytes(region)
+            truncate(path, off_t(pageSize))
+            let isRight = ForkTests.forked {
+                let refused = failure { () throws(MapError) in try bytes.store(1, at: 2 * pageSize) }
+                unmapRegion(region)
+                return refused?.kind == .lost && refused?.values.0 == 2 * pageSize
+                    && mappedLines(scratch.path) == 0
+            }
+            #expect(isRight)
+            // The child's loss was its own: here the first page is still there, until this one touches the rest.
+            #expect(try bytes.load(at: 0) == 7)
+            #expect(failure { () throws(MapError) in _ = try bytes.load(at: pageSize) }?.kind == .lost)
+        }
+    }
+
+    /// The threads that share long work are the parent's: a child starts its own.
+    @Test func aChildSharesLongWorkAmongThreadsOfItsOwn() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            threadCount = 4
+            let scratch = try Scratch()
+            let path = try scratch.sparse("data", 64 << 20)
+            let bytes = MappedBytes(try openRegion(path, .copyOnWrite, OpenOptions()))
+            let sum = try bytes.crc32()
+            #expect(ForkTests.forked { (try? bytes.crc32()) == sum })
+            #expect(try bytes.crc32() == sum)
+        }
+    }
+}
