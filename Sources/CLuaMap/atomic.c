@@ -29,7 +29,7 @@ lm_atomic *lm_new_atomic(lua_State *L) {
 
 static int b_atomic(lua_State *L) {
   lm_check_buffer(L);
-  lua_settop(L, 3);
+  lm_take(L, 3, 2, "string");
   lm_atomic *atomic = lm_new_atomic(L);
   lm_keep_mapping(L, 1);
   lm_call call;
