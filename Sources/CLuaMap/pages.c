@@ -11,12 +11,12 @@ static LM_TRAMPOLINE(p_next, lm_pages_next)
 static LM_TRAMPOLINE(p_offset, lm_pages_offset)
 
 lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset) {
-  lm_pages *pages = lua_newuserdatauv(L, lm_pages_size(count), 0);
+  lm_pages *pages = lm_new_userdata(L, lm_pages_size(count), 0);
   memset(pages, 0, lm_pages_size(count));
   pages->mark = (char *)pages + 1;
   pages->count = count;
   pages->offset = offset;
-  luaL_setmetatable(L, LM_PAGES);
+  lm_set_metatable(L, LM_PAGES);
   return pages;
 }
 

@@ -87,7 +87,8 @@ static watch *new_watch(lua_State *L) {
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
   }
-  lua_setmetatable(L, -2);
+  lua_pop(L, 1);
+  lm_set_metatable(L, LM_WATCH);
   return w;
 }
 

@@ -214,6 +214,7 @@ import Testing
                   lock = { function(b) return b:lock() end, "remap%(%)", SIGBUS },
                   ["lock what is there"] = { function(b) b:lock(0, PAGE); b:unlock() end, "", SIGBUS },
                   unlock = { function(b) return b:unlock() end, "", SIGBUS },
+                  lockrange = { function(b) b:lockrange(0, PAGE):unlock() end, "", SIGBUS },
                   protect = { function(b) return b:protect(mmap.PROT_READ) end, "", SIGBUS },
                   resize = { function(b) return b:resize(SIZE) end, "", SIGBUS },
                   remap = { function(b) b:remap(); assert(#b == PAGE + 5 and b[PAGE + 4] == ROWS:byte(PAGE + 5)) end, "", "" },
