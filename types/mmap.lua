@@ -1026,7 +1026,7 @@ function view:count(op, x) end
 ---@return integer? index nil where there is none
 function view:find(op, x, from) end
 
----How many elements lie in each of some intervals of equal width; the last one has its end too.
+---How many elements lie in each of some intervals of equal width; the last one has its end too. Of integers beyond 2^53 nothing is rounded, and the edges are integers: the least that an interval has.
 ---@param bins integer how many intervals
 ---@param lo? number where the first begins; the least element
 ---@param hi? number where the last ends; the greatest element
@@ -1034,11 +1034,11 @@ function view:find(op, x, from) end
 ---@return number[] edges a list of `bins + 1` numbers
 function view:histogram(bins, lo, hi) end
 
----How many different values there are. The view must be sorted.
+---How many different values there are; the zeros are one, and so are all NaNs. The view stays as it is: elements of more than two bytes are copied and sorted for this.
 ---@return integer count of values
 function view:unique() end
 
----Sorts in place, upward.
+---Sorts in place, upward, NaNs last; it takes no memory of its own. What interrupts it leaves all elements there, in some order.
 ---@return mmap.view v itself
 function view:sort() end
 

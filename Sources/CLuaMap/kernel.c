@@ -36,7 +36,7 @@ static int b_sync(lua_State *L) {
 }
 
 static int b_lock(lua_State *L) {
-  lua_settop(L, 3);
+  lm_take(L, 3, 1, LM_BUFFER);
   return with_path(L, lm_buffer_lock);
 }
 

@@ -64,8 +64,11 @@ static void count_memory(lua_State *L, const lm_buffer *buffer) {
 }
 
 static int f_map(lua_State *L) {
-  lm_take(L, 6, 1, "number");
+  for (int i = 1; i <= 3; i++)
+    if (lua_isnone(L, i)) luaL_typeerror(L, i, "number");
   int descriptor = check_descriptor(L, 4);
+  if (lua_isnone(L, 4) && !(lua_tointeger(L, 3) & MAP_ANONYMOUS)) luaL_typeerror(L, 4, "file or integer descriptor");
+  lua_settop(L, 6);
   int is_integer = 0;
   lua_Integer flags = lua_tointegerx(L, 3, &is_integer);
   lm_buffer *buffer = lm_new_buffer(L);

@@ -36,7 +36,8 @@ struct ExamplesGrepTests {
             "(?<=user )1",
             "(?!a)n", "nowhere",
         ]
-        for pattern in patterns {
+        // Of an empty pattern, which every line has, GNU grep knows that -v finds none: then -c says nothing.
+        for pattern in patterns where !(pattern.isEmpty && options == ["-cv"]) {
             for list in [[files[0]], files] {
                 let arguments = options + ["-e", pattern] + list
                 let theirs = try grep.run(["-P"] + arguments, environment: Self.locale)

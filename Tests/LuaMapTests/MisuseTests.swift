@@ -167,10 +167,10 @@ import Testing
 
                 local missing = 0
                 for _, entry in ipairs(functions) do
-                  local call = caller(entry[1], #entry[2])
-                  local a = arguments(entry)
+                  local short = entry[1]:match("[^.:]+$")
+                  local call = entry[1]:find("^mmap") and mmap[short] or methods[short]
                   for given = 0, #entry[3] - 1 do
-                    local ok, message = pcall(call, table.unpack(a, 1, given))
+                    local ok, message = pcall(call, table.unpack(arguments(entry), 1, given))
                     if not ok and type(message) == "string" and message:find("expected, got", 1, true) then
                       assert(not message:find("got nil", 1, true), entry[1] .. " with " .. given .. ": " .. message)
                       missing = missing + 1

@@ -201,17 +201,17 @@ import Testing
     @Test func manyAreSorted() {
         LuaMapTests.check(
             """
-            local n = 600000
-            local b = mmap.anonymous(8 * n + 9)
-            local names = { u32 = 4, i32be = 4, f32 = 4, u64be = 8, i64 = 8, f64 = 8, i16 = 2, u8 = 1 }
+            local n = 270000
+            local b = mmap.anonymous(9 * n + 9)
+            local names = { u32 = 4, f32be = 4, i64 = 8, f64 = 8, i16 = 2 }
             for name, size in pairs(names) do
-              for _, kind in ipairs { "any", "few", "near", "same" } do
+              for _, kind in ipairs { "any", size == 8 and "few" or "near" } do
                 local stride = kind == "near" and size == 4 and 9 or size
                 local v = b:view(name, 1, n, stride)
                 local isFloat = name:sub(1, 1) == "f"
                 local sum, random = 0, math.random
                 for i = 0, n - 1 do
-                  local x = kind == "any" and random(0, 127) or kind == "few" and random(3) or kind == "near" and i % 100 or 7
+                  local x = kind == "any" and random(0, 127) or kind == "few" and random(3) or i % 100
                   if kind == "any" and size > 2 then x = isFloat and (random() - 0.5) * 1e9 or random(0, 0x7fffffff) end
                   v[i] = x
                 end
