@@ -29,7 +29,8 @@ lm_atomic *lm_new_atomic(lua_State *L) {
 
 static int b_atomic(lua_State *L) {
   lm_check_buffer(L);
-  lm_take(L, 3, 2, "string");
+  if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "string");
+  lm_take(L, 3, 3, "number");
   lm_atomic *atomic = lm_new_atomic(L);
   lm_keep_mapping(L, 1);
   lm_call call;

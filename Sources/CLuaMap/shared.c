@@ -39,7 +39,7 @@ static lm_buffer *new_named(lua_State *L) {
 /* mmap.shared(name [, size [, options]]) */
 static int f_shared(lua_State *L) {
   static const lm_option known[] = {{"exclusive", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
-  lua_settop(L, 3);
+  lm_take(L, 3, 1, "string");
   const char *path = check_shared_name(L);
   bool exclusive = false;
   lm_read_options(L, 3, known, &exclusive);
@@ -56,7 +56,8 @@ static int f_shared(lua_State *L) {
 /* mmap.memfd(name, size [, options]) */
 static int f_memfd(lua_State *L) {
   static const lm_option known[] = {{"seal", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
-  lua_settop(L, 3);
+  if (lua_isnone(L, 1)) luaL_typeerror(L, 1, "string");
+  lm_take(L, 3, 2, "number");
   check_name(L, LONGEST_MEMFD);
   bool seal = false;
   lm_read_options(L, 3, known, &seal);
@@ -75,7 +76,7 @@ static int f_memfd(lua_State *L) {
 
 /* mmap.unlink(name) */
 static int f_unlink(lua_State *L) {
-  lua_settop(L, 1);
+  lm_take(L, 1, 1, "string");
   const char *path = check_shared_name(L);
   lm_call call;
   int count = LM_RUN(L, lm_unlink(&call, path));
