@@ -32,6 +32,9 @@ void host_ignore_interrupts_at_rest(bool ignore);
 /* The session, until the end of its input. May raise: a prompt is made by the script's __tostring. */
 void host_repl(lua_State *L, const host_plan *plan);
 
+/* [-0, +0, m] debug.setlocal that leaves C functions alone. */
+void host_open_locals(lua_State *L);
+
 /* The global help, which only sessions have. */
 void host_open_help(lua_State *L);
 /* A function of Lua: what the manual says may stand in a call; see manual/help.lua. */

@@ -130,6 +130,7 @@ static void open_libraries(lua_State *L, bool ignore_environment) {
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     }
     luaL_openlibs(L);
+    host_open_locals(L);
     luaL_requiref(L, "mmap", lm_open_module, 1);
     lua_pop(L, 1);
 }

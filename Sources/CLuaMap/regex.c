@@ -15,7 +15,7 @@ static LM_TRAMPOLINE(r_close, lm_regex_close)
 
 /* User values: 1 the pattern, 2 the flags, 3 the ballast. */
 static lm_regex *new_regex(lua_State *L) {
-  lm_regex *regex = lua_newuserdatauv(L, sizeof *regex, 3);
+  lm_regex *regex = lm_new_userdata(L, sizeof *regex, 3);
   memset(regex, 0, sizeof *regex);
   regex->kind = &lm_regex_kind;
   regex->self = regex;
@@ -23,10 +23,12 @@ static lm_regex *new_regex(lua_State *L) {
   return regex;
 }
 
-/* [-0, +0, m] PCRE2 takes memory that Lua's collector and a limit of Lua's memory know nothing of: as
+/* [-0, +0, e] PCRE2 takes memory that Lua's collector and a limit of Lua's memory know nothing of: as
    much of theirs stands for it. */
 static void add_ballast(lua_State *L, int index) {
-  lua_newuserdatauv(L, lm_regex_size(lm_regex_at(L, index)), 0);
+  const lm_regex *regex = lm_regex_at(L, index);
+  lua_newuserdatauv(L, lm_regex_size(regex), 0);
+  if (lm_regex_at(L, index) != regex) luaL_error(L, "a finalizer was at the stack");
   lua_setiuservalue(L, index, 3);
 }
 
@@ -114,8 +116,11 @@ static void push_translation(lua_State *L, int index) {
     raise_pattern(L, index, &error);
   }
   add_ballast(L, cache + 1);
+  if (!lua_istable(L, cache)) luaL_error(L, "a finalizer was at the stack");
   lua_pushvalue(L, index);
   lua_pushvalue(L, cache + 1);
+  /* A finalizer that took the pattern from the stack would leave nil for a key. */
+  if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "a finalizer was at the stack");
   lua_rawset(L, cache);
   lua_rawgeti(L, cache, 1);
   lua_pushinteger(L, lua_tointeger(L, -1) + 1);

@@ -109,4 +109,56 @@ struct HostTests {
         let outcome = try interrupt("string.find(('a'):rep(200000), '.*.*b')", times: 2)
         #expect(outcome.output == "status \(128 + SIGINT)\n")
     }
+
+    @Test func `setlocal works on functions of Lua`() throws {
+        let code = """
+            local function f() local a, b = 1, 2 print(debug.setlocal(1, 2, "set"), a, b) end f()
+            local co = coroutine.create(function(x) coroutine.yield() print(x) end)
+            coroutine.resume(co, 1) print(debug.setlocal(co, 1, 1, 5)) coroutine.resume(co)
+            print(debug.setlocal(1, 99, 0))
+            for _, wrong in ipairs { { 99, 1, 0 }, { 1, 1 }, { "x" }, {}, { co, 99, 1, 0 } } do
+              print(pcall(debug.setlocal, table.unpack(wrong)))
+            end
+            print(debug.setlocal(1, -1, "second"), ...)
+            """
+        let ours = try Program.mmaplua.run(["-", "first"], input: code)
+        #expect(ours.ending == .status(0) && ours.errors == "")
+        guard Program.lua.exists else { return }
+        #expect(ours == (try Program.lua.run(["-", "first"], input: code)))
+    }
+
+    /// A finaliser runs in the middle of whatever allocates, and there it must not be at that function's own values.
+    @Test func `setlocal leaves functions of C alone`() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("data", String(repeating: "data 1;2\n", count: 1000))
+        let outcome = try Program.mmaplua.run(
+            ["-", path],
+            input: """
+                local path = ...
+                local file, tried = io.open(path), 0
+                local function arm(slot)
+                  setmetatable({}, { __gc = function()
+                    for level = 1, 4 do
+                      local frame = debug.getinfo(level, "S")
+                      if frame and frame.what == "C" then
+                        tried = tried + 1
+                        assert(debug.setlocal(level, slot, nil) == nil)
+                      end
+                    end
+                  end })
+                end
+                for slot = 1, 9 do
+                  for n = 1, 300 do
+                    arm(slot) mmap.map(4096, mmap.PROT_READ, mmap.MAP_SHARED, file)
+                    arm(slot) mmap.regex("a" .. n)
+                    arm(slot) local b = mmap.open(path)
+                    arm(slot) b:match("x" .. n)
+                    arm(slot) b:pages() b:show() b:smaps() b:view("u8", 0, 10):totable() b:lines()()
+                    arm(slot) table.concat({ ("x"):rep(2000), ("y"):rep(2000) }, ",")
+                  end
+                end
+                print(tried > 0)
+                """)
+        #expect(outcome == Outcome(output: "true\n", errors: "", ending: .status(0)))
+    }
 }
