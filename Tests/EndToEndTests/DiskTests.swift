@@ -60,12 +60,12 @@ struct DiskTests {
             local b = mmap.sparse(path, 16 << 20)
             local ok, e = pcall(write, b)
             assert(not ok and type(e) == "table", tostring(e))
-            assert(e.code == "SIGBUS" and e.path == path and e.offset > 0 and e.offset < 16 << 20, tostring(e))
+            assert(e.code == "SIGBUS" and e.path == path and e.offset >= 0 and e.offset < 16 << 20, tostring(e))
             assert(e.message:find "disk is full" and e.message:find "had 16777216 bytes when it was mapped")
             assert(not pcall(function() return b[0] end) and other[0] == 7)
             b:close()
-            -- What was written before is in the file.
-            do local f <close> = io.open(path); assert(f:read(2 * PAGE):find "[^\\0]") end
+            -- What was written before is in the file: by several threads, so not all of it at the front.
+            do local f <close> = io.open(path); assert(f:read("a"):find "[^\\0]") end
             os.remove(path)
         end
         -- With room again the same file can be written.

@@ -398,7 +398,7 @@ import Testing
             fails("bad argument #2.*table expected", b.lines, b, 1)
             fails("mmap.buffer expected", b.lines, {})
             fails("mmap.buffer expected", b.fields, io.stdout, ";")
-            fails("separator: string expected, got nil", b.fields, b)
+            fails("separator: string expected, got no value", b.fields, b)
             fails("separator: string expected, got number", b.fields, b, 1)
             fails("separator: 0 bytes", b.fields, b, "")
             fails("the fields' separator is the lines' too", b.fields, b, "\\n")

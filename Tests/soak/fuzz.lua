@@ -411,12 +411,15 @@ local function masquerade()
   local user = kind == "userdata" and chance(30)
   local saved = user and debug.getuservalue(victim, 1)
   if user then debug.setuservalue(victim, value(), 1) end
+  local name = "masked " .. class.name .. "." .. method[1]
   debug.setmetatable(victim, class.metatable)
   masked = masked + 1
-  perform("masked " .. class.name .. "." .. method[1], method[2], list, count + 1)
+  -- Memory may run out on the way: a buffer that kept another's metatable would stay mapped.
+  local ok, e = pcall(perform, name, method[2], list, count + 1)
   masked = masked - 1
   debug.setmetatable(victim, before)
   if user then debug.setuservalue(victim, saved, 1) end
+  if not ok then error(e, 0) end
 end
 
 -- The registry's and the metatables' entries replaced while something is made.
@@ -427,10 +430,13 @@ local function uproot()
   registry[class.name] = pick { false, 1, "x", print } or nil
   masked = masked + 1
   local f = pick(functions)
-  local list, count = arguments(f[1])
-  perform("uprooted " .. f[1], f[2], list, count)
+  local ok, e = pcall(function()
+    local list, count = arguments(f[1])
+    perform("uprooted " .. f[1], f[2], list, count)
+  end)
   masked = masked - 1
   registry[class.name] = class.metatable
+  if not ok then error(e, 0) end
 end
 
 function one_call()
