@@ -28,9 +28,8 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
     let fastKernels: [Target] = []
 #endif
 let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
-// Static too: nothing to find and to relocate when the program starts.
-let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
 // Static too: there is nothing to find and to relocate when the program starts.
+let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
 let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
 ]
