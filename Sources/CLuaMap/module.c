@@ -118,11 +118,7 @@ static int f_open(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   lm_call call;
-  int count = LM_RUN(L, lm_open(&call, buffer, path, mode, &options));
-  if (lm_worth_collecting(&call, count)) {
-    lua_gc(L, LUA_GCCOLLECT);
-    count = LM_RUN(L, lm_open(&call, buffer, path, mode, &options));
-  }
+  int count = LM_RUN_COLLECTING(L, &call, lm_open(&call, buffer, path, mode, &options));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
@@ -132,11 +128,7 @@ static int f_anonymous(lua_State *L) {
   lm_read_options(L, 2, anonymous_options, &options);
   lm_buffer *buffer = lm_new_buffer(L);
   lm_call call;
-  int count = LM_RUN(L, lm_anonymous(L, &call, buffer, &options));
-  if (lm_worth_collecting(&call, count)) {
-    lua_gc(L, LUA_GCCOLLECT);
-    count = LM_RUN(L, lm_anonymous(L, &call, buffer, &options));
-  }
+  int count = LM_RUN_COLLECTING(L, &call, lm_anonymous(L, &call, buffer, &options));
   if (count >= 0) count_memory(L, buffer);
   return count >= 0 ? count : lm_finish(L, &call, count);
 }

@@ -45,11 +45,7 @@ static int f_shared(lua_State *L) {
   lm_read_options(L, 3, known, &exclusive);
   lm_buffer *buffer = new_named(L);
   lm_call call;
-  int count = LM_RUN(L, lm_shared(L, &call, buffer, path, exclusive));
-  if (lm_worth_collecting(&call, count)) {
-    lua_gc(L, LUA_GCCOLLECT);
-    count = LM_RUN(L, lm_shared(L, &call, buffer, path, exclusive));
-  }
+  int count = LM_RUN_COLLECTING(L, &call, lm_shared(L, &call, buffer, path, exclusive));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
@@ -66,11 +62,7 @@ static int f_memfd(lua_State *L) {
   const char *name = lua_tostring(L, 1) + strlen("memfd:");
   lm_buffer *buffer = new_named(L);
   lm_call call;
-  int count = LM_RUN(L, lm_memfd(L, &call, buffer, name, seal));
-  if (lm_worth_collecting(&call, count)) {
-    lua_gc(L, LUA_GCCOLLECT);
-    count = LM_RUN(L, lm_memfd(L, &call, buffer, name, seal));
-  }
+  int count = LM_RUN_COLLECTING(L, &call, lm_memfd(L, &call, buffer, name, seal));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 

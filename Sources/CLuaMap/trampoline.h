@@ -32,6 +32,17 @@
   })
 extern _Thread_local lua_State *lm_running;
 
+/* [-?, +?, e] The same, and once more after a collection where the body ran out of something that it may have freed. */
+#define LM_RUN_COLLECTING(L, call, body)               \
+  __extension__({                                      \
+    int result_ = LM_RUN(L, body);                     \
+    if (lm_worth_collecting(call, result_)) {          \
+      lua_gc(L, LUA_GCCOLLECT);                        \
+      result_ = LM_RUN(L, body);                       \
+    }                                                  \
+    result_;                                           \
+  })
+
 /* [-?, +?, e] The trampoline of a body that makes system calls. */
 #define LM_SYSTEM_TRAMPOLINE(name, body)     \
   int name(lua_State *L) {                   \
