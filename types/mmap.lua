@@ -1093,7 +1093,7 @@ function view:div(x, into, option) end
 -- Text and patterns
 
 ---Goes over the lines: `for line, offset in b:lines() do`. A line is a string without the newline that ends it; a carriage return stays. The iterator is a function.
----@param options? {offset?: integer, length?: integer, keep?: boolean, sep?: string, ranges?: boolean} what else is wanted:
+---@param options? {offset?: integer, length?: integer, keep?: boolean, sep?: string, ranges?: boolean, find?: string} what else is wanted:
 ---@return function step gives a line and its offset
 function buffer:lines(options) end
 

@@ -1,4 +1,5 @@
-/* Iterators over lines and fields. Each is a C closure; its upvalue 1 is the state. */
+/* Iterators over lines and fields. Each is a C closure; its upvalue 1 is the state, and of lines the upvalue 2 is
+   the text to look for in each, or nil. */
 #include <string.h>
 
 #include "trampoline.h"
@@ -47,25 +48,44 @@ static int lines_next(lua_State *L) {
       lua_pushnil(L);
       return 1;
     }
-    size_t length = lines->keep ? line.next - line.start : line.length;
-    if (lines->ranges) {
-      lines->walk.position = line.next;
-      lua_pushinteger(L, (lua_Integer)line.start);
-      lua_pushinteger(L, (lua_Integer)length);
-      return 2;
-    }
+    if (lines->keep) line.length = line.next - line.start;
+    size_t count;
+    const char *text = lm_string_at(L, lua_upvalueindex(2), &count);
+    int64_t place = LM_NOWHERE;
+    if (text && mm_unlikely((place = lm_lines_place(L, &call, &lines->walk, &line, text, count)) < LM_NOWHERE))
+      return fail(L, &call, LM_FAILED);
     mm_region source = lines->walk.region;
-    push_bytes(L, source.base + line.start, length);
-    if (mm_was_intact(&source)) {
-      lines->walk.position = line.next;
+    if (lines->ranges) {
       lua_pushinteger(L, (lua_Integer)line.start);
-      return 2;
+      lua_pushinteger(L, (lua_Integer)line.length);
+    } else {
+      push_bytes(L, source.base + line.start, line.length);
+      if (mm_unlikely(!mm_was_intact(&source))) {
+        lua_settop(L, 0);
+        continue;
+      }
+      lua_pushinteger(L, (lua_Integer)line.start);
     }
-    lua_settop(L, 0);
+    lines->walk.position = line.next;
+    if (!text) return 2;
+    if (place == LM_NOWHERE) lua_pushnil(L);
+    else lua_pushinteger(L, (lua_Integer)place);
+    return 3;
   }
 }
 
 static const mm_separator newline = {.bytes = {'\n'}, .count = 1};
+
+/* [-0, +1, e] The option `find` of the table at 2, or nil. */
+static void push_sought(lua_State *L) {
+  lua_pushnil(L);
+  if (!lua_istable(L, 2)) return;
+  lua_pushliteral(L, "find");
+  lua_rawget(L, 2);
+  if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+    luaL_argerror(L, 2, lua_pushfstring(L, "option 'find': string expected, got %s", luaL_typename(L, -1)));
+  lua_replace(L, -2);
+}
 
 static int b_lines(lua_State *L) {
   static const lm_option options[] = {
@@ -74,6 +94,7 @@ static int b_lines(lua_State *L) {
       {"keep", LM_BOOLEAN, offsetof(lm_lines, keep), 0},
       {"ranges", LM_BOOLEAN, offsetof(lm_lines, ranges), 0},
       {"sep", LM_SEPARATOR, offsetof(lm_lines, walk.separator), 0},
+      {"find", LM_CALLERS, 0, 0},
       {NULL, LM_INTEGER, 0, 0}};
   lm_check_buffer(L);
   lua_settop(L, 2);
@@ -87,7 +108,8 @@ static int b_lines(lua_State *L) {
   if (code < 0) return lm_finish(L, &call, code);
   lines->self = lines;
   lm_keep_mapping(L, 1);
-  lua_pushcclosure(L, lines_next, 1);
+  push_sought(L);
+  lua_pushcclosure(L, lines_next, 2);
   return 1;
 }
 

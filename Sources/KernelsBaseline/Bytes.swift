@@ -58,6 +58,42 @@ private struct Search {
         return first | second == 0
     }
 
+    /// The first of less than a block's positions: what is sought line by line has no more.
+    @inline(__always)
+    func firstOfFew(_ bytes: UnsafeRawPointer, _ positions: Int) -> Int {
+        typealias Few = SIMD16<UInt8>
+        var i = 0
+        if positions < 16 {
+            while i < positions {
+                if standsAnywhere(bytes + i) { return i }
+                i &+= 1
+            }
+            return Kernels.none
+        }
+        let first = Few(repeating: self.first[0])
+        let second = Few(repeating: self.second[0])
+        while true {
+            let p = bytes + i
+            let mask =
+                (p.loadUnaligned(fromByteOffset: needle.first, as: Few.self) .== first)
+                .& (p.loadUnaligned(fromByteOffset: needle.second, as: Few.self) .== second)
+            let found = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+            var lane = 0
+            while lane < 2 {
+                var rest = found[lane] & 0x0101_0101_0101_0101
+                while rest != 0 {
+                    let place = i &+ lane &* 8 &+ rest.trailingZeroBitCount &>> 3
+                    if stands(bytes + place) { return place }
+                    rest &= rest &- 1
+                }
+                lane &+= 1
+            }
+            if i &+ 16 >= positions { return Kernels.none }
+            // As below: the last block covers some of the one before it.
+            i = min(i &+ 16, positions &- 16)
+        }
+    }
+
     /// For the positions that a block does not fit over.
     @inline(__always)
     func standsAnywhere(_ p: UnsafeRawPointer) -> Bool {
@@ -99,14 +135,7 @@ func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int 
 
 func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {
     let search = Search(needle)
-    if positions < blockSize {
-        var i = 0
-        while i < positions {
-            if search.standsAnywhere(bytes + i) { return i }
-            i &+= 1
-        }
-        return Kernels.none
-    }
+    if positions < blockSize { return search.firstOfFew(bytes, positions) }
     var i = 0
     while true {
         let found = search.candidates(bytes + i)

@@ -65,6 +65,40 @@ private func slowLine(
     }
 }
 
+/// Where a text stands in a line. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_lines_place(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafePointer<mm_line>,
+    _ text: UnsafePointer<CChar>, _ count: Int
+) -> Int64 {
+    let line = line.pointee
+    if count > 0, line.length <= 1 << 16, let base = walk.pointee.region.base {
+        let place = findNearby(base + line.start, line.length, text, count)
+        if mm_was_intact(&walk.pointee.region) {
+            return place < 0 ? Int64(LM_NOWHERE) : Int64(line.start &+ place)
+        }
+    }
+    return slowPlace(L, call, walk, line, UnsafeRawBufferPointer(start: text, count: count))
+}
+
+@inline(never)
+private func slowPlace(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: mm_line,
+    _ text: UnsafeRawBufferPointer
+) -> Int64 {
+    var place = Int64(LM_NOWHERE)
+    let code = respond(call) { () throws(Failure) in
+        let monitor = Monitor(L)
+        let bytes = MappedBytes(walk.pointee.region)
+        let found = try about(0) { () throws(MapError) in
+            try bytes.find(text, line.start, line.length, poll: monitor.goesOn)
+        }
+        place = found.map { Int64($0) } ?? Int64(LM_NOWHERE)
+        return 0
+    }
+    return code < 0 ? Int64(LM_PLACE_FAILED) : place
+}
+
 /// Some of a row of `b:fields(…)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_row_scan(

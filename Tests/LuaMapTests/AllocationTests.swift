@@ -113,7 +113,7 @@ struct Allocator {
         mmap.threads(mmap.threads()); mmap.progress(false)
         a:copy(0, '1;a;"b""c"\\n2;' .. ("long"):rep(30) .. ';x\\n')
         for line in a:lines { length = 100, keep = true } do text = line end
-        for offset, length in a:lines { ranges = true, sep = "n2" } do text = offset .. length end
+        for offset, length in a:lines { ranges = true, sep = "n2", find = "1" } do text = offset .. length end
         for n, x, y in a:fields(";", { "integer", "string", "string?" }, { csv = true, length = 30 }) do text = n .. x .. (y or '') end
         for x, y in a:fields(";", nil, { length = 30 }) do text = x .. (y or "") end
         for _, piece in ipairs(a:split(3)) do text = piece:string() end

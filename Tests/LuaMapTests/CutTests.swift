@@ -103,6 +103,7 @@ import Testing
           gmatch = function(b) for _ in b:gmatch "%d" do end end,
           lines = function(b) all(b:lines()) end,
           ["lines ranges"] = function(b) all(b:lines { ranges = true, sep = ";" }) end,
+          ["lines searched"] = function(b) all(b:lines { ranges = true, find = "x" }) end,
           ["lines of the end"] = function(b) all(b:lines { offset = #b - 9 }) end,
           fields = function(b) all(b:fields(";")) end,
           ["fields numbers"] = function(b) all(b:fields(";", { "string", "string?", "number?" }, { offset = #b - 9 })) end,

@@ -130,6 +130,69 @@ import Testing
             """)
     }
 
+    /// Against string.find on every line.
+    private static let places = #"""
+        function check_places(b, needle, options, about)
+          options.find = needle
+          local at = {}
+          for line, offset, place in b:lines(options) do
+            local first = line:find(needle, 1, true)
+            eq(place, first and offset + first - 1, about)
+            at[#at + 1] = ("%d %d %s"):format(offset, #line, place)
+          end
+          options.ranges = true
+          local i = 0
+          for offset, length, place in b:lines(options) do
+            i = i + 1
+            eq(("%d %d %s"):format(offset, length, place), at[i], about)
+          end
+          eq(i, #at, about)
+        end
+        """#
+
+    @Test(arguments: ["", "a", "b", "ab", "aba", "b\\n"])
+    func everySmallLineIsSearched(needle: String) {
+        compare(
+            """
+            \(TextTests.places)
+            every("ab\\n", 6, function(s)
+              local about = ("%q"):format(s)
+              for _, keep in ipairs { false, true } do check_places(buffer(s), "\(needle)", { keep = keep }, about) end
+            end)
+            """)
+    }
+
+    @Test func longLinesAreSearched() {
+        compare(
+            """
+            \(TextTests.places)
+            local lengths = { 65534, 65535, 65536, 65537, 200000, (1 << 20) + 5 }
+            for length = 0, 200 do lengths[#lengths + 1] = length end
+            for _, needle in ipairs { "w", "wo", "word", "wordwordwordword!" } do
+              for _, length in ipairs(lengths) do
+                for _, filler in ipairs { ".", "wor" } do
+                  local line = filler:rep(length // #filler + 1):sub(1, length)
+                  local s = line .. needle .. "\\n" .. line .. "\\n" .. needle .. line .. "\\n" .. line:sub(1, -2) .. needle
+                  if #s < 1 << 21 then check_places(buffer(s), needle, {}, length .. needle .. filler) end
+                end
+              end
+            end
+            """)
+    }
+
+    @Test func whatALineIsSearchedForIsAString() {
+        compare(
+            """
+            local b = buffer "one\\ntwo"
+            eq(select("#", b:lines()()), 2); eq(select("#", b:lines { find = "x" }()), 3)
+            fails("option 'find': string expected, got number", b.lines, b, { find = 7 })
+            fails("option 'find': string expected, got table", b.lines, b, { find = {} })
+            local step = b:lines { find = "w" }
+            debug.setupvalue(step, 2, 7)
+            eq(step(), "one")
+            """)
+    }
+
     @Test func linesAreThoseOfIo() {
         compare(
             """
@@ -425,6 +488,7 @@ import Testing
             """
             local path = scratch(("line;1\\n"):rep(10000))
             for _, make in ipairs { function(b) return b:lines() end, function(b) return b:lines { ranges = true } end,
+              function(b) return b:lines { find = "1" } end,
               function(b) return b:fields(";") end, function(b) return b:fields(";", { "string", "integer" }) end } do
               local b = mmap.open(path, "r+")
               local step = make(b)
@@ -453,6 +517,7 @@ import Testing
             """
             local n = 0
             for _, make in ipairs { function(b) return b:lines() end, function(b) return b:lines { ranges = true } end,
+              function(b) return b:lines { find = "1", ranges = true } end,
               function(b) return b:fields(";") end, function(b) return b:fields(";", { "string", "integer" }) end,
               function(b) return b:fields(";", nil, { csv = true }) end, function(b) return function() return b:split(4) end end } do
               local path = scratch((("x"):rep(60) .. ";1\\n"):rep(1000))
@@ -466,7 +531,7 @@ import Testing
               eq(e.code, "SIGBUS"); eq(e.path, path)
               n = n + 1
             end
-            eq(n, 6)
+            eq(n, 7)
             """)
     }
 

@@ -249,7 +249,11 @@ local makers = {
     return fields
   end,
   O = function() if chance(60) then return nil end return { offset = chance(50) and random(99) or nil, length = chance(50) and number() or nil, grow = chance(30) } end,
-  k = function() return function(...) mischief() return ... end end, S = function() return pick { "a", "words", "\n", ",", huge } end }
+  k = function() return function(...) mischief() return ... end end, S = function() return pick { "a", "words", "\n", ",", huge } end,
+  I = function()
+    return { find = chance(60) and pick { "", "a", "words", huge } or nil, ranges = chance(40), keep = chance(30), sep = chance(30) and pick { "a", "ab" } or nil,
+      length = chance(20) and number() or nil }
+  end }
 -- Arguments that have a chance to be taken, by the name of what is called; others are all hostile.
 local hints = {
   open = "fmh", map = "segFzn", anonymous = "sh", struct = "h", regex = "pw", string = "ss", copy = "sS", fill = "ss", slice = "ss",
@@ -257,7 +261,7 @@ local hints = {
   get = "ts", set = "tss", unpack = "ws", pack = "wsss", match = "ps", gmatch = "ps", crc32 = "ss", xxh3 = "ss", sha256 = "ss", protect = "e",
   resize = "z", advise = "zzA", sync = "zz", incore = "zz", lock = "ss", unlock = "ss", column = "N", threads = "s", histogram = "snn",
   lowerbound = "s", upperbound = "s", dot = "V", add = "sV", sub = "sV", mul = "sV", div = "sV", each = "ss", totable = "ss", __index = "s",
-  __newindex = "ss", offset = "w", lines = "h", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss" }
+  __newindex = "ss", offset = "w", lines = "I", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss" }
 local of_class = {
   mmap = { sync = "bzz", advise = "bzzA", incore = "bzz", struct = "D", open = "fmO" },
   ["mmap.view"] = { get = "ss", set = "sss", copy = "sV", count = "os", find = "oss", fill = "sss" },

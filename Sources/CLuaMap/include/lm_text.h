@@ -39,6 +39,11 @@ int lm_fields_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_fields *_N
 /* The next line: 1, or 0 at the end. */
 int lm_lines_find(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk, mm_line *_Nonnull line);
 
+/* Where a text stands first in a line that was found, or LM_NOWHERE, or LM_PLACE_FAILED. */
+int64_t lm_lines_place(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk,
+                       const mm_line *_Nonnull line, const char *_Nonnull text, size_t count);
+enum { LM_NOWHERE = -1, LM_PLACE_FAILED = -2 };
+
 /* The next fields of a row, as many as there is room for; a negative number is LM_FAILED or what is
    wrong with the row. */
 int lm_row_scan(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, mm_row *_Nonnull row,
