@@ -21,7 +21,7 @@ static int v_totable(lua_State *L) {
   int code = lm_view_range(L, &call, &rows);
   if (code < 0) return lm_finish(L, &call, code);
   if (rows.count > INT_MAX) return luaL_error(L, "%I elements are too many for a table", (LUAI_UACINT)rows.count);
-  lua_createtable(L, (int)rows.count, 0);
+  lm_push_table(L, rows.count);
   luaL_checktype(L, 4, LUA_TTABLE); /* a finalizer that ran may have been at the stack, with debug.setlocal */
   for (size_t done = 0; done < rows.count; done += ROW) {
     size_t count = rows.count - done < ROW ? rows.count - done : ROW;

@@ -139,7 +139,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
 int lm_finish(lua_State *L, const lm_call *call, int code) {
   if (code == LM_BYTES) {
     mm_region source = call->source;
-    lua_pushlstring(L, (const char *)call->bytes, call->count);
+    lm_push_string(L, call->bytes, call->count);
     if (mm_was_intact(&source)) return 1;
     /* The string was copied before the collector ran. If a finalizer moved the mapping then, nothing was
        lost: a lost one cannot be moved. If it closed it, nobody can tell any more. */

@@ -17,7 +17,7 @@ static inline void push_bytes(lua_State *L, const uint8_t *bytes, size_t length)
     memcpy(copy, bytes, length);
     lua_pushlstring(L, copy, length);
   } else {
-    lua_pushlstring(L, (const char *)bytes, length);
+    lm_push_string(L, bytes, length);
   }
 }
 

@@ -55,6 +55,11 @@ extern _Thread_local lua_State *lm_running;
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
+/* [-0, +1, e] lua_pushlstring, and lua_createtable for so many elements, but that Ctrl-C ends them from LM_LARGE bytes
+   on. */
+void lm_push_string(lua_State *L, const uint8_t *bytes, size_t count);
+void lm_push_table(lua_State *L, size_t count);
+
 /* [-0, +1, m] A body's text with its values put in. */
 const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
 /* [-0, +1, e] lua_newuserdatauv, but for a finalizer: one that runs at once can take the new userdata from the

@@ -14,6 +14,13 @@ func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
         let (current, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
+        if range.count >= LM_LARGE {
+            // What has to come from a disk comes here, where Ctrl-C is heard, and not while Lua copies.
+            let monitor = Monitor(L)
+            try about(0) { () throws(MapError) in
+                _ = try current.touch(offset, range.count, stride: pageSize, poll: monitor.goesOn)
+            }
+        }
         call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
         call.pointee.count = range.count
         call.pointee.source = current.region

@@ -107,7 +107,7 @@ extension MappedBytes {
             throw writing ? .notWritable : .notReadable
         }
         let advice: CInt = writing ? 23 : 22
-        let step = 64 << 20
+        let step = 16 << 20
         var done = 0
         while let start = pages.start, done < pages.extent {
             let extent = min(step, pages.extent &- done)

@@ -105,6 +105,19 @@ struct HostTests {
         #expect(outcome.errors == "")
     }
 
+    @Test(arguments: ["b:string()", "v:totable()", "for line in b:lines() do end"])
+    func `Ctrl-C ends the making of large strings and tables`(work: String) throws {
+        let outcome = try interrupt(
+            """
+            local b = mmap.anonymous(24 << 20) b:fill "abc" local v = b:view "u64"
+            local ok, e = pcall(function() while true do \(work) end end)
+            print(ok, (tostring(e):gsub("^.*: ", "")))
+            print(b:string() == ("abc"):rep(8 << 20), #v:totable())
+            """)
+        #expect(outcome.output == "false\tinterrupted!\ntrue\t3145728\nstatus 0\n")
+        #expect(outcome.errors == "")
+    }
+
     @Test func `a second Ctrl-C ends what Lua cannot interrupt`() throws {
         let outcome = try interrupt("string.find(('a'):rep(200000), '.*.*b')", times: 2)
         #expect(outcome.output == "status \(128 + SIGINT)\n")

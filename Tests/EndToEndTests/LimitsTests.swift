@@ -45,6 +45,21 @@ struct LimitsTests {
         #expect(outcome.ending == .status(0))
     }
 
+    @Test func `there is no memory for a large string or table`() throws {
+        let outcome = try run(
+            ["--memory=80M"],
+            """
+            local b = mmap.anonymous(32 << 20)
+            local kept = { b:string() }
+            print(pcall(b.string, b))
+            print(pcall(function() return b:view("u8"):totable() end))
+            kept = nil
+            print(#b:string(), #b:view("u32", 0, 1 << 20):totable())
+            """)
+        #expect(outcome.output == "false\tnot enough memory\nfalse\tnot enough memory\n33554432\t1048576\n")
+        #expect(outcome.errors == "")
+    }
+
     @Test func `files count, and nothing is changed that cannot be mapped`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "x", count: 100_000))

@@ -63,6 +63,9 @@ static inline bool lm_is_interrupted(void) { return lm_interrupt != 0; }
 /* Raises what an interrupt is to be in Lua; the host may put its own function here. */
 extern void (*_Nonnull lm_raise_interrupt)(lua_State *_Nonnull L);
 
+/* Bytes of a string or a table from which on it takes a while to make them. */
+enum { LM_LARGE = 16 << 20 };
+
 typedef struct lm_open_options {
   int64_t offset, length, size, advice;
   bool has_length, has_advice, grow, populate, lock, shared;

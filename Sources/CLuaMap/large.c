@@ -1,0 +1,87 @@
+/* Strings and tables so large that it takes a while until the kernel has given all their pages. Lua fills them in
+   one go. So the pages come first, some at a time, and between two goes Ctrl-C has its say. */
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "trampoline.h"
+
+enum { STEP = 4 << 20 };
+
+/* What is wanted, and the allocator that it is taken from. */
+typedef struct large {
+  lua_State *L;
+  int hooks;
+  lua_Alloc allocate;
+  void *state;
+  const char *bytes;
+  size_t count;
+} large;
+
+/* [-0, +0, –] A stock interpreter's handler sets a hook. */
+static bool goes_on(const large *l) { return !lm_is_interrupted() && lua_gethookmask(l->L) == l->hooks; }
+
+/* [-0, +0, –] lua_Alloc: the whole pages of a new block are brought in; refused where the work is to end. Where the
+   kernel does not know the advice (before Linux 5.14) they come as they are written to. */
+static void *allocate(void *ud, void *block, size_t old, size_t size) {
+  const large *l = ud;
+  if (block || size < LM_LARGE) return l->allocate(l->state, block, old, size);
+  void *new = goes_on(l) ? l->allocate(l->state, NULL, old, size) : NULL;
+  if (!new) return NULL;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t place = ((uintptr_t)new + page - 1) & ~(page - 1), end = ((uintptr_t)new + size) & ~(page - 1);
+  while (place < end) {
+    size_t step = end - place < STEP ? end - place : STEP;
+    if (madvise((void *)place, step, MADV_POPULATE_WRITE) != 0) break;
+    place += step;
+    if (goes_on(l)) continue;
+    l->allocate(l->state, new, size, 0);
+    return NULL;
+  }
+  return new;
+}
+
+/* [-0, +0, –] What is being made. It is no argument: a hook may change those. */
+static const large *wanted(lua_State *L) {
+  void *state;
+  lua_getallocf(L, &state);
+  return state;
+}
+
+/* [-0, +1, e] Makes it, or raises the interrupt; false: there was not the memory. */
+static bool make(large *l, lua_CFunction fill) {
+  lua_State *L = l->L;
+  luaL_checkstack(L, 1, NULL);
+  l->hooks = lua_gethookmask(L);
+  l->allocate = lua_getallocf(L, &l->state);
+  lua_pushcfunction(L, fill);
+  lua_setallocf(L, allocate, l);
+  int status = lua_pcall(L, 0, 1, 0);
+  lua_setallocf(L, l->allocate, l->state);
+  if (status == LUA_OK) return true;
+  if (status != LUA_ERRMEM) lua_error(L); /* a hook's: Ctrl-C may have come as one */
+  lua_pop(L, 1);
+  if (!goes_on(l)) lm_finish(L, &(lm_call){.kind = LM_INTERRUPTED}, LM_FAILED);
+  return false;
+}
+
+static int fill_string(lua_State *L) {
+  const large *l = wanted(L);
+  lua_pushlstring(L, l->bytes, l->count);
+  return 1;
+}
+
+void lm_push_string(lua_State *L, const uint8_t *bytes, size_t count) {
+  large l = {.L = L, .bytes = (const char *)bytes, .count = count};
+  if (count < LM_LARGE || !make(&l, fill_string)) lua_pushlstring(L, (const char *)bytes, count);
+}
+
+static int fill_table(lua_State *L) {
+  lua_createtable(L, (int)wanted(L)->count, 0);
+  return 1;
+}
+
+void lm_push_table(lua_State *L, size_t count) {
+  large l = {.L = L, .count = count};
+  if (count < LM_LARGE / 16 || !make(&l, fill_table)) lua_createtable(L, (int)count, 0);
+}
