@@ -529,8 +529,8 @@ function buffer:lock(offset, length) end
 ---@param length? integer in bytes
 function buffer:unlock(offset, length) end
 
----Changes the length of a mapping: mremap(2). A shared mapping's file is made longer, with its space allocated, or shorter. Not for a slice; slices and views that are within the new size stay usable, others raise.
----@param size integer in bytes, at least 1
+---Changes the length of a mapping: mremap(2). A shared mapping's file is made longer, with its space allocated, or shorter. Not for a slice; slices and views that are within the new size stay usable, others raise. A private mapping of a file cannot be resized, shared anonymous memory cannot grow, and a mapping that ends before its file does cannot shrink.
+---@param size integer in bytes; at least 1 for anonymous memory
 function buffer:resize(size) end
 
 ---Maps the file again at its present size, after pages were lost or when another process has made it longer.
@@ -1062,28 +1062,28 @@ function view:upperbound(x) end
 ---@return number product an integer, or a float where one of them has floats
 function view:dot(other, option) end
 
----Arithmetic on each element, in place or into another view. A result that does not fit is an error.
+---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
 ---@return mmap.view into the view with the results
 function view:add(x, into, option) end
 
----Arithmetic on each element, in place or into another view. A result that does not fit is an error.
+---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
 ---@return mmap.view into the view with the results
 function view:sub(x, into, option) end
 
----Arithmetic on each element, in place or into another view. A result that does not fit is an error.
+---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
 ---@return mmap.view into the view with the results
 function view:mul(x, into, option) end
 
----Arithmetic on each element, in place or into another view. A result that does not fit is an error.
+---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
@@ -1099,12 +1099,12 @@ function buffer:lines(options) end
 
 ---Goes over the rows, with their fields as results: `for name, x in b:fields(";", { "string", "number" }) do`. Numbers are what `tonumber` takes. A field that is none, or that is missing, is an error that names row and field; the next step goes on behind that row. A carriage return in front of the newline belongs to the end of the row, unless `sep` is given.
 ---@param separator string 1 to 16 bytes between two fields
----@param types? string[] one for each field: `"string"`, `"number"`, `"integer"` or `"skip"`, with a `?` behind where nil stands for what is missing or no number; without types all are strings, and fields beyond the types are passed over
+---@param types? string[] one for each field: `"string"`, `"number"`, `"integer"` or `"skip"` (which may also be missing at the end), with a `?` behind where nil stands for what is missing or no number, but not for the first result, whose nil would end the loop; without types all are strings, and fields beyond the types are passed over
 ---@param options? {offset?: integer, length?: integer, csv?: boolean, header?: boolean, skipblank?: boolean, sep?: string} what else is wanted:
 ---@return function step gives the fields of a row
 function buffer:fields(separator, types, options) end
 
----A pattern of Lua's, matched in place: the results of `string.match`, but position captures are offsets from 0.
+---A pattern of Lua's, matched in place: the results of `string.match`, but position captures are offsets from 0. It is made a pattern of PCRE2, which has a limit: tens of thousands of characters are "pattern too complex".
 ---@param pattern string see "Patterns" in the manual of Lua
 ---@param offset? integer where to begin, in bytes
 ---@return string|integer|nil ... the captures, the whole match, or nil
@@ -1127,13 +1127,13 @@ function mmap.regex(pattern, flags) end
 ---@param offset? integer where to begin, in bytes
 ---@return integer? offset nil where there is none
 ---@return integer? length in bytes
----@return string|nil ... the captures
+---@return string|false ... the captures; false for one that has no part in the match
 function regex:find(b, offset) end
 
 ---The first match: its captures, or the whole of it where there are none.
 ---@param b mmap.buffer|string where to look
 ---@param offset? integer where to begin, in bytes
----@return string|nil ... the captures
+---@return string|false|nil ... the captures; false for one that has no part in the match; nil where there is none
 function regex:match(b, offset) end
 
 ---All matches, one after the other.
@@ -1153,7 +1153,7 @@ function regex:close() end
 
 -- Records
 
----Makes a layout. Types are those of views, `char[n]` (a string without the zero bytes at its end), `bytes[n]` (all n bytes) or another layout; a count makes an array. Without `align` fields follow each other without gaps. A field's own `offset` puts it there, whatever comes before, so that fields may overlap as in a union; the next field follows.
+---Makes a layout. Types are those of views, `char[n]` (a string without the zero bytes at its end), `bytes[n]` (all n bytes) or another layout; a count makes an array of numbers or of a layout. Without `align` fields follow each other without gaps. A field's own `offset` puts it there, whatever comes before, so that fields may overlap as in a union; the next field follows.
 ---@param fields table a list of the fields, and:
 ---@return mmap.struct layout the layout
 function mmap.struct(fields) end

@@ -78,7 +78,9 @@ static int v_copy(lua_State *L) {
 
 /* for i, x in v:each() do */
 static int v_each(lua_State *L) {
-  lm_check_view(L);
+  lm_call call;
+  int code = lm_view_len(L, &call); /* a closed one raises here, and not at the first step */
+  if (code < 0) return lm_finish(L, &call, code);
   lua_pushcfunction(L, v_next);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, -1);

@@ -163,6 +163,35 @@ void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t off
   lua_settop(L, tables);
 }
 
+/* [-0, +1, e] The fields of the record at an absolute index, which must be of the layout at another. */
+static void push_fields(lua_State *L, int value, int layout) {
+  const lm_record *record = lm_record_at(L, value);
+  const lm_layout *its = lm_layout_at(L, layout);
+  if (!record || !its || its->id != record->layout) luaL_error(L, "the record has another layout");
+  lm_push_record_table(L, layout, record->region, 0);
+}
+
+/* [-0, +1, e] What a field that is an array is assigned from: the table at an absolute index, or one of what is in the
+   view or the records there, which may lie in the same memory. `layout` is 0 for numbers. */
+static void push_elements(lua_State *L, int value, int layout, size_t expected) {
+  const lm_view *view = lm_view_at(L, value);
+  const lm_records *records = lm_records_at(L, value);
+  size_t count = view ? view->elements.count : records ? records->records.count : 0;
+  if (count != expected) {
+    lua_pushvalue(L, value);
+    return;
+  }
+  lua_createtable(L, (int)count, 0);
+  int list = lua_gettop(L);
+  for (size_t i = 0; i < count; i++) {
+    lua_pushinteger(L, (lua_Integer)i);
+    lua_gettable(L, value);
+    if (layout && lm_record_at(L, -1)) push_fields(L, lua_gettop(L), layout);
+    lm_rawseti(L, list, (lua_Integer)i + 1);
+    lua_settop(L, list);
+  }
+}
+
 /* [-0, +0, e] Assigns the list at an absolute index to an array: as many elements as that has. */
 static void assign_list(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field,
                         int value) {
@@ -171,24 +200,27 @@ static void assign_list(lua_State *L, int inner, int name, mm_region record, siz
   bool are_numbers = mm_field_kind(field) == MM_NUMBERS;
   mm_field number = mm_make_field(MM_NUMBER, mm_field_type(field), 0, 0);
   size_t size = mm_element_size(mm_field_type(field));
-  if (lua_type(L, value) != LUA_TTABLE || lua_rawlen(L, value) != count)
-    luaL_error(L, "field '%s': a list of %I %s is expected", lua_tostring(L, name), (LUAI_UACINT)count,
-               are_numbers ? "numbers" : "records");
-  int layout = 0;
+  int top = lua_gettop(L), layout = 0;
   if (!are_numbers) {
     size = lm_push_inner(L, inner, name)->size;
     layout = lua_gettop(L);
   }
+  push_elements(L, value, layout, count);
+  value = lua_gettop(L);
+  if (lua_type(L, value) != LUA_TTABLE || lua_rawlen(L, value) != count)
+    luaL_error(L, "field '%s': a list of %I %s is expected", lua_tostring(L, name), (LUAI_UACINT)count,
+               are_numbers ? "numbers" : "records");
   for (size_t i = 0; i < count; i++) {
     lm_rawgeti(L, value, (lua_Integer)i + 1);
     int code = 0, element = lua_gettop(L);
     if (are_numbers) code = lm_field_store(L, &call, &record, start + i * size, number, element);
-    else if (lua_type(L, element) == LUA_TTABLE) lm_assign_record(L, layout, record, start + i * size, element);
+    else if (lua_type(L, element) == LUA_TTABLE || lm_record_at(L, element))
+      lm_assign_record(L, layout, record, start + i * size, element);
     else luaL_error(L, "field '%s': a list of %I records is expected", lua_tostring(L, name), (LUAI_UACINT)count);
     if (code < 0) lm_finish_field(L, &call, code, name);
-    lua_pop(L, 1);
+    lua_settop(L, value);
   }
-  if (layout) lua_remove(L, layout);
+  lua_settop(L, top);
 }
 
 void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field,
@@ -198,7 +230,7 @@ void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t
     case MM_NUMBERS:
     case MM_RECORDS: assign_list(L, inner, name, record, offset, field, value); break;
     case MM_RECORD:
-      if (lua_type(L, value) != LUA_TTABLE)
+      if (lua_type(L, value) != LUA_TTABLE && !lm_record_at(L, value))
         luaL_error(L, "field '%s': a table of fields is expected", lua_tostring(L, name));
       lm_push_inner(L, inner, name);
       lm_assign_record(L, lua_gettop(L), record, offset + mm_field_offset(field), value);
@@ -212,6 +244,12 @@ void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t
 }
 
 void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset, int value) {
+  int before = lua_gettop(L);
+  if (lua_type(L, value) == LUA_TUSERDATA) {
+    luaL_checkstack(L, 4, NULL);
+    push_fields(L, value, layout);
+    value = lua_gettop(L);
+  }
   int tables = push_tables(L, layout), top = lua_gettop(L);
   for (lua_pushnil(L); lm_next(L, value); lua_pop(L, 2)) {
     lua_pushvalue(L, -2);
@@ -229,7 +267,7 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
     if (lm_rawget(L, value) != LUA_TNIL) lm_assign_field(L, tables + 2, top + 1, record, offset, field, top + 2);
     lua_settop(L, top);
   }
-  lua_settop(L, tables - 1);
+  lua_settop(L, before);
 }
 
 /* [-0, +0, e] The record at an argument, which must be of the layout at an index. */

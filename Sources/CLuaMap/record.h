@@ -61,7 +61,7 @@ lm_records *lm_new_records(lua_State *L, int keeper, int layout);
 void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t offset);
 
 /* [-0, +0, e] Assigns the table at an absolute index: every key is a field's name, fields without a key stay
-   as they are. */
+   as they are. Or a record of the same layout, with all its fields. */
 void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset, int value);
 
 /* [-0, +0, e] Assigns the value to the field whose name is at an index; all indexes are absolute, `inner` is

@@ -79,8 +79,9 @@ static int rs_index(lua_State *L) {
 static int rs_newindex(lua_State *L) {
   lm_records *records = check_records(L);
   if (lua_type(L, 2) == LUA_TSTRING) return luaL_error(L, "an array of records has no fields to assign to");
-  if (lua_type(L, 3) != LUA_TTABLE)
-    return luaL_error(L, "a record is assigned from a table of its fields, not from a %s", luaL_typename(L, 3));
+  if (lua_type(L, 3) != LUA_TTABLE && !lm_record_at(L, 3))
+    return luaL_error(L, "a record is assigned from a table of its fields or a record, not from a %s",
+                      luaL_typename(L, 3));
   push_layout(L);
   push_record(L, records->layout);
   lm_record *record = lm_record_at(L, -1);
@@ -118,6 +119,7 @@ static size_t check_element(lua_State *L, mm_field field) {
   lua_Integer element = lua_type(L, 3) == LUA_TNUMBER ? lua_tointegerx(L, 3, &is_integer) : 0;
   if (lua_isnoneornil(L, 3))
     luaL_argerror(L, 3, lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lua_tostring(L, 2), (LUAI_UACINT)last));
+  if (!is_integer && lua_type(L, 3) == LUA_TNUMBER) luaL_argerror(L, 3, "number has no integer representation");
   if (!is_integer) luaL_typeerror(L, 3, "integer");
   if (element < 0 || element > last)
     luaL_argerror(L, 3, lua_pushfstring(L, "index %I is out of range (0 to %I)", (LUAI_UACINT)element, (LUAI_UACINT)last));

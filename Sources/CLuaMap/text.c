@@ -151,7 +151,12 @@ static void push_undoubled(lua_State *L, const uint8_t *bytes, size_t length) {
 static bool to_number(lua_State *L, uint8_t type) {
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
-  if (lua_stringtonumber(L, text) != length + 1) return false;
+  size_t size = lua_stringtonumber(L, text);
+  if (size == 0) return false;
+  if (size != length + 1) { /* a number ends at the first zero byte */
+    lua_pop(L, 1);
+    return false;
+  }
   if ((type & MM_TEXT_TYPE) == MM_TEXT_INTEGER) {
     int is_integer;
     lua_Integer value = lua_tointegerx(L, -1, &is_integer);
@@ -307,6 +312,9 @@ static int b_fields(lua_State *L) {
   walk->takes_return = !fields->has_line;
   luaL_argcheck(L, memcmp(&walk->separator, &walk->line, sizeof walk->line) != 0, 2,
                 "the fields' separator is the lines' too");
+  luaL_argcheck(L, walk->separator.count >= walk->line.count ||
+                       memcmp(walk->separator.bytes, walk->line.bytes, walk->separator.count) != 0,
+                4, "option 'sep' begins with the fields' separator: a field would end where a row does");
   luaL_argcheck(L, !walk->quoted || !(begins_with(&walk->separator, '"') || begins_with(&walk->line, '"')), 2,
                 "with option 'csv' no separator begins with a quote");
   lm_call call;
@@ -324,6 +332,7 @@ static int b_split(lua_State *L) {
   lm_take(L, 3, 2, "integer");
   int is_integer = 0;
   lua_Integer count = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &is_integer) : 0;
+  if (!is_integer && lua_type(L, 2) == LUA_TNUMBER) return luaL_argerror(L, 2, "number has no integer representation");
   if (!is_integer) return luaL_typeerror(L, 2, "integer");
   luaL_argcheck(L, count >= 1 && count <= MOST, 2,
                 lua_pushfstring(L, "%I pieces are out of range (1 to %d)", (LUAI_UACINT)count, (int)MOST));

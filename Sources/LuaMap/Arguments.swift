@@ -40,6 +40,17 @@ struct Arguments {
         return Int(value)
     }
 
+    /// The same; where `orUnsigned` a float from 2^63 on stands for the integer of 64 bits without a sign that
+    /// it is, as the integers below 0 do.
+    func integer(_ index: Int32, orUnsigned: Bool) throws(Failure) -> Int {
+        if orUnsigned, lua_type(state, index) == LUA_TNUMBER, lua_isinteger(state, index) == 0,
+            let value = UInt64(exactly: lua_tonumberx(state, index, nil))
+        {
+            return Int(bitPattern: UInt(value))
+        }
+        return try integer(index)
+    }
+
     func integer(_ index: Int32, default value: Int) throws(Failure) -> Int {
         isAbsent(index) ? value : try integer(index)
     }

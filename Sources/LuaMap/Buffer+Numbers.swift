@@ -114,10 +114,10 @@ func lm_buffer_write_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let value = try arguments.integer(2)
+        let type = ElementType(code: type)
+        let value = try arguments.integer(2, orUnsigned: !type.isSigned && lua_tointegerx(L, 4, nil) == 8)
         let offset = try arguments.integer(3)
         let length = try arguments.byteLength(4)
-        let type = ElementType(code: type)
         guard fits(Int64(value), length, isSigned: type.isSigned) else {
             throw Failure(
                 type.isSigned

@@ -40,7 +40,10 @@ extension Summary.Sum {
             let fits = isUnsigned ? UInt64(exactly: value) != nil : Int64(exactly: value) != nil
             guard fits || isWrapping else {
                 throw Failure(
-                    misuse: "the sum does not fit into 64 bits; with \"wrap\" it is cut down to them")
+                    misuse: isUnsigned
+                        ? "the sum does not fit into 64 bits; with \"wrap\" it is cut down to them"
+                        : "the sum does not fit into 64 bits with a sign; with \"wrap\" it is cut down to them"
+                )
             }
             return .integer(Int64(truncatingIfNeeded: value))
         }
@@ -49,6 +52,7 @@ extension Summary.Sum {
 
 extension ElementType {
     var isUnsigned64: Bool { kind == Int32(MM_U64) }
+    var isUnsigned: Bool { !isFloat && kind & 1 == 0 }
 }
 
 /// `v:sum(["wrap"])`. [-0, +1, –] uses one slot; never raises.

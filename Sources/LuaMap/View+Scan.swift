@@ -128,7 +128,8 @@ func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
         let sum = try work(L) { (elements, monitor) throws(MapError) in
             try elements.dot(other, isWrapping: isWrapping, poll: monitor.goesOn)
         }
-        let isUnsigned = type.isUnsigned64 && other.type.isUnsigned64
+        let isUnsigned =
+            type.isUnsigned && other.type.isUnsigned && (type.isUnsigned64 || other.type.isUnsigned64)
         push(try sum.bits(isUnsigned: isUnsigned, isWrapping: isWrapping), L)
         return 1
     }
@@ -149,7 +150,11 @@ private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CIn
         }
         let hasTarget = lua_type(L, 3) > LUA_TNIL && lua_type(L, 3) != LUA_TSTRING
         let target = hasTarget ? try arguments.elements(3) : elements
-        let isWrapping = try arguments.isWrapping(hasTarget || arguments.isAbsent(3) ? 4 : 3)
+        let place: Int32 = hasTarget || arguments.isAbsent(3) ? 4 : 3
+        let isWrapping = try arguments.isWrapping(place)
+        if isWrapping && operation == .divide {
+            throw Failure("a quotient does not wrap: only floats are divided", argument: place)
+        }
         try work(L) { (elements, monitor) throws(MapError) in
             try elements.combine(operation, operand, into: target, isWrapping: isWrapping) {
                 monitor.goesOn($0)

@@ -17,8 +17,12 @@ func requireRoom(_ bytes: Int) throws(MapError) {
     mm_budget_give(bytes)
 }
 
-/// How many bytes the limit leaves.
-func memoryLeft() -> Int { max(0, Int(clamping: mm_budget_limit()) &- Int(clamping: mm_budget_used())) }
+/// How many bytes the limit leaves. A size_t of C is an Int in Swift, and no limit is the largest one.
+func memoryLeft() -> Int {
+    let limit = UInt(bitPattern: mm_budget_limit())
+    let used = UInt(bitPattern: mm_budget_used())
+    return limit > used ? Int(clamping: limit &- used) : 0
+}
 
 private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
     MapError(

@@ -66,9 +66,11 @@ public struct MappedBytes: @unchecked Sendable {
         let place = Int(slot.fault_address) &- Int(slot.start) &- slot.slack
         return MapError(
             .lost,
-            slot.fault_signal == SIGBUS
-                ? "the page at offset %1 is gone (SIGBUS): the file was cut short, or the disk is full or failed"
-                : "the page at offset %1 is out of reach (SIGSEGV): its protection was changed from outside",
+            slot.fault_signal != SIGBUS
+                ? "the page at offset %1 is out of reach: a guard page is there, or its protection was changed from outside"
+                : slot.kind == MM_FILE && Int64(place) &+ slot.file_offset >= slot.file_size
+                    ? "the page at offset %1 is behind the end of the file"
+                    : "the page at offset %1 is gone: the file was cut short, or the disk is full or failed",
             place, Int(slot.file_size), Int(slot.fault_signal))
     }
 

@@ -45,6 +45,9 @@ private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, or
         return clamped(type.kind == Int32(MM_U64) ? Int128(UInt64(bitPattern: x)) : Int128(x), type)
     case (.float(let x), false):
         if x.isNaN { return nil }
+        if type.kind == Int32(MM_U64), x < 0, let integer = Int64(exactly: x) {
+            return nearest(.integer(integer), type)
+        }
         let floor = x.rounded(.down)
         let limited = max(-0x1p70, min(0x1p70, floor))
         let (bits, order) = clamped(Int128(limited), type)

@@ -88,7 +88,8 @@ extension MappedElements {
         }
         // The mean was rounded: what it is off is taken out again.
         let total = squares.total - sum.total * sum.total / Double(memory.count)
-        return max(0, total) / Double(memory.count &- missing)
+        // Not max(0, total): that is 0 where the total is NaN.
+        return (total < 0 ? 0 : total) / Double(memory.count &- missing)
     }
 }
 

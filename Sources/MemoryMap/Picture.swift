@@ -122,7 +122,7 @@ package struct Picture {
         }
         canvas.counts(resident: resident, copied: copied, dirty: dirty.total)
         if let before { canvas.changes(resident, before) }
-        canvas.legend(seen)
+        if seen != 0 { canvas.legend(seen) }
         return (canvas.text.count, canvas.lines)
     }
 

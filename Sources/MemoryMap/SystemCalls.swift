@@ -178,7 +178,12 @@ func systemRemap(
     if moved == MAP_FAILED {
         let code = errno
         mm_budget_give(more)
-        throw MapError(.mremap, errno: code)
+        let error = MapError(.mremap, errno: code)
+        // So many mappings for the kernel as there are differences: it makes one of them larger only.
+        throw code == EFAULT
+            ? error.hinting(
+                "a part has another advice, lock or protection than the rest, or had when it was written to: before that, make the whole alike by unlock() and advise(\"normal\")"
+            ) : error
     }
     mm_budget_give(max(0, old &- new))
     return moved

@@ -145,6 +145,7 @@ import Testing
               local e = fails("SIGBUS", use, b)
               eq(e.code, "SIGBUS", i); eq(e.path, path); assert(math.type(e.offset) == "integer")
               assert(e.message:find("12288 bytes when it was mapped and has 0 now") or mmap.PAGESIZE ~= 4096)
+              assert(e.message:find "page at offset %d+ is gone: the file was cut short")
               eq(b:info().lost, true); assert(tostring(b):find("%(lost%)$"))
               fails("SIGBUS", function() return #b end)
               b:close(); fails("closed", function() return #b end)

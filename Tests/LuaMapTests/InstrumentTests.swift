@@ -131,13 +131,37 @@ import Testing
             """)
     }
 
+    @Test func whatIsNotAlikeCannotGrow() {
+        check(
+            """
+            local P = mmap.PAGESIZE
+            for _, b in ipairs { mmap.anonymous(8 * P), mmap.open(scratch(("x"):rep(8 * P)), "r+") } do
+              b:advise(P, P, "random")
+              local e = fails("EFAULT.-advice, lock or protection", b.resize, b, 100 * P)
+              eq(e.call, "mremap"); eq(#b, 8 * P)
+              b:advise "normal"; b:resize(100 * P); eq(#b, 100 * P)
+            end
+            """)
+    }
+
+    @Test func aPageThatNeverWasSaysSo() {
+        check(
+            """
+            local file <close> = io.open(scratch "hello", "rb")
+            local b = mmap.map(3 * mmap.PAGESIZE, mmap.PROT_READ, mmap.MAP_SHARED, file)
+            eq(b:string(0, 5), "hello")
+            local e = fails("behind the end of the file", b.string, b, mmap.PAGESIZE, 1)
+            eq(e.code, "SIGBUS"); eq(e.offset, mmap.PAGESIZE); eq(select(2, e.message:gsub("SIGBUS", "")), 1)
+            """)
+    }
+
     @Test func anEmptyBufferHasNothing() {
         check(
             """
             local b = mmap.open(scratch(""), "r+")
             eq(#b:pages(), 0); eq(b:cachestat().cached, 0); eq(#b:holes(), 0); eq(b:evict(), 0)
             eq(b:touch(), 0); eq(#b:smaps(), 0); eq(b:pagemap().pages, 0); eq(select(2, b:populate()), 0)
-            assert(b:show():find "0 pages"); assert(b:explain():find "empty")
+            assert(b:show():find "0 pages, 0 bytes$"); assert(b:explain():find "empty")
             """)
     }
 

@@ -81,6 +81,13 @@ import Testing
               b:set("u64", 0, x); eq(b:get("u64", 0), x); b:set("i64be", 0, x); eq(b:get("i64be", 0), x)
             end
             b:set("u64", 0, 2^63); eq(b:get("u64", 0), math.mininteger)
+            for _, order in ipairs { "LE", "BE" } do
+              b:fill(0); eq(b["writeUInt" .. order](b, 2^63, 0, 8), 8); eq(b["readUInt" .. order](b, 0, 8), math.mininteger)
+              b["writeUInt" .. order](b, 2^64 - 2048, 0, 8); eq(b["readUInt" .. order](b, 0, 8), -2048)
+              fails("no integer representation", b["writeUInt" .. order], b, 2^64, 0, 8)
+              fails("no integer representation", b["writeUInt" .. order], b, 2^63, 0, 7)
+              fails("no integer representation", b["writeInt" .. order], b, 2^63, 0, 8)
+            end
             b:set("u64", 0, 2^64 - 2048); eq(b:get("u64", 0), -2048)
             fails("out of range for u64 %(0 to 18446744073709551615", b.set, b, "u64", 0, 2^64)
             fails("out of range for u64", b.set, b, "u64", 0, -2^64)

@@ -217,18 +217,62 @@ import Testing
             fails("there is no field 'z'", function() r[0] = { middle = { z = 1 } } end)
             fails("there is no field '1'", function() r[0] = { 1 } end)
             fails("there is no field 'totable'", function() r[0] = { totable = 1 } end)
-            fails("assigned from a table of its fields, not from a number", function() r[0] = 1 end)
+            fails("assigned from a table of its fields or a record, not from a number", function() r[0] = 1 end)
             fails("which element of the array 'corners', 0 to 3, is not said", r.column, r, "corners")
             for _, k in ipairs { -1, 4, math.maxinteger, math.mininteger } do
               fails("#3 .-index %-?%d+ is out of range %(0 to 3%)", r.column, r, "corners", k)
             end
-            fails("#3.-integer expected", r.column, r, "corners", 1.5); fails("#3.-field 'middle' is not an array", r.column, r, "middle", 0)
+            fails("#3.-no integer representation", r.column, r, "corners", 1.5); fails("#3.-field 'middle' is not an array", r.column, r, "middle", 0)
             fails("there is no field 'x'", r.column, r, "x"); fails("#2.-string expected", r.column, r)
             eq(r:column("weights", 1.0)[3], 2.0)
             -- Overlapping fields: in the order of the layout, the last one wins.
             local u = mmap.struct { {"whole", "u32le"}, {"low", "u16le", offset = 0} }
             local v = b:records(u)
             for i = 1, 20 do v[0] = { low = 1, whole = 0x10002 }; eq(v[0].whole, 0x10001) end
+            """)
+    }
+
+    @Test func whatWasReadCanBeAssigned() {
+        check(
+            """
+            local point = mmap.struct { {"x", "i16"}, {"y", "i16"} }
+            local shape = mmap.struct { {"id", "u32"}, {"middle", point}, {"corners", point, 3}, {"weights", "f64", 2},
+              {"name", "char[8]"}, {"raw", "bytes[2]"} }
+            local b = mmap.anonymous(#shape * 3 + 2)
+            local r = b:slice(1, #shape * 3):records(shape)
+            local first = { id = 7, middle = { x = -1, y = 2 }, corners = { { x = 1, y = 2 }, { x = 3, y = 4 }, { x = 5, y = 6 } },
+              weights = { 0.5, -2 }, name = "first", raw = "\\0\\1" }
+            local function same(i) return b:string(1 + i * #shape, #shape) == b:string(1, #shape) end
+            r[0] = first; r[1] = r[0]; assert(same(1)); assert(not same(2))
+            -- Part by part.
+            local from, to = r[1], r[2]
+            for name, value in pairs(from) do to[name] = value end
+            assert(same(2))
+            r[2] = { middle = r[0].corners[2], corners = { r[0].corners[0], {}, r[0].corners[1] } }
+            eq(r[2].middle.x, 5); eq(r[2].corners[0].x, 1); eq(r[2].corners[1].x, 3); eq(r[2].corners[2].x, 3)
+            -- From the same memory, moved by one.
+            local moved = b:slice(1 + shape:offset "corners" + #point, 2 * #point):records(point)
+            local pair = mmap.struct { {"corners", point, 2} }
+            b:slice(1 + shape:offset "corners", #pair):records(pair)[0].corners = moved
+            eq(r[0].corners[0].x, 3); eq(r[0].corners[1].x, 5); eq(r[0].corners[2].x, 5)
+            b:slice(1 + shape:offset "corners" + #point, #pair):records(pair)[0].corners = b:slice(1 + shape:offset "corners", #pair):records(point)
+            eq(r[0].corners[0].x, 3); eq(r[0].corners[1].x, 3); eq(r[0].corners[2].x, 5)
+            -- What does not fit.
+            local other = b:records(mmap.struct { {"x", "i16"}, {"y", "i16"} })
+            fails("the record has another layout", function() r[0] = other[0] end)
+            fails("the record has another layout", function() r[0].middle = other[0] end)
+            fails("the record has another layout", function() r[0].corners = other:slice(0, 3) end)
+            fails("the record has another layout", function() r[0].corners = { other[0], {}, {} } end)
+            fails("field 'corners': a list of 3 records is expected", function() r[0].corners = r[1].corners:slice(0, 2) end)
+            fails("field 'corners': a list of 3 records is expected", function() r[0].corners = b end)
+            fails("field 'middle': a table of fields is expected", function() r[0].middle = b end)
+            fails("field 'weights': a list of 2 numbers is expected", function() r[0].weights = b:view("u8", 0, 3) end)
+            fails("field 'weights': a number is expected", function() r[0].weights = b:records(point, 0, 2) end)
+            fails("not from a userdata", function() r[0] = r end)
+            local gone = mmap.anonymous(64)
+            local lost, view = gone:records(point)[0], gone:view("f64", 0, 2)
+            gone:close()
+            fails("closed", function() r[0].middle = lost end); fails("closed", function() r[0].weights = view end)
             """)
     }
 

@@ -325,6 +325,35 @@ import Testing
             eq(empty:histogram(3)[3], 0); eq(empty:dot(empty), 0); eq(empty:add(1), empty)
             eq(math.type(mmap.anonymous(8):view("f32", 0, 0):sum()), "float")
 
+            -- What is no number stays none.
+            for _, type in ipairs { "f32", "f64be" } do
+              for _, x in ipairs { 0 / 0, 1 / 0, -1 / 0 } do
+                local f = mmap.anonymous(64000):view(type, 8, 3000)
+                f:fill(1); f[2999] = x
+                for _, missing in ipairs { 0, 1 } do local s = f:variance(missing) assert(s ~= s, type) end
+                assert(f:mean() ~= f:mean() or f:mean() == x)
+              end
+            end
+            local huge = mmap.anonymous(24):view "f64"
+            huge:set(0, 1e308, 1e308, -1e308)
+            assert(huge:variance() ~= 0)
+
+            -- Where a float stands for an integer it is that integer in every method.
+            local w = mmap.anonymous(32):view "u64"
+            w:fill(-1.0)
+            for _, x in ipairs { -1, -1.0 } do
+              eq(w:count("==", x), 4); eq(w:find("~=", x), nil); eq(w:count("<", x), 0); eq(w:lowerbound(x), 0); eq(w:upperbound(x), 4)
+            end
+            eq(w:count(">", -0.5), 4)
+
+            -- Of numbers without a sign the product of 2^63 fits, as it does in a sum.
+            local b = mmap.anonymous(24)
+            local u, p, o = b:view("u64", 0, 1), b:view("u64", 8, 1), b:view("u8", 16, 1)
+            u[0], p[0], o[0] = math.mininteger, 1, 1
+            eq(p:dot(u), math.mininteger); eq(o:dot(u), math.mininteger); eq(u:dot(o), math.mininteger)
+            fails("64 bits with a sign", b:view("i8", 16, 1).dot, b:view("i8", 16, 1), u)
+            fails("does not wrap", huge.div, huge, 2, "wrap"); fails("does not wrap", huge.div, huge, 2, huge, "wrap")
+
             local v = mmap.anonymous(64):view("i64")
             v:fill(math.maxinteger)
             fails("does not fit into 64 bits", v.sum, v)

@@ -104,6 +104,27 @@ import Testing
             """)
     }
 
+    /// What does not fit into the 32 KiB of stack that a match begins with.
+    @Test func deepMatchesAndThoseWithoutMachineCode() {
+        check(
+            """
+            for _, n in ipairs { 10, 1000, 1023, 1024, 2000, 100000 } do
+              local text = ("ab"):rep(n) .. "c"
+              local b = mmap.open(scratch(text))
+              for _, subject in ipairs { b, text } do
+                eq(mmap.regex("(a|b)*c"):find(subject), 0, n); eq(mmap.regex("^(?:(a)|b)*c$"):match(subject), "a", n)
+                eq(select(2, mmap.regex("(*NO_JIT)(a|b)*c"):find(subject)), #text, n)
+                eq(mmap.regex("(*NO_JIT)b[ab]"):count(subject), n - 1, n)
+              end
+              b:close()
+              for _, s in ipairs { ("("):rep(n), ("("):rep(n) .. (")"):rep(n), ("()"):rep(n) } do
+                local b = mmap.open(scratch(s))
+                eq(b:match "%b()", s:match "%b()", n); b:close()
+              end
+            end
+            """)
+    }
+
     @Test func anEndedRegexRaises() {
         check(
             """

@@ -477,9 +477,28 @@ import Testing
             fails("0 pieces are out of range %(1 to 1000000%)", b.split, b, 0)
             fails("1000001 pieces", b.split, b, 1000001)
             fails("integer expected", b.split, b, "2")
-            fails("integer expected", b.split, b, 1.5)
+            fails("no integer representation", b.split, b, 1.5)
             fails("separator: 17 bytes", b.split, b, 2, ("x"):rep(17))
             eq(#b:split(2.0), 2)
+            """)
+    }
+
+    @Test func aZeroByteBehindANumberIsNoPartOfIt() {
+        compare(
+            """
+            for _, csv in ipairs { false, true } do
+              local b = buffer "a;1\\0;7\\nb;2;8\\nc;\\0;9\\n"
+              local rows = {}
+              for name, x, y in b:fields(";", { "string", "integer?", "number" }, { csv = csv }) do
+                rows[#rows + 1] = ("%s %s %s"):format(name, x, y)
+              end
+              eq(table.concat(rows, "|"), "a nil 7|b 2 8|c nil 9")
+              eq(select("#", b:fields(";", { "string", "integer?", "number" }, { csv = csv })()), 3)
+              local step = b:fields(";", { "string", "integer", "number" }, { csv = csv })
+              fails("row 1, field 2: '1.-' is not an integer", step); eq(step(), "b"); fails("row 3, field 2", step)
+            end
+            fails("begins with the fields' separator", buffer("a;b;\\n").fields, buffer "a;b;\\n", ";", nil, { sep = ";\\n" })
+            eq(buffer("a;b;\\n"):fields(";\\n", nil, { sep = ";" })(), "a")
             """)
     }
 
