@@ -1,5 +1,8 @@
 /* Strings and tables so large that it takes a while until the kernel has given all their pages. Lua fills them in
-   one go. So the pages come first, some at a time, and between two goes Ctrl-C has its say. */
+   one go. So the pages come first, some at a time, and between two goes Ctrl-C has its say.
+
+   What is copied was checked before, and a refusal has to come back here: so it happens in a protected call, in which
+   no code of the script may run in front of the copy. There are no hooks in it, and the stack does not grow. */
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,15 +14,16 @@ enum { STEP = 4 << 20 };
 /* What is wanted, and the allocator that it is taken from. */
 typedef struct large {
   lua_State *L;
-  int hooks;
+  lua_CFunction fill;
+  bool is_filled;
   lua_Alloc allocate;
   void *state;
   const char *bytes;
   size_t count;
 } large;
 
-/* [-0, +0, –] A stock interpreter's handler sets a hook. */
-static bool goes_on(const large *l) { return !lm_is_interrupted() && lua_gethookmask(l->L) == l->hooks; }
+/* [-0, +0, –] There are no hooks but that of a stock interpreter's handler. */
+static bool goes_on(const large *l) { return !lm_is_interrupted() && lua_gethookmask(l->L) == 0; }
 
 /* [-0, +0, –] lua_Alloc: the whole pages of a new block are brought in; refused where the work is to end. Where the
    kernel does not know the advice (before Linux 5.14) they come as they are written to. */
@@ -41,47 +45,55 @@ static void *allocate(void *ud, void *block, size_t old, size_t size) {
   return new;
 }
 
-/* [-0, +0, –] What is being made. It is no argument: a hook may change those. */
-static const large *wanted(lua_State *L) {
+/* [-0, +0, v] What the running function is to make, once. A finalizer that runs in it can get hold of the function, by
+   debug.getinfo, and call it whenever it likes. */
+static const large *take(lua_State *L, lua_CFunction fill) {
   void *state;
-  lua_getallocf(L, &state);
-  return state;
+  bool is_ours = lua_getallocf(L, &state) == allocate;
+  large *l = state;
+  if (!is_ours || l->L != L || l->fill != fill || l->is_filled) luaL_error(L, "there is nothing to make");
+  l->is_filled = true;
+  return l;
 }
 
 /* [-0, +1, e] Makes it, or raises the interrupt; false: there was not the memory. */
-static bool make(large *l, lua_CFunction fill) {
+static bool make(large *l) {
   lua_State *L = l->L;
-  luaL_checkstack(L, 1, NULL);
-  l->hooks = lua_gethookmask(L);
+  luaL_checkstack(L, LUA_MINSTACK + 1, NULL);
+  lua_Hook hook = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
   l->allocate = lua_getallocf(L, &l->state);
-  lua_pushcfunction(L, fill);
+  lua_pushcfunction(L, l->fill);
+  lua_sethook(L, NULL, 0, 0);
   lua_setallocf(L, allocate, l);
   int status = lua_pcall(L, 0, 1, 0);
   lua_setallocf(L, l->allocate, l->state);
+  bool is_stopped = !goes_on(l);
+  if (lua_gethookmask(L) == 0) lua_sethook(L, hook, mask, count);
   if (status == LUA_OK) return true;
-  if (status != LUA_ERRMEM) lua_error(L); /* a hook's: Ctrl-C may have come as one */
+  if (status != LUA_ERRMEM) lua_error(L); /* a hook's, which a signal has set */
   lua_pop(L, 1);
-  if (!goes_on(l)) lm_finish(L, &(lm_call){.kind = LM_INTERRUPTED}, LM_FAILED);
+  if (is_stopped) lm_finish(L, &(lm_call){.kind = LM_INTERRUPTED}, LM_FAILED);
   return false;
 }
 
 static int fill_string(lua_State *L) {
-  const large *l = wanted(L);
+  const large *l = take(L, fill_string);
   lua_pushlstring(L, l->bytes, l->count);
   return 1;
 }
 
 void lm_push_string(lua_State *L, const uint8_t *bytes, size_t count) {
-  large l = {.L = L, .bytes = (const char *)bytes, .count = count};
-  if (count < LM_LARGE || !make(&l, fill_string)) lua_pushlstring(L, (const char *)bytes, count);
+  large l = {.L = L, .fill = fill_string, .bytes = (const char *)bytes, .count = count};
+  if (count < LM_LARGE || !make(&l)) lua_pushlstring(L, (const char *)bytes, count);
 }
 
 static int fill_table(lua_State *L) {
-  lua_createtable(L, (int)wanted(L)->count, 0);
+  lua_createtable(L, (int)take(L, fill_table)->count, 0);
   return 1;
 }
 
 void lm_push_table(lua_State *L, size_t count) {
-  large l = {.L = L, .count = count};
-  if (count < LM_LARGE / 16 || !make(&l, fill_table)) lua_createtable(L, (int)count, 0);
+  large l = {.L = L, .fill = fill_table, .count = count};
+  if (count < LM_LARGE / 16 || !make(&l)) lua_createtable(L, (int)count, 0);
 }

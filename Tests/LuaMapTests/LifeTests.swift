@@ -172,4 +172,64 @@ import Testing
             }
         }
     }
+
+    /// Large strings and tables are made in a protected call: no code of the script may run in front of the copy.
+    @Test func largeStringsAreMadeUnderHooks() {
+        check(
+            """
+            local SIZE <const> = 16 << 20
+            local path = scratch("")
+            io.open(path, "wb"):write(("a"):rep(SIZE)):close()
+            local ways = {
+              function(b) return pcall(b.string, b) end,
+              function(b) return pcall(function() return b:lines()() end) end,
+              function(b) return pcall(function() return b:view("u8", 0, 1 << 20):totable() end) end }
+            for _, way in ipairs(ways) do
+              for event = 1, 9 do
+                local b, n, taken = mmap.open(path), 0, {}
+                debug.sethook(function()
+                  n = n + 1
+                  taken[n] = debug.getinfo(2, "f").func
+                  if n == event then b:close() collectgarbage() end
+                end, "cr")
+                local ok, made = way(b)
+                debug.sethook()
+                assert(ok and (#made == SIZE or #made == 1 << 20) or made:find "closed", made)
+                b:close()
+                for _, f in pairs(taken) do if debug.getinfo(f, "S").what == "C" and f ~= pcall then pcall(f) end end
+              end
+            end
+            """)
+    }
+
+    @Test func largeStringsAreMadeUnderFinalisers() {
+        check(
+            """
+            collectgarbage "incremental"
+            local pad, fills = {}, {}
+            for i = 1, 100 do pad[i] = i end
+            for depth = 0, 60, 3 do
+              local b = mmap.anonymous(16 << 20)
+              local string, ballast, held = b.string, {}, nil
+              for i = 1, 1 << 17 do ballast[i] = true end
+              local co = coroutine.wrap(function(...)
+                held = nil
+                ballast[#ballast + 1] = true -- a debt that nobody has looked at
+                return #string(b)
+              end)
+              held = setmetatable({}, { __gc = function()
+                for level = 1, 9 do
+                  local about = debug.getinfo(level, "f")
+                  if about then fills[about.func] = true end
+                end
+                b:close()
+              end })
+              collectgarbage("setpause", 150) collectgarbage()
+              local ok, e = pcall(co, table.unpack(pad, 1, depth))
+              assert(ok or e:find "closed", e)
+            end
+            collectgarbage "generational"
+            for f in pairs(fills) do if debug.getinfo(f, "S").what == "C" then pcall(f) end end
+            """)
+    }
 }
