@@ -51,11 +51,14 @@ static bool answer(mm_slot *slot, uintptr_t address, int signal, int code) {
   bool mine = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST) == start && address - start < slot->extent &&
               replace_pages(slot, start, slot->extent, address);
   if (mine) {
-    /* What happened first, the mark after it: who sees the mark asks what happened. */
-    if (!(slot->stamp & 1)) {
+    /* What happened first, the mark after it: who sees the mark asks what happened. Of two threads one says it and the
+       other waits for that; not for ever, as a fork may have left the one behind. */
+    int32_t none = 0;
+    if (__atomic_compare_exchange_n(&slot->fault_signal, &none, signal, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
       slot->fault_address = address;
-      slot->fault_signal = signal;
       slot->fault_code = code;
+    } else {
+      for (int i = 0; i < 1000 && !(__atomic_load_n(&slot->stamp, __ATOMIC_SEQ_CST) & 1); i++) sched_yield();
     }
     __atomic_fetch_or(&slot->stamp, 1, __ATOMIC_SEQ_CST);
   }
