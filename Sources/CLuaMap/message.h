@@ -24,6 +24,17 @@ typedef struct lm_child {
 
 /* [-0, +0, –] The child at an index, or NULL. */
 lm_child *lm_child_at(lua_State *L, int index);
+/* [-0, +1, m] A new child, not started. */
+lm_child *lm_new_child(lua_State *L);
+/* [-0, +0, –] Closes what was only for the child to get. */
+void lm_close_given(lm_child *child);
+
+/* What a value begins with. */
+enum {
+  T_NIL = 'z', T_FALSE = 'f', T_TRUE = 't', T_INTEGER = 'i', T_NUMBER = 'd', T_STRING = 's', T_TABLE = '{', T_END = '}',
+  T_AGAIN = 'r', T_MAPPING = 'm', T_BUFFER = 'b', T_SLICE = 'l', T_VIEW = 'v', T_ATOMIC = 'a',
+  T_GLOBALS = 'e', T_MODULE = 'q'
+};
 
 /* A message that is written. With a child, at stack index `place`, buffers can be part of it. */
 typedef struct lm_writer {

@@ -20,6 +20,14 @@ static int64_t check_advice(lua_State *L, int argument, int index) {
   return number;
 }
 
+lua_Integer lm_check_integer(lua_State *L, int argument, const char *expected) {
+  int is_integer;
+  if (lua_type(L, argument) != LUA_TNUMBER) luaL_typeerror(L, argument, expected);
+  lua_Integer value = lua_tointegerx(L, argument, &is_integer);
+  luaL_argcheck(L, is_integer, argument, "number has no integer representation");
+  return value;
+}
+
 void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator) {
   size_t length;
   const char *bytes = lm_string_at(L, index, &length);

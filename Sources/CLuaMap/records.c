@@ -114,13 +114,10 @@ static int rs_each(lua_State *L) {
 
 /* [-0, +0, e] Which element of an array field: argument 3. */
 static size_t check_element(lua_State *L, mm_field field) {
-  int is_integer = 0;
   lua_Integer last = (lua_Integer)mm_field_count(field) - 1;
-  lua_Integer element = lua_type(L, 3) == LUA_TNUMBER ? lua_tointegerx(L, 3, &is_integer) : 0;
   if (lua_isnoneornil(L, 3))
     luaL_argerror(L, 3, lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lua_tostring(L, 2), (LUAI_UACINT)last));
-  if (!is_integer && lua_type(L, 3) == LUA_TNUMBER) luaL_argerror(L, 3, "number has no integer representation");
-  if (!is_integer) luaL_typeerror(L, 3, "integer");
+  lua_Integer element = lm_check_integer(L, 3, "integer");
   if (element < 0 || element > last)
     luaL_argerror(L, 3, lua_pushfstring(L, "index %I is out of range (0 to %I)", (LUAI_UACINT)element, (LUAI_UACINT)last));
   return (size_t)element;

@@ -330,10 +330,7 @@ static int b_split(lua_State *L) {
   enum { MOST = 1000000, LIST = 4 };
   lm_check_buffer(L);
   lm_take(L, 3, 2, "integer");
-  int is_integer = 0;
-  lua_Integer count = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &is_integer) : 0;
-  if (!is_integer && lua_type(L, 2) == LUA_TNUMBER) return luaL_argerror(L, 2, "number has no integer representation");
-  if (!is_integer) return luaL_typeerror(L, 2, "integer");
+  lua_Integer count = lm_check_integer(L, 2, "integer");
   luaL_argcheck(L, count >= 1 && count <= MOST, 2,
                 lua_pushfstring(L, "%I pieces are out of range (1 to %d)", (LUAI_UACINT)count, (int)MOST));
   mm_separator separator = newline;

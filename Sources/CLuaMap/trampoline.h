@@ -77,6 +77,10 @@ lm_buffer *lm_new_buffer(lua_State *L);
    missing one could not be told from nil any more. `expected` is the type of the last of these. */
 void lm_take(lua_State *L, int most, int needed, const char *expected);
 
+/* [-0, +0, e] An integer at an argument, or a float with an exact integer value; never a string. `expected` is what
+   the error names. */
+lua_Integer lm_check_integer(lua_State *L, int argument, const char *expected);
+
 /* [-0, +0, e] A function at an argument, or what can be called like one. */
 void lm_check_function(lua_State *L, int argument);
 

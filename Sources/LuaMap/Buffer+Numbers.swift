@@ -87,7 +87,6 @@ extension Arguments {
 
 extension ElementType {
     fileprivate var isLittle: Bool { self == littleEndian }
-    fileprivate var isSigned: Bool { kind & 1 != 0 }
 }
 
 /// `b:readUIntLE(offset, byteLength)` and its like. [-0, +1, –] uses one slot; never raises.

@@ -41,7 +41,7 @@ func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
 /// Answers a search that a few bytes decide, as a script makes for each line of a file, without what
 /// long work needs; false: nothing is decided yet. [-0, +1, –] uses one slot; never raises.
 private func pushNearbyPlace(_ L: LuaState) -> Bool {
-    let most = 1 << 16
+    let most = nearbySize
     var count = 0
     guard let buffer = lm_buffer_at(L, 1), let needle = lm_string_at(L, 2, &count), count > 0 else {
         return false

@@ -72,7 +72,7 @@ func lm_lines_place(
     _ text: UnsafePointer<CChar>, _ count: Int
 ) -> Int64 {
     let line = line.pointee
-    if count > 0, line.length <= 1 << 16, let base = walk.pointee.region.base {
+    if count > 0, line.length <= nearbySize, let base = walk.pointee.region.base {
         let place = findNearby(base + line.start, line.length, text, count)
         if mm_was_intact(&walk.pointee.region) {
             return place < 0 ? Int64(LM_NOWHERE) : Int64(line.start &+ place)

@@ -52,7 +52,9 @@ extension Summary.Sum {
 
 extension ElementType {
     var isUnsigned64: Bool { kind == Int32(MM_U64) }
-    var isUnsigned: Bool { !isFloat && kind & 1 == 0 }
+    /// Of an integer type.
+    var isSigned: Bool { kind & 1 != 0 }
+    var isUnsigned: Bool { !isFloat && !isSigned }
 }
 
 /// `v:sum(["wrap"])`. [-0, +1, –] uses one slot; never raises.

@@ -80,6 +80,10 @@ extension MappedBytes {
     }
 }
 
+/// How many bytes are looked through before other threads are asked to help, or anybody whether to go on: most
+/// searches end there.
+package var nearbySize: Int { 1 << 16 }
+
 /// The first place of a needle in memory that may be read, or -1; for so few bytes that nobody has to be
 /// asked for help or whether to go on.
 ///
@@ -107,8 +111,6 @@ private struct Haystack {
 
     /// What a thread does at a time: it takes about as long as 50 µs.
     static let grain = 1 << 20
-    /// What is looked through before other threads are asked to help: most searches end there.
-    static let head = 1 << 16
 
     init(_ range: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) {
         // The address of an empty range is not looked at.
@@ -121,7 +123,7 @@ private struct Haystack {
     func firstPlace(_ poll: (Int) -> Bool) throws(MapError) -> Int? {
         guard let sought = needle.baseAddress, needle.count > 0 else { return 0 }
         if positions <= 0 { return nil }
-        let head = min(positions, Self.head)
+        let head = min(positions, nearbySize)
         if needle.count == 1 {
             let byte = CInt(sought.load(as: UInt8.self))
             // The C library's is as good as can be.
@@ -173,7 +175,7 @@ private struct Haystack {
     }
 
     private func fromBack(_ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?) throws(MapError) -> Int? {
-        let tail = min(positions, Self.head)
+        let tail = min(positions, nearbySize)
         let others = positions &- tail
         if let place = scan(others..<positions) { return place }
         return try Pieces(others, grain: Self.grain).first(poll: poll) { range in

@@ -1,0 +1,299 @@
+/* The handle of a child: whether it runs, how it ended and what came of it. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "message.h"
+
+static const char child_kind;
+
+lm_child *lm_child_at(lua_State *L, int index) {
+  lm_child *p = lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &child_kind ? p : NULL;
+}
+
+static lm_child *check_child(lua_State *L) {
+  lm_child *child = lm_child_at(L, 1);
+  if (!child) luaL_typeerror(L, 1, LM_CHILD);
+  return child;
+}
+
+/* ---- children that nobody waits for: each is asked for its end when another one is started or let go of, so that
+   none stays a zombie for long. */
+
+typedef struct orphan {
+  struct orphan *next;
+  int process;
+} orphan;
+static orphan *orphans;
+static pthread_mutex_t orphans_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void reap_orphans(void) {
+  pthread_mutex_lock(&orphans_lock);
+  for (orphan **place = &orphans; *place;) {
+    orphan *o = *place;
+    int status;
+    if (waitpid(o->process, &status, WNOHANG) == 0) {
+      place = &o->next;
+      continue;
+    }
+    *place = o->next;
+    free(o);
+  }
+  pthread_mutex_unlock(&orphans_lock);
+}
+
+static void add_orphan(int process) {
+  orphan *o = malloc(sizeof *o);
+  if (!o) return;
+  o->process = process;
+  pthread_mutex_lock(&orphans_lock);
+  o->next = orphans;
+  orphans = o;
+  pthread_mutex_unlock(&orphans_lock);
+}
+
+static void close_one(int32_t *descriptor) {
+  if (*descriptor >= 0) close(*descriptor);
+  *descriptor = -1;
+}
+
+void lm_close_given(lm_child *child) {
+  for (int i = 0; i < child->count; i++) close_one(&child->descriptors[i]);
+  child->count = 0;
+}
+
+static int child_gc(lua_State *L) {
+  lm_child *child = lm_child_at(L, 1);
+  if (!child) return luaL_typeerror(L, 1, LM_CHILD);
+  lm_close_given(child);
+  close_one(&child->message);
+  close_one(&child->watch);
+  if (child->process > 0 && !child->has_ended) add_orphan(child->process);
+  child->has_ended = true;
+  child->status = -1;
+  reap_orphans();
+  return 0;
+}
+
+lm_child *lm_new_child(lua_State *L) {
+  reap_orphans();
+  lm_child *child = lm_new_userdata(L, sizeof *child, 1);
+  memset(child, 0, sizeof *child);
+  child->message = child->watch = -1;
+  child->kind = &child_kind;
+  child->self = child;
+  lm_set_metatable(L, LM_CHILD);
+  return child;
+}
+
+/* [-0, +0, –] Whether it has ended by the deadline, or in a short time. */
+static bool has_ended(lm_child *child, lua_State *L, int64_t deadline) {
+  if (child->has_ended) return true;
+  int status;
+  if (!LM_RUN(L, lm_await(child->process, child->watch, deadline, &status))) return false;
+  child->status = status;
+  child->has_ended = true;
+  close_one(&child->watch);
+  return true;
+}
+
+/* [-0, +1, m] How it ended, in words. */
+static const char *push_ending(lua_State *L, const lm_child *child) {
+  int status = child->status;
+  if (status == -1)
+    return lua_pushfstring(L, "child %d has ended, and its status was asked for by somebody else", child->process);
+  if (WIFSIGNALED(status))
+    return lua_pushfstring(L, "child %d was killed by signal %d (%s)", child->process, WTERMSIG(status),
+                           strsignal(WTERMSIG(status)));
+  return lua_pushfstring(L, "child %d ended with exit status %d", child->process, WEXITSTATUS(status));
+}
+
+/* [-0, +1, e] The results of an ended child as a table with n: true and values, or false, a message and how it ended. */
+static void push_results(lua_State *L, lm_child *child) {
+  /* Where nobody knows the status, as where SIGCHLD is ignored, the answer counts. */
+  bool is_known = child->status != -1;
+  bool is_well = !is_known || (WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0);
+  lua_createtable(L, 4, 1);
+  int table = lua_gettop(L);
+  lua_Integer count = 0;
+  lm_reader reader = {.L = L, .child = child, .place = 1, .file = child->message};
+  bool has_answer = lm_read_begin(&reader, LM_ANSWER, false);
+  int top = lua_gettop(L);
+  bool is_done = has_answer && lm_read_value(&reader) && lua_isboolean(L, top + 1);
+  bool has_failed = is_done && !lua_toboolean(L, top + 1);
+  if (is_done && is_well && !has_failed) {
+    lua_pushboolean(L, 1);
+    lua_rawseti(L, table, ++count);
+    is_done = lm_read_value(&reader) && lua_isinteger(L, -1);
+    lua_Integer results = is_done ? lua_tointegerx(L, -1, NULL) : 0;
+    for (; is_done && results > 0; results--) {
+      lua_settop(L, top);
+      is_done = lm_read_value(&reader);
+      if (!lua_istable(L, table)) luaL_error(L, "a finalizer was at the stack");
+      if (is_done) lua_rawseti(L, table, ++count);
+    }
+  } else if (!has_answer && is_well && is_known) {
+    /* os.exit(0) leaves without results. */
+    lua_pushboolean(L, 1);
+    lua_rawseti(L, table, ++count);
+    is_done = true;
+  } else {
+    count = 0;
+    is_done = true;
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, table, ++count);
+    bool has_text = has_failed && lm_read_value(&reader) && lua_type(L, -1) == LUA_TSTRING;
+    if (!has_text) push_ending(L, child);
+    lua_rawseti(L, table, ++count);
+    if (is_known) {
+      bool is_signal = WIFSIGNALED(child->status);
+      lua_pushstring(L, is_signal ? "signal" : "exit");
+      lua_rawseti(L, table, ++count);
+      lua_pushinteger(L, is_signal ? WTERMSIG(child->status) : WEXITSTATUS(child->status));
+      lua_rawseti(L, table, ++count);
+    }
+  }
+  lua_settop(L, table);
+  if (!is_done) {
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, table, 1);
+    lua_pushfstring(L, "child %d has sent back what cannot be understood", child->process);
+    lua_rawseti(L, table, 2);
+    count = 2;
+  }
+  lua_pushinteger(L, count);
+  lua_setfield(L, table, "n");
+}
+
+/* [-0, +n, e] The results, which are read once and kept. */
+static int give_results(lua_State *L, lm_child *child) {
+  lua_settop(L, 1);
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    push_results(L, child);
+    if (lm_child_at(L, 1) != child) return luaL_error(L, "a finalizer was at the stack");
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, 1);
+    close_one(&child->message);
+  }
+  int table = lua_gettop(L);
+  lua_pushliteral(L, "n");
+  if (!lua_istable(L, table)) return luaL_error(L, "a finalizer was at the stack");
+  lua_rawget(L, table);
+  lua_Integer known = lua_tointegerx(L, -1, NULL);
+  /* debug.getuservalue gives the table to whoever asks. */
+  if (known < 0 || known > INT_MAX) return luaL_error(L, "the results were changed");
+  int count = (int)known;
+  luaL_checkstack(L, count, "too many results");
+  for (int i = 1; i <= count; i++) lua_rawgeti(L, table, i);
+  return count;
+}
+
+/* [-0, +0, e] A child that was started. */
+static lm_child *check_started(lua_State *L) {
+  lm_child *child = check_child(L);
+  if (child->process == 0) luaL_error(L, "this child was never started");
+  return child;
+}
+
+/* child:wait([timeout]) */
+static int c_wait(lua_State *L) {
+  check_started(L);
+  lua_settop(L, 2);
+  int64_t deadline = lm_check_deadline(L, 2);
+  for (;;) {
+    lm_child *child = check_started(L);
+    if (has_ended(child, L, deadline)) return give_results(L, child);
+    if (mm_now() >= deadline) {
+      lua_pushnil(L);
+      lua_pushliteral(L, "timeout");
+      return 2;
+    }
+    lm_pause(L);
+  }
+}
+
+static int c_running(lua_State *L) {
+  lm_child *child = check_started(L);
+  lua_pushboolean(L, !has_ended(child, L, 0));
+  return 1;
+}
+
+static int c_pid(lua_State *L) {
+  lua_pushinteger(L, check_started(L)->process);
+  return 1;
+}
+
+/* [-0, +0, e] A signal by its number or name, SIGTERM without. */
+static int check_signal(lua_State *L, int argument) {
+  static const struct {
+    const char *name;
+    int number;
+  } signals[] = {{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"KILL", SIGKILL}, {"USR1", SIGUSR1},
+                 {"USR2", SIGUSR2}, {"TERM", SIGTERM}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}};
+  if (lua_isnoneornil(L, argument)) return SIGTERM;
+  size_t length;
+  const char *name = lm_string_at(L, argument, &length);
+  if (name) {
+    if (strncmp(name, "SIG", 3) == 0) name += 3;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+      if (strcmp(name, signals[i].name) == 0) return signals[i].number;
+    return luaL_argerror(L, argument, lua_pushfstring(L, "signal '%s' is none of HUP INT QUIT KILL USR1 USR2 TERM CONT "
+                                                         "STOP, nor a number", lua_tostring(L, argument)));
+  }
+  lua_Integer number = lm_check_integer(L, argument, "number or string");
+  luaL_argcheck(L, number >= 0 && number <= SIGRTMAX, argument,
+                lua_pushfstring(L, "signal %I is out of range (0 to %d)", (LUAI_UACINT)number, SIGRTMAX));
+  return (int)number;
+}
+
+/* child:kill([signal]): whether it was still there. */
+static int c_kill(lua_State *L) {
+  check_started(L);
+  int number = check_signal(L, 2);
+  lm_child *child = check_started(L);
+  bool is_there = !has_ended(child, L, 0);
+  lm_call call;
+  int code = is_there ? LM_RUN(L, lm_signal(&call, child->process, child->watch, number)) : 0;
+  if (code < 0) return lm_finish(L, &call, code);
+  lua_pushboolean(L, code);
+  return 1;
+}
+
+/* Leaving a scope waits for the child, which is told to end first if an error is the reason. Its own error is the
+   scope's, unless it has been waited for before. */
+static int c_close(lua_State *L) {
+  lm_child *child = check_child(L);
+  lua_settop(L, 2);
+  bool is_error = !lua_isnil(L, 2);
+  if (child->process == 0 || lua_getiuservalue(L, 1, 1) == LUA_TTABLE) return 0;
+  lm_call call;
+  if (is_error && !has_ended(child, L, 0)) LM_RUN(L, lm_signal(&call, child->process, child->watch, SIGTERM));
+  lua_settop(L, 1);
+  c_wait(L);
+  /* The results stand behind the table that keeps them. */
+  if (is_error || lua_gettop(L) < 4 || lua_toboolean(L, 4)) return 0;
+  lua_pushvalue(L, 5); /* where it happened is in it */
+  return lua_error(L);
+}
+
+static int c_tostring(lua_State *L) {
+  lm_child *child = check_child(L);
+  if (child->process == 0) lua_pushliteral(L, LM_CHILD ": not started");
+  else if (!has_ended(child, L, 0)) lua_pushfstring(L, LM_CHILD ": %d is running", child->process);
+  else lua_pushfstring(L, LM_CHILD ": %s", push_ending(L, child));
+  return 1;
+}
+
+void lm_open_child(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"wait", c_wait}, {"kill", c_kill}, {"pid", c_pid}, {"running", c_running}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__tostring", c_tostring}, {"__gc", child_gc}, {"__close", c_close}, {NULL, NULL}};
+  lm_open_methods(L, LM_CHILD, metamethods, methods);
+}
