@@ -21,11 +21,17 @@ static lm_lock *check_lock(lua_State *L) {
   return lock;
 }
 
-/* `unlock`, `__close` and `__gc` in one; may run any number of times. Closing the descriptor takes the lock away. */
-static int l_unlock(lua_State *L) {
-  lm_lock *lock = check_lock(L);
+/* Closing the descriptor takes the lock away. */
+static void release(lm_lock *lock) {
   if (lock->descriptor >= 0) close(lock->descriptor);
+  if (lock->memory) mm_memory_release(lock->memory);
   lock->descriptor = -1;
+  lock->memory = NULL;
+}
+
+/* `unlock`, `__close` and `__gc` in one; may run any number of times. */
+static int l_unlock(lua_State *L) {
+  release(check_lock(L));
   return 0;
 }
 
@@ -72,8 +78,7 @@ static int b_lockrange(lua_State *L) {
     lm_pause(L);
     if (lock_at(L, 6) != lock) return luaL_error(L, "a finalizer was at the stack");
   }
-  close(lock->descriptor);
-  lock->descriptor = -1;
+  release(lock);
   lua_pushnil(L);
   lua_pushliteral(L, "timeout");
   return 2;

@@ -2,6 +2,7 @@
 #include "mm_budget.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 static size_t limit = SIZE_MAX;
 static size_t used;
@@ -20,3 +21,27 @@ bool mm_budget_take(size_t bytes) {
 
 void mm_budget_add(size_t bytes) { __atomic_fetch_add(&used, bytes, __ATOMIC_RELAXED); }
 void mm_budget_give(size_t bytes) { __atomic_fetch_sub(&used, bytes, __ATOMIC_RELAXED); }
+
+struct mm_memory {
+  size_t holders;
+  size_t left; /* bytes that are counted and not mapped */
+};
+
+mm_memory *mm_memory_make(void) {
+  mm_memory *memory = calloc(1, sizeof *memory);
+  if (memory) memory->holders = 1;
+  return memory;
+}
+
+void mm_memory_hold(mm_memory *memory) { __atomic_fetch_add(&memory->holders, 1, __ATOMIC_RELAXED); }
+
+void mm_memory_leave(mm_memory *memory, size_t bytes) {
+  mm_budget_add(bytes);
+  __atomic_fetch_add(&memory->left, bytes, __ATOMIC_RELAXED);
+}
+
+void mm_memory_release(mm_memory *memory) {
+  if (__atomic_fetch_sub(&memory->holders, 1, __ATOMIC_ACQ_REL) > 1) return;
+  mm_budget_give(memory->left);
+  free(memory);
+}

@@ -20,6 +20,7 @@ func lm_lock_open(_ L: LuaState, _ call: Call, _ lock: LockPointer) -> CInt {
             try bytes.rangeLock(offset, length, isExclusive: lock.pointee.is_exclusive)
         }
         lock.pointee.descriptor = range.descriptor
+        lock.pointee.memory = range.memory
         lock.pointee.offset = Int64(range.offset)
         lock.pointee.length = Int64(range.length)
         return 0

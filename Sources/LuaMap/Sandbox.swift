@@ -24,6 +24,11 @@ func lm_sandbox_allow(_ access: CInt, _ path: UnsafePointer<CChar>) -> CInt {
 }
 
 @implementation @c
+func lm_sandbox_know(_ path: UnsafePointer<CChar>) {
+    FilePolicy.current?.know(path)
+}
+
+@implementation @c
 func lm_sandbox_confine(_ files: UnsafePointer<UnsafePointer<CChar>?>, _ count: Int) -> Bool {
     let files = UnsafeBufferPointer(start: files, count: count).compactMap { $0 }
     return FilePolicy.current?.confine(alsoReading: files) ?? false

@@ -36,7 +36,7 @@ extension FilePolicy {
         if failed { throw .failed(errno) }
     }
 
-    /// rename(2). A file that may not be read cannot be moved to where it could.
+    /// rename(2). A file that may not be read cannot be moved to where it could, nor can the folders that say where.
     package func rename(
         _ old: UnsafePointer<CChar>, to new: UnsafePointer<CChar>
     ) throws(FileFailure) {
@@ -45,6 +45,7 @@ extension FilePolicy {
         let to = try find(new, .write, followsLast: false)
         defer { to.close() }
         if allows(.read, to.names) && !allows(.read, from.names) { throw .refused(.read) }
+        if holdsRoot(from.names) || holdsRoot(to.names) { throw .failed(EBUSY) }
         let result = from.name.withCString { name in
             to.name.withCString { renameat(from.folder, name, to.folder, $0) }
         }
@@ -54,7 +55,12 @@ extension FilePolicy {
     /// Whether a file, or a link itself, may be removed or renamed.
     package func mayChange(_ path: UnsafePointer<CChar>) -> Bool {
         guard let place = try? resolve(path, followsLast: false) else { return false }
-        return allows(.write, place.names)
+        return !isHidden(place) && allows(.write, place.names)
+    }
+
+    /// Whether something that is allowed by its name would have another one if this had.
+    private func holdsRoot(_ names: [PathName]) -> Bool {
+        roots.contains { $0.names.starts(with: names) && ($0.isFolder || $0.names.count > names.count) }
     }
 
     /// A link that was put in the way is not followed, but it is no reason to give up either: the path may lead
@@ -97,6 +103,7 @@ extension FilePolicy {
         let place: ResolvedPath
         // An empty path is nowhere, and there is nothing to hide about it.
         place = try resolve(path, followsLast: followsLast)
+        if isHidden(place) { throw .refused(access) }
         var missing: FileAccess = []
         var first: FoundFile?
         defer { first?.close() }

@@ -41,6 +41,8 @@ struct ResolvedPath {
     /// Why the kernel would not go this way, where it would not. The names are still where it would lead: whether a
     /// file is missing is told only to those who may know.
     var error: CInt?
+    /// Folders that it goes through and leaves again by `..`.
+    var left: [[PathName]] = []
 }
 
 extension FilePolicy {
@@ -54,12 +56,21 @@ extension FilePolicy {
         guard text.count < Int(PATH_MAX) else { throw .failed(ENAMETOOLONG) }
         var walk = PathWalk(followsLast: followsLast)
         walk.prepend(text.map { UInt8(bitPattern: $0) })
-        if path[0] != CChar(bitPattern: slash) { walk.place.names = try currentFolder() }
+        if path[0] != CChar(bitPattern: slash) { walk.place.names = try FilePolicy.currentFolder() }
         while walk.step() {}
         return walk.place
     }
 
-    private func currentFolder() throws(FileFailure) -> [PathName] {
+    /// Whether a path comes through a folder of which nothing may be known: that it leads anywhere would tell that the
+    /// folder is there.
+    func isHidden(_ place: ResolvedPath) -> Bool {
+        !place.left.allSatisfy { folder in
+            known.contains { $0.starts(with: folder) }
+                || roots.contains { $0.covers(folder) || $0.names.starts(with: folder) }
+        }
+    }
+
+    static func currentFolder() throws(FileFailure) -> [PathName] {
         guard let path = getcwd(nil, 0) else { throw .failed(errno) }
         defer { free(path) }
         let text = UnsafeBufferPointer(start: path, count: strlen(path))
@@ -92,6 +103,7 @@ private struct PathWalk {
         let dot = UInt8(ascii: ".")
         if name.isEmpty || name.elementsEqual([dot]) { return true }
         if name.elementsEqual([dot, dot]) {
+            place.left.append(place.names)
             _ = place.names.popLast()
             return true
         }

@@ -45,13 +45,24 @@ package struct FilePolicy {
     }
 
     private(set) var roots: [Root] = []
+    /// Folders that are no secret, though nothing in them may be reached: the current one, that of the script, and
+    /// those in the paths of what is allowed.
+    private(set) var known: [[PathName]] = []
 
     /// What the library reads of this process for itself.
     private static let ownFiles: [StaticString] = [
         "/proc/self/maps", "/proc/self/smaps", "/proc/self/pagemap", "/proc/self/statm",
     ]
 
-    package init() {}
+    package init() {
+        if let folder = try? FilePolicy.currentFolder() { known.append(folder) }
+    }
+
+    /// Makes no secret of the folders on the way to a file.
+    package mutating func know(_ path: UnsafePointer<CChar>) {
+        guard let place = try? resolve(path, followsLast: true) else { return }
+        known += place.left + [Array(place.names.dropLast())]
+    }
 
     /// Allows a folder with all that is below it, or a single file.
     ///
@@ -60,6 +71,7 @@ package struct FilePolicy {
     package mutating func allow(_ access: FileAccess, _ path: UnsafePointer<CChar>) throws(FileFailure) {
         let place = try resolve(path, followsLast: true)
         if let error = place.error { throw .failed(error) }
+        known += place.left
         let folder = openFolder(place.names)
         if folder >= 0 {
             roots.append(Root(names: place.names, folder: folder, isFolder: true, access: access))

@@ -54,11 +54,16 @@ extension UnsafeMutablePointer<mm_slot> {
         guard size > 0 else {
             throw MapError(.misuse, "size %1 is out of range: anonymous memory has at least 1 byte", size)
         }
-        if MapFlags(rawValue: pointee.flags).isShared && size > Int(pointee.extent) {
+        let isShared = MapFlags(rawValue: pointee.flags).isShared
+        if isShared && size > Int(pointee.extent) {
             throw MapError(.misuse, "shared anonymous memory cannot grow: its size is fixed when it is made")
         }
         let old = pointee.length
+        // What others share with it is not theirs to lose: the pages stay.
+        let memory = isShared ? try lastingMemory() : nil
+        let extent = Int(pointee.extent)
         try move(to: size)
+        if let memory { mm_memory_leave(memory, extent &- Int(pointee.extent)) }
         clearTail(from: min(old, size))
     }
 

@@ -131,7 +131,7 @@ package func mapRegion(
     slot.pointee.slack = slack
     slot.pointee.file_offset = Int64(offset)
     slot.describe(status, descriptor)
-    slot.pointee.keeper = 0
+    (slot.pointee.keeper, slot.pointee.memory) = (0, nil)
     mm_slot_publish(slot, start, extent)
     let region = mm_region(whole: slot)
     if let advice {
@@ -159,7 +159,7 @@ package func emptyRegion(
     slot.pointee.slack = 0
     slot.pointee.file_offset = Int64(offset)
     slot.describe(status, descriptor)
-    slot.pointee.keeper = 0
+    (slot.pointee.keeper, slot.pointee.memory) = (0, nil)
     mm_slot_publish(slot, nil, 0)
     return mm_region(whole: slot)
 }
@@ -171,11 +171,16 @@ package func unmapRegion(_ region: mm_region) {
     let start = region.slot.pointee.start
     let extent = region.slot.pointee.extent
     let kept = region.slot.kept
+    let memory = region.slot.pointee.memory
     mm_slot_retire(region.slot)
     if let kept { systemClose(kept) }
     // munmap(2) of a range that was mapped by mmap(2) with these values cannot fail but for a lack of
     // memory to split a mapping, and nothing is split here.
     if let address = UnsafeMutableRawPointer(bitPattern: start) { try? systemUnmap(address, extent) }
+    if let memory {
+        mm_memory_leave(memory, extent)
+        mm_memory_release(memory)
+    }
 }
 
 extension mm_region {

@@ -22,14 +22,13 @@ package struct PatternSearch {
     package let origin: MappedBytes?
     /// Of the last match: where it starts and ends, then the same for each group, in bytes. Both are below
     /// 0 where a group has no part in the match.
-    package let offsets: UnsafePointer<Int>
+    package var offsets: UnsafePointer<Int> { UnsafePointer(pattern.pointee.offsets.unsafelyUnwrapped) }
 
     /// - Parameter pattern: One that was not freed.
     package init(_ pattern: PatternPointer, _ subject: UnsafeRawBufferPointer, _ origin: MappedBytes?) {
         self.pattern = pattern
         self.subject = subject
         self.origin = origin
-        self.offsets = UnsafePointer(pcre2_get_ovector_pointer_8(pattern.pointee.data))
     }
 
     /// Searches for the first match.
@@ -114,6 +113,7 @@ private struct Effort {
     /// Steps for each of them.
     private(set) var patience = firstPatience
     private static let firstPatience: UInt32 = 10_000
+    private var isDeep = false
     private var stack: OpaquePointer?
     /// What a match may use to remember where it can turn back to, in bytes.
     private let most: Int
@@ -124,7 +124,7 @@ private struct Effort {
         self.pattern = pattern
         most = min(patternMemory, memoryLeft())
         if !pattern.pointee.is_machine_code {
-            pcre2_set_heap_limit_8(pattern.pointee.context, UInt32(most >> 10))
+            pcre2_set_heap_limit_8(pattern.pointee.context, UInt32(shallowMatch >> 10))
         }
         if pattern.pointee.is_deep { deepen() }
     }
@@ -152,10 +152,10 @@ private struct Effort {
                 throw MapError(.misuse, "the match takes too many steps (more than %1)", Int(most))
             }
             (patience, slice) = (most, 1)
-        } else if code == PCRE2_ERROR_JIT_STACKLIMIT, stack == nil {
+        } else if code == PCRE2_ERROR_JIT_STACKLIMIT || code == PCRE2_ERROR_HEAPLIMIT, !isDeep {
             pattern.pointee.is_deep = true
             deepen()
-            if stack == nil { throw tooDeep }
+            if !isDeep { throw tooDeep }
         } else if code == PCRE2_ERROR_JIT_STACKLIMIT || code == PCRE2_ERROR_HEAPLIMIT
             || code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_RECURSIONLIMIT
         {
@@ -169,23 +169,33 @@ private struct Effort {
         MapError(.misuse, "the match takes too much memory to turn back (more than %1 KiB)", most >> 10)
     }
 
-    /// The usual stack is 32 KiB of the thread's own. This one is an address range; only what is used of
-    /// it becomes memory, but how much is known too late: all of it counts.
+    /// The usual stack is 32 KiB of the thread's own, and the interpreter has little more. This one is an address
+    /// range; only what is used of it becomes memory, but how much is known too late: all of it counts.
     private mutating func deepen() {
         guard mm_budget_take(most) else { return }
+        guard pattern.pointee.is_machine_code else {
+            pcre2_set_heap_limit_8(pattern.pointee.context, UInt32(most >> 10))
+            isDeep = true
+            return
+        }
         stack = pcre2_jit_stack_create_8(min(32 << 10, most), most, nil)
         guard stack != nil else {
             mm_budget_give(most)
             return
         }
+        isDeep = true
         pcre2_jit_stack_assign_8(pattern.pointee.context, nil, UnsafeMutableRawPointer(stack))
     }
 
     mutating func finish() {
         if isLong { mm_escape_end() }
-        guard stack != nil else { return }
-        pcre2_jit_stack_assign_8(pattern.pointee.context, nil, nil)
-        pcre2_jit_stack_free_8(stack)
+        guard isDeep else { return }
+        if stack != nil {
+            pcre2_jit_stack_assign_8(pattern.pointee.context, nil, nil)
+            pcre2_jit_stack_free_8(stack)
+        } else {
+            pattern.pointee.forget()
+        }
         mm_budget_give(most)
     }
 }

@@ -83,6 +83,7 @@ extension mm_pattern {
             free()
             throw PatternError(code: CInt(PCRE2_ERROR_NOMEMORY), offset: 0)
         }
+        offsets = pcre2_get_ovector_pointer_8(data)
         if options.contains(.stopsAtMark) {
             pcre2_set_callout_8(context, { _, _ in CInt(PCRE2_ERROR_CALLOUT) }, nil)
         }
@@ -121,10 +122,21 @@ extension mm_pattern {
         return pcre2_pattern_info_8(code, what, &size) == 0 ? size : 0
     }
 
-    /// The memory that the compiled pattern takes, in bytes.
+    /// The memory that the compiled pattern takes, in bytes, with what the interpreter keeps between two matches.
     package var size: Int {
         size(UInt32(PCRE2_INFO_SIZE)) &+ size(UInt32(PCRE2_INFO_JITSIZE))
-            &+ pcre2_get_match_data_size_8(data)
+            &+ pcre2_get_match_data_size_8(data) &+ (is_machine_code ? 0 : shallowMatch)
+    }
+
+    /// Lets the memory go that the interpreter needed to turn back and has kept. The offsets stay.
+    mutating func forget() {
+        guard let fresh = pcre2_match_data_create_from_pattern_8(code, nil) else { return }
+        let places = pcre2_get_ovector_pointer_8(fresh)
+        if let places, let offsets {
+            places.update(from: offsets, count: 2 &* Int(pcre2_get_ovector_count_8(fresh)))
+        }
+        pcre2_match_data_free_8(data)
+        (data, offsets) = (fresh, places)
     }
 
     /// Frees the memory. A second time does nothing.
@@ -139,6 +151,9 @@ extension mm_pattern {
 
 /// What a match may use at most to remember where it can turn back to, in bytes.
 let patternMemory = 256 << 20
+
+/// What it may use of that without asking: PCRE2's interpreter keeps so much from one match to the next.
+let shallowMatch = 64 << 10
 
 /// Runs `body` with a pointer that is never nil.
 private func withBytes<Result>(

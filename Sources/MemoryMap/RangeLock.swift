@@ -7,6 +7,8 @@ internal import Glibc
 /// mapping: it ends when its descriptor is closed.
 package struct RangeLock {
     package let descriptor: CInt
+    /// What the descriptor keeps in memory, where no path leads to the file. The lock is a holder of it.
+    package let memory: OpaquePointer?
     /// In the file, in bytes.
     package let offset: Int
     package let length: Int
@@ -42,8 +44,10 @@ extension MappedBytes {
         let flags = isExclusive ? O_RDWR : O_RDONLY
         // Not a copy of a descriptor: locks belong to what open(2) made.
         let descriptor: Descriptor
+        var memory: OpaquePointer?
         do throws(MapError) {
             if let kept = slot.kept {
+                memory = try slot.lastingMemory()
                 descriptor = try reopen(kept, flags)
             } else {
                 descriptor = try current.openFile(for: .fcntl, flags)
@@ -54,9 +58,10 @@ extension MappedBytes {
                     "an exclusive lock needs the right to write the file; a \"shared\" one does not")
                 : error
         }
+        if let memory { mm_memory_hold(memory) }
         return RangeLock(
-            descriptor: descriptor, offset: Int(slot.pointee.file_offset) &+ current.region.offset &+ offset,
-            length: count)
+            descriptor: descriptor, memory: memory,
+            offset: Int(slot.pointee.file_offset) &+ current.region.offset &+ offset, length: count)
     }
 }
 

@@ -144,4 +144,12 @@ func keptRegion(
 extension UnsafeMutablePointer<mm_slot> {
     /// The descriptor that the mapping keeps.
     var kept: Descriptor? { pointee.keeper > 0 ? pointee.keeper &- 1 : nil }
+
+    /// What counts those of its pages that are no longer mapped.
+    func lastingMemory() throws(MapError) -> OpaquePointer {
+        if let memory = pointee.memory { return memory }
+        guard let memory = mm_memory_make() else { throw MapError(.mmap, errno: ENOMEM) }
+        pointee.memory = memory
+        return memory
+    }
 }

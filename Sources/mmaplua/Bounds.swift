@@ -66,10 +66,12 @@ struct Bounds {
     /// An option that allows something where nothing is forbidden: whoever wrote it thought otherwise.
     var needsSandbox: UnsafePointer<CChar>? { isSandbox ? nil : firstAllowance }
 
-    /// Bounds this process, if it is to be bounded. Returns the argument that cannot be followed, and why.
-    func enter() -> (UnsafePointer<CChar>, CInt)? {
+    /// Bounds this process, if it is to be bounded, with the script that it is to run. Returns the argument that cannot
+    /// be followed, and why.
+    func enter(_ script: UnsafePointer<CChar>?) -> (UnsafePointer<CChar>, CInt)? {
         guard isSandbox else { return nil }
         lm_sandbox_begin()
+        if let script { lm_sandbox_know(script) }
         for entry in allowed {
             let code = lm_sandbox_allow(entry.access, entry.path)
             if code != 0 { return (entry.argument, code) }

@@ -71,7 +71,8 @@ struct Options {
         case .noScript: options.script = Int(count)
         }
         if let lone = options.bounds.needsSandbox { return .misuse(lone) }
-        if let (argument, errno) = options.bounds.enter() { return .failure(argument, errno: errno) }
+        let script = arguments[options.script].map { UnsafePointer($0) }
+        if let (argument, errno) = options.bounds.enter(script) { return .failure(argument, errno: errno) }
         return .run(options)
     }
 

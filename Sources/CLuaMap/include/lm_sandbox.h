@@ -15,6 +15,8 @@ bool lm_is_sandboxed(void);
 void lm_sandbox_begin(void);
 /* Allows a file, or a folder and all below it: 0, or an errno. */
 int lm_sandbox_allow(int access, const char *_Nonnull path);
+/* Makes no secret of the folders on the way to a file. */
+void lm_sandbox_know(const char *_Nonnull path);
 /* Has the kernel enforce it too, where it can. The files may be read besides: the host opens them, no script can. */
 bool lm_sandbox_confine(const char *_Nullable const *_Nonnull files, size_t count);
 

@@ -45,7 +45,8 @@ int lm_atomic_wait(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t deadli
 typedef struct lm_lock {
   const void *_Nullable self, *_Nullable kind;
   int64_t offset, length; /* in the file, bytes */
-  int32_t descriptor;     /* the lock's own; -1 once it was released */
+  struct mm_memory *_Nullable memory; /* what the descriptor keeps, where no path leads to the file */
+  int32_t descriptor;                 /* the lock's own; -1 once it was released */
   bool is_exclusive;
 } lm_lock;
 

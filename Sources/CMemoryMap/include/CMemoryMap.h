@@ -52,6 +52,7 @@ typedef struct mm_slot {
   uint64_t device, inode;   /* which file it is */
   bool residency_hidden;    /* mincore(2) answers "all resident" to this caller */
   int32_t keeper;           /* a descriptor of the file plus 1, where no path leads to it; 0 for none */
+  mm_memory *_Nullable memory; /* where its pages may outlive the mapping */
   struct mm_slot *_Nullable next_free;
 } mm_slot;
 

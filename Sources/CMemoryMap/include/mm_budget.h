@@ -17,4 +17,15 @@ bool mm_budget_take(size_t bytes);
 void mm_budget_add(size_t bytes);
 void mm_budget_give(size_t bytes);
 
+/* A file in memory that no path leads to. Its pages stay while this process holds any of it, also what is no longer
+   mapped: that is counted here until the last holder lets go. */
+typedef struct mm_memory mm_memory;
+
+/* With one holder; NULL where memory ran out. */
+mm_memory *_Nullable mm_memory_make(void);
+void mm_memory_hold(mm_memory *_Nonnull memory);
+void mm_memory_release(mm_memory *_Nonnull memory);
+/* Counts bytes that were unmapped. */
+void mm_memory_leave(mm_memory *_Nonnull memory, size_t bytes);
+
 #endif
