@@ -71,8 +71,11 @@ static int reset(lua_State *L, lua_State *co) {
 }
 
 static int step(lua_State *L) {
-    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    int results = resume(L, co, lua_gettop(L));
+    /* On the stack too: the upvalue can be taken away while it runs. */
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_State *co = check_coroutine(L);
+    int results = resume(L, co, lua_gettop(L) - 1);
     if (results >= 0) return results;
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) {

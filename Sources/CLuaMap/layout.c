@@ -202,7 +202,7 @@ static void push_description(lua_State *L) {
   if (is_array(field)) set_integer(L, "count", mm_field_count(field));
   if (mm_field_kind(field) == MM_CHARACTERS || mm_field_kind(field) == MM_BYTES) size = mm_field_count(field);
   if (mm_field_kind(field) >= MM_RECORD && lm_push_part(L, 1, LM_INNER)) {
-    size = lm_push_inner(L, lua_gettop(L), name)->size;
+    size = lm_push_inner(L, lua_gettop(L), name, INT32_MAX)->size;
     lua_remove(L, -2);
     lua_setfield(L, -2, "layout");
   }
@@ -239,11 +239,12 @@ static int l_len(lua_State *L) {
 
 /* "mmap.struct: 44 bytes { id @0 u32le, name @4 char[16], pos @20 f64le[3] }" */
 static int l_tostring(lua_State *L) {
+  enum { MOST_SHOWN = 100 };
   lm_layout *layout = lm_check_layout(L, 1);
   lua_settop(L, 1);
   lua_Integer count = lm_push_part(L, 1, LM_FIELDS) ? (lua_Integer)lua_rawlen(L, 2) : 0;
   lua_pushfstring(L, LM_STRUCT ": %I bytes {", (LUAI_UACINT)layout->size);
-  for (lua_Integer i = 1; i <= count; i++) {
+  for (lua_Integer i = 1; i <= count && i <= MOST_SHOWN; i++) {
     luaL_argcheck(L, lm_rawgeti(L, 2, i) == LUA_TSTRING, 1, "the layout is damaged");
     mm_field field = push_type(L, 4);
     lua_pushfstring(L, "%s%s %s @%I %s", lua_tostring(L, 3), i > 1 ? "," : "", lua_tostring(L, 4),
@@ -253,7 +254,8 @@ static int l_tostring(lua_State *L) {
     lua_replace(L, 3);
     lua_settop(L, 3);
   }
-  lua_pushfstring(L, "%s }", lua_tostring(L, 3));
+  if (count <= MOST_SHOWN) lua_pushfstring(L, "%s }", lua_tostring(L, 3));
+  else lua_pushfstring(L, "%s, and %I more }", lua_tostring(L, 3), (LUAI_UACINT)(count - MOST_SHOWN));
   return 1;
 }
 

@@ -26,14 +26,28 @@ int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
   return lm_finish(L, call, code);
 }
 
-const lm_layout *lm_push_inner(lua_State *L, int inner, int name) {
+/* [-0, +0, e] Nested layouts and shared tables can make many fields of few bytes. */
+static inline void pause_often(lua_State *L) {
+  static _Thread_local uint32_t fields;
+  if (mm_unlikely((++fields & 1023) == 0)) lm_pause(L);
+}
+
+/* [-0, +0, e] How deep the layout at an index is. */
+static int32_t check_depth(lua_State *L, int layout) {
+  const lm_layout *own = lm_layout_at(L, layout);
+  if (!own) luaL_error(L, "the layout is damaged");
+  return own->depth;
+}
+
+const lm_layout *lm_push_inner(lua_State *L, int inner, int name, int32_t depth) {
   const lm_layout *layout = NULL;
   if (lua_type(L, inner) == LUA_TTABLE) {
     lua_pushvalue(L, name);
     lm_rawget(L, inner);
     layout = lm_layout_at(L, -1);
   }
-  if (!layout || layout->size == 0) luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
+  if (!layout || layout->size == 0 || layout->depth >= depth)
+    luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
   return layout;
 }
 
@@ -49,7 +63,7 @@ static int push_part(lua_State *L, mm_region record, mm_field field) {
     lm_keep_mapping(L, 1);
     count = lm_record_view(&call, &record, field, view);
   } else {
-    const lm_layout *layout = lm_push_inner(L, INNER, 2);
+    const lm_layout *layout = lm_push_inner(L, INNER, 2, INT32_MAX);
     size_t size = layout->size;
     if (mm_field_kind(field) == MM_RECORD) {
       lm_record *inner = lm_new_record(L, 1, layout->id, 3, LM_RECORD_CLASS);
@@ -78,12 +92,13 @@ static int rec_newindex(lua_State *L) {
   if (count != LM_PART || !record) return lm_finish_field(L, &call, count, 2);
   lua_settop(L, 3);
   lua_pushvalue(L, INNER);
-  lm_assign_field(L, 4, 2, record->region, 0, (mm_field)call.values[0], 3);
+  lm_assign_field(L, 4, 2, INT32_MAX, record->region, 0, (mm_field)call.values[0], 3);
   return 0;
 }
 
 /* [-0, +1, e] A list of the elements of an array, from 1 as Lua's lists are. */
-static void push_list(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field) {
+static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
+                      mm_field field) {
   lm_call call;
   size_t count = mm_field_count(field), start = offset + mm_field_offset(field);
   bool are_numbers = mm_field_kind(field) == MM_NUMBERS;
@@ -91,7 +106,7 @@ static void push_list(lua_State *L, int inner, int name, mm_region record, size_
   size_t size = mm_element_size(mm_field_type(field));
   int layout = 0;
   if (!are_numbers) {
-    size = lm_push_inner(L, inner, name)->size;
+    size = lm_push_inner(L, inner, name, depth)->size;
     layout = lua_gettop(L);
   }
   /* Only a layout that was tampered with asks for more than there is; the table would be huge. */
@@ -99,6 +114,7 @@ static void push_list(lua_State *L, int inner, int name, mm_region record, size_
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     int code = 0;
+    pause_often(L);
     if (are_numbers) code = lm_field_load(L, &call, &record, start + i * size, number);
     else lm_push_record_table(L, layout, record, start + i * size);
     if (code < 0) lm_finish_field(L, &call, code, name);
@@ -108,13 +124,14 @@ static void push_list(lua_State *L, int inner, int name, mm_region record, size_
 }
 
 /* [-0, +1, e] */
-static void push_value(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field) {
+static void push_value(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
+                       mm_field field) {
   lm_call call;
   switch (mm_field_kind(field)) {
     case MM_NUMBERS:
-    case MM_RECORDS: push_list(L, inner, name, record, offset, field); break;
+    case MM_RECORDS: push_list(L, inner, name, depth, record, offset, field); break;
     case MM_RECORD:
-      lm_push_inner(L, inner, name);
+      lm_push_inner(L, inner, name, depth);
       lm_push_record_table(L, lua_gettop(L), record, offset + mm_field_offset(field));
       lua_remove(L, -2);
       break;
@@ -149,6 +166,7 @@ static mm_field push_name(lua_State *L, int tables, lua_Integer i, bool *is_ther
 }
 
 void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t offset) {
+  int32_t depth = check_depth(L, layout);
   int tables = push_tables(L, layout);
   bool is_there;
   lua_createtable(L, 0, (int)lua_rawlen(L, tables + 1));
@@ -156,7 +174,8 @@ void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t off
   for (lua_Integer i = 1;; i++) {
     mm_field field = push_name(L, tables, i, &is_there);
     if (!is_there) break;
-    push_value(L, tables + 2, result + 1, record, offset, field);
+    pause_often(L);
+    push_value(L, tables + 2, result + 1, depth, record, offset, field);
     lm_rawset(L, result);
   }
   lua_replace(L, tables);
@@ -193,8 +212,8 @@ static void push_elements(lua_State *L, int value, int layout, size_t expected) 
 }
 
 /* [-0, +0, e] Assigns the list at an absolute index to an array: as many elements as that has. */
-static void assign_list(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field,
-                        int value) {
+static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
+                        mm_field field, int value) {
   lm_call call;
   size_t count = mm_field_count(field), start = offset + mm_field_offset(field);
   bool are_numbers = mm_field_kind(field) == MM_NUMBERS;
@@ -202,7 +221,7 @@ static void assign_list(lua_State *L, int inner, int name, mm_region record, siz
   size_t size = mm_element_size(mm_field_type(field));
   int top = lua_gettop(L), layout = 0;
   if (!are_numbers) {
-    size = lm_push_inner(L, inner, name)->size;
+    size = lm_push_inner(L, inner, name, depth)->size;
     layout = lua_gettop(L);
   }
   push_elements(L, value, layout, count);
@@ -213,6 +232,7 @@ static void assign_list(lua_State *L, int inner, int name, mm_region record, siz
   for (size_t i = 0; i < count; i++) {
     lm_rawgeti(L, value, (lua_Integer)i + 1);
     int code = 0, element = lua_gettop(L);
+    pause_often(L);
     if (are_numbers) code = lm_field_store(L, &call, &record, start + i * size, number, element);
     else if (lua_type(L, element) == LUA_TTABLE || lm_record_at(L, element))
       lm_assign_record(L, layout, record, start + i * size, element);
@@ -223,16 +243,16 @@ static void assign_list(lua_State *L, int inner, int name, mm_region record, siz
   lua_settop(L, top);
 }
 
-void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field,
-                     int value) {
+void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
+                     mm_field field, int value) {
   lm_call call;
   switch (mm_field_kind(field)) {
     case MM_NUMBERS:
-    case MM_RECORDS: assign_list(L, inner, name, record, offset, field, value); break;
+    case MM_RECORDS: assign_list(L, inner, name, depth, record, offset, field, value); break;
     case MM_RECORD:
       if (lua_type(L, value) != LUA_TTABLE && !lm_record_at(L, value))
         luaL_error(L, "field '%s': a table of fields is expected", lua_tostring(L, name));
-      lm_push_inner(L, inner, name);
+      lm_push_inner(L, inner, name, depth);
       lm_assign_record(L, lua_gettop(L), record, offset + mm_field_offset(field), value);
       lua_pop(L, 1);
       break;
@@ -245,6 +265,7 @@ void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t
 
 void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset, int value) {
   int before = lua_gettop(L);
+  int32_t depth = check_depth(L, layout);
   if (lua_type(L, value) == LUA_TUSERDATA) {
     luaL_checkstack(L, 4, NULL);
     push_fields(L, value, layout);
@@ -264,7 +285,9 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
     mm_field field = push_name(L, tables, i, &is_there);
     if (!is_there) break;
     lua_pushvalue(L, top + 1);
-    if (lm_rawget(L, value) != LUA_TNIL) lm_assign_field(L, tables + 2, top + 1, record, offset, field, top + 2);
+    if (lm_rawget(L, value) != LUA_TNIL)
+      lm_assign_field(L, tables + 2, top + 1, depth, record, offset, field, top + 2);
+    pause_often(L);
     lua_settop(L, top);
   }
   lua_settop(L, before);

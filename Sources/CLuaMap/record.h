@@ -65,8 +65,9 @@ void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t off
 void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset, int value);
 
 /* [-0, +0, e] Assigns the value to the field whose name is at an index; all indexes are absolute, `inner` is
-   that of the table LM_INNER. */
-void lm_assign_field(lua_State *L, int inner, int name, mm_region record, size_t offset, mm_field field, int value);
+   that of the table LM_INNER, `depth` as of lm_push_inner. */
+void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset, mm_field field,
+                     int value);
 
 /* [-?, +?, e] As lm_finish; a message begins with the field's name. */
 int lm_finish_field(lua_State *L, const lm_call *call, int code, int name);
@@ -79,8 +80,9 @@ static inline bool lm_push_part(lua_State *L, int layout, int part) {
 /* [-0, +0, e] The layout at an argument. */
 lm_layout *lm_check_layout(lua_State *L, int argument);
 
-/* [-0, +1, e] The layout of a field. */
-const lm_layout *lm_push_inner(lua_State *L, int inner, int name);
+/* [-0, +1, e] The layout of a field, which must be less deep than that which it is in: the table can have been tampered
+   with, and what follows it must end. */
+const lm_layout *lm_push_inner(lua_State *L, int inner, int name, int32_t depth);
 
 /* r:totable() where the upvalue is the layout, and layout:totable(r). */
 int lm_record_totable(lua_State *L);

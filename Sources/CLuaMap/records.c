@@ -160,7 +160,7 @@ static int rs_column(lua_State *L) {
     count = lm_records_column(&call, &records, field, view);
   } else {
     lm_push_part(L, LAYOUT, LM_INNER);
-    size_t size = lm_push_inner(L, lua_gettop(L), 2)->size;
+    size_t size = lm_push_inner(L, lua_gettop(L), 2, INT32_MAX)->size;
     lm_records *inner = lm_new_records(L, 1, lua_gettop(L));
     count = lm_records_inner(&call, &records, mm_field_offset(field) + element * size, size, inner);
   }

@@ -7,7 +7,9 @@
 static const char lines_kind, fields_kind;
 
 /* Between two calls into Lua the buffer may have been closed, moved or resized by a finaliser: where
-   its stamp is another, what was pushed is dropped and the step begun again. */
+   its stamp is another, what was pushed is dropped and the step begun again. The state is kept alive on the
+   stack: a finaliser with the debug library can take the upvalue away. */
+enum { STATE = 1 };
 
 /* [-0, +1, m] A copy of bytes that another process may change meanwhile: Lua would put a short string
    under the hash of bytes that it no longer has. */
@@ -23,22 +25,25 @@ static inline void push_bytes(lua_State *L, const uint8_t *bytes, size_t length)
 
 /* [-?, +0, e] */
 static int fail(lua_State *L, const lm_call *call, int code) {
-  lua_settop(L, 0);
-  lua_getiuservalue(L, lua_upvalueindex(1), 1);
+  lua_settop(L, STATE);
+  lua_getiuservalue(L, STATE, 1);
+  lua_replace(L, 1);
   return lm_finish(L, call, code);
 }
 
-/* [-0, +0, e] The state of the running iterator, which debug.setupvalue may have replaced. */
-static inline void *check_state(lua_State *L, size_t size, const char *kind) {
-  lm_lines *state = lua_touserdata(L, lua_upvalueindex(1));
-  if (mm_unlikely(!state || lua_rawlen(L, lua_upvalueindex(1)) != size || state->self != state ||
-                  state->kind != kind))
+/* [-?, +1, e] The state of the running iterator, which debug.setupvalue may have replaced; it is the only thing on the
+   stack then. */
+static inline void *push_state(lua_State *L, size_t size, const char *kind) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lm_lines *state = lua_touserdata(L, STATE);
+  if (mm_unlikely(!state || lua_rawlen(L, STATE) != size || state->self != state || state->kind != kind))
     luaL_error(L, "this iterator's state is not its own");
   return state;
 }
 
 static int lines_next(lua_State *L) {
-  lm_lines *lines = check_state(L, sizeof *lines, &lines_kind);
+  lm_lines *lines = push_state(L, sizeof *lines, &lines_kind);
   for (;;) {
     lm_call call;
     mm_line line;
@@ -61,7 +66,7 @@ static int lines_next(lua_State *L) {
     } else {
       push_bytes(L, source.base + line.start, line.length);
       if (mm_unlikely(!mm_was_intact(&source))) {
-        lua_settop(L, 0);
+        lua_settop(L, STATE);
         continue;
       }
       lua_pushinteger(L, (lua_Integer)line.start);
@@ -116,7 +121,6 @@ static int b_lines(lua_State *L) {
 /* [-0, +1, m] The string of a field, the one that is kept if it has the same bytes. A string is kept
    in one of two places, and the newer in the first. */
 static void push_string(lua_State *L, const mm_text_field *field, const uint8_t *bytes) {
-  const int state = lua_upvalueindex(1);
   if (field->length > LM_LONGEST_KEPT) {
     lua_pushlstring(L, (const char *)bytes, field->length);
     return;
@@ -124,19 +128,19 @@ static void push_string(lua_State *L, const mm_text_field *field, const uint8_t 
   int first = LM_FIRST_KEPT + (int)(field->hash >> 20 & (LM_KEPT - 2));
   size_t length;
   const char *kept;
-  if (lua_getiuservalue(L, state, first) == LUA_TSTRING && (kept = lua_tolstring(L, -1, &length)) &&
+  if (lua_getiuservalue(L, STATE, first) == LUA_TSTRING && (kept = lua_tolstring(L, -1, &length)) &&
       length == field->length && memcmp(kept, bytes, length) == 0)
     return;
-  if (lua_getiuservalue(L, state, first + 1) == LUA_TSTRING && (kept = lua_tolstring(L, -1, &length)) &&
+  if (lua_getiuservalue(L, STATE, first + 1) == LUA_TSTRING && (kept = lua_tolstring(L, -1, &length)) &&
       length == field->length && memcmp(kept, bytes, length) == 0) {
     lua_remove(L, -2);
     return;
   }
   lua_pop(L, 1);
-  lua_setiuservalue(L, state, first + 1);
+  lua_setiuservalue(L, STATE, first + 1);
   push_bytes(L, bytes, field->length);
   lua_pushvalue(L, -1);
-  lua_setiuservalue(L, state, first);
+  lua_setiuservalue(L, STATE, first);
 }
 
 /* [-0, +1, m] */
@@ -222,11 +226,10 @@ static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, size_t colum
 
 static int fields_next(lua_State *L) {
   enum { ROOM = 16 };
-  lm_fields *fields = check_state(L, sizeof *fields, &fields_kind);
+  lm_fields *fields = push_state(L, sizeof *fields, &fields_kind);
   lm_call call;
   mm_row row;
   mm_text_field found[ROOM];
-  int before = lua_gettop(L);
 again:
   if (!mm_begin_row(&fields->walk, &row)) {
     lua_pushnil(L);
@@ -236,7 +239,7 @@ again:
     int count = lm_row_scan(L, &call, &fields->walk, &row, found, ROOM);
     if (mm_unlikely(count < 0)) {
       if (count == LM_ROW_END) {
-        lua_settop(L, before);
+        lua_settop(L, STATE);
         fields->walk.position = fields->walk.end;
         lua_pushnil(L);
         return 1;
@@ -248,14 +251,14 @@ again:
     for (int i = 0; i < count; i++) {
       bool good = push_field(L, &found[i], source.base);
       if (mm_unlikely(!mm_was_intact(&source))) {
-        lua_settop(L, before);
+        lua_settop(L, STATE);
         goto again;
       }
       if (mm_unlikely(!good)) return bad_number(L, fields, &row, found[i].column, found[i].type);
     }
   } while (mm_unlikely(!row.complete));
   mm_finish_row(&fields->walk, &row);
-  return lua_gettop(L) - before;
+  return lua_gettop(L) - STATE;
 }
 
 /* [-0, +0, e] The list of types at argument 3. */

@@ -8,6 +8,9 @@
 public struct Kernels: Sendable {
     /// Where something was not found.
     public static let none = -1
+    /// Where a search for a long needle has compared so much in vain that memmem(3), which never compares a byte twice,
+    /// is quicker.
+    public static let toil = -2
 
     /// The instruction set's name.
     public var name: StaticString
@@ -15,16 +18,16 @@ public struct Kernels: Sendable {
     /// How often a byte occurs.
     public var countByte: @convention(c) (_ bytes: UnsafeRawPointer, _ count: Int, _ byte: UInt8) -> Int
 
-    /// The first of `positions` where the `Needle` stands that `needle` points to. All of `positions - 1 + needle.count` bytes
-    /// can be read.
+    /// The first of `positions` where the `Needle` stands that `needle` points to, or `toil`. All of
+    /// `positions - 1 + needle.count` bytes can be read.
     public var find:
         @convention(c) (_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int
 
-    /// The last of `positions` where the needle stands.
+    /// The last of `positions` where the needle stands, or `toil`.
     public var findLast:
         @convention(c) (_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int
 
-    /// How often the needle stands at `positions` without overlapping itself, from the first on.
+    /// How often the needle stands at `positions` without overlapping itself, from the first on, or `toil`.
     /// `from` is the first position that counts, and on return where the next piece is to start:
     /// how many of its positions are covered by a needle found here.
     public var count:

@@ -18,9 +18,12 @@ private struct Search {
     let needle: Needle
     let first: Block
     let second: Block
+    /// How many bytes of a long needle may still be compared; below 0 no more are.
+    private var patience: Int
 
     @inline(__always)
-    init(_ needle: UnsafeRawPointer) {
+    init(_ needle: UnsafeRawPointer, _ positions: Int) {
+        patience = positions &* 8 &+ 1 << 20
         self.needle = needle.load(as: Needle.self)
         first = Block(repeating: byte(self.needle.start, self.needle.first))
         second = Block(repeating: byte(self.needle.start, self.needle.second))
@@ -36,15 +39,27 @@ private struct Search {
     /// Whether a candidate is the needle. Short ones are compared by two words that may overlap: the
     /// call of memcmp(3) would take longer.
     @inline(__always)
-    func stands(_ p: UnsafeRawPointer) -> Bool {
+    mutating func stands(_ p: UnsafeRawPointer) -> Bool {
         switch needle.count {
         case 0...2: true
         case 3: areEqual(p, UInt16.self)
         case 4...7: areEqual(p, UInt32.self)
         case 8...16: areEqual(p, UInt64.self)
-        default: memcmp(p, needle.start, needle.count) == 0
+        case 17...64: memcmp(p, needle.start, needle.count) == 0
+        default: standsLong(p)
         }
     }
+
+    @inline(__always)
+    private mutating func standsLong(_ p: UnsafeRawPointer) -> Bool {
+        guard memcmp(p, needle.start, 64) == 0 else { return false }
+        patience &-= needle.count
+        return patience >= 0 && memcmp(p + 64, needle.start + 64, needle.count &- 64) == 0
+    }
+
+    /// What a search ends with that found nothing.
+    @inline(__always)
+    var nothing: Int { patience < 0 ? Kernels.toil : Kernels.none }
 
     @inline(__always)
     private func areEqual<Word: FixedWidthInteger & BitwiseCopyable>(_ p: UnsafeRawPointer, _: Word.Type)
@@ -60,7 +75,7 @@ private struct Search {
 
     /// The first of less than a block's positions: what is sought line by line has no more.
     @inline(__always)
-    func firstOfFew(_ bytes: UnsafeRawPointer, _ positions: Int) -> Int {
+    mutating func firstOfFew(_ bytes: UnsafeRawPointer, _ positions: Int) -> Int {
         typealias Few = SIMD16<UInt8>
         var i = 0
         if positions < 16 {
@@ -68,7 +83,7 @@ private struct Search {
                 if standsAnywhere(bytes + i) { return i }
                 i &+= 1
             }
-            return Kernels.none
+            return nothing
         }
         let first = Few(repeating: self.first[0])
         let second = Few(repeating: self.second[0])
@@ -88,7 +103,7 @@ private struct Search {
                 }
                 lane &+= 1
             }
-            if i &+ 16 >= positions { return Kernels.none }
+            if i &+ 16 >= positions { return nothing }
             // As below: the last block covers some of the one before it.
             i = min(i &+ 16, positions &- 16)
         }
@@ -134,7 +149,7 @@ func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int 
 }
 
 func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {
-    let search = Search(needle)
+    var search = Search(needle, positions)
     if positions < blockSize { return search.firstOfFew(bytes, positions) }
     var i = 0
     while true {
@@ -151,14 +166,14 @@ func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointe
                 lane &+= 1
             }
         }
-        if i &+ blockSize >= positions { return Kernels.none }
+        if i &+ blockSize >= positions { return search.nothing }
         // The last block covers some of the one before it: it has nothing there that is not known.
         i = min(i &+ blockSize, positions &- blockSize)
     }
 }
 
 func findLast(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int {
-    let search = Search(needle)
+    var search = Search(needle, positions)
     var end = positions
     while end >= blockSize {
         end &-= blockSize
@@ -180,14 +195,14 @@ func findLast(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPo
         end &-= 1
         if search.standsAnywhere(bytes + end) { return end }
     }
-    return Kernels.none
+    return search.nothing
 }
 
 func count(
     _ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer,
     _ from: UnsafeMutablePointer<Int>
 ) -> Int {
-    let search = Search(needle)
+    var search = Search(needle, positions)
     var result = 0
     var next = from.pointee
     var i = next
@@ -219,6 +234,7 @@ func count(
         }
         i &+= 1
     }
+    if search.nothing == Kernels.toil { return Kernels.toil }
     from.pointee = max(0, next &- positions)
     return result
 }

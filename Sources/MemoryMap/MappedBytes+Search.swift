@@ -98,7 +98,7 @@ package func findNearby(
         return UnsafeRawPointer(found) - UnsafeRawPointer(start)
     }
     var needle = positions <= 512 ? Needle(endsOf: sought, count) : Needle(sought, count)
-    return activeKernels.find(start, positions, &needle)
+    return withUnsafePointer(to: &needle) { firstPlace(of: $0, start, positions) }
 }
 
 /// A range of bytes and what is sought in it.
@@ -109,8 +109,9 @@ private struct Haystack {
     /// Where the needle may stand: its first byte's offsets. 0 or less where it is longer than the range.
     let positions: Int
 
-    /// What a thread does at a time: it takes about as long as 50 µs.
-    static let grain = 1 << 20
+    /// What a thread does at a time: it takes about as long as 50 µs. The bytes of a needle are looked at in every
+    /// piece, so a piece is not smaller than that.
+    var grain: Int { max(1 << 20, needle.count) }
 
     init(_ range: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) {
         // The address of an empty range is not looked at.
@@ -134,10 +135,9 @@ private struct Haystack {
             return try rest(head, poll, scan)
         }
         var prepared = Needle(sought, needle.count)
-        let find = activeKernels.find
         return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int? in
             func scan(_ range: Range<Int>) -> Int? {
-                let place = find(start + range.lowerBound, range.count, prepared)
+                let place = MemoryMap.firstPlace(of: prepared, start + range.lowerBound, range.count)
                 return place == Kernels.none ? nil : range.lowerBound &+ place
             }
             if let place = scan(0..<head) { return place }
@@ -149,7 +149,7 @@ private struct Haystack {
     private func rest(
         _ head: Int, _ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?
     ) throws(MapError) -> Int? {
-        try Pieces(positions &- head, grain: Self.grain).first(poll: poll) { range in
+        try Pieces(positions &- head, grain: grain).first(poll: poll) { range in
             scan(range.lowerBound &+ head..<range.upperBound &+ head)
         }
     }
@@ -165,10 +165,9 @@ private struct Haystack {
             }
         }
         var prepared = Needle(sought, needle.count)
-        let findLast = activeKernels.findLast
         return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int? in
             try fromBack(poll) { range in
-                let place = findLast(start + range.lowerBound, range.count, prepared)
+                let place = MemoryMap.lastPlace(of: prepared, start + range.lowerBound, range.count)
                 return place == Kernels.none ? nil : range.lowerBound &+ place
             }
         }
@@ -178,7 +177,7 @@ private struct Haystack {
         let tail = min(positions, nearbySize)
         let others = positions &- tail
         if let place = scan(others..<positions) { return place }
-        return try Pieces(others, grain: Self.grain).first(poll: poll) { range in
+        return try Pieces(others, grain: grain).first(poll: poll) { range in
             scan(others &- range.upperBound..<others &- range.lowerBound)
         }
     }
@@ -188,7 +187,7 @@ private struct Haystack {
         if needle.count == 1 {
             let byte = sought.load(as: UInt8.self)
             let countByte = activeKernels.countByte
-            return try Pieces(size, grain: Self.grain).map(poll: poll) { range in
+            return try Pieces(size, grain: grain).map(poll: poll) { range in
                 countByte(start + range.lowerBound, range.count, byte)
             }.reduce(0, &+)
         }
@@ -201,11 +200,10 @@ private struct Haystack {
     /// Every piece is counted as if no needle reached into it from the piece before; then, in order,
     /// those are counted again where one does and a needle was counted that it overlaps.
     private func count(_ prepared: UnsafePointer<Needle>, _ poll: (Int) -> Bool) throws(MapError) -> Int {
-        let pieces = Pieces(positions, grain: max(Self.grain, needle.count))
-        let active = activeKernels
+        let pieces = Pieces(positions, grain: grain)
         func count(_ range: Range<Int>, from: Int) -> (count: Int, next: Int) {
             var next = from
-            let count = active.count(start + range.lowerBound, range.count, prepared, &next)
+            let count = countPlaces(of: prepared, start + range.lowerBound, range.count, &next)
             return (count, next)
         }
         let counts = try pieces.map(poll: poll) { count($0, from: 0) }
@@ -216,7 +214,7 @@ private struct Haystack {
             if covered >= range.count {
                 covered &-= range.count
             } else if covered == 0
-                || active.find(start + range.lowerBound, covered, prepared) == Kernels.none
+                || MemoryMap.firstPlace(of: prepared, start + range.lowerBound, covered) == Kernels.none
             {
                 total &+= alone.count
                 covered = alone.next

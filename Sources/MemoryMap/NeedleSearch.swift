@@ -1,0 +1,56 @@
+internal import CMemoryMap
+internal import Kernels
+
+// The kernels' searches; and where they give up, those of memmem(3), whose time does not depend on how much of the needle
+// stands where the needle does not.
+
+/// The first of the positions where the needle stands, or `Kernels.none`.
+func firstPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
+    let place = activeKernels.find(start, positions, needle)
+    return place == Kernels.toil ? plainPlace(of: needle, start, positions) : place
+}
+
+/// The last of them.
+func lastPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
+    let place = activeKernels.findLast(start, positions, needle)
+    guard place == Kernels.toil else { return place }
+    var last = Kernels.none
+    var (low, high) = (0, positions)
+    while low < high {
+        let middle = low &+ (high &- low) / 2
+        let place = plainPlace(of: needle, start + middle, high &- middle)
+        if place == Kernels.none {
+            high = middle
+        } else {
+            last = middle &+ place
+            low = last &+ 1
+        }
+    }
+    return last
+}
+
+/// As `Kernels.count`.
+func countPlaces(
+    of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int, _ from: inout Int
+) -> Int {
+    let count = activeKernels.count(start, positions, needle, &from)
+    guard count == Kernels.toil else { return count }
+    var (total, next) = (0, from)
+    while next < positions {
+        let place = plainPlace(of: needle, start + next, positions &- next)
+        if place == Kernels.none { break }
+        total &+= 1
+        next &+= place &+ needle.pointee.count
+    }
+    from = max(0, next &- positions)
+    return total
+}
+
+private func plainPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int
+{
+    let needle = needle.pointee
+    guard let found = mm_find(start, positions &- 1 &+ needle.count, needle.start, needle.count) else {
+        return Kernels.none
+    }
+    return UnsafeRawPointer(found) - start
+}
