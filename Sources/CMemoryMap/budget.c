@@ -22,6 +22,14 @@ bool mm_budget_take(size_t bytes) {
 void mm_budget_add(size_t bytes) { __atomic_fetch_add(&used, bytes, __ATOMIC_RELAXED); }
 void mm_budget_give(size_t bytes) { __atomic_fetch_sub(&used, bytes, __ATOMIC_RELAXED); }
 
+bool mm_has_heap(size_t bytes) {
+  void *memory = malloc(bytes);
+  /* Memory that nobody looks at would not even be asked for. */
+  __asm__ volatile("" : : "r"(memory) : "memory");
+  free(memory);
+  return memory != NULL;
+}
+
 struct mm_memory {
   size_t holders;
   size_t left; /* bytes that are counted and not mapped */

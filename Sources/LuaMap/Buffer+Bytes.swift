@@ -16,7 +16,7 @@ func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
         let (current, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
         if range.count >= LM_LARGE {
             // What has to come from a disk comes here, where Ctrl-C is heard, and not while Lua copies.
-            let monitor = Monitor(L)
+            let monitor = try Monitor(L)
             try about(0) { () throws(MapError) in
                 _ = try current.touch(offset, range.count, stride: pageSize, poll: monitor.goesOn)
             }
@@ -42,7 +42,7 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
             try checkedLength(offset: from, length: wanted, count: source.count)
         }
         let part = UnsafeRawBufferPointer(rebasing: source[from..<from &+ length])
-        let monitor = Monitor(L, total: length)
+        let monitor = try Monitor(L, total: length)
         do throws(MapError) {
             try bytes.copy(at: offset, from: part, poll: monitor.goesOn)
         } catch {
@@ -65,7 +65,7 @@ func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(3, default: 0)
         let length = try arguments.optionalInteger(4)
-        let monitor = Monitor(L, total: length ?? bytes.count &- offset)
+        let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
         if let pattern = arguments.string(2) {
             guard pattern.count > 0 else { throw Failure("the string is empty", argument: 2) }
             try about(3) { () throws(MapError) in

@@ -31,7 +31,7 @@ func lm_page_table(
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let table = PageTable(
             present: sets[Int(LM_PRESENT)].bits, swapped: sets[Int(LM_SWAPPED)].bits,
             file: sets[Int(LM_FILE)].bits, exclusive: sets[Int(LM_EXCLUSIVE)].bits,
@@ -58,7 +58,7 @@ func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
         guard stride > 0 else {
             throw Failure("stride %1 is out of range: it is at least 1 byte", argument: 4, stride)
         }
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let count = try about(2) { () throws(MapError) in
             try bytes.touch(offset, length, stride: stride) { monitor.goesOn($0) }
         }
@@ -76,7 +76,7 @@ func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt 
         let hasRange = lua_type(L, 2) != LUA_TSTRING
         let offset = hasRange ? try arguments.integer(2, default: 0) : 0
         let length = hasRange ? try arguments.optionalInteger(3) : nil
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let range = try about(2) { () throws(MapError) in
             try bytes.populate(offset, length, writing: isWriting) { monitor.goesOn($0) }
         }

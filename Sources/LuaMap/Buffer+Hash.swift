@@ -15,7 +15,7 @@ private func hash(
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        let monitor = Monitor(L, total: length ?? bytes.count &- offset)
+        let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
         try about(2) { () throws(MapError) in try hash(bytes, offset, length) { monitor.goesOn($0) } }
         return 1
     }

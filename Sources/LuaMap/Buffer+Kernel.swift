@@ -53,7 +53,7 @@ func lm_buffer_incore(_ L: LuaState, _ call: Call) -> CInt {
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let pages = try about(2) { () throws(MapError) in
             try bytes.residency(offset, length) { monitor.goesOn($0) }
         }

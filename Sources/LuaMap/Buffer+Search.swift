@@ -17,7 +17,7 @@ private func search<Answer>(
     let (needle, origin) = try arguments.source(2)
     let offset = try arguments.integer(3, default: 0)
     let length = try arguments.optionalInteger(4)
-    let monitor = Monitor(L, total: length ?? bytes.count &- offset)
+    let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
     let answer = try about(3) { () throws(MapError) in
         try find(bytes, needle, offset, length, monitor)
     }
@@ -97,7 +97,7 @@ private func comparison<Answer>(
     let arguments = Arguments(L)
     let bytes = try arguments.bytes(1)
     let (other, origin) = try arguments.source(2)
-    let monitor = Monitor(L, total: min(bytes.count, other.count))
+    let monitor = try Monitor(L, total: min(bytes.count, other.count))
     let answer = try about(0) { () throws(MapError) in try compare(bytes, other, monitor) }
     try origin.checkIntact()
     return answer

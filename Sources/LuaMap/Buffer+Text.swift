@@ -58,7 +58,7 @@ private func slowLine(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         return try about(0) { () throws(MapError) in
             try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
         }
@@ -88,7 +88,7 @@ private func slowPlace(
 ) -> Int64 {
     var place = Int64(LM_NOWHERE)
     let code = respond(call) { () throws(Failure) in
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let bytes = MappedBytes(walk.pointee.region)
         let found = try about(0) { () throws(MapError) in
             try bytes.find(text, line.start, line.length, poll: monitor.goesOn)
@@ -118,7 +118,7 @@ private func slowRow(
     _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let count = try about(0) { () throws(MapError) in
             try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
         }
@@ -147,7 +147,7 @@ func lm_split_end(
     var end: Int64 = 0
     let code = respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         end = try about(0) { () throws(MapError) in
             Int64(
                 try bytes.endOfPiece(

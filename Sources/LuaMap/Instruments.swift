@@ -191,7 +191,7 @@ func lm_picture_draw(
 ) -> CInt {
     respond(call) { () throws(Failure) in
         let memory = PictureMemory(plan, try Arguments(L).bytes(1), on: STDOUT_FILENO)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let drawn = try about(0) { () throws(MapError) in
             try memory.picture.draw(title: plan.pointee.title, into: memory.text, ending: "\n") {
                 monitor.goesOn($0)
@@ -212,7 +212,7 @@ func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_pictur
     respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
         let memory = PictureMemory(plan, bytes, on: watched, isWatched: true)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         memory.watch.initialize(to: Watch(memory.picture, title: plan.pointee.title, into: memory.text))
         try about(0) { () throws(MapError) in
             try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }

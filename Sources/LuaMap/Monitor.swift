@@ -15,7 +15,16 @@ struct Monitor {
     private let bar: ProgressBar?
 
     /// - Parameter total: All there is to do, in the unit that `goesOn` is told; 0 where nobody knows.
-    init(_ state: LuaState, total: Int = 0) {
+    /// - Throws: Where there is no memory to work in.
+    init(_ state: LuaState, total: Int = 0) throws(Failure) {
+        try about(0) { () throws(MapError) in try requireHeap() }
+        self.init(state, total)
+    }
+
+    /// For work that needs no memory of its own.
+    init(frugal state: LuaState) { self.init(state, 0) }
+
+    private init(_ state: LuaState, _ total: Int) {
         self.state = state
         // A stock interpreter knows nothing of lm_interrupt: its handler sets a hook.
         self.hooks = lua_gethookmask(state)

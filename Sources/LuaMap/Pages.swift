@@ -171,7 +171,7 @@ func lm_pages_fill(_ L: LuaState, _ call: Call, _ pages: UnsafeMutablePointer<lm
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         try about(2) { () throws(MapError) in
             try bytes.residency(offset, length, into: pages.bits) { monitor.goesOn($0) }
         }

@@ -49,7 +49,7 @@ func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer
         // A buffer may have become shorter between two steps.
         guard search.pointee.from <= subject.count else { return 0 }
         let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
-        var monitor = Monitor(L)
+        var monitor = Monitor(frugal: L)
         switch try about(0, { () throws(MapError) in try find(matcher, search, &monitor) }) {
         case .none: return 0
         case .found:
@@ -157,7 +157,7 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
         (search.subject, search.argument) = (2, 3)
         let (subject, origin) = try arguments.subject(&search)
         let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         let count = try about(0) { () throws(MapError) in
             try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
         }

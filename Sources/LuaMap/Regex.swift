@@ -70,6 +70,10 @@ func lm_regex_translate(
         error.pointee = .tooLong
         return CInt(LM_FAILED)
     }
+    guard (try? requireHeap(64 &* text.count)) != nil else {
+        error.pointee = .noMemory
+        return CInt(LM_FAILED)
+    }
     let pattern = LuaPattern(text)
     var options: PatternOptions = .dotMatchesAll
     if pattern.isAnchored { options.insert(.anchored) }
@@ -87,6 +91,9 @@ func lm_regex_translate(
 extension lm_pattern_error {
     /// "pattern string is longer than the limit".
     fileprivate static var tooLong: lm_pattern_error { lm_pattern_error(code: 188, offset: 0) }
+
+    /// PCRE2_ERROR_NOMEMORY.
+    fileprivate static var noMemory: lm_pattern_error { lm_pattern_error(code: -48, offset: 0) }
 }
 
 /// `re:close()`, `__gc`, `__close`. [-0, +0, –] uses no slots; never raises.

@@ -84,7 +84,7 @@ func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
         let index = try arguments.integer(3, default: 0)
         let count = try arguments.optionalInteger(4)
         _ = try arguments.bits(2, elements.type)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         try about(3) { () throws(MapError) in
             try elements.fill(value, index, count, poll: { monitor.goesOn($0) })
         }
@@ -103,7 +103,7 @@ func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
         let saturates = try arguments.saturates(4)
         let source = try arguments.elementsOrBytes(3)
         _ = try arguments.room(elements, index, source.count)
-        let monitor = Monitor(L)
+        let monitor = try Monitor(L)
         do throws(MapError) {
             try elements.copy(from: source, at: index, saturating: saturates, poll: { monitor.goesOn($0) })
         } catch {

@@ -13,7 +13,7 @@ func work<Answer>(
     _ L: LuaState, _ body: (MappedElements, Monitor) throws(MapError) -> Answer
 ) throws(Failure) -> Answer {
     let elements = try Arguments(L).elements(1)
-    let monitor = Monitor(L, total: elements.count)
+    let monitor = try Monitor(L, total: elements.count)
     return try about(0) { () throws(MapError) in try body(elements, monitor) }
 }
 

@@ -52,7 +52,7 @@ func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
         let comparison = try arguments.comparison(2)
         let number = try arguments.requiredNumber(3)
         let from = try arguments.integer(4, default: 0)
-        let monitor = Monitor(L, total: elements.count &- from)
+        let monitor = try Monitor(L, total: elements.count &- from)
         let place = try about(4) { () throws(MapError) in
             try elements.find(comparison, number, from: from, poll: monitor.goesOn)
         }

@@ -17,6 +17,14 @@ func requireRoom(_ bytes: Int) throws(MapError) {
     mm_budget_give(bytes)
 }
 
+/// Throws where there is not so much memory, in bytes, and a little more: Swift ends the process where its own is not to
+/// be had, so whoever is about to need some asks first.
+package func requireHeap(_ bytes: Int = 0) throws(MapError) {
+    if !mm_has_heap(bytes &+ 64 << 10) {
+        throw MapError(.mmap, errno: ENOMEM, "no memory is left to work in (\"ulimit -v\")")
+    }
+}
+
 /// How many bytes the limit leaves. A size_t of C is an Int in Swift, and no limit is the largest one.
 func memoryLeft() -> Int {
     let limit = UInt(bitPattern: mm_budget_limit())

@@ -8,7 +8,7 @@ extension MappedElements {
     ///
     /// - Parameters:
     ///   - bins: As many counters as the scale has bins; they are added to.
-    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
+    /// - Throws: `systemCall` (`ENOMEM`), `closed`, `lost`, `notReadable`, `interrupted`.
     package func histogram(
         _ bins: UnsafeMutableBufferPointer<Int64>, _ scale: HistogramScale, poll: Poll
     ) throws(MapError) {
@@ -18,6 +18,12 @@ extension MappedElements {
         // A piece has counters of its own: it is to have many more elements than there are bins.
         let blocks = max(64, bins.count / 256)
         let pieces = Pieces(memory.count, blocks: blocks, of: ElementMemory.blockCount)
+        let (bytes, isOverflow) = (min(threadCount, pieces.number) &* MemoryLayout<Int64>.stride)
+            .multipliedReportingOverflow(by: bins.count)
+        if isOverflow { throw MapError(.mmap, errno: ENOMEM) }
+        try requireHeap(bytes)
+        try takeMemory(.mmap, bytes)
+        defer { mm_budget_give(bytes) }
         try withLock { (lock) throws(MapError) in
             try pieces.forEach(poll: poll) { _, piece in
                 let own = UnsafeMutablePointer<Int64>.allocate(capacity: bins.count)
@@ -179,13 +185,16 @@ package struct Edges {
     package let bins: Int
     private let width: Double
     private let perUnit: Double
+    /// Of a range so small that its inverse is no number: what is between its edges is looked at as parts of it.
+    private let part: Double
 
     package init(_ low: Double, _ high: Double, _ bins: Int) {
         self.low = low
         self.high = high
         self.bins = bins
         width = (high - low) / Double(bins)
-        perUnit = Double(bins) / (high - low)
+        part = (Double(bins) / (high - low)).isFinite ? 1 : high - low
+        perUnit = Double(bins) / ((high - low) / part)
     }
 
     /// The lower edge of a bin, and the upper one of the bin before it.
@@ -195,7 +204,7 @@ package struct Edges {
     @inline(__always)
     func bin(of x: Double) -> Int? {
         guard x >= low, x <= high else { return nil }
-        let guess = (x - low) * perUnit
+        let guess = (part == 1 ? x - low : (x - low) / part) * perUnit
         var bin = guess < Double(bins) ? Int(guess) : bins &- 1
         // The product is rounded: the edges decide.
         if x < edge(bin), bin > 0 { bin &-= 1 } else if x >= edge(bin &+ 1), bin < bins &- 1 { bin &+= 1 }

@@ -93,6 +93,7 @@ extension ElementMemory {
     fileprivate func counts<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
         _: Word.Type, _ poll: Poll
     ) throws(MapError) -> [Int] {
+        try requireHeap((threadCount &+ 1) &* MemoryLayout<Int>.stride &<< Word.bitWidth)
         var totals = [Int](repeating: 0, count: 1 &<< Word.bitWidth)
         // A piece has counters of its own: it is to have many more elements than they are.
         let pieces = Pieces(count, blocks: max(512, totals.count / 32), of: Self.blockCount)

@@ -60,6 +60,7 @@ package struct Pieces: Sendable {
         poll: (_ done: Int) -> Bool, _ body: (_ range: Range<Int>) -> Int?
     ) throws(MapError) -> Int? {
         let number = self.number
+        try requireHeap(number &* MemoryLayout<Int?>.stride)
         let results = UnsafeMutablePointer<Int?>.allocate(capacity: max(number, 1))
         results.initialize(repeating: nil, count: number)
         defer { results.deallocate() }
@@ -80,6 +81,8 @@ package struct Pieces: Sendable {
         poll: (_ done: Int) -> Bool, _ body: (_ range: Range<Int>) -> Result
     ) throws(MapError) -> [Result] {
         let number = self.number
+        // For all of them once more, when they are made an array.
+        try requireHeap(2 &* number &* MemoryLayout<Result?>.stride)
         let results = UnsafeMutablePointer<Result?>.allocate(capacity: max(number, 1))
         results.initialize(repeating: nil, count: number)
         defer {

@@ -17,6 +17,9 @@ bool mm_budget_take(size_t bytes);
 void mm_budget_add(size_t bytes);
 void mm_budget_give(size_t bytes);
 
+/* Whether malloc(3) has so many bytes at this moment. */
+bool mm_has_heap(size_t bytes);
+
 /* A file in memory that no path leads to. Its pages stay while this process holds any of it, also what is no longer
    mapped: that is counted here until the last holder lets go. */
 typedef struct mm_memory mm_memory;
