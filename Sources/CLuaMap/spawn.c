@@ -43,7 +43,8 @@ static const char *push_bootstrap(lua_State *L, const char *program, int message
 
 /* [-0, +0, e] */
 static int fail_system(lua_State *L, const char *call, int error) {
-  lm_call failure = {.kind = LM_SYSTEM, .error = error, .call = call, .text = ""};
+  const char *hint = error == EMFILE ? "this process may have no more descriptors (\"ulimit -n\")" : "";
+  lm_call failure = {.kind = LM_SYSTEM, .error = error, .call = call, .text = hint};
   return lm_finish(L, &failure, LM_FAILED);
 }
 

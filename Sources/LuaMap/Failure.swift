@@ -106,6 +106,8 @@ extension UnsafeMutablePointer<lm_call> {
             set(LM_LOST, error.hint, values.0, values.1, values.2)
             pointee.error = Int32(truncatingIfNeeded: values.2)
         case .systemCall:
+            let error = error.namingLimit
+            let values = error.values
             set(LM_SYSTEM, error.hint, values.0, values.1, values.2)
             pointee.error = error.errno
             pointee.call = error.call?.name.cString

@@ -65,6 +65,31 @@ public struct MapError: Error, Sendable {
         guard let call, self.hint.utf8CodeUnitCount == 0 else { return self }
         return MapError(call, errno: errno, hint, first, second)
     }
+
+    /// The same error with the limit of the system named that stands behind its code, unless there is advice already.
+    package var namingLimit: MapError {
+        switch (errno, call) {
+        case (EMFILE, _): hinting("this process may have no more descriptors (\"ulimit -n\")")
+        case (ENFILE, _): hinting("the system has no more descriptors (fs.file-max)")
+        case (EAGAIN, .posix_spawn): hinting("this user may have no more processes (\"ulimit -u\")")
+        case (EAGAIN, .mmap), (EAGAIN, .mremap): namingLockLimit
+        case (ENOMEM, .mmap), (ENOMEM, .mremap), (ENOMEM, .mprotect), (ENOMEM, .munmap), (EAGAIN, .madvise),
+            (ENOMEM, .posix_spawn):
+            hinting(
+                "no address space or memory left (\"ulimit -v\"), or more than vm.max_map_count mappings; close what is not needed"
+            )
+        default: self
+        }
+    }
+
+    /// The same of a lock that was refused, mlock(2), or of what would have been locked.
+    package var namingLockLimit: MapError {
+        guard errno == ENOMEM || errno == EPERM || errno == EAGAIN else { return self }
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(8), &limit) == 0, limit.rlim_cur < UInt(Int.max) else { return self }
+        return hinting(
+            "at most %1 bytes may be locked (RLIMIT_MEMLOCK, see \"ulimit -l\")", Int(limit.rlim_cur))
+    }
 }
 
 extension MapError: Equatable {
@@ -78,7 +103,7 @@ extension MapError: CustomStringConvertible {
     public var description: String {
         var text = ""
         if let call { text = "\(call): \(String(cString: strerror(errno)))" }
-        let advice = hintText
+        let advice = namingLimit.hintText
         if text.isEmpty { return advice.isEmpty ? "\(kind)" : advice }
         return advice.isEmpty ? text : "\(text): \(advice)"
     }

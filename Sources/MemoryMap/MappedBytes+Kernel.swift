@@ -112,7 +112,10 @@ extension MappedBytes {
         if let start = pages.start {
             do { try systemLock(start, pages.extent) } catch {
                 if let path { try current.checkFileReaches(pages.end, path, .mlock) }
-                throw hintLimit(error)
+                // Who may lock as much as he likes needs a mapping more for a part of one.
+                throw error.errno == ENOMEM && geteuid() == 0
+                    ? error.hinting("a mapping would have to be split, and there may be no more (vm.max_map_count)")
+                    : error.namingLockLimit
             }
         }
         try current.checkIntact()
@@ -131,15 +134,6 @@ extension MappedBytes {
 /// What madvise(2) has no code of its own for, where it is to read pages in.
 func hintMissingPage(_ error: MapError) -> MapError {
     error.hinting("a page of the range is behind the end of the file, or could not be read")
-}
-
-/// The limit that a refused mlock(2) ran into.
-func hintLimit(_ error: MapError) -> MapError {
-    guard error.errno == ENOMEM || error.errno == EPERM || error.errno == EAGAIN else { return error }
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(8), &limit) == 0, limit.rlim_cur < UInt(Int.max) else { return error }
-    return error.hinting(
-        "at most %1 bytes may be locked (RLIMIT_MEMLOCK, see \"ulimit -l\")", Int(limit.rlim_cur))
 }
 
 /// Whole pages of a mapping.

@@ -52,6 +52,9 @@ extension MappedRegion {
 extension UnsafeMutablePointer<mm_slot> {
     fileprivate func replace(with descriptor: CInt) throws(MapError) {
         let status = try systemStatus(descriptor)
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw MapError(.open, errno: ESTALE, "the path no longer names a regular file")
+        }
         let size = Int(status.st_size)
         let offset = Int(pointee.file_offset)
         guard offset <= size else {

@@ -228,11 +228,6 @@ private func hintMap(_ error: MapError, _ flags: MapFlags) -> MapError {
             "the file must be open for reading, and for writing too (\"r+\") where the mapping is shared and writable"
         )
     case ENODEV: error.hinting("this kind of file has no pages to map")
-    case ENOMEM:
-        error.hinting(
-            "no address space or memory left (\"ulimit -v\"), or more than vm.max_map_count mappings; close what is not needed"
-        )
-    case EAGAIN: hintLimit(error)
     case EINVAL where flags.isDisjoint(with: [.shared, .private]):
         error.hinting("flags need MAP_SHARED or MAP_PRIVATE")
     case EPERM: error.hinting("the file system or a seal on the file forbids this protection")

@@ -118,6 +118,24 @@ struct HostTests {
         #expect(outcome.errors == "")
     }
 
+    /// Layouts that share their parts, and tables that do, say much with little.
+    @Test(arguments: ["r[0] = t", "r[0]:totable()"])
+    func `Ctrl-C while records inside records are gone through`(work: String) throws {
+        let outcome = try interrupt(
+            """
+            local layout, t = mmap.struct { { "a", "u8" } }, { a = 1 }
+            for i = 1, 25 do
+              local fields, values = {}, {}
+              for k = 1, 10 do fields[k] = { "f" .. k, layout, offset = 0 } values["f" .. k] = t end
+              layout, t = mmap.struct(fields), values
+            end
+            local r = mmap.anonymous(64):records(layout)
+            print((select(2, pcall(function() \(work) end)):gsub("^.*: ", "")))
+            """)
+        #expect(outcome.output == "interrupted!\nstatus 0\n")
+        #expect(outcome.errors == "")
+    }
+
     @Test func `a second Ctrl-C ends what Lua cannot interrupt`() throws {
         let outcome = try interrupt("string.find(('a'):rep(200000), '.*.*b')", times: 2)
         #expect(outcome.output == "status \(128 + SIGINT)\n")

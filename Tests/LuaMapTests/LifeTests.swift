@@ -232,4 +232,64 @@ import Testing
             for f in pairs(fills) do if debug.getinfo(f, "S").what == "C" then pcall(f) end end
             """)
     }
+
+    /// In the midst of a step a finaliser replaces the iterator's state, which nobody else holds.
+    @Test(arguments: [#"b:lines()"#, #"b:fields(",")"#, #"b:lines { find = "y" }"#, #"b:gmatch("y+")"#])
+    func iteratorsOutliveTheirUpvalues(iterator: String) async {
+        await #expect(processExitsWith: .exitCode(0)) { [iterator] in
+            check(
+                """
+                local row = ("y"):rep(200) .. "," .. ("y"):rep(30) .. ",7,8\\n"
+                local size = 1 << 20
+                local b = mmap.anonymous(size)
+                for i = 0, 2000 do b:copy(i * #row, row) end
+                local step, phase, kept, replaced = nil, 0, {}, 0
+                local function arm()
+                  setmetatable({}, { __gc = function()
+                    if step and phase == 0 then
+                      phase, replaced = 1, replaced + 1
+                      debug.setupvalue(step, 1, replaced % 2 == 0 and 42 or nil)
+                      b:resize(#b == size and size + 4096 or size)
+                    elseif step and phase == 1 then
+                      phase = 2
+                      -- Would lie where the state was.
+                      for i = 1, 40 do kept[i] = ("z"):rep(60 + i * 8) end
+                    end
+                    arm()
+                  end })
+                end
+                arm()
+                collectgarbage("incremental", 1, 1000, 13)
+                for round = 1, 1500 do
+                  step, phase, kept = nil, 0, {}
+                  local fresh = \(iterator)
+                  collectgarbage("step", 0)
+                  step = fresh
+                  for i = 1, 3 do if not pcall(fresh) then break end end
+                  step = nil
+                  for _, text in pairs(kept) do assert(not text:find("[^z]")) end
+                end
+                assert(replaced > 100, replaced)
+                """)
+        }
+    }
+
+    /// What a layout refers to can be reached with the debug library, and then it refers to itself.
+    @Test(arguments: ["r[0]:totable()", "local t = {} t.x = t r[0] = t", "L2:totable(r[0])"])
+    func layoutsInsideThemselves(use: String) async {
+        await #expect(processExitsWith: .exitCode(0)) { [use] in
+            check(
+                """
+                local L1 = mmap.struct { { "n", "u8" } }
+                local L2 = mmap.struct { { "x", L1 } }
+                local r, changed = mmap.anonymous(64):records(L2), 0
+                for i = 1, 6 do
+                  local part = debug.getuservalue(L2, i)
+                  if type(part) == "table" and part.x == L1 then part.x = L2; changed = changed + 1 end
+                end
+                eq(changed, 1)
+                fails("the layout of field 'x' is damaged", function() \(use) end)
+                """)
+        }
+    }
 }

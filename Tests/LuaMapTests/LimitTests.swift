@@ -54,13 +54,10 @@ import Testing
     }
 
     @Test func lockedMemoryIsNamed() async {
-        guard geteuid() == 0 else {
-            print("skipped: only root can become another user")
-            return
-        }
         await #expect(processExitsWith: .exitCode(0)) {
             var limit = rlimit(rlim_cur: 65536, rlim_max: 65536)
-            #expect(setrlimit(__rlimit_resource_t(8), &limit) == 0 && setuid(65534) == 0)
+            #expect(setrlimit(__rlimit_resource_t(8), &limit) == 0)
+            if geteuid() == 0 { #expect(setuid(65534) == 0) }
             check(
                 """
                 local b = mmap.anonymous(1 << 20)

@@ -412,4 +412,18 @@ import Testing
             end
             """)
     }
+
+    /// So small that the inverse of the range is no number.
+    @Test func aHistogramOfATinyRangeIsRight() {
+        LuaMapTests.check(
+            """
+            local v = mmap.anonymous(80):view("f64")
+            for _, unit in ipairs { 1e-311, 5e-324, 3e-308 } do
+              for i = 0, 9 do v[i] = i * unit end
+              eq(table.concat(v:histogram(10, 0, 10 * unit), " "), "1 1 1 1 1 1 1 1 1 1", unit)
+              eq(table.concat(v:histogram(3), " "), "3 3 4", unit)
+              eq(table.concat(v:histogram(2, unit, 5 * unit), " "), "2 3", unit)
+            end
+            """)
+    }
 }

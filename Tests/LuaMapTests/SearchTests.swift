@@ -78,4 +78,33 @@ import Testing
             fails("boolean expected", mmap.progress, 1)
             """)
     }
+
+    /// Needles that nearly stand everywhere: the kernels give up, and the results are the same.
+    @Test func needlesThatNearlyStandEverywhere() {
+        check(
+            """
+            local size = 3 << 20
+            local b = mmap.anonymous(size); b:fill(97)
+            local function a(count) return ("a"):rep(count) end
+            for _, at in ipairs { 1 << 20, (1 << 20) + 65535, (2 << 20) - 1, size - 5000 } do
+              b[at] = 98
+              for _, before in ipairs { 100, 4096, 300000 } do
+                for _, after in ipairs { 0, 70, 4000 } do
+                  local needle, wrong = a(before) .. "b" .. a(after), a(before) .. "b" .. a(after - 1) .. "b"
+                  local place = at - before
+                  for threads = 1, 2 do
+                    mmap.threads(threads)
+                    eq(b:find(needle), place); eq(b:rfind(needle), place); eq(b:count(needle), 1)
+                    if after > 0 then eq(b:find(wrong), nil); eq(b:rfind(wrong), nil); eq(b:count(wrong), 0) end
+                    eq(b:find(needle, place + 1), nil)
+                    eq(b:rfind(needle, 0, place + #needle - 1), nil)
+                  end
+                  eq(b:rfind(a(before), 0, at), at - before)
+                  eq(b:count(a(before)), at // before + (size - at - 1) // before)
+                end
+              end
+              b[at] = 97
+            end
+            """)
+    }
 }
