@@ -212,6 +212,93 @@ import Testing
         #expect(codes == [0, EACCES, EACCES, 0, 0, EACCES, EACCES])
         #expect(Glibc.access(secret, F_OK) == 0)
     }
+
+    /// Landlock binds a thread: what the same calls give in front of the wall is seen on it too.
+    private func codesBeforeAndBehind(_ codes: @escaping @Sendable () -> [CInt]) throws -> [CInt] {
+        try onThread {
+            let before = codes()
+            return FilePolicy().confine(alsoReading: []) ? before + codes() : [-1]
+        }
+    }
+
+    @Test(.enabled(if: mm_landlock_version() >= 4, "this kernel's Landlock knows no TCP"))
+    func theKernelRefusesTCP() throws {
+        defer { clean("file") }
+        let listener = socket(AF_INET, streams, 0)
+        defer { close(listener) }
+        #expect(tcp({ bind($0, $1, $2) }, listener, port: 0) == 0 && listen(listener, 8) == 0)
+        let port = portOf(listener)
+        let codes = try codesBeforeAndBehind {
+            let client = socket(AF_INET, streams, 0)
+            let server = socket(AF_INET, streams, 0)
+            defer { for each in [client, server] { close(each) } }
+            return [
+                tcp({ connect($0, $1, $2) }, client, port: port), tcp({ bind($0, $1, $2) }, server, port: 0),
+            ]
+        }
+        #expect(codes == [0, 0, EACCES, EACCES])
+    }
+
+    /// One that is made behind the wall may be reached; one that was made in front of it may not.
+    @Test(.enabled(if: mm_landlock_version() >= 6, "this kernel's Landlock knows no abstract sockets"))
+    func theKernelRefusesAbstractSockets() throws {
+        defer { clean("file") }
+        let name = lastName(scratch.path)
+        let listener = socket(AF_UNIX, streams, 0)
+        defer { close(listener) }
+        #expect(abstractSocket({ bind($0, $1, $2) }, listener, name) == 0 && listen(listener, 8) == 0)
+        let codes = try codesBeforeAndBehind {
+            let end = socket(AF_UNIX, streams, 0)
+            let own = socket(AF_UNIX, streams, 0)
+            let other = socket(AF_UNIX, streams, 0)
+            defer { for each in [end, own, other] { close(each) } }
+            let outside = abstractSocket({ connect($0, $1, $2) }, end, name)
+            guard abstractSocket({ bind($0, $1, $2) }, own, name + "-own") == 0, listen(own, 8) == 0 else {
+                return [outside, -1]
+            }
+            return [outside, abstractSocket({ connect($0, $1, $2) }, other, name + "-own")]
+        }
+        #expect(codes == [0, 0, EPERM, 0])
+    }
+}
+
+/// Not for the children of other tests.
+private let streams = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+private typealias SocketCall = @Sendable (CInt, UnsafePointer<sockaddr>?, socklen_t) -> CInt
+
+/// A call with 127.0.0.1 and a port, 0 for any: 0 or its `errno`.
+@Sendable private func tcp(_ call: SocketCall, _ socket: CInt, port: in_port_t) -> CInt {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    address.sin_port = port
+    return withUnsafeBytes(of: &address) { bytes in
+        let start = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self)
+        return call(socket, start, socklen_t(bytes.count)) == 0 ? 0 : errno
+    }
+}
+
+/// Of a socket that is bound, as it stands in an address.
+private func portOf(_ socket: CInt) -> in_port_t {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutableBytes(of: &address) { bytes in
+        _ = getsockname(socket, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+    }
+    return address.sin_port
+}
+
+/// A call with an abstract name, one that is no file's: 0 or its `errno`.
+@Sendable private func abstractSocket(_ call: SocketCall, _ socket: CInt, _ name: String) -> CInt {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let text = Array(name.utf8)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0[1...text.count].copyBytes(from: text) }
+    let length = MemoryLayout<sa_family_t>.size + 1 + text.count
+    return withUnsafeBytes(of: &address) { bytes in
+        let start = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self)
+        return call(socket, start, socklen_t(length)) == 0 ? 0 : errno
+    }
 }
 
 /// Runs something on a thread that ends behind it: what binds a thread must not bind the tests.
