@@ -36,7 +36,10 @@ struct HostTests {
     func `C modules of the distribution load`(module: String) throws {
         let code = "print(pcall(require, '\(module)'))"
         let outcome = try Program.mmaplua.run(["-e", code])
-        guard Program.lua.exists, try Program.lua.run(["-e", code]).output.hasPrefix("true") else { return }
+        guard Program.lua.exists, try Program.lua.run(["-e", code]).output.hasPrefix("true") else {
+            print("skipped: lua5.4 or its module \(module) is not installed")
+            return
+        }
         #expect(outcome.output.hasPrefix("true\ttable: "), "\(outcome.output)")
     }
 
@@ -154,7 +157,10 @@ struct HostTests {
             """
         let ours = try Program.mmaplua.run(["-", "first"], input: code)
         #expect(ours.ending == .status(0) && ours.errors == "")
-        guard Program.lua.exists else { return }
+        guard Program.lua.exists else {
+            print("skipped: there is no lua5.4 to compare with")
+            return
+        }
         #expect(ours == (try Program.lua.run(["-", "first"], input: code)))
     }
 

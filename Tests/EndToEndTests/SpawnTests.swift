@@ -337,14 +337,13 @@ struct SpawnTests {
     }
 
     /// Nobody learns then with which status a child has ended, but its answer is there.
-    @Test func childrenOfAProgramThatIgnoresThem() throws {
+    @Test(.enabled(if: Program(path: "/usr/bin/perl").exists, "there is no perl to ignore them"))
+    func childrenOfAProgramThatIgnoresThem() throws {
         let script = """
             print(mmap.spawn(function() return 5 end):wait())
             print(select("#", mmap.spawn(function() os.exit(3) end):wait()))
             """
-        let perl = Program(path: "/usr/bin/perl")
-        guard perl.exists else { return }
-        let outcome = try perl.run(
+        let outcome = try Program(path: "/usr/bin/perl").run(
             ["-e", "$SIG{CHLD} = 'IGNORE'; exec @ARGV", Program.mmaplua.path, "-e", script])
         #expect(outcome.output == "true\t5\n2\n", "\(outcome)")
     }
@@ -358,8 +357,13 @@ struct SpawnTests {
         #expect(outcome.errors.contains("this descriptor is not from mmap.spawn"))
     }
 
-    @Test func aPlainLuaStartsItself() throws {
-        guard Program.lua.exists, let module = Program.variable("MMAPLUA_MODULE") else { return }
+    /// scripts/test names the module of the release.
+    @Test(
+        .enabled(
+            if: Program.lua.exists && Program.variable("MMAPLUA_MODULE") != nil,
+            "there is no lua5.4, or no module for it: MMAPLUA_MODULE"))
+    func aPlainLuaStartsItself() throws {
+        let module = try #require(Program.variable("MMAPLUA_MODULE"))
         let outcome = try Program.lua.run(
             [
                 "-e",
