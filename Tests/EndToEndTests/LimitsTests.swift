@@ -122,6 +122,71 @@ struct LimitsTests {
         #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
     }
 
+    /// What an expression needed to turn back is not kept by it uncounted.
+    @Test func `expressions keep nothing for the next match`() throws {
+        let outcome = try run(
+            ["--memory=64M"],
+            """
+            local text, kept = ('ab'):rep(1 << 20), {}
+            for i = 1, 16 do
+                kept[i] = mmap.regex('(*NO_JIT)^(?:(a)|b)*[cd]')
+                pcall(kept[i].find, kept[i], text)
+            end
+            for line in io.lines '/proc/self/status' do
+                local kib = line:match '^VmHWM:%s*(%d+)'
+                if kib then print(tonumber(kib) < 200 << 10, kib) end
+            end
+            """)
+        #expect(outcome.output.hasPrefix("true\t"), "\(outcome)")
+    }
+
+    /// Memory that has no name stays as long as anything holds it: its pages behind the end of a mapping that was made
+    /// smaller, and all of them where the mapping is closed but a lock is not.
+    private static let holders = [
+        "local b = mmap.anonymous(50 << 20, { shared = true }) b:fill(1) b:resize(4096) return b",
+        "local b = mmap.map(50 << 20, 3, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS) b:fill(1) b:resize(4096) return b",
+        "local b = mmap.memfd('x', 50 << 20) b:fill(1) local lock = b:lockrange(0, 1) b:close() return lock",
+        "local b = mmap.memfd('x', 1) local lock = b:lockrange() b:resize(50 << 20) b:fill(1) b:close() return lock",
+        "local b = mmap.anonymous(50 << 20, { shared = true }) b:fill(1) local lock = b:lockrange() b:close() return lock",
+    ]
+
+    @Test(arguments: holders) func `what is held without being mapped counts`(code: String) throws {
+        let outcome = try run(
+            ["--memory=64M"],
+            """
+            local kept, hold = {}, function() \(code) end
+            local ok, e = pcall(function() for i = 1, 20 do kept[i] = hold() end end)
+            print(ok, e and e.code, #kept)
+            """)
+        #expect(outcome == Outcome(output: "false\tENOMEM\t1\n", errors: "", ending: .status(0)))
+    }
+
+    @Test(arguments: holders, ["local x <close> = hold()", "local x = hold()", "release(hold())"])
+    func `what is held no more counts no more`(code: String, use: String) throws {
+        let outcome = try run(
+            ["--memory=64M"],
+            """
+            local function hold() \(code) end
+            local function release(x) if tostring(x):find '^mmap.lock' then x:unlock() else x:close() end end
+            for i = 1, 20 do \(use) end
+            collectgarbage()
+            print(#mmap.anonymous(60 << 20))
+            """)
+        #expect(outcome == Outcome(output: "\(60 << 20)\n", errors: "", ending: .status(0)), "\(code)")
+    }
+
+    /// They hold nothing that the mapping does not hold.
+    @Test func `locks on what is mapped count nothing`() throws {
+        let outcome = try run(
+            ["--memory=64M"],
+            """
+            local b, kept = mmap.memfd('x', 50 << 20), {}
+            for i = 1, 20 do kept[i] = b:lockrange(i, 1) end
+            print(#kept)
+            """)
+        #expect(outcome == Outcome(output: "20\n", errors: "", ending: .status(0)))
+    }
+
     @Test func `a limit below what Lua needs is an error too`() throws {
         let outcome = try run(["--memory=4K"], "print(1)")
         #expect(outcome.errors == "mmaplua: not enough memory (the limit is --memory=4K)\n")

@@ -221,6 +221,82 @@ struct SandboxTests {
     ])
     func `there is no way in by the text of a path`(code: String) throws { try expectKept(code) }
 
+    /// For each path one line of what came of each call, without the path.
+    private func sayOfPaths(_ paths: [String], from place: String) throws -> [String] {
+        let list = paths.map { "'\($0)'" }.joined(separator: ", ")
+        let code = """
+            for _, path in ipairs { \(list) } do
+                local f = assert(io.open('\(data)/file.txt', 'w')) f:close()
+                local texts = {}
+                for _, call in ipairs {
+                    io.open, mmap.open, function(path) return io.open(path, 'a') end,
+                    function(path) return package.searchpath('x', path) end,
+                    function(path) return os.rename(path, path) end, os.remove,
+                } do
+                    local ok, result, message = pcall(call, path)
+                    local text = ok and result and 'done' or tostring(ok and message or result)
+                    texts[#texts + 1] = text:gsub(path:gsub('%p', '%%%0'), 'PATH')
+                end
+                print(table.concat(texts, '; '))
+            end
+            """
+        let outcome = try Program(path: "/bin/sh").run([
+            "-c", "cd '\(place)' && exec \"$@\"", "sh", Program.mmaplua.path, "--sandbox",
+            "--allow-read=\(data)",
+            "--allow-write=\(data)", "-e", code,
+        ])
+        #expect(outcome.errors == "")
+        return outcome.output.split(separator: "\n").map(String.init)
+    }
+
+    /// Whether a name that may not be known is there, is a folder or a file, would else be told by a path that goes
+    /// over it and comes back.
+    @Test func `a path over what is outside tells nothing about it`() throws {
+        mkdir(folder.path + "/other", 0o755)
+        let file = data + "/file.txt"
+        let lines = try sayOfPaths(
+            [
+                secret, "/etc/..\(file)", "/etc/passwd/..\(file)", "/etc/nope/..\(file)", "/nope/..\(file)",
+                "/etc/passwd/../..\(file)", "\(folder.path)/other/../data/file.txt",
+                "\(secret)/../data/file.txt", "\(folder.path)/nope/../data/file.txt",
+                "other/../data/file.txt",
+                "secret.txt/../data/file.txt", "nope/../data/file.txt", "data/../other/../data/file.txt",
+            ], from: folder.path)
+        #expect(lines.count == 13)
+        // Of the secret itself, which is plainly outside.
+        let first = lines.first ?? ""
+        #expect(first.split(separator: " is not allowed (use --allow-").count == 7, "\(first)")
+        for line in lines { #expect(line == first) }
+    }
+
+    @Test func `a path over folders that are known anyhow leads where it says`() throws {
+        mkdir(data + "/sub", 0o755)
+        mkdir(folder.path + "/here", 0o755)
+        mkdir(folder.path + "/here/below", 0o755)
+        let name = folder.path.split(separator: "/").last ?? ""
+        let lines = try sayOfPaths(
+            [
+                "\(data)/file.txt", "\(data)/sub/../file.txt", "\(data)/./file.txt", "\(data)//file.txt",
+                "\(data)/../data/file.txt", "/tmp/..\(data)/file.txt", "/..\(data)/file.txt",
+                "../../data/file.txt", "../../../\(name)/data/sub/../file.txt", "./../.././data/file.txt",
+                "../../here/below/../../data/file.txt", "\(folder.path)/here/../data/file.txt",
+            ], from: folder.path + "/here/below")
+        #expect(lines == Array(repeating: "done; done; done; done; done; done", count: 12))
+    }
+
+    /// What `package.path` begins with comes from the environment.
+    @Test(arguments: ["LUA_PATH", "LUA_PATH_5_4", "LUA_CPATH", "LUA_CPATH_5_4"])
+    func `no path tells the environment`(variable: String) throws {
+        let code = "print(package.path, package.cpath)"
+        let environment = [variable: "/topsecret/?.lua"]
+        let outcome = try run([], code, environment: environment)
+        #expect(!outcome.output.contains("topsecret") && outcome.ending == .status(0), "\(outcome)")
+        if variable.hasPrefix("LUA_PATH") {
+            let allowed = try run(["--allow-env"], code, environment: environment)
+            #expect(allowed.output.hasPrefix("/topsecret/?.lua\t"))
+        }
+    }
+
     /// Everything that can be reached by walking over tables and metatables is on this list.
     @Test func `nothing else can be reached`() throws {
         let outcome = try run(
@@ -433,7 +509,7 @@ struct SandboxTests {
             try run(["-l", "module"], "", environment: ["LUA_PATH": "\(data)/?.lua"]).ending == .status(1))
         #expect(
             try run(
-                ["--allow-read=data", "-l", "module"], "print(module.value)",
+                ["--allow-read=data", "--allow-env", "-l", "module"], "print(module.value)",
                 environment: ["LUA_PATH": "\(data)/?.lua"]
             )
             .output == "42\n")

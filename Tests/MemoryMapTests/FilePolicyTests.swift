@@ -154,6 +154,68 @@ import Testing
         try policy.rename("\(inside)/moved", to: "\(inside)/file")
     }
 
+    private func result(_ body: () throws(FileFailure) -> Void) -> Result {
+        do throws(FileFailure) {
+            try body()
+            return .opened("")
+        } catch {
+            switch error {
+            case .refused(let access): return .refused(access.rawValue)
+            case .failed(let code): return .failed(code)
+            }
+        }
+    }
+
+    /// What may be read is allowed by its name: a folder above it that were moved away would make room for another one,
+    /// with something of the same name in it.
+    @Test(arguments: [true, false]) func whatLeadsToARootStaysWhereItIs(isFolder: Bool) throws {
+        let root = "\(inside)/x/r"
+        defer {
+            for name in ["y", "x"] {
+                for path in ["r/file", "r", "q/file", "q"] { remove("\(inside)/\(name)/\(path)") }
+                remove("\(inside)/\(name)")
+            }
+            clean("file")
+        }
+        mkdir("\(inside)/x", 0o755)
+        if isFolder { mkdir(root, 0o755) }
+        _ = try scratch.file(isFolder ? "inside/x/r/file" : "inside/x/r", Array("inside".utf8))
+        var policy = try policy(.write, inside)
+        try policy.allow(.read, root)
+        let bounded = policy
+        #expect(
+            result { () throws(FileFailure) in try bounded.rename("\(inside)/x", to: "\(inside)/y") }
+                == .failed(EBUSY))
+        if isFolder {
+            #expect(
+                result { () throws(FileFailure) in try bounded.rename(root, to: "\(inside)/x/q") }
+                    == .failed(EBUSY))
+        }
+        #expect(open(bounded, isFolder ? root + "/file" : root) == .opened("inside"))
+        // What does not lead to it may be moved.
+        mkdir("\(inside)/y", 0o755)
+        #expect(
+            result { () throws(FileFailure) in try bounded.rename("\(inside)/y", to: "\(inside)/x/q") }
+                == .opened(""))
+    }
+
+    /// The usual way to write a file anew: beside it, and then over it.
+    @Test(arguments: [FileAccess.write, [.read, .write]]) func aFileMayReplaceAnotherOfTheSameRights(
+        access: FileAccess
+    ) throws {
+        let old = try scratch.file("inside/out.tmp", Array("new".utf8))
+        let new = try scratch.file("inside/out.txt", Array("old".utf8))
+        defer { clean("file", "out.tmp", "out.txt") }
+        let equal = try policy(access, old, new)
+        try equal.rename(old, to: new)
+        #expect(contents(new) == Array("new".utf8))
+        try equal.rename(new, to: old)
+        var wider = try policy(.write, old, new)
+        try wider.allow(.read, new)
+        let bounded = wider
+        #expect(result { () throws(FileFailure) in try bounded.rename(old, to: new) } == .refused(1))
+    }
+
     /// Another thread makes a name a file, a folder and a link out of bounds in turn, as fast as it can.
     @Test func noRaceLeadsOut() throws {
         let policy = try policy([.read, .write], inside)
