@@ -15,7 +15,7 @@ static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const cha
   lm_push_path(L, 1);
   lm_call call;
   const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-  int count = LM_RUN(L, body(L, &call, path));
+  int count = LM_RUN_COLLECTING(L, &call, body(L, &call, path));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 

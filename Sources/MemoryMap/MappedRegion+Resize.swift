@@ -55,7 +55,7 @@ extension UnsafeMutablePointer<mm_slot> {
             throw MapError(.misuse, "size %1 is out of range: anonymous memory has at least 1 byte", size)
         }
         let isShared = MapFlags(rawValue: pointee.flags).isShared
-        if isShared && size > Int(pointee.extent) {
+        if isShared && size > pointee.length {
             throw MapError(.misuse, "shared anonymous memory cannot grow: its size is fixed when it is made")
         }
         let old = pointee.length
