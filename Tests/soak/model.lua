@@ -1,11 +1,12 @@
--- model.lua --seed N --calls N [--trace]: random operations on buffers, slices and views, each compared
--- with the same on a table of bytes. Ends with 0 if there was no difference.
+-- model.lua --seed N --calls N [--trace] [--verbose]: random operations on buffers, slices and views, each compared
+-- with the same on a table of bytes. Ends with 0 if there was no difference. --verbose says how often each
+-- operation was done and refused.
 local options = { seed = os.time(), calls = 20000 }
 do
   local i = 1
   while arg[i] do
     local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "trace" then options.trace = true else
+    if name == "trace" or name == "verbose" then options[name] = true else
       i = i + 1
       options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
     end
@@ -32,14 +33,21 @@ table.sort(type_names)
 local function format_of(name) return (name:find "be$" and ">" or "<") .. types[name:match "^%a%d+"] end
 local function is_float(name) return name:sub(1, 1) == "f" end
 
-local handles = {} -- { b = buffer, memory = { bytes, size, closed, writable }, offset, length, whole }
-local seen = {} -- per operation
+-- { b = buffer, memory = { bytes, size, writable, kind, path, before }, offset, length, whole }. The kind is the
+-- mode of a file, "private" or "shared"; before is what a private copy's file had, and must still have.
+local handles = {}
+-- How often an operation was done, and refused: one that is always refused compares nothing.
+local seen, refused = {}, {}
 
-local function text_of(h, offset, length)
-  local t, from = {}, h.offset + offset
-  for i = 1, length do t[i] = string.char(h.memory.bytes[from + i - 1]) end
+-- Bytes of a memory as a string; in pieces, as a call takes so many arguments only.
+local function text_at(memory, from, length)
+  local t = {}
+  for at = from, from + length - 1, 4096 do
+    t[#t + 1] = string.char(table.unpack(memory.bytes, at, math.min(at + 4096, from + length) - 1))
+  end
   return table.concat(t)
 end
+local function text_of(h, offset, length) return text_at(h.memory, h.offset + offset, length) end
 local function put(h, offset, s)
   for i = 1, #s do h.memory.bytes[h.offset + offset + i - 1] = s:byte(i) end
 end
@@ -54,25 +62,31 @@ end
 local files = 0
 local function new_handle()
   local size, b, bytes = random(3) == 1 and random(PAGE - 5, 2 * PAGE + 5) or random(1, 300), nil, {}
-  local content = random_text(0)
-  local writable, path = true, nil
-  if random(3) == 1 then
-    b = mmap.anonymous(size)
-    content = ("\0"):rep(size)
+  local content, kind, path = ("\0"):rep(size), pick { "private", "shared", "r", "r+", "r+", "c" }, nil
+  if kind == "private" or kind == "shared" then
+    b = mmap.anonymous(size, { shared = kind == "shared" })
   else
     files = files + 1
-    path = "m" .. files % 16
-    os.remove(path)
+    path = "m" .. files
     content = ("some text, 12\n\0\xff"):rep(size // 10 + 1):sub(1, size)
     local f <close> = assert(io.open(path, "wb"))
     f:write(content)
     f:close()
-    local mode = pick { "r", "r+", "r+", "c" }
-    writable = mode ~= "r"
-    b = mmap.open(path, mode)
+    b = mmap.open(path, kind)
   end
   for i = 1, size do bytes[i - 1] = content:byte(i) end
-  handles[#handles + 1] = { b = b, memory = { bytes = bytes, size = size, writable = writable, path = path }, offset = 0, length = size, whole = true }
+  local memory = {
+    bytes = bytes, size = size, writable = kind ~= "r", kind = kind, path = path, before = kind == "c" and content or nil }
+  handles[#handles + 1] = { b = b, memory = memory, offset = 0, length = size, whole = true }
+end
+
+-- Takes a handle out, and the file with the last one on it: the folder does not fill, and no name is used twice.
+local function forget(i)
+  local memory = table.remove(handles, i).memory
+  for _, other in ipairs(handles) do
+    if other.memory == memory then return end
+  end
+  if memory.path then assert(os.remove(memory.path)) end
 end
 
 -- A range as scripts give it, often at the edge and sometimes wrong: offset, length, and what they mean.
@@ -98,6 +112,7 @@ local function same(what, got, wanted)
 end
 local function fails(what, ...)
   if pcall(...) then error(what .. ": must fail and did not", 0) end
+  return "refused"
 end
 -- Plain search, as find, rfind and count define it.
 local function matches(s, needle)
@@ -165,7 +180,7 @@ function operations.search(h)
   if not offset then return fails("find", h.b.find, h.b, "a", a, b) end
   local s = text_of(h, offset, length)
   local needle = random(3) == 1 and random_text(4) or s:sub(random(math.max(1, #s)), -1):sub(1, random(9))
-  if needle == "" then return end
+  if needle == "" then return "skipped" end
   local first, last, count = matches(s, needle)
   same("find", h.b:find(needle, a, b), first and offset + first - 1)
   same("rfind", h.b:rfind(needle, a, b), last and offset + last - 1)
@@ -176,7 +191,7 @@ function operations.compare(h, other)
   local with = random(2) == 1 and other.b or t
   same("equals", h.b:equals(with), s == t)
   local at
-  for i = 1, math.max(#s, #t) do
+  for i = 1, s == t and 0 or math.max(#s, #t) do
     if s:byte(i) ~= t:byte(i) then at = i break end
   end
   same("mismatch", h.b:mismatch(with), at and at - 1)
@@ -223,10 +238,10 @@ function operations.view(h)
   local count = (length_of(h) - offset) // size
   local v = h.b:view(name, offset, count)
   same("#v", #v, count)
-  local model, sum = {}, 0
-  for i = 0, count - 1 do model[i] = string.unpack(format, text_of(h, offset + i * size, size)) end
+  local model, sum, text = {}, 0, text_of(h, offset, count * size)
+  for i = 0, count - 1 do model[i] = string.unpack(format, text, i * size + 1) end
   fails("v[n]", function() return v[count] end)
-  if count == 0 then return end
+  if count == 0 then return "skipped" end
   local i = random(0, count - 1)
   same("v[i]", v[i], model[i])
   local n = random(0, count - i)
@@ -279,7 +294,8 @@ function operations.view(h)
 end
 function operations.match(h)
   local s = text_of(h, 0, length_of(h))
-  local pattern = pick { "%a+", "(%a)(%d*)", "[^\n]+", "%s", "b*", ".-,", "%z" }
+  -- Where no comma is, each byte is begun at in vain: the square of the length.
+  local pattern = pick { "%a+", "(%a)(%d*)", "[^\n]+", "%s", "b*", #s < 600 and ".-," or "^.-,", "%z" }
   local from = random(0, #s)
   local wanted = table.pack(s:match(pattern, from + 1))
   local got = table.pack(h.b:match(pattern, from))
@@ -290,54 +306,99 @@ function operations.match(h)
   for _ in s:gmatch "%a+" do m = m + 1 end
   same("gmatch", n, m)
 end
+-- What may be resized is told by the contract alone: all else must be refused, and this must not.
+local function may_resize(h, size)
+  local memory = h.memory
+  if not h.whole or size < 0 then return false end
+  if memory.kind == "private" then return size > 0 end
+  if memory.kind == "shared" then return size > 0 and size <= memory.size end
+  return memory.kind == "r+"
+end
 function operations.resize(h)
-  if not h.whole or not h.memory.path and random(2) == 1 then return end
-  local size = pick { 1, PAGE, random(1, 2 * PAGE), length_of(h) }
-  local ok = pcall(h.b.resize, h.b, size)
-  if not ok then return same("#b after a resize refused", #h.b, length_of(h)) end
-  for i = h.memory.size, size - 1 do h.memory.bytes[i] = 0 end
-  for i = size, h.memory.size - 1 do h.memory.bytes[i] = nil end
-  h.memory.size = size
-  -- Slices of what was cut away, and those that a resize has left behind, are checked no more.
+  local memory = h.memory
+  local size = pick { 0, -1, 1, PAGE, random(1, 2 * PAGE), length_of(h) }
+  -- Shared anonymous memory grows within its last page, and finds there what was cut off: not looked at.
+  if memory.kind == "shared" and size > memory.size then size = 3 * PAGE end
+  if not may_resize(h, size) then
+    fails("resize", h.b.resize, h.b, size)
+    same("#b after a resize refused", #h.b, length_of(h))
+    return "refused"
+  end
+  h.b:resize(size)
+  for i = memory.size, size - 1 do memory.bytes[i] = 0 end
+  for i = size, memory.size - 1 do memory.bytes[i] = nil end
+  memory.size = size
+  same("#b after a resize", #h.b, size)
+  -- Slices of what was cut away raise, and are checked no more.
   for i = #handles, 1, -1 do
     local other = handles[i]
-    if other.memory == h.memory and not other.whole and other.offset + other.length > size then table.remove(handles, i) end
+    if other.memory == memory and not other.whole and other.offset + other.length > size then
+      fails("a slice behind the end", other.b.string, other.b)
+      forget(i)
+    end
   end
 end
 function operations.close(h)
-  if not h.whole or random(4) > 1 then return end
+  if not h.whole or random(4) > 1 then return "skipped" end
   h.b:close()
   for i = #handles, 1, -1 do
     local other = handles[i]
     if other.memory == h.memory then
-      fails("use after close", function() return #other.b == 0 and other.b[0] or other.b[0] end)
+      fails("use after close", function() return other.b[0] end)
       fails("use after close", other.b.string, other.b)
-      table.remove(handles, i)
+      fails("use after close", function() return #other.b end)
+      forget(i)
     end
   end
 end
+-- What a shared mapping wrote its file has, at once; what a private copy is written to its file has never.
 function operations.file(h)
-  -- What a shared mapping wrote, the file has.
-  if not (h.whole and h.memory.path) or not h.memory.writable then return end
-  if h.b:info().flags & mmap.MAP_SHARED == 0 then return end
-  local f = io.open(h.memory.path, "rb")
-  if not f then return end
-  f:close()
-  h.b:sync(random(8) == 1)
+  local memory = h.memory
+  if not memory.path then return "skipped" end
+  if random(8) == 1 then h.b:sync(random(8) == 1) end
+  local f <close> = assert(io.open(memory.path, "rb"))
+  same("the file of mode " .. memory.kind, f:read "a", memory.before or text_at(memory, 0, memory.size))
 end
 
 local names = {}
 for name in pairs(operations) do names[#names + 1] = name end
 table.sort(names)
 
+-- Slices of slices become short: half of the operations are on whole mappings, of which some always are there.
+local function list_of(whole)
+  local list = {}
+  for i, h in ipairs(handles) do
+    if h.whole == whole then list[#list + 1] = i end
+  end
+  return list
+end
+
 local calls = 0
 while calls < options.calls do
-  if #handles < 4 or #handles < 12 and random(20) == 1 then new_handle() end
-  local h, name = pick(handles), pick(names)
+  local mappings, slices = list_of(true), list_of(nil)
+  if #mappings < 4 or #mappings < 8 and random(20) == 1 then
+    new_handle()
+    mappings[#mappings + 1] = #handles
+  end
+  local h, name = handles[random(2) == 1 and pick(mappings) or random(#handles)], pick(names)
   calls = calls + 1
-  if options.trace then io.stderr:write(("%d %s of %s+%d, %d bytes\n"):format(calls, name, h.memory.path or "memory", h.offset, length_of(h))) end
+  if options.trace then
+    local place = h.memory.path or h.memory.kind
+    io.stderr:write(("%d %s of %s+%d, %d bytes\n"):format(calls, name, place, h.offset, length_of(h)))
+  end
   local ok, e = pcall(operations[name], h, pick(handles))
   if not ok then error(("seed %d, call %d, %s: %s"):format(options.seed, calls, name, tostring(e)), 0) end
-  if #handles > 16 then table.remove(handles, random(#handles)) end
+  if e == nil then seen[name] = (seen[name] or 0) + 1
+  elseif e == "refused" then refused[name] = (refused[name] or 0) + 1 end
+  if #slices >= 8 then
+    slices = list_of(nil)
+    if #slices > 8 then forget(pick(slices)) end
+  end
 end
+for _, name in ipairs(names) do
+  if options.verbose then print(("%6d done, %6d refused  %s"):format(seen[name] or 0, refused[name] or 0, name)) end
+  -- A short run may miss one by chance.
+  assert(seen[name] or calls < 20000, name .. " was never done")
+end
+assert(refused.resize or calls < 20000, "no resize was refused")
 print(("%d calls"):format(calls))
