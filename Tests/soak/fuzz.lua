@@ -23,8 +23,8 @@ local PAGE = mmap.PAGESIZE
 local function chance(percent) return random(100) <= percent end
 local function pick(list) return list[random(#list)] end
 
--- Never called: they make processes or names outside of the folder, or wait for somebody else. Locks are taken elsewhere.
-local never = { spawn = true, shared = true, unlink = true, wait = true, lockrange = true }
+-- Called with functions of `child_functions` only: anything else may be a script that is run.
+local never = { spawn = true }
 -- Advice that takes the machine's memory away for good: HWPOISON and SOFT_OFFLINE, where root asks.
 local function is_harmful(x) return x == 100 or x == 101 end
 local function harmless(x) if is_harmful(x) then return 99 end return x end
@@ -113,7 +113,7 @@ local patterns = {
 local paths = { "f0", "f1", "f2", "f3", "f1", "f2", "f3", "", "missing/x", ".", "/dev/zero", "/dev/null", "/proc/self/maps", "x\0y", ("x"):rep(5000) }
 
 local calls, raised, depth, good, tries = 0, 0, 0, {}, {}
-local value, mischief, one_call
+local value, mischief, one_call, prefix
 local iterators, kept = {}, {}
 
 local function object_of(class)
@@ -140,7 +140,19 @@ local function keep(object)
   class.objects[at] = object
 end
 
+-- They end at once, or after a moment.
+local child_functions = {
+  function() end, function(...) return ... end, function() error "no" end, function() os.exit(3) end,
+  function(a, b) return tostring(a), b and #b, { a = 1, [2] = { true } } end,
+  function() require "mmap".anonymous(64):atomic("u32", 0):wait(0, 0.02) end }
+
+local perform
 local function refresh()
+  if chance(3) then
+    local list, count = { pick(child_functions) }, random(1, 4)
+    for i = 2, count do list[i] = chance(60) and object_of(buffers) or value() end
+    perform("spawn", mmap.spawn, list, count)
+  end
   for _ = 1, 3 do
     local ok, b
     if chance(30) then ok, b = pcall(mmap.anonymous, random(3 * PAGE), chance(50) and { shared = true } or nil)
@@ -249,6 +261,17 @@ local makers = {
     return fields
   end,
   O = function() if chance(60) then return nil end return { offset = chance(50) and random(99) or nil, length = chance(50) and number() or nil, grow = chance(30) } end,
+  a = function() return random(0, 20) * 8 end, q = function() return random(6) end,
+  T = function() return { id = random(0, 60), name = chance(50) and "a" or nil, pos = chance(10) and { 1, 2, 3 } or nil } end,
+  P = function() return object_of(class_named "mmap.pages" or buffers) end,
+  K = function()
+    local list = {}
+    for i = 1, random(0, 3) do list[i] = random(0, 60) end
+    return chance(30) and object_of(class_named "mmap.view" or buffers) or list
+  end,
+  H = function() return prefix .. "-" .. random(3) end,
+  M = function() return pick { "shared", "exclusive" } end, W = function() return random() / 500 end,
+  G = function() return pick { 0, 10, 18, "CONT", "USR1", "KILL", 15 } end,
   k = function() return function(...) mischief() return ... end end, S = function() return pick { "a", "words", "\n", ",", huge } end,
   I = function()
     return { find = chance(60) and pick { "", "a", "words", huge } or nil, ranges = chance(40), keep = chance(30), sep = chance(30) and pick { "a", "ab" } or nil,
@@ -261,17 +284,45 @@ local hints = {
   get = "ts", set = "tss", unpack = "ws", pack = "wsss", match = "ps", gmatch = "ps", crc32 = "ss", xxh3 = "ss", sha256 = "ss", protect = "e",
   resize = "z", advise = "zzA", sync = "zz", incore = "zz", lock = "ss", unlock = "ss", column = "N", threads = "s", histogram = "snn",
   lowerbound = "s", upperbound = "s", dot = "V", add = "sV", sub = "sV", mul = "sV", div = "sV", each = "ss", totable = "ss", __index = "s",
-  __newindex = "ss", offset = "w", lines = "I", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss" }
+  __newindex = "ss", offset = "w", lines = "I", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss", atomic = "ta", memfd = "ws",
+  shared = "Hs", unlink = "H", lockrange = "ssMW", kill = "G" }
 local of_class = {
   mmap = { sync = "bzz", advise = "bzzA", incore = "bzz", struct = "D", open = "fmO" },
-  ["mmap.view"] = { get = "ss", set = "sss", copy = "sV", count = "os", find = "oss", fill = "sss" },
+  ["mmap.view"] = { get = "ss", set = "sss", copy = "sK", count = "os", find = "oss", fill = "sss" },
+  ["mmap.atomic"] = { wait = "sW", wake = "s", store = "s", exchange = "s", compareexchange = "ss", add = "s" },
+  ["mmap.child"] = { wait = "W" }, ["mmap.pages"] = { offset = "e", count = "ee", diff = "P", __index = "e" },
+  ["mmap.records"] = { __index = "e", __newindex = "eT", slice = "ee" },
   ["mmap.regex"] = { find = "bs", match = "bs", gmatch = "bs", count = "bs" },
   ["mmap.struct"] = { totable = "bs", offset = "N" }, ["mmap.record"] = { __index = "N", __newindex = "Ns" } }
 
+-- Shared memory has names outside of the folder: of its own prefix here, and taken away at the end, or by scripts/soak.
+prefix = os.getenv "MMAPLUA_SOAK" or "mmaplua-soak." .. io.open("/proc/self/stat"):read "n"
+local no_names = { "", "x\0y", ("x"):rep(5000), "missing/x", "/" }
+-- What waits waits for a moment, nobody is stopped for good, and no name is another's: where a call's arguments are made
+-- so before it.
+local function tame(name, list, count)
+  local last = name == "mmap.child.wait" and 2 or name == "mmap.atomic.wait" and 3 or name == "mmap.buffer.lockrange" and 5
+  if last then
+    local seconds = list[last]
+    if seconds == nil or tonumber(seconds) and not (tonumber(seconds) <= 0.002) then list[last] = random() / 500 end
+    return math.max(count, last)
+  elseif name == "shared" or name == "unlink" then
+    if type(list[1]) == "string" or type(list[1]) == "number" then
+      list[1] = chance(90) and prefix .. "-" .. random(3) or pick(no_names)
+    end
+  elseif name == "mmap.child.kill" then
+    local signal = tonumber(list[2])
+    if signal and signal >= 19 and signal <= 22 then list[2] = 18 end
+  end
+  return count
+end
+
+local twins = { dot = true, add = true, sub = true, mul = true, div = true, diff = true, equals = true }
 local module = { name = "mmap" }
 local function arguments(name, class)
   local list = {}
   local hint = class and (of_class[class.name] or {})[name] or hints[name]
+  if not hint then hint = name:find "^readU?[Ii]nt[BL]E$" and "sq" or name:find "^writeU?[Ii]nt[BL]E$" and "ssq" end
   if not hint and (name:find "^read%u") then hint = "ss" elseif not hint and name:find "^write%u" then hint = "sss" end
   if hint and chance(65) then
     for i = 1, math.max(random(0, #hint), random(0, #hint)) do list[i] = makers[chance(92) and hint:sub(i, i) or "v"]() end
@@ -363,8 +414,9 @@ local function made(name, ok, ...)
   if type(first) == "function" and first ~= state then iterators[random(6)] = { first, state, control } end
 end
 
-local function perform(name, f, list, count)
+function perform(name, f, list, count)
   calls = calls + 1
+  count = tame(name:match "^masked (.*)" or name:match "^uprooted (.*)" or name, list, count)
   if options.trace then trace(name, list, count) end
   if chance(3) then
     -- A finaliser's place is anywhere; a hook's is at each call of a function.
@@ -471,6 +523,11 @@ function one_call()
     if chance(94) then self = object_of(class) else self = value() end
     table.insert(list, 1, false)
     list[1] = self
+    if twins[method[1]] and chance(30) then list[2] = self end -- as long as it is
+    if method[1] == "totable" and class.name == "mmap.struct" and chance(50) then
+      local records = object_of(class_named "mmap.records" or class)
+      pcall(function() list[1], list[2] = records:layout(), records[0] end)
+    end
     perform(class.name .. "." .. method[1], method[2], list, count + 1)
   elseif n <= 85 then
     perform("operator", pick(operators), { object_of(pick(classes)), chance(60) and random(0, 40) or value(), value() }, 3)
@@ -492,6 +549,30 @@ function one_call()
 end
 
 -- ---- the run
+-- Open descriptors, and mappings of files, of memory with a name and of memory that is shared: those of the library
+-- that are left at the end. (Of private memory nobody can say whose it is.)
+local here = io.popen("pwd"):read "l" .. "/f"
+local marks = { here, "/memfd:", "/dev/zero", "/dev/shm/", "/SYSV" }
+local pid = io.open("/proc/self/stat"):read "n"
+local function taken()
+  -- No pipe: while it is listed its other end may still be open here.
+  assert(os.execute("ls -l /proc/" .. pid .. "/fd >descriptors"))
+  local file = io.open "descriptors"
+  local descriptors, count = file:read "a", -1 -- the first line is a total
+  file:close()
+  for _ in descriptors:gmatch "\n" do count = count + 1 end
+  local mappings = {}
+  for line in io.lines "/proc/self/maps" do
+    for _, mark in ipairs(marks) do
+      if line:find(mark, 1, true) then mappings[#mappings + 1] = line break end
+    end
+  end
+  return count, descriptors, table.concat(mappings, "\n")
+end
+collectgarbage()
+local descriptors_before, _, mappings_before = taken()
+assert(mappings_before == "", mappings_before)
+
 local bystander = mmap.anonymous(PAGE)
 local pattern = ("bystander"):rep(PAGE):sub(1, PAGE)
 local equals = buffers.metatable.__methods.equals
@@ -509,22 +590,36 @@ while calls < options.calls do
 end
 if not equals(bystander, pattern) then error "the bystander's memory was changed" end
 
-if options.verbose then
-  local names = {}
-  for name in pairs(tries) do names[#names + 1] = name end
+-- scripts/soak sums them over its runs: what never succeeds was not tried in earnest.
+do
+  local names = { "spawn" }
+  for _, f in ipairs(functions) do names[#names + 1] = f[1] end
+  for _, class in ipairs(classes) do
+    for _, list in ipairs { class.methods, class.accessors, class.metamethods } do
+      for _, method in ipairs(list) do names[#names + 1] = class.name .. "." .. method[1] end
+    end
+  end
   table.sort(names)
-  for _, name in ipairs(names) do print(("%8d of %8d  %s"):format(good[name] or 0, tries[name], name)) end
+  for _, name in ipairs(names) do print(("good %8d of %8d  %s"):format(good[name] or 0, tries[name] or 0, name)) end
+end
+-- All is dropped: finalisers only finalise, and nothing may be left.
+depth = 99
+for _, class in ipairs(classes) do class.objects = {} end
+iterators, kept = {}, {}
+for _ = 1, 4 do collectgarbage() end
+local descriptors, list, mappings = taken()
+if mappings ~= "" then error("left mapped: " .. mappings) end
+if descriptors > descriptors_before then
+  error(("%d descriptors open, %d at the beginning:\n%s"):format(descriptors, descriptors_before, list))
 end
 
 -- Every second run ends with everything alive, and lua_close has to cope.
-if options.seed % 2 == 0 then
-  depth = 99 -- no more mischief: finalisers only finalise
-  for _, class in ipairs(classes) do class.objects = {} end
-  iterators, kept = {}, {}
-  for _ = 1, 4 do collectgarbage() end
-  local here = io.popen("pwd"):read "l" .. "/f"
-  for line in io.lines "/proc/self/maps" do
-    if line:find(here, 1, true) then error("left mapped: " .. line) end
+depth = 0
+if options.seed % 2 == 1 then
+  for _ = 1, 100 do
+    refresh()
+    for _ = 1, 3 do pcall(one_call) end
   end
 end
+for i = 1, 3 do pcall(mmap.unlink, prefix .. "-" .. i) end
 print(("%d calls, %d raised"):format(calls, raised))
