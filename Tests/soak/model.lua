@@ -21,9 +21,9 @@ local function pick(list) return list[random(#list)] end
 
 -- ---- the model: bytes are a table from 0 on, shared by all that shares memory; a handle is a range
 local types = {
-  u8 = "B", i8 = "b", u16 = "I2", i16 = "i2", u32 = "I4", i32 = "i4", i64 = "i8", f32 = "f", f64 = "d" }
+  u8 = "B", i8 = "b", u16 = "I2", i16 = "i2", u32 = "I4", i32 = "i4", u64 = "I8", i64 = "i8", f32 = "f", f64 = "d" }
 local type_names = {}
-for name, format in pairs { u16 = 1, i16 = 1, u32 = 1, i32 = 1, i64 = 1, f32 = 1, f64 = 1 } do
+for name, format in pairs { u16 = 1, i16 = 1, u32 = 1, i32 = 1, u64 = 1, i64 = 1, f32 = 1, f64 = 1 } do
   type_names[#type_names + 1] = name .. "le"
   type_names[#type_names + 1] = name .. "be"
 end
@@ -32,6 +32,19 @@ type_names[#type_names + 1] = "i8"
 table.sort(type_names)
 local function format_of(name) return (name:find "be$" and ">" or "<") .. types[name:match "^%a%d+"] end
 local function is_float(name) return name:sub(1, 1) == "f" end
+-- From 2^63 up a u64 is a negative integer, as in Lua's own unpack.
+local function less(name, x, y)
+  if name:find "^u64" then return math.ult(x, y) end
+  return x < y
+end
+-- What an integer of the type becomes where it is cut down, and whether it fits.
+local function wrapped(name, x)
+  local bits = tonumber(name:match "%d+")
+  if bits == 64 then return x end
+  x = x & (1 << bits) - 1
+  return name:sub(1, 1) == "i" and x >= 1 << bits - 1 and x - (1 << bits) or x
+end
+local function fits_type(name, x) return wrapped(name, x) == x end
 
 -- { b = buffer, memory = { bytes, size, writable, kind, path, before }, offset, length, whole }. The kind is the
 -- mode of a file, "private" or "shared"; before is what a private copy's file had, and must still have.
@@ -52,10 +65,14 @@ local function put(h, offset, s)
   for i = 1, #s do h.memory.bytes[h.offset + offset + i - 1] = s:byte(i) end
 end
 local function length_of(h) return h.whole and h.memory.size or h.length end
+-- A slice or a view that a resize has cut raises, until its mapping is long enough again.
+local function fits(h) return h.offset + length_of(h) <= h.memory.size end
 
 local function random_text(most)
   local t, kind = {}, random(3)
-  for i = 1, random(0, most) do t[i] = string.char(kind == 1 and random(97, 99) or kind == 2 and 97 or random(0, 255)) end
+  for i = 1, random(0, most) do
+    t[i] = string.char(kind == 1 and random(97, 99) or kind == 2 and 97 or random(0, 255))
+  end
   return table.concat(t)
 end
 
@@ -76,7 +93,8 @@ local function new_handle()
   end
   for i = 1, size do bytes[i - 1] = content:byte(i) end
   local memory = {
-    bytes = bytes, size = size, writable = kind ~= "r", kind = kind, path = path, before = kind == "c" and content or nil }
+    bytes = bytes, size = size, writable = kind ~= "r", kind = kind, path = path,
+    before = kind == "c" and content or nil }
   handles[#handles + 1] = { b = b, memory = memory, offset = 0, length = size, whole = true }
 end
 
@@ -213,8 +231,9 @@ function operations.number(h)
   same("unpack", (h.b:unpack(format, offset)), (string.unpack(format, text_of(h, offset, size))))
   local v = is_float(name) and random(1000) / 8 or random(-300, 300)
   local ok, packed = pcall(string.pack, format, v)
-  if not h.memory.writable or not ok or name == "u8" and v < 0 then return fails("set", h.b.set, h.b, name, offset, v) end
-  if name:find "^u" and v < 0 then return fails("set", h.b.set, h.b, name, offset, v) end
+  -- Of u64 a negative number is the value with the same bits.
+  if name:find "^u64" then ok, packed = true, string.pack(format:gsub("I", "i"), v) end
+  if not h.memory.writable or not ok then return fails("set", h.b.set, h.b, name, offset, v) end
   h.b:set(name, offset, v)
   put(h, offset, packed)
 end
@@ -252,8 +271,8 @@ function operations.view(h)
   for k = 0, count - 1 do
     local x = model[k]
     has_nan = has_nan or x ~= x
-    if x < least then least = x end
-    if x > most then most = x end
+    if less(name, x, least) then least = x end
+    if less(name, most, x) then most = x end
   end
   if not has_nan then
     same("min", v:min(), least)
@@ -267,7 +286,7 @@ function operations.view(h)
   local x, equal, below = model[i], 0, 0
   for k = 0, count - 1 do
     if model[k] == x then equal = equal + 1 end
-    if model[k] < x then below = below + 1 end
+    if less(name, model[k], x) then below = below + 1 end
   end
   same("count ==", v:count("==", x), equal)
   same("count <", v:count("<", x), below)
@@ -278,7 +297,7 @@ function operations.view(h)
     v:sort()
     local list = {}
     for k = 0, count - 1 do list[k + 1] = model[k] end
-    table.sort(list)
+    table.sort(list, function(x, y) return less(name, x, y) end)
     if is_float(name) then
       -- The order of 0.0 and -0.0 is not told by <: the bytes are taken as they came out.
       for k = 1, count do same("sort", v[k - 1] == list[k], true) end
@@ -329,18 +348,38 @@ function operations.resize(h)
   for i = size, memory.size - 1 do memory.bytes[i] = nil end
   memory.size = size
   same("#b after a resize", #h.b, size)
-  -- Slices of what was cut away raise, and are checked no more.
-  for i = #handles, 1, -1 do
-    local other = handles[i]
-    if other.memory == memory and not other.whole and other.offset + other.length > size then
-      fails("a slice behind the end", other.b.string, other.b)
-      forget(i)
+end
+-- Another mapping of the file makes it longer or shorter: this one still has its length, and where it loses a page all
+-- of it is lost, until it is mapped again. Then it is as the file is, and what a private copy had of its own is gone.
+function operations.remap(h)
+  local memory = h.memory
+  if not h.whole or not memory.path then return fails("remap", h.b.remap, h.b) end
+  local size = pick { 0, 1, PAGE, random(1, 3 * PAGE), random(1, memory.size + 1), memory.size }
+  do
+    local b <close> = mmap.open(memory.path, "r+")
+    b:resize(size)
+  end
+  same("#b after another's resize", #h.b, memory.size)
+  if memory.size > 0 and (size + PAGE - 1) // PAGE * PAGE < memory.size then
+    for _, i in ipairs { memory.size - 1, 0 } do
+      local ok, e = pcall(function() return h.b[i] end)
+      same("a lost page", not ok and e.code, "SIGBUS")
     end
   end
+  h.b:remap()
+  for i = memory.size, size - 1 do memory.bytes[i] = 0 end
+  for i = size, memory.size - 1 do memory.bytes[i] = nil end
+  memory.size = size
+  if memory.before then
+    memory.before = memory.before:sub(1, size) .. ("\0"):rep(size - #memory.before)
+    put({ memory = memory, offset = 0 }, 0, memory.before)
+  end
+  same("#b after remap", #h.b, size)
 end
 function operations.close(h)
   if not h.whole or random(4) > 1 then return "skipped" end
   h.b:close()
+  h.memory.closed = true
   for i = #handles, 1, -1 do
     local other = handles[i]
     if other.memory == h.memory then
@@ -360,9 +399,254 @@ function operations.file(h)
   same("the file of mode " .. memory.kind, f:read "a", memory.before or text_at(memory, 0, memory.size))
 end
 
+-- ---- views that live longer than one operation: { v = view, name, memory, offset, count, stride, size, length }
+-- Of integers; what floats do is in operations.view.
+local views, view_operations = {}, {}
+local function is_alive(x)
+  x.length = x.count == 0 and 0 or (x.count - 1) * x.stride + x.size
+  return not x.memory.closed and fits(x)
+end
+local function new_view(h)
+  local name = pick(type_names)
+  if is_float(name) then return "skipped" end
+  local size = string.packsize(format_of(name))
+  local offset, stride = random(0, length_of(h)), random(2) == 1 and size or size + random(0, 9)
+  local most = length_of(h) - offset >= size and (length_of(h) - offset - size) // stride + 1 or 0
+  local count = random(3) == 1 and math.min(most, 500) or random(0, math.min(most, 40))
+  fails("view", h.b.view, h.b, name, offset, most + 1, stride)
+  local v = h.b:view(name, offset, count, stride)
+  if random(9) == 1 then same("#v", #h.b:view(name, offset, nil, stride), most) end
+  local view = { v = v, name = name, memory = h.memory, offset = h.offset + offset }
+  view.count, view.stride, view.size = count, stride, size
+  views[#views < 12 and #views + 1 or random(12)] = view
+end
+local function elements(x)
+  local format, list = format_of(x.name), {}
+  local text = x.count == 0 and "" or text_at(x.memory, x.offset, (x.count - 1) * x.stride + x.size)
+  for i = 0, x.count - 1 do list[i] = string.unpack(format, text, i * x.stride + 1) end
+  return list
+end
+local function put_element(x, i, value)
+  put({ memory = x.memory, offset = x.offset }, i * x.stride, string.pack(format_of(x.name):gsub("I8", "i8"), value))
+end
+-- An index and a number of elements, and whether they are right.
+local function part_of(x)
+  local i = random(0, x.count)
+  local n = random(6) == 1 and x.count - i + random(9) or random(0, math.min(20, x.count - i))
+  return i, n, i + n <= x.count
+end
+local function some_value(x)
+  local first = x.count > 0 and elements(x)[0] or 0
+  return pick { random(0, 100), random(-100, 100), random(0, 1 << 16), -1, 1 << 31, first }
+end
+function view_operations.get(x, list)
+  same("#v", #x.v, x.count)
+  local i, n, right = part_of(x)
+  if not right then return fails("v:get", x.v.get, x.v, i, n) end
+  local got, t = table.pack(x.v:get(i, n)), x.v:totable(i, n)
+  same("v:get", got.n, n)
+  same("v:totable", #t, n)
+  for k = 1, n do same("v:get", got[k], list[i + k - 1]) same("v:totable", t[k], list[i + k - 1]) end
+  if i < x.count then same("v[i]", x.v[i], list[i]) else fails("v[n]", function() return x.v[i] end) end
+end
+function view_operations.set(x)
+  local i, n, right = part_of(x)
+  n = math.min(n, 5)
+  right = i + n <= x.count and x.memory.writable
+  local values = {}
+  for k = 1, n do
+    values[k] = some_value(x)
+    right = right and fits_type(x.name, values[k])
+  end
+  -- Nothing is written unless all fits, which later operations see.
+  if not right then
+    if n == 0 then return "skipped" end
+    return fails("v:set", x.v.set, x.v, i, table.unpack(values))
+  end
+  x.v:set(i, table.unpack(values))
+  for k = 1, n do put_element(x, i + k - 1, values[k]) end
+end
+function view_operations.assign(x)
+  local i, value = random(0, x.count), some_value(x)
+  if i == x.count or not x.memory.writable or not fits_type(x.name, value) then
+    return fails("v[i] = x", function() x.v[i] = value end)
+  end
+  x.v[i] = value
+  put_element(x, i, value)
+end
+function view_operations.fill(x)
+  local i, n, right = part_of(x)
+  local value = some_value(x)
+  if not right or not x.memory.writable or not fits_type(x.name, value) then
+    return fails("v:fill", x.v.fill, x.v, value, i, n)
+  end
+  x.v:fill(value, i, n)
+  for k = i, i + n - 1 do put_element(x, k, value) end
+end
+function view_operations.slice(x)
+  local i, n, right = part_of(x)
+  if not right then return fails("v:slice", x.v.slice, x.v, i, n) end
+  -- Where nothing at the end of a view with gaps is, is not told.
+  if n == 0 then return same("#v:slice", #x.v:slice(i, n), 0) end
+  local part = { v = x.v:slice(i, n), name = x.name, memory = x.memory, offset = x.offset + i * x.stride }
+  part.count, part.stride, part.size = n, x.stride, x.size
+  views[#views < 12 and #views + 1 or random(12)] = part
+end
+function view_operations.copy(x, _, other)
+  -- Where both are on the same memory they may overlap.
+  local list, source = {}, nil
+  if other and other.memory ~= x.memory and is_alive(other) and random(2) == 1 then
+    source = other.v
+    for k, value in pairs(elements(other)) do list[k + 1] = value end
+  else
+    for k = 1, random(0, 9) do list[k] = some_value(x) end
+    other = nil
+  end
+  local i, saturate, right = random(0, x.count), random(2) == 1 and "saturate" or nil, x.memory.writable
+  -- Of u64 a negative number in a list is the value with the same bits, or 0 where it saturates.
+  if not other and saturate and x.name:find "^u64" then
+    for k, value in ipairs(list) do list[k] = math.max(value, 0) end
+  end
+  source = source or table.move(list, 1, #list, 1, {})
+  -- Out of another view a negative number is below 0, unless it is one of u64.
+  local unsigned = other and other.name:find "^u64"
+  local low, high = math.mininteger, math.maxinteger
+  local bits = tonumber(x.name:match "%d+")
+  if x.name:sub(1, 1) == "u" then low, high = 0, bits == 64 and math.maxinteger or (1 << bits) - 1
+  elseif bits < 64 then low, high = -(1 << bits - 1), (1 << bits - 1) - 1 end
+  for k, value in ipairs(list) do
+    local is_below, is_above = value < low and not unsigned, value > high or value < 0 and unsigned
+    if x.name:find "^u64" and (unsigned or not other) then is_below, is_above = false, false end
+    if is_below or is_above then
+      if saturate then list[k] = is_below and low or high else right = false end
+    end
+  end
+  right = right and i + #list <= x.count
+  if not right then
+    -- What was written before the value that does not fit is not told.
+    if i + #list > x.count or not x.memory.writable then return fails("v:copy", x.v.copy, x.v, i, source, saturate) end
+    return "skipped"
+  end
+  same("v:copy", x.v:copy(i, source, saturate), #list)
+  for k, value in ipairs(list) do put_element(x, i + k - 1, value) end
+end
+function view_operations.figures(x, list)
+  local low, high, sum, small, sorted = 0, 0, 0, true, true
+  for k = 0, x.count - 1 do
+    local value = list[k]
+    if less(x.name, value, list[low]) then low = k end
+    if less(x.name, list[high], value) then high = k end
+    small = small and value > -(1 << 40) and value < 1 << 40 and not (x.name:find "^u64" and value < 0)
+    sum = sum + value
+    sorted = sorted and (k == 0 or not less(x.name, value, list[k - 1]))
+  end
+  if x.count == 0 then low, high = nil, nil end
+  same("argmin", x.v:argmin(), low)
+  same("argmax", x.v:argmax(), high)
+  local least, most = x.v:minmax()
+  same("minmax", least, low and list[low])
+  same("minmax", most, high and list[high])
+  same("sorted", x.v:sorted(), sorted)
+  same("sum, wrap", x.v:sum "wrap", sum)
+  if small then
+    local stats = x.v:stats()
+    same("sum", x.v:sum(), sum)
+    same("stats.count", stats.count, x.count)
+    same("stats.sum", stats.sum, sum)
+    same("stats.min", stats.min, low and list[low])
+    same("stats.max", stats.max, high and list[high])
+    same("stats.mean", stats.mean, low and sum / x.count)
+    same("mean", x.v:mean(), low and sum / x.count)
+  end
+  local value, count, first, set, unique = some_value(x), 0, nil, {}, 0
+  if x.name:find "^u64" then value = math.abs(value) end
+  local op = pick { "==", "~=", "<", "<=", ">", ">=" }
+  local function holds(y)
+    local below, equal = less(x.name, y, value), y == value
+    return op == "==" and equal or op == "~=" and not equal or op == "<" and below or op == "<=" and (below or equal)
+      or op == ">" and not below and not equal or op == ">=" and not below
+  end
+  for k = 0, x.count - 1 do
+    if holds(list[k]) then
+      count = count + 1
+      first = first or k
+    end
+    if not set[list[k]] then set[list[k]], unique = true, unique + 1 end
+  end
+  same("count " .. op, x.v:count(op, value), count)
+  same("find " .. op, x.v:find(op, value), first)
+  same("unique", x.v:unique(), unique)
+  local at = 0
+  for k, y in x.v:each() do
+    same("each", k, at)
+    same("each", y, list[k])
+    at = at + 1
+  end
+  same("each", at, x.count)
+end
+function view_operations.sort(x, list)
+  if not x.memory.writable then return fails("v:sort", x.v.sort, x.v) end
+  x.v:sort()
+  local t = {}
+  for k = 0, x.count - 1 do t[k + 1] = list[k] end
+  table.sort(t, function(y, z) return less(x.name, y, z) end)
+  for k, value in ipairs(t) do put_element(x, k - 1, value) end
+  same("sorted after sort", x.v:sorted(), true)
+  local value, lower, upper = some_value(x), 0, 0
+  if x.name:find "^u64" then value = math.abs(value) end
+  for _, y in ipairs(t) do
+    if less(x.name, y, value) then lower = lower + 1 end
+    if not less(x.name, value, y) then upper = upper + 1 end
+  end
+  same("lowerbound", x.v:lowerbound(value), lower)
+  same("upperbound", x.v:upperbound(value), upper)
+end
+function view_operations.arithmetic(x, list)
+  local name = pick { "add", "sub", "mul" }
+  local value = random(0, 3)
+  if not x.memory.writable then return fails("v:" .. name, x.v[name], x.v, value, "wrap") end
+  x.v[name](x.v, value, "wrap")
+  for k = 0, x.count - 1 do
+    local result = name == "add" and list[k] + value or name == "sub" and list[k] - value or list[k] * value
+    put_element(x, k, wrapped(x.name, result))
+  end
+end
+-- One that is closed raises, and its mapping and what was made of it stays.
+function view_operations.close(x)
+  if random(4) > 1 then return "skipped" end
+  x.v:close()
+  fails("a closed view", x.v.sum, x.v)
+  for i, other in ipairs(views) do
+    if other == x then table.remove(views, i) break end
+  end
+end
+local view_names = {}
+for name in pairs(view_operations) do view_names[#view_names + 1] = name end
+table.sort(view_names)
+operations["a view that stays"] = new_view
+local last_view_operation
+operations["view, later"] = function()
+  if #views == 0 then return "skipped" end
+  local x = pick(views)
+  local name = pick(view_names)
+  last_view_operation = "v:" .. name .. " of " .. x.name
+  if not is_alive(x) then
+    fails("a view behind the end", function() return #x.v end)
+    fails("a view behind the end", x.v.sum, x.v)
+    fails("a view behind the end", x.v.fill, x.v, 0)
+    -- What is closed stays so.
+    for i = #views, 1, -1 do if views[i].memory.closed then table.remove(views, i) end end
+    return "refused"
+  end
+  local result = view_operations[name](x, elements(x), pick(views))
+  if result == nil then seen["v:" .. name] = (seen["v:" .. name] or 0) + 1 end
+  return result
+end
+-- ---- the run
 local names = {}
 for name in pairs(operations) do names[#names + 1] = name end
 table.sort(names)
+local often = { "view, later", "view, later", "view, later", "a view that stays", table.unpack(names) }
 
 -- Slices of slices become short: half of the operations are on whole mappings, of which some always are there.
 local function list_of(whole)
@@ -380,14 +664,23 @@ while calls < options.calls do
     new_handle()
     mappings[#mappings + 1] = #handles
   end
-  local h, name = handles[random(2) == 1 and pick(mappings) or random(#handles)], pick(names)
+  local h, name = handles[random(2) == 1 and pick(mappings) or random(#handles)], pick(often)
   calls = calls + 1
   if options.trace then
     local place = h.memory.path or h.memory.kind
     io.stderr:write(("%d %s of %s+%d, %d bytes\n"):format(calls, name, place, h.offset, length_of(h)))
   end
-  local ok, e = pcall(operations[name], h, pick(handles))
-  if not ok then error(("seed %d, call %d, %s: %s"):format(options.seed, calls, name, tostring(e)), 0) end
+  local other = pick(handles)
+  local ok, e
+  if not fits(h) then
+    ok, e = pcall(fails, "a slice behind the end", pick { h.b.string, h.b.crc32, h.b.slice }, h.b, 0)
+    name = "slice"
+  elseif not fits(other) then ok, e = pcall(fails, "a slice behind the end", h.b.compare, h.b, other.b)
+  else ok, e = pcall(operations[name], h, other) end
+  if not ok then
+    if name == "view, later" then name = name .. ", " .. tostring(last_view_operation) end
+    error(("seed %d, call %d, %s: %s"):format(options.seed, calls, name, tostring(e)), 0)
+  end
   if e == nil then seen[name] = (seen[name] or 0) + 1
   elseif e == "refused" then refused[name] = (refused[name] or 0) + 1 end
   if #slices >= 8 then
@@ -395,6 +688,7 @@ while calls < options.calls do
     if #slices > 8 then forget(pick(slices)) end
   end
 end
+for _, name in ipairs(view_names) do names[#names + 1] = "v:" .. name end
 for _, name in ipairs(names) do
   if options.verbose then print(("%6d done, %6d refused  %s"):format(seen[name] or 0, refused[name] or 0, name)) end
   -- A short run may miss one by chance.
