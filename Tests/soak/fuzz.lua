@@ -262,7 +262,9 @@ local makers = {
   end,
   O = function() if chance(60) then return nil end return { offset = chance(50) and random(99) or nil, length = chance(50) and number() or nil, grow = chance(30) } end,
   a = function() return random(0, 20) * 8 end, q = function() return random(6) end,
-  T = function() return { id = random(0, 60), name = chance(50) and "a" or nil, pos = chance(10) and { 1, 2, 3 } or nil } end,
+  T = function()
+    return { id = random(0, 60), name = chance(50) and "a" or nil, pos = chance(10) and { 1, 2, 3 } or nil }
+  end,
   P = function() return object_of(class_named "mmap.pages" or buffers) end,
   K = function()
     local list = {}
@@ -284,11 +286,12 @@ local hints = {
   get = "ts", set = "tss", unpack = "ws", pack = "wsss", match = "ps", gmatch = "ps", crc32 = "ss", xxh3 = "ss", sha256 = "ss", protect = "e",
   resize = "z", advise = "zzA", sync = "zz", incore = "zz", lock = "ss", unlock = "ss", column = "N", threads = "s", histogram = "snn",
   lowerbound = "s", upperbound = "s", dot = "V", add = "sV", sub = "sV", mul = "sV", div = "sV", each = "ss", totable = "ss", __index = "s",
-  __newindex = "ss", offset = "w", lines = "I", fields = "Sh", split = "sS", faults = "kv", watch = "k", touch = "ss", pages = "ss", atomic = "ta", memfd = "ws",
+  __newindex = "ss", offset = "w", lines = "I", fields = "Sh", split = "sS", faults = "kv",
+  watch = "k", touch = "ss", pages = "ss", atomic = "ta", memfd = "ws",
   shared = "Hs", unlink = "H", lockrange = "ssMW", kill = "G" }
 local of_class = {
   mmap = { sync = "bzz", advise = "bzzA", incore = "bzz", struct = "D", open = "fmO" },
-  ["mmap.view"] = { get = "ss", set = "sss", copy = "sK", count = "os", find = "oss", fill = "sss" },
+  ["mmap.view"] = { div = "s", get = "ss", set = "sss", copy = "sK", count = "os", find = "oss", fill = "sss" },
   ["mmap.atomic"] = { wait = "sW", wake = "s", store = "s", exchange = "s", compareexchange = "ss", add = "s" },
   ["mmap.child"] = { wait = "W" }, ["mmap.pages"] = { offset = "e", count = "ee", diff = "P", __index = "e" },
   ["mmap.records"] = { __index = "e", __newindex = "eT", slice = "ee" },
@@ -297,14 +300,15 @@ local of_class = {
 
 -- Shared memory has names outside of the folder: of its own prefix here, and taken away at the end, or by scripts/soak.
 prefix = os.getenv "MMAPLUA_SOAK" or "mmaplua-soak." .. io.open("/proc/self/stat"):read "n"
+local timeouts = { ["mmap.child.wait"] = 2, ["mmap.atomic.wait"] = 3, ["mmap.buffer.lockrange"] = 5 }
 local no_names = { "", "x\0y", ("x"):rep(5000), "missing/x", "/" }
--- What waits waits for a moment, nobody is stopped for good, and no name is another's: where a call's arguments are made
--- so before it.
+-- Makes the arguments of a call so that what waits waits for a moment, nobody is stopped for good, and no name is
+-- another's.
 local function tame(name, list, count)
-  local last = name == "mmap.child.wait" and 2 or name == "mmap.atomic.wait" and 3 or name == "mmap.buffer.lockrange" and 5
+  local last = timeouts[name]
   if last then
-    local seconds = list[last]
-    if seconds == nil or tonumber(seconds) and not (tonumber(seconds) <= 0.002) then list[last] = random() / 500 end
+    local seconds = tonumber(list[last])
+    if list[last] == nil or seconds and not (seconds <= 0.002) then list[last] = random() / 500 end
     return math.max(count, last)
   elseif name == "shared" or name == "unlink" then
     if type(list[1]) == "string" or type(list[1]) == "number" then
