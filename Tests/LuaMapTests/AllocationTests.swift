@@ -181,7 +181,7 @@ struct Allocator {
           assert(not ok)
           text = tostring(e) .. "!"
         end
-        -- Not where a variable is to be closed: Lua 5.4.4 then sometimes calls nil, in lua_settop.
+        -- In the first script it sometimes calls nil, under lua_settop, after a collection in the opening: not explained.
         text = select(2, pcall(mmap.open, "/nonexistent")) .. "!"
         return #text
         """
