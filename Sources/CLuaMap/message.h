@@ -21,6 +21,7 @@ typedef struct lm_child {
   int32_t descriptors[LM_MOST_MAPPINGS];
   const mm_slot *slots[LM_MOST_MAPPINGS];
 } lm_child;
+LM_APART(lm_child);
 
 /* [-0, +0, –] The child at an index, or NULL. */
 lm_child *lm_child_at(lua_State *L, int index);

@@ -11,6 +11,23 @@
 #define LM_VIEW "mmap.view"
 #define LM_ATOMIC "mmap.atomic"
 
+/* Buffers, views and atomics are known by their size and by pointing to themselves, which is quick; all others have a
+   kind too. No other type that points to itself may have their size. */
+#define LM_APART(type)                                                                                      \
+  _Static_assert(sizeof(type) != sizeof(lm_buffer) && sizeof(type) != sizeof(lm_view) &&                    \
+                     sizeof(type) != sizeof(lm_atomic),                                                     \
+                 #type " could be taken for a buffer, a view or an atomic")
+_Static_assert(sizeof(lm_buffer) != sizeof(lm_view) && sizeof(lm_view) != sizeof(lm_atomic) &&
+                   sizeof(lm_atomic) != sizeof(lm_buffer),
+               "buffers, views and atomics could be taken for each other");
+LM_APART(lm_regex);
+LM_APART(lm_layout);
+LM_APART(lm_records);
+LM_APART(lm_record);
+LM_APART(lm_lines);
+LM_APART(lm_fields);
+LM_APART(lm_lock);
+
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
 #define LM_TRAMPOLINE(name, body)            \
   int name(lua_State *L) {                   \

@@ -91,7 +91,6 @@ extension mm_pattern {
     }
 
     private mutating func describe(_ source: UnsafeRawBufferPointer, _ options: PatternOptions) {
-        captures = unit(UInt32(PCRE2_INFO_CAPTURECOUNT))
         is_machine_code = size(UInt32(PCRE2_INFO_JITSIZE)) > 0
         let all = unit(UInt32(PCRE2_INFO_ALLOPTIONS))
         is_utf = all & PCRE2_UTF != 0
@@ -110,6 +109,9 @@ extension mm_pattern {
         else { return false }
         return unit(UInt32(PCRE2_INFO_FIRSTCODEUNIT)) | 0x20 == unit(UInt32(PCRE2_INFO_LASTCODEUNIT)) | 0x20
     }
+
+    /// How many groups there are.
+    package var captures: UInt32 { unit(UInt32(PCRE2_INFO_CAPTURECOUNT)) }
 
     private func unit(_ what: UInt32) -> UInt32 {
         var unit: UInt32 = 0

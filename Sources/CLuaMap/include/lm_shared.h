@@ -17,11 +17,6 @@ typedef struct lm_atomic {
   int32_t type;     /* MM_U8 … MM_I64 */
 } lm_atomic;
 
-/* The size tells one userdata from another. */
-_Static_assert(sizeof(lm_atomic) != sizeof(lm_buffer) && sizeof(lm_atomic) != sizeof(lm_view) &&
-                   sizeof(lm_atomic) != sizeof(lm_record) && sizeof(lm_atomic) != sizeof(lm_records),
-               "an atomic could be taken for something else");
-
 /* [-0, +0, –] The atomic at an index, or NULL. */
 static inline lm_atomic *_Nullable lm_atomic_at(lua_State *_Nonnull L, int index) {
   lm_atomic *p = (lm_atomic *)lua_touserdata(L, index);

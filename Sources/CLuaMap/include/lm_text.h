@@ -26,10 +26,6 @@ typedef struct lm_fields {
   bool has_length, csv, header, skipblank, has_line;
 } lm_fields;
 
-_Static_assert(sizeof(lm_lines) != sizeof(lm_buffer) && sizeof(lm_lines) != sizeof(lm_view) &&
-                   sizeof(lm_fields) != sizeof(lm_buffer) && sizeof(lm_fields) != sizeof(lm_view),
-               "a state could be taken for a buffer or a view");
-
 enum { LM_FIRST_KEPT = 2, LM_KEPT = 2048, LM_LONGEST_KEPT = 64 };
 
 /* [-0, +0, –] Checks the range and begins the walk. */

@@ -9,9 +9,6 @@ typedef struct lm_view {
   mm_elements elements;
 } lm_view;
 
-/* The size tells one userdata from another. */
-_Static_assert(sizeof(lm_view) != sizeof(lm_buffer), "a view could be taken for a buffer");
-
 /* [-0, +0, –] The view at an index, or NULL. */
 static inline lm_view *_Nullable lm_view_at(lua_State *_Nonnull L, int index) {
   lm_view *p = (lm_view *)lua_touserdata(L, index);

@@ -22,7 +22,6 @@ typedef struct mm_pattern {
   struct pcre2_real_match_data_8 *_Nullable data;
   struct pcre2_real_match_context_8 *_Nullable context;
   size_t *_Nullable offsets; /* in `data`: of the last match and its groups */
-  uint32_t captures;    /* groups */
   bool is_utf;          /* the subject is UTF-8 */
   bool is_machine_code; /* else it is interpreted */
   bool is_divisible;    /* a search may be cut into searches that start at later offsets */
