@@ -67,7 +67,7 @@ void lm_pause(lua_State *L) {
 /* a:wait(expected [, timeout]) */
 static int a_wait(lua_State *L) {
   check_atomic(L);
-  lua_settop(L, 3);
+  lm_take(L, 3, 2, "number");
   int64_t deadline = lm_check_deadline(L, 3);
   for (;;) {
     lm_call call;

@@ -50,7 +50,8 @@ static int v_stats(lua_State *L) {
 
 static int v_histogram(lua_State *L) {
   lm_check_view(L);
-  lm_take(L, 4, 2, "number");
+  /* An end of the range goes with the other one. */
+  lm_take(L, 4, lua_isnoneornil(L, 3) ? 2 : 4, "number");
   lm_call call;
   lm_histogram histogram;
   int code = lm_histogram_start(L, &call, &histogram);

@@ -86,7 +86,9 @@ public struct MapError: Error, Sendable {
     package var namingLockLimit: MapError {
         guard errno == ENOMEM || errno == EPERM || errno == EAGAIN else { return self }
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(8), &limit) == 0, limit.rlim_cur < UInt(Int.max) else { return self }
+        guard getrlimit(__rlimit_resource_t(8), &limit) == 0, limit.rlim_cur < UInt(Int.max) else {
+            return self
+        }
         return hinting(
             "at most %1 bytes may be locked (RLIMIT_MEMLOCK, see \"ulimit -l\")", Int(limit.rlim_cur))
     }

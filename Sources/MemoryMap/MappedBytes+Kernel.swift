@@ -114,7 +114,8 @@ extension MappedBytes {
                 if let path { try current.checkFileReaches(pages.end, path, .mlock) }
                 // Who may lock as much as he likes needs a mapping more for a part of one.
                 throw error.errno == ENOMEM && geteuid() == 0
-                    ? error.hinting("a mapping would have to be split, and there may be no more (vm.max_map_count)")
+                    ? error.hinting(
+                        "a mapping would have to be split, and there may be no more (vm.max_map_count)")
                     : error.namingLockLimit
             }
         }

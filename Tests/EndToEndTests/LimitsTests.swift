@@ -288,11 +288,11 @@ struct LimitsTests {
         "local f = coroutine.wrap(function() coroutine.wrap(function() while true do end end)() end) f()",
         // What Lua calls by itself.
         "while true do local t <close> = setmetatable({}, { __close = function() while true do end end }) end",
-        """
-        local co = coroutine.create(function() local t <close> =
-            setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end)
-        coroutine.resume(co) coroutine.close(co)
-        """,
+        [
+            "local co = coroutine.create(function() local t <close> =",
+            "setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end)",
+            "coroutine.resume(co) coroutine.close(co)",
+        ].joined(separator: " "),
         "setmetatable({}, { __gc = function() while true do end end }) collectgarbage()",
         "setmetatable({}, { __gc = function() while true do end end })",
         "setmetatable({}, { __gc = function() while true do end end }) os.exit(0, true)",
@@ -377,11 +377,11 @@ struct LimitsTests {
         "print(coroutine.resume(coroutine.create(function() while true do end end)))",
         "print(pcall(coroutine.wrap(function() while true do end end)))",
         "print(coroutine.resume(coroutine.create(function() coroutine.wrap(function() while true do end end)() end)))",
-        """
-        local co = coroutine.create(function() local t <close> =
-            setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end)
-        coroutine.resume(co) print(coroutine.close(co))
-        """,
+        [
+            "local co = coroutine.create(function() local t <close> =",
+            "setmetatable({}, { __close = function() while true do end end }) coroutine.yield() end)",
+            "coroutine.resume(co) print(coroutine.close(co))",
+        ].joined(separator: " "),
     ])
     func `in a coroutine it is an error too`(code: String) throws {
         let outcome = try run(["--time=200ms"], code)
