@@ -28,7 +28,7 @@ static lm_regex *new_regex(lua_State *L) {
 static void add_ballast(lua_State *L, int index) {
   const lm_regex *regex = lm_regex_at(L, index);
   /* What lay there before, a view perhaps, is not to be taken for one. */
-  memset(lua_newuserdatauv(L, lm_regex_size(regex), 0), 0, sizeof(void *));
+  memset(lm_new_userdata(L, lm_regex_size(regex), 0), 0, sizeof(void *));
   if (lm_regex_at(L, index) != regex) luaL_error(L, "a finalizer was at the stack");
   lua_setiuservalue(L, index, 3);
 }
