@@ -84,4 +84,52 @@ import Testing
             #expect(page.contains("Fl \(option)"), "-\(option)")
         }
     }
+
+    /// Each guarantee names tests, and they are there.
+    @Test func everyGuaranteeIsHeldByTests() throws {
+        let readme = try #require(TemporaryFolder.contents(path: "\(Self.root)/README.md"))
+        let start = try #require(readme.range(of: "\n## Guarantees\n")).upperBound
+        let text = readme[start...]
+        let section = text[..<(text.range(of: "\nNot promised")?.lowerBound ?? text.endIndex)]
+        let guarantees = section.split(separator: "\n- **").dropFirst()
+        #expect(guarantees.count >= 10)
+        let files = try Self.files(below: "Tests")
+        for guarantee in guarantees {
+            let names = guarantee.split(separator: "`").filter { name in
+                name.wholeMatch(of: /[A-Za-z]+Tests(\/\w+)?|(Tests\/soak\/)?\w+\.lua/) != nil
+            }
+            #expect(!names.isEmpty, "\(guarantee.prefix(40))")
+            for name in names {
+                let parts = name.split(separator: "/")
+                if name.hasSuffix(".lua") {
+                    #expect(files.contains("Tests/soak/\(parts.last ?? "")"), "\(name)")
+                    continue
+                }
+                let file = files.first { $0.hasSuffix("/\(parts[0]).swift") }
+                let source = try #require(
+                    file.flatMap { TemporaryFolder.contents(path: "\(Self.root)/\($0)") }, "\(name)")
+                if parts.count == 2 { #expect(source.contains("func \(parts[1])("), "\(name)") }
+            }
+        }
+    }
+
+    /// What is new in the manual must be told to the program, too.
+    @Test func everyPageOfTheManualIsInTheProgram() throws {
+        let pages = try Self.files(below: "manual").filter { $0.hasSuffix(".txt") }
+        #expect(pages.count >= 9)
+        for page in pages {
+            let text = try #require(TemporaryFolder.contents(path: "\(Self.root)/\(page)"))
+            let lines = text.split(separator: "\n")
+            let heading = try #require(lines.firstIndex { $0.hasPrefix("## ") })
+            let name = lines[heading].dropFirst(3).prefix { $0 != "," }
+            let outcome = try Program.mmaplua.run(["-i"], input: "help '\(name)'\n")
+            let signature = lines[heading + 1].prefix { $0 != "→" }
+            #expect(outcome.output.contains(signature), "\(page): \(name)")
+        }
+    }
+
+    private static func files(below folder: String) throws -> [String] {
+        let found = try Program(path: "/usr/bin/find").run(["\(root)/\(folder)", "-type", "f"])
+        return found.output.split(separator: "\n").map { String($0.dropFirst(root.count + 1)) }.sorted()
+    }
 }
