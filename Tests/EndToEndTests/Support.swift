@@ -234,7 +234,7 @@ final class TemporaryFolder {
     @discardableResult
     func file(_ name: String, _ text: String) throws -> String {
         let full = path + "/" + name
-        guard let file = fopen(full, "w") else { throw SystemFailure("fopen") }
+        guard let file = fopen(full, "we") else { throw SystemFailure("fopen") }
         defer { fclose(file) }
         let bytes = Array(text.utf8)
         guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw SystemFailure("fwrite") }
@@ -244,7 +244,7 @@ final class TemporaryFolder {
     func contents(_ name: String) -> String? { Self.contents(path: path + "/" + name) }
 
     static func contents(path: String) -> String? {
-        guard let file = fopen(path, "r") else { return nil }
+        guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)

@@ -103,7 +103,8 @@ import Testing
             var limit = rlimit(rlim_cur: 1 << 20, rlim_max: 1 << 20)
             setrlimit(__rlimit_resource_t(9), &limit)
             let refused = failure { () throws(MapError) in _ = try MappedRegion.anonymous(64 << 20) }
-            let isRight = refused?.errno == ENOMEM && "\(refused?.hint ?? "")".contains("ulimit -v")
+            let hint = refused?.namingLimit.hint ?? ""
+            let isRight = refused?.errno == ENOMEM && "\(hint)".contains("ulimit -v")
             _exit(isRight ? 0 : 1)
         }
     }
