@@ -88,9 +88,9 @@ import Testing
     /// Each guarantee names tests, and they are there.
     @Test func everyGuaranteeIsHeldByTests() throws {
         let readme = try #require(TemporaryFolder.contents(path: "\(Self.root)/README.md"))
-        let start = try #require(readme.range(of: "\n## Guarantees\n")).upperBound
+        let start = try #require(readme.firstRange(of: "\n## Guarantees\n")).upperBound
         let text = readme[start...]
-        let section = text[..<(text.range(of: "\nNot promised")?.lowerBound ?? text.endIndex)]
+        let section = text[..<(text.firstRange(of: "\nNot promised")?.lowerBound ?? text.endIndex)]
         let guarantees = section.split(separator: "\n- **").dropFirst()
         #expect(guarantees.count >= 10)
         let files = try Self.files(below: "Tests")
