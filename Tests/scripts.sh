@@ -225,6 +225,7 @@ build_machine() {
             chmod +x .build/release/mmaplua ;; esac'
     stub swiftc ': >.build/release/mmap.so.new; : >.build/x/release/mmap.so.new'
     stub objcopy ''
+    stub objdump ''
     stub ld 'while [[ $1 != -o ]]; do shift; done; : >"$2"'
     ln -sf -- "$(type -P ln)" "$work/bin/ln"
 }

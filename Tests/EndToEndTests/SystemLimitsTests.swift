@@ -24,7 +24,7 @@ import Testing
         arguments: [
             "w:unique()", "w:sort()", "v:unique()", "v:sort()", "f:sum()", "f:mean()", "f:variance()",
             "v:minmax()",
-            "v:histogram(10)", "v:dot(v)", "v:add(1)", "v:where('>', 1)", "b:count 'ab'", "b:find 'ab'",
+            "v:histogram(10)", "v:dot(v)", "v:add(1)", "v:count('>', 1)", "b:count 'ab'", "b:find 'ab'",
             "b:rfind 'ab'", "b:crc32()", "b:sha256()", "b:xxh3()", "b:equals(b)", "b:fill(1)", "b:copy(0, b)",
             "b:touch()", "b:incore()", "b:pages()", "b:pagemap()", "b:smaps()", "b:explain()", "b:show()",
             "b:split(10)", "b:match '(%a+)%s[xyz]-q'", "b:lines()()", "b:fields(',')()", "r:count(b)",
