@@ -39,11 +39,11 @@ import Testing
             """
             local b = mmap.anonymous(24 << 20)
             local v, w, f, r = b:view "u32", b:view "u16", b:view "f64", mmap.regex "(a|b)*c"
-            local work, kept, n = function() \(call) end, {}, 0
+            local work, kept, block = function() \(call) end, {}, ("x"):rep(1 << 16)
             pcall(function()
               for _, size in ipairs { 1 << 24, 1 << 20, 1 << 16, 1 << 14, 1 << 11, 512, 200, 100, 60, 20 } do
                 while true do
-                  local ok, text = pcall(string.rep, "x", size)
+                  local ok, text = pcall(string.rep, size >= #block and block or "x", math.max(size // #block, size % #block))
                   if not ok then break end
                   kept = { text, kept }
                 end
