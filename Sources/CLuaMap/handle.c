@@ -12,8 +12,7 @@
 static const char child_kind;
 
 lm_child *lm_child_at(lua_State *L, int index) {
-  lm_child *p = lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &child_kind ? p : NULL;
+  return lm_kind_at(L, index, sizeof(lm_child), &child_kind);
 }
 
 static lm_child *check_child(lua_State *L) {

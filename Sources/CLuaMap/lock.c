@@ -11,8 +11,7 @@ static const char lock_kind;
 
 /* [-0, +0, –] The lock at an index, or NULL. */
 static lm_lock *lock_at(lua_State *L, int index) {
-  lm_lock *p = lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &lock_kind ? p : NULL;
+  return lm_kind_at(L, index, sizeof(lm_lock), &lock_kind);
 }
 
 static lm_lock *check_lock(lua_State *L) {

@@ -48,7 +48,6 @@ typedef struct lm_writer {
   int depth;
   int argument; /* for errors: of the function; 0 for a result */
   int number;   /* of the result */
-  unsigned values;
   uint64_t size;
   size_t used;
   char bytes[4096];

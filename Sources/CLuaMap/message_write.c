@@ -185,7 +185,7 @@ static void put_table(lm_writer *w, int index) {
 
 void lm_write_value(lm_writer *w, int index) {
   lua_State *L = w->L;
-  if ((++w->values & 1023) == 0) lm_pause(L);
+  lm_pause_often(L);
   switch (lua_type(L, index)) {
     case LUA_TNONE:
     case LUA_TNIL: put_tag(w, T_NIL); return;

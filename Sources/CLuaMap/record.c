@@ -26,12 +26,6 @@ int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
   return lm_finish(L, call, code);
 }
 
-/* [-0, +0, e] Nested layouts and shared tables can make many fields of few bytes. */
-static inline void pause_often(lua_State *L) {
-  static _Thread_local uint32_t fields;
-  if (mm_unlikely((++fields & 1023) == 0)) lm_pause(L);
-}
-
 /* [-0, +0, e] How deep the layout at an index is. */
 static int32_t check_depth(lua_State *L, int layout) {
   const lm_layout *own = lm_layout_at(L, layout);
@@ -114,7 +108,7 @@ static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_regio
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     int code = 0;
-    pause_often(L);
+    lm_pause_often(L);
     if (are_numbers) code = lm_field_load(L, &call, &record, start + i * size, number);
     else lm_push_record_table(L, layout, record, start + i * size);
     if (code < 0) lm_finish_field(L, &call, code, name);
@@ -174,7 +168,7 @@ void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t off
   for (lua_Integer i = 1;; i++) {
     mm_field field = push_name(L, tables, i, &is_there);
     if (!is_there) break;
-    pause_often(L);
+    lm_pause_often(L);
     push_value(L, tables + 2, result + 1, depth, record, offset, field);
     lm_rawset(L, result);
   }
@@ -232,7 +226,7 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
   for (size_t i = 0; i < count; i++) {
     lm_rawgeti(L, value, (lua_Integer)i + 1);
     int code = 0, element = lua_gettop(L);
-    pause_often(L);
+    lm_pause_often(L);
     if (are_numbers) code = lm_field_store(L, &call, &record, start + i * size, number, element);
     else if (lua_type(L, element) == LUA_TTABLE || lm_record_at(L, element))
       lm_assign_record(L, layout, record, start + i * size, element);
@@ -287,7 +281,7 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
     lua_pushvalue(L, top + 1);
     if (lm_rawget(L, value) != LUA_TNIL)
       lm_assign_field(L, tables + 2, top + 1, depth, record, offset, field, top + 2);
-    pause_often(L);
+    lm_pause_often(L);
     lua_settop(L, top);
   }
   lua_settop(L, before);

@@ -43,8 +43,8 @@ static const char *push_bootstrap(lua_State *L, const char *program, int message
 
 /* [-0, +0, e] */
 static int fail_system(lua_State *L, const char *call, int error) {
-  const char *hint = error == EMFILE ? "this process may have no more descriptors (\"ulimit -n\")" : "";
-  lm_call failure = {.kind = LM_SYSTEM, .error = error, .call = call, .text = hint};
+  lm_call failure;
+  lm_refused(&failure, call, error);
   return lm_finish(L, &failure, LM_FAILED);
 }
 

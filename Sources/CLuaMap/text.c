@@ -36,9 +36,8 @@ static int fail(lua_State *L, const lm_call *call, int code) {
 static inline void *push_state(lua_State *L, size_t size, const char *kind) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lm_lines *state = lua_touserdata(L, STATE);
-  if (mm_unlikely(!state || lua_rawlen(L, STATE) != size || state->self != state || state->kind != kind))
-    luaL_error(L, "this iterator's state is not its own");
+  void *state = lm_kind_at(L, STATE, size, kind);
+  if (mm_unlikely(!state)) luaL_error(L, "this iterator's state is not its own");
   return state;
 }
 

@@ -64,6 +64,12 @@ func lm_start(
     }
 }
 
+@implementation @c
+func lm_refused(_ call: Call, _ name: UnsafePointer<CChar>, _ error: CInt) {
+    call.fill(Failure(MapError(.memfd_create, errno: error)))
+    call.pointee.call = name
+}
+
 /// Whether the process has ended by the deadline or in a short time: 1 with its status, or 0. -1 stands for a status that
 /// somebody else has taken.
 @implementation @c

@@ -89,11 +89,22 @@ typedef struct lm_description {
 
 enum { LM_UPVALUE_1 = LUA_REGISTRYINDEX - 1 };
 
-/* [-0, +0, –] The buffer at an index, or NULL. lua_rawlen is 0 for a light userdata, so nothing is
-   read that is not a userdata of this size. */
+/* [-0, +0, –] The userdata at an index if it has this size and begins with its own address, or NULL. lua_rawlen is 0
+   for a light userdata, so nothing is read that is not a userdata of this size. */
+static inline void *_Nullable lm_self_at(lua_State *_Nonnull L, int index, size_t size) {
+  void *p = lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == size && *(const void *const *)p == p ? p : NULL;
+}
+
+/* [-0, +0, –] The same of those that have their kind behind that, or NULL. */
+static inline void *_Nullable lm_kind_at(lua_State *_Nonnull L, int index, size_t size, const void *_Nonnull kind) {
+  void *p = lm_self_at(L, index, size);
+  return p && ((const void *const *)p)[1] == kind ? p : NULL;
+}
+
+/* [-0, +0, –] The buffer at an index, or NULL. */
 static inline lm_buffer *_Nullable lm_buffer_at(lua_State *_Nonnull L, int index) {
-  lm_buffer *p = (lm_buffer *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof(lm_buffer) && p->self == p ? p : NULL;
+  return (lm_buffer *)lm_self_at(L, index, sizeof(lm_buffer));
 }
 
 /* [-0, +0, –] The bytes of the string at an index, or NULL. A number is not converted: that would

@@ -40,16 +40,13 @@ typedef struct lm_record {
 
 /* [-0, +0, –] The userdata at an index, or NULL. */
 static inline lm_layout *_Nullable lm_layout_at(lua_State *_Nonnull L, int index) {
-  lm_layout *p = (lm_layout *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &lm_layout_kind ? p : NULL;
+  return (lm_layout *)lm_kind_at(L, index, sizeof(lm_layout), &lm_layout_kind);
 }
 static inline lm_records *_Nullable lm_records_at(lua_State *_Nonnull L, int index) {
-  lm_records *p = (lm_records *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &lm_records_kind ? p : NULL;
+  return (lm_records *)lm_kind_at(L, index, sizeof(lm_records), &lm_records_kind);
 }
 static inline lm_record *_Nullable lm_record_at(lua_State *_Nonnull L, int index) {
-  lm_record *p = (lm_record *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof *p && p->self == p && p->kind == &lm_record_kind ? p : NULL;
+  return (lm_record *)lm_kind_at(L, index, sizeof(lm_record), &lm_record_kind);
 }
 
 /* What a body may say beside LM_FAILED and LM_BYTES. */

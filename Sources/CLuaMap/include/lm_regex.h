@@ -17,8 +17,7 @@ extern const char lm_regex_kind;
 
 /* [-0, +0, –] The regex at an index, or NULL; a closed one too. */
 static inline lm_regex *_Nullable lm_regex_at(lua_State *_Nonnull L, int index) {
-  lm_regex *p = (lm_regex *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof(lm_regex) && p->self == p && p->kind == &lm_regex_kind ? p : NULL;
+  return (lm_regex *)lm_kind_at(L, index, sizeof(lm_regex), &lm_regex_kind);
 }
 
 static inline mm_pattern *_Nonnull lm_regex_pattern(lm_regex *_Nonnull regex) { return &regex->pattern; }

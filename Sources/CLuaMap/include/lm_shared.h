@@ -19,8 +19,7 @@ typedef struct lm_atomic {
 
 /* [-0, +0, –] The atomic at an index, or NULL. */
 static inline lm_atomic *_Nullable lm_atomic_at(lua_State *_Nonnull L, int index) {
-  lm_atomic *p = (lm_atomic *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof(lm_atomic) && p->self == p ? p : NULL;
+  return (lm_atomic *)lm_self_at(L, index, sizeof(lm_atomic));
 }
 
 int lm_buffer_atomic(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_atomic *_Nonnull target);

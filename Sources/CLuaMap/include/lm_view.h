@@ -11,8 +11,7 @@ typedef struct lm_view {
 
 /* [-0, +0, –] The view at an index, or NULL. */
 static inline lm_view *_Nullable lm_view_at(lua_State *_Nonnull L, int index) {
-  lm_view *p = (lm_view *)lua_touserdata(L, index);
-  return p && lua_rawlen(L, index) == sizeof(lm_view) && p->self == p ? p : NULL;
+  return (lm_view *)lm_self_at(L, index, sizeof(lm_view));
 }
 
 /* Bodies that fill in a new, closed view. */
