@@ -183,8 +183,18 @@ struct HostSessionTests {
         #expect(terminal.sees("\n> "))
         terminal.type("'de' .. 'ux'\n")
         #expect(terminal.sees("\ndeux\n> "))
+        terminal.type("io.read(1)\nx'tr' .. 'ois'\n")
+        #expect(terminal.sees("\nx\n> trois\n> "), "what io.read left is a line of its own")
         terminal.type(Self.controlD)
         #expect(terminal.end() == .status(0))
+    }
+
+    @Test func `Ctrl-C right behind the prompt is not lost`() throws {
+        let terminal = try session([], ["TERM": "dumb"])
+        for number in 1...300 {
+            terminal.type(Self.controlC)
+            try #require(terminal.sees("\n> "), "the \(number). of 300")
+        }
     }
 
     @Test func `a terminating signal at the prompt ends the program`() throws {
