@@ -22,13 +22,11 @@ static void show(const char *prompt) {
 /* Whether a script has left the rest of a line, as io.read(1) does. stdio has no function that says so. */
 static bool holds_input(const FILE *stream) { return stream->_IO_read_ptr < stream->_IO_read_end; }
 
-/* Returns false where Ctrl-C came instead of a line. It is let through nowhere but while waiting: between the
-   prompt and a read(2) it would only set the flag, and the read would wait for the next line. */
-static bool wait_for_line(const sigset_t *open) {
+/* Until a line or Ctrl-C comes. That is let through nowhere but here: between the prompt and a read(2) it would
+   only set the flag, and the read would wait for the next line. */
+static void wait_for_line(const sigset_t *open) {
     struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
-    while (!holds_input(stdin) && ppoll(&terminal, 1, NULL, open) < 0 && errno == EINTR)
-        if (interrupted) return false;
-    return true;
+    while (!interrupted && !holds_input(stdin) && ppoll(&terminal, 1, NULL, open) < 0 && errno == EINTR) {}
 }
 
 static ssize_t read_interruptibly(const char *prompt, char **buffer, size_t *capacity) {
@@ -41,9 +39,9 @@ static ssize_t read_interruptibly(const char *prompt, char **buffer, size_t *cap
     pthread_sigmask(SIG_BLOCK, &closed, &open);
     sigaction(SIGINT, &note, &previous); /* before the prompt: who sees it may press Ctrl-C at once */
     show(prompt);
-    bool comes = wait_for_line(&open);
+    wait_for_line(&open);
     pthread_sigmask(SIG_SETMASK, &open, NULL);
-    ssize_t count = comes && !interrupted ? getline(buffer, capacity, stdin) : -1;
+    ssize_t count = interrupted ? -1 : getline(buffer, capacity, stdin);
     sigaction(SIGINT, &previous, NULL);
     if (count < 0) clearerr(stdin); /* after an interrupt or a Ctrl-D the terminal is still there */
     return count;

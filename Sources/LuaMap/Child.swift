@@ -66,6 +66,7 @@ func lm_start(
 
 @implementation @c
 func lm_refused(_ call: Call, _ name: UnsafePointer<CChar>, _ error: CInt) {
+    // EMFILE and ENFILE, the limits these calls meet, are named by the error alone: any call can stand in.
     call.fill(Failure(MapError(.memfd_create, errno: error)))
     call.pointee.call = name
 }

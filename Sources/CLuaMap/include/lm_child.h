@@ -19,7 +19,7 @@ int lm_start(lm_call *_Nonnull call, const char *_Nonnull path, char *_Nullable 
 /* 1 with the status of waitpid(2), or -1 for one that somebody else has taken; 0 while the process runs. A deadline of
    0 only asks. */
 int lm_await(int process, int watch, int64_t deadline, int *_Nonnull status);
-/* What a system call that C made has failed with, as all others. The name is a literal. */
+/* Fills in that a system call made by C has failed, with the limit named as everywhere. The name is a literal. */
 void lm_refused(lm_call *_Nonnull call, const char *_Nonnull name, int error);
 /* 1, or 0 where there is no such process any more. */
 int lm_signal(lm_call *_Nonnull call, int process, int watch, int signal);
