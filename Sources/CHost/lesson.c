@@ -1,6 +1,8 @@
-/* The module mmap.lesson is Lua; here is what it cannot do by itself: ask about the terminal, and have a folder
-   that is gone when the process is, whatever has ended it. */
+/* The module mmap.lesson is Lua; here is what it cannot do by itself: ask about the terminal and, there, for a
+   line or Ctrl-C, and have a folder that is gone when the process is, whatever has ended it. */
 #include "lesson.h"
+
+#include "call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +28,18 @@ static int f_terminal(lua_State *L) {
     lua_pushboolean(L, output);
     lua_pushinteger(L, output && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80);
     return 3;
+}
+
+// [-0, +1, e] uses 2 slots. ask(prompt) → the line, nil at the end of the input, false for Ctrl-C
+static int f_ask(lua_State *L) {
+    const char *line;
+    size_t length;
+    switch (host_read_plainly(luaL_checkstring(L, 1), &line, &length)) {
+    case HOST_LINE: lua_pushlstring(L, line, length); break;
+    case HOST_END: lua_pushnil(L); break;
+    case HOST_INTERRUPTED: lua_pushboolean(L, 0); break;
+    }
+    return 1;
 }
 
 typedef struct folder {
@@ -106,7 +120,7 @@ static int f_folder(lua_State *L) {
     return 2;
 }
 
-// [-0, +1, e] uses 5 slots. The loader of require.
+// [-0, +1, e] uses 6 slots. The loader of require.
 static int load_module(lua_State *L) {
     static const luaL_Reg methods[] = {{"__gc", d_close}, {"__close", d_close}, {NULL, NULL}};
     luaL_newmetatable(L, FOLDER);
@@ -116,10 +130,11 @@ static int load_module(lua_State *L) {
     const host_plan *plan = lua_touserdata(L, lua_upvalueindex(1));
     if (luaL_loadbufferx(L, plan->lesson, plan->lesson_length, "=mmap.lesson", "t") != LUA_OK) return lua_error(L);
     lua_pushcfunction(L, f_terminal);
+    lua_pushcfunction(L, f_ask);
     lua_pushcfunction(L, f_folder);
     char program[PATH_MAX];
     lua_pushstring(L, realpath("/proc/self/exe", program) != NULL ? program : plan->name);
-    lua_call(L, 3, 1);
+    lua_call(L, 4, 1);
     return 1;
 }
 

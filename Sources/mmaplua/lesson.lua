@@ -2,7 +2,7 @@
 -- begins with `local lesson <close> = require "mmap.lesson"`; when that variable goes, its files go too, and
 -- the program fails if a claim did not hold.
 
-local terminal, new_folder, program = ...
+local terminal, ask, new_folder, program = ...
 local WIDEST <const> = 92 -- columns of text: longer lines are hard to read
 
 local lesson = {}
@@ -182,14 +182,12 @@ end
 -- Waits for Return where there is a person; "q", Ctrl-D and Ctrl-C leave.
 local function pause(prompt)
   if not has_reader or not is_seen then return end
-  io.write(paint("2", prompt))
-  io.flush()
-  local ok, answer = pcall(io.read)
-  if not ok or not answer then print() end
-  if ok and answer and colored then io.write "\27[1A\27[2K" end
-  if ok and answer and not answer:find "^%s*[qQ]" then return end
+  local answer = ask(paint("2", prompt))
+  if answer and colored then io.write "\27[1A\27[2K" end
+  if answer and not answer:find "^%s*[qQ]" then return end
+  if answer == nil then print() end
   has_left = true
-  os.exit(ok and 0 or 130, true)
+  os.exit(answer == false and 130 or 0, true)
 end
 
 local steps = 0

@@ -199,6 +199,23 @@ import Testing
         #expect(try isEmpty(scratch))
     }
 
+    @Test func ctrlCIsHeardAsSoonAsAPromptIsSeen() throws {
+        let scratch = try TemporaryFolder()
+        let lesson = try scratch.file(
+            "x.lua",
+            """
+            -- x.lua - a short one
+            local lesson <close> = require "mmap.lesson"
+            lesson.ask "Really?"
+            """)
+        for number in 1...100 {
+            let reader = try terminal(scratch, ["--lesson", lesson])
+            try #require(reader.sees("Think, then Return "))
+            reader.type("\u{03}")
+            try #require(reader.end() == .status(130), "the \(number). of 100: \(reader.shown)")
+        }
+    }
+
     private static let endless = """
         -- x.lua - an endless one
         local lesson <close> = require "mmap.lesson"
@@ -226,7 +243,7 @@ import Testing
         #expect(reader.sees("ready"))
         kill(reader.child, signal)
         #expect(reader.end() == .signal(signal))
-        let deadline = now() + 20
+        let deadline = now() + 60
         while now() < deadline, try Program(path: "/bin/ls").run([scratch.path]).output != "x.lua\n" {
             usleep(10000)
         }
