@@ -51,7 +51,7 @@ final class Terminal {
     }
 
     /// Waits until `text` is shown, behind what earlier calls have found.
-    func sees(_ text: String, within seconds: Double = 20) -> Bool {
+    func sees(_ text: String, within seconds: Double = 60) -> Bool {
         let deadline = now() + seconds
         while true {
             if let range = find(text, in: shown) {
@@ -63,7 +63,7 @@ final class Terminal {
     }
 
     /// Waits for the program's end.
-    func end(within seconds: Double = 20) -> Ending {
+    func end(within seconds: Double = 60) -> Ending {
         let deadline = now() + seconds
         while now() < deadline, read(for: 100) {}
         ended = true

@@ -79,18 +79,28 @@ struct HostTests {
         #expect(outcome.errors.hasPrefix("mmaplua: unrecognized option '-h'\nusage: mmaplua "))
     }
 
-    /// Starts a script that says when it is ready, sends signals, and returns how it ended.
+    /// Starts a script that calls `ready` in front of endless work, sends signals, each when it has worked for
+    /// some ticks of the processor since the last, and returns how it ended.
     private func interrupt(_ code: String, times: Int = 1) throws -> Outcome {
+        let folder = try TemporaryFolder()
         let script = """
-            '\(Program.mmaplua.path)' -e "$1" & child=$!
-            i=0; while [ $i -lt \(times) ]; do sleep 0.5; kill -INT $child; i=$((i + 1)); done
+            '\(Program.mmaplua.path)' -e "function ready() io.open('$2', 'w'):close() end" -e "$1" & child=$!
+            ticks() { read -r -a stat <"/proc/$child/stat" && ticks=$((stat[13] + stat[14])); }
+            until_true() { for ((try = 0; try < 6000; try++)); do "$@" && return; sleep 0.01; done; }
+            has_worked() { ticks && ((ticks >= before + 5)); }
+            until_true test -e "$2"
+            for ((i = 0; i < \(times); i++)); do
+                ticks && before=$ticks
+                until_true has_worked
+                kill -INT $child
+            done
             wait $child; echo "status $?"
             """
-        return try Program(path: "/bin/bash").run(["-c", script, "bash", code])
+        return try Program(path: "/bin/bash").run(["-c", script, "bash", code, folder.path + "/ready"])
     }
 
     @Test func `Ctrl-C is an error of the running code`() throws {
-        let outcome = try interrupt("while true do end")
+        let outcome = try interrupt("ready() while true do end")
         #expect(
             outcome.errors == """
                 \(Program.mmaplua.path): interrupted!
@@ -103,7 +113,7 @@ struct HostTests {
     }
 
     @Test func `Ctrl-C can be caught`() throws {
-        let outcome = try interrupt("pcall(function() while true do end end) print 'after'")
+        let outcome = try interrupt("pcall(function() ready() while true do end end) print 'after'")
         #expect(outcome.output == "after\nstatus 0\n")
         #expect(outcome.errors == "")
     }
@@ -113,7 +123,7 @@ struct HostTests {
         let outcome = try interrupt(
             """
             local b = mmap.anonymous(24 << 20) b:fill "abc" local v = b:view "u64"
-            local ok, e = pcall(function() while true do \(work) end end)
+            local ok, e = pcall(function() ready() while true do \(work) end end)
             print(ok, (tostring(e):gsub("^.*: ", "")))
             print(b:string() == ("abc"):rep(8 << 20), #v:totable())
             """)
@@ -133,14 +143,14 @@ struct HostTests {
               layout, t = mmap.struct(fields), values
             end
             local r = mmap.anonymous(64):records(layout)
-            print((select(2, pcall(function() \(work) end)):gsub("^.*: ", "")))
+            print((select(2, pcall(function() ready() \(work) end)):gsub("^.*: ", "")))
             """)
         #expect(outcome.output == "interrupted!\nstatus 0\n")
         #expect(outcome.errors == "")
     }
 
     @Test func `a second Ctrl-C ends what Lua cannot interrupt`() throws {
-        let outcome = try interrupt("string.find(('a'):rep(200000), '.*.*b')", times: 2)
+        let outcome = try interrupt("ready() string.find(('a'):rep(200000), '.*.*b')", times: 2)
         #expect(outcome.output == "status \(128 + SIGINT)\n")
     }
 

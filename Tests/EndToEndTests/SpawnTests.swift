@@ -268,14 +268,20 @@ struct SpawnTests {
             local b = mmap.memfd("m", 8)
             local a, lock = b:atomic("u32", 0), b:lockrange()
             if INTERRUPT then
-              mmap.spawn(function(pid) os.execute("sleep 0.3; kill -INT " .. pid) end,
-                io.open("/proc/self/stat"):read("a"):match("^%d+"))
+              mmap.spawn(function(pid)
+                local function state()
+                  local f <close> = io.open("/proc/" .. pid .. "/stat")
+                  return f:read("a"):match("%) (%a)")
+                end
+                while state() ~= "S" do end
+                os.execute("kill -INT " .. pid)
+              end, io.open("/proc/self/stat"):read("a"):match("^%d+"))
             end
             print(pcall(function() \(wait) end))
             """
-        let timed = try run(code, ["--time=0.4"])
+        let timed = try run(code, ["--time=1"])
         #expect(timed.ending == .status(124))
-        #expect(timed.output.contains("the time limit is reached"), "\(timed)")
+        #expect((timed.output + timed.errors).contains("the time limit is reached"), "\(timed)")
         let stopped = try run("INTERRUPT = true " + code)
         #expect((stopped.output + stopped.errors).contains("interrupted!"), "\(stopped)")
         #expect(stopped.ending != .timeout)

@@ -55,7 +55,7 @@ extension Program {
     /// takes long too.
     func run(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
-        name: String? = nil, timeout: Double = 120
+        name: String? = nil, timeout: Double = 300
     ) throws -> Outcome {
         let toChild = try Pipe()
         let output = try Pipe()

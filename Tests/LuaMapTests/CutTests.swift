@@ -656,8 +656,9 @@ import Testing
     }
 
     /// Cut, grown back, replaced, removed; `remap` in each case; in every mode, through the mapping, a slice and a view.
-    @Test func whatBecomesOfTheFile() {
-        check(
+    /// It goes through the descriptors of its process.
+    @Test func whatBecomesOfTheFile() async {
+        await checkAlone(
             Self.tools + """
 
                 -- The bytes that go into the object: all, or from the third on.
@@ -724,15 +725,13 @@ import Testing
                   if object ~= c then fails("its mapping now has 3", function() return object[0] end) end
                   c:close()
                   -- Removed: the same; and cut after that, for which somebody must have it open.
-                  -- Other tests run beside this one: a content of its own tells the file from theirs.
-                  local own = path .. ROWS:sub(#path + 1)
-                  again(path, own)
+                  again(path, ROWS)
                   local file <close> = io.open(path)
                   local d <close> = mmap.open(path, mode)
-                  local cutter <close> = open_nameless(own)
+                  local cutter <close> = open_nameless(ROWS)
                   object = make(d)
                   os.remove(path)
-                  eq(d:equals(own), true, where)
+                  eq(d:equals(ROWS), true, where)
                   cutter:resize(PAGE)
                   for _ = 1, 2 do
                     local e = fails("it had 12288 bytes when it was mapped and is not at its path now", function() return object[#object - 1] end)

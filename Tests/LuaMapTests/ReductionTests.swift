@@ -198,8 +198,8 @@ import Testing
     }
 
     /// More than one thread takes at a time, with keys that share their upper bits, or nearly all.
-    @Test func manyAreSorted() {
-        LuaMapTests.check(
+    @Test func manyAreSorted() async {
+        await checkAlone(
             """
             local n = 270000
             local b = mmap.anonymous(9 * n + 9)

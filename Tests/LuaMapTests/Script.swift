@@ -76,3 +76,11 @@ func check(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) 
     }
     if let problem = script.run(source) { Issue.record("\(problem)", sourceLocation: sourceLocation) }
 }
+
+/// Runs a script that must not fail in a process of its own: for what looks at, or sets, what other tests share.
+func checkAlone(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) async {
+    await #expect(processExitsWith: .exitCode(0), sourceLocation: sourceLocation) {
+        [source, sourceLocation] in
+        check(source, sourceLocation: sourceLocation)
+    }
+}

@@ -2,9 +2,9 @@ import Testing
 
 /// Searching over the borders of pieces, against string.find.
 @Suite struct SearchTests {
-    @Test func placesAndCounts() {
+    @Test func placesAndCounts() async {
         let seed = Int.random(in: 1...1_000_000)
-        check(
+        await checkAlone(
             """
             math.randomseed(\(seed))
             local b = mmap.anonymous(2 * 1024 * 1024 + 777)
@@ -67,8 +67,8 @@ import Testing
             """)
     }
 
-    @Test func threadsAreASetting() {
-        check(
+    @Test func threadsAreASetting() async {
+        await checkAlone(
             """
             local before = mmap.threads()
             eq(mmap.threads(3), before); eq(mmap.threads(), 3); eq(mmap.threads(before), 3)
@@ -80,8 +80,8 @@ import Testing
     }
 
     /// Needles that nearly stand everywhere: the kernels give up, and the results are the same.
-    @Test func needlesThatNearlyStandEverywhere() {
-        check(
+    @Test func needlesThatNearlyStandEverywhere() async {
+        await checkAlone(
             """
             local size = 3 << 20
             local b = mmap.anonymous(size); b:fill(97)
