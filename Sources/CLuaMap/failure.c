@@ -138,14 +138,9 @@ static int raise_object(lua_State *L, const lm_call *call) {
 
 int lm_finish(lua_State *L, const lm_call *call, int code) {
   if (code == LM_BYTES) {
-    mm_region source = call->source;
-    lm_push_string(L, call->bytes, call->count);
-    if (mm_was_intact(&source)) return 1;
-    /* The string was copied before the collector ran. If a finalizer moved the mapping then, nothing was
-       lost: a lost one cannot be moved. If it closed it, nobody can tell any more. */
-    if (!mm_is_closed(&source) && !mm_is_lost(&source)) return 1;
+    if (mm_likely(lm_push_bytes(L, &call->source, call->bytes, call->count))) return 1;
     lm_call lost = {.kind = LM_LOST};
-    lm_buffer copy = {.region = source};
+    lm_buffer copy = {.region = call->source};
     lm_lost(&copy, &lost);
     return lm_finish(L, &lost, LM_FAILED);
   }

@@ -83,9 +83,13 @@ static int fill_string(lua_State *L) {
   return 1;
 }
 
-void lm_push_string(lua_State *L, const uint8_t *bytes, size_t count) {
+bool lm_push_long(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count) {
+  const mm_slot *slot = source->slot;
+  uint32_t losses = slot->losses;
   large l = {.L = L, .fill = fill_string, .bytes = (const char *)bytes, .count = count};
   if (count < LM_LARGE || !make(&l)) lua_pushlstring(L, (const char *)bytes, count);
+  mm_barrier();
+  return slot->losses == losses;
 }
 
 static int fill_table(lua_State *L) {

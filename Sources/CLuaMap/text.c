@@ -6,22 +6,8 @@
 
 static const char lines_kind, fields_kind;
 
-/* Between two calls into Lua the buffer may have been closed, moved or resized by a finaliser: where
-   its stamp is another, what was pushed is dropped and the step begun again. The state is kept alive on the
-   stack: a finaliser with the debug library can take the upvalue away. */
+/* The state is kept alive on the stack: a finalizer with the debug library can take the upvalue away. */
 enum { STATE = 1 };
-
-/* [-0, +1, m] A copy of bytes that another process may change meanwhile: Lua would put a short string
-   under the hash of bytes that it no longer has. */
-static inline void push_bytes(lua_State *L, const uint8_t *bytes, size_t length) {
-  char copy[40];
-  if (length <= sizeof copy) {
-    memcpy(copy, bytes, length);
-    lua_pushlstring(L, copy, length);
-  } else {
-    lm_push_string(L, bytes, length);
-  }
-}
 
 /* [-?, +0, e] */
 static int fail(lua_State *L, const lm_call *call, int code) {
@@ -63,9 +49,8 @@ static int lines_next(lua_State *L) {
       lua_pushinteger(L, (lua_Integer)line.start);
       lua_pushinteger(L, (lua_Integer)line.length);
     } else {
-      push_bytes(L, source.base + line.start, line.length);
-      if (mm_unlikely(!mm_was_intact(&source))) {
-        lua_settop(L, STATE);
+      if (mm_unlikely(!lm_push_bytes(L, &source, source.base + line.start, line.length))) {
+        lua_settop(L, STATE); /* the next search says what happened */
         continue;
       }
       lua_pushinteger(L, (lua_Integer)line.start);
@@ -117,11 +102,12 @@ static int b_lines(lua_State *L) {
   return 1;
 }
 
-/* [-0, +1, m] The string of a field, the one that is kept if it has the same bytes. A string is kept
+/* [-0, +1, e] The string of a field, the one that is kept if it has the same bytes. A string is kept
    in one of two places, and the newer in the first. */
-static void push_string(lua_State *L, const mm_text_field *field, const uint8_t *bytes) {
+static void push_string(lua_State *L, const mm_text_field *field, const mm_region *source) {
+  const uint8_t *bytes = source->base + field->start;
   if (field->length > LM_LONGEST_KEPT) {
-    lua_pushlstring(L, (const char *)bytes, field->length);
+    lm_push_bytes(L, source, bytes, field->length);
     return;
   }
   int first = LM_FIRST_KEPT + (int)(field->hash >> 20 & (LM_KEPT - 2));
@@ -137,17 +123,19 @@ static void push_string(lua_State *L, const mm_text_field *field, const uint8_t 
   }
   lua_pop(L, 1);
   lua_setiuservalue(L, STATE, first + 1);
-  push_bytes(L, bytes, field->length);
+  if (mm_unlikely(!lm_push_bytes(L, source, bytes, field->length))) return;
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, STATE, first);
 }
 
-/* [-0, +1, m] */
-static void push_undoubled(lua_State *L, const uint8_t *bytes, size_t length) {
+/* [-0, +1, m] Memory for more than LUAL_BUFFERSIZE bytes is a userdata: a finalizer may have run, and the bytes are
+   not where they were. */
+static void push_undoubled(lua_State *L, const mm_text_field *field, const mm_region *source) {
   luaL_Buffer text;
-  char *copy = luaL_buffinitsize(L, &text, length);
-  memcpy(copy, bytes, length);
-  luaL_pushresultsize(&text, lm_undouble((uint8_t *)copy, length));
+  char *copy = luaL_buffinitsize(L, &text, field->length);
+  if (mm_unlikely(!mm_was_intact(source))) return;
+  memcpy(copy, source->base + field->start, field->length);
+  luaL_pushresultsize(&text, lm_undouble((uint8_t *)copy, field->length));
 }
 
 /* [-1, +1, –] The string on top becomes the number that it says; false: it says none. */
@@ -174,8 +162,9 @@ static bool to_number(lua_State *L, uint8_t type) {
   return true;
 }
 
-/* [-0, +1, m] False: the field is no number, and on top is its text. */
-static inline bool push_field(lua_State *L, const mm_text_field *field, const uint8_t *base) {
+/* [-0, +1, e] False: the field is no number, and on top is its text. Where the source is not intact afterwards,
+   nothing that was pushed counts. */
+static inline bool push_field(lua_State *L, const mm_text_field *field, const mm_region *source) {
   switch (field->kind) {
     case MM_FIELD_INTEGER: lua_pushinteger(L, field->value); return true;
     case MM_FIELD_FLOAT: {
@@ -184,10 +173,10 @@ static inline bool push_field(lua_State *L, const mm_text_field *field, const ui
       lua_pushnumber(L, value);
       return true;
     }
-    case MM_FIELD_STRING: push_string(L, field, base + field->start); return true;
-    case MM_FIELD_DOUBLED: push_undoubled(L, base + field->start, field->length); return true;
+    case MM_FIELD_STRING: push_string(L, field, source); return true;
+    case MM_FIELD_DOUBLED: push_undoubled(L, field, source); return true;
     case MM_FIELD_NUMERAL:
-      push_bytes(L, base + field->start, field->length);
+      if (!lm_push_bytes(L, source, source->base + field->start, field->length)) return true;
       if (to_number(L, field->type)) return true;
       if (!(field->type & MM_TEXT_OPTIONAL)) return false;
       lua_pop(L, 1);
@@ -248,9 +237,11 @@ again:
     mm_region source = fields->walk.region;
     if (mm_unlikely(count > 8)) luaL_checkstack(L, count + LUA_MINSTACK, "too many fields");
     for (int i = 0; i < count; i++) {
-      bool good = push_field(L, &found[i], source.base);
+      bool good = push_field(L, &found[i], &source);
       if (mm_unlikely(!mm_was_intact(&source))) {
+        /* A finalizer closed, moved or resized the buffer. One that comes back to life may do so each time. */
         lua_settop(L, STATE);
+        lm_pause(L);
         goto again;
       }
       if (mm_unlikely(!good)) return bad_number(L, fields, &row, found[i].column, found[i].type);

@@ -3,6 +3,7 @@
 #define TRAMPOLINE_H
 
 #include <lua5.4/lauxlib.h>
+#include <string.h>
 
 #include "CLuaMap.h"
 
@@ -72,10 +73,26 @@ extern _Thread_local lua_State *lm_running;
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
-/* [-0, +1, e] lua_pushlstring, and lua_createtable for so many elements, but that Ctrl-C ends them from LM_LARGE bytes
-   on. */
-void lm_push_string(lua_State *L, const uint8_t *bytes, size_t count);
+/* [-0, +1, e] lua_createtable for so many elements, but that Ctrl-C ends it from LM_LARGE bytes on. */
 void lm_push_table(lua_State *L, size_t count);
+
+/* Strings up to this length exist once in Lua: LUAI_MAXSHORTLEN. */
+enum { LM_SHORT = 40 };
+
+/* [-0, +1, e] A string of more bytes than that: see lm_push_bytes. */
+bool lm_push_long(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count);
+
+/* [-0, +(0|1), e] A string of bytes of a region, each read once: another process may write there, and Lua would read
+   those of a short string for its hash and then again. False, and the stack undefined from here on: they were not there.
+   The string is copied before any finalizer runs; the mapping may be another one, or closed, after that. */
+static inline bool lm_push_bytes(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count) {
+  char copy[LM_SHORT];
+  if (count > sizeof copy) return lm_push_long(L, source, bytes, count);
+  if (count > 0) memcpy(copy, bytes, count);
+  if (mm_unlikely(!mm_was_intact(source))) return false;
+  lua_pushlstring(L, copy, count);
+  return true;
+}
 
 /* [-0, +1, m] A body's text with its values put in. */
 const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);

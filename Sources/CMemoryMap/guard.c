@@ -51,6 +51,7 @@ static bool answer(mm_slot *slot, uintptr_t address, int signal, int code) {
   bool mine = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST) == start && address - start < slot->extent &&
               replace_pages(slot, start, slot->extent, address);
   if (mine) {
+    __atomic_add_fetch(&slot->losses, 1, __ATOMIC_SEQ_CST);
     /* What happened first, the mark after it: who sees the mark asks what happened. Of two threads one says it and the
        other waits for that; not for ever, as a fork may have left the one behind. */
     int32_t none = 0;

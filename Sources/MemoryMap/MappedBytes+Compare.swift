@@ -28,29 +28,37 @@ extension MappedBytes {
     package func compare(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int {
         let (current, bytes) = try readable(0, nil)
         var order = bytes.count &- other.count
-        if let place = try firstDifference(bytes, other, poll) {
-            order = Int(bytes[place]) &- Int(other[place])
+        var start = 0
+        while let place = try firstDifference(bytes, other, from: start, poll) {
+            let difference = Int(bytes[place]) &- Int(other[place])
+            if difference != 0 {
+                order = difference
+                break
+            }
+            // Another process has made them alike since.
+            start = place &+ 1
         }
         try current.checkIntact()
         return order.signum()
     }
 }
 
-/// The first place where bytes differ, as far as both reach.
+/// The first place from an offset on where bytes differ, as far as both reach.
 private func firstDifference(
-    _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, _ poll: Poll
+    _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, from start: Int = 0, _ poll: Poll
 ) throws(MapError) -> Int? {
     guard let first = left.baseAddress, let second = right.baseAddress else { return nil }
-    return try Pieces(min(left.count, right.count), grain: 1 << 20).first(poll: poll) { range in
+    return try Pieces(min(left.count, right.count) &- start, grain: 1 << 20).first(poll: poll) { range in
         // memcmp(3) finds the block at the speed of memory, the loop the byte inside it.
         let block = 4096
-        var place = range.lowerBound
-        while place < range.upperBound {
-            let step = min(block, range.upperBound &- place)
+        var place = start &+ range.lowerBound
+        let end = start &+ range.upperBound
+        while place < end {
+            let step = min(block, end &- place)
             if memcmp(first + place, second + place, step) != 0 { break }
             place &+= step
         }
-        while place < range.upperBound {
+        while place < end {
             if first.load(fromByteOffset: place, as: UInt8.self)
                 != second.load(fromByteOffset: place, as: UInt8.self)
             {

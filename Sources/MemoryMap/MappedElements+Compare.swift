@@ -130,7 +130,7 @@ extension MappedElements {
     /// The index of the first of the least or greatest elements; of the first NaN where there is one.
     ///
     /// - Returns: nil where there are no elements.
-    /// - Throws: As `count`.
+    /// - Throws: As `count`; `misuse` where someone else changes the elements meanwhile.
     package func place(ofGreatest isGreatest: Bool, poll: Poll) throws(MapError) -> Int? {
         let summary = try summary(extremes: true, poll: poll)
         let part = try readable()
@@ -145,6 +145,9 @@ extension MappedElements {
         case .integer(let value)?: place = try memory.find(.equal, UInt64(bitPattern: value), poll)
         }
         try part.checkIntact()
+        if place == nil {
+            throw MapError(.misuse, "the elements were changed while they were being searched")
+        }
         return place
     }
 }

@@ -186,7 +186,11 @@ extension ElementMemory {
         }
         let total = sum.total
         // A NaN shows in the sum; so do infinities of both signs, hence another look.
-        if total.isNaN, try firstNaN(poll) != nil { (least, greatest) = (.nan, .nan) }
+        if total.isNaN {
+            // Of nothing but NaNs there are no extremes, whatever another process writes meanwhile.
+            let hasNaN = least > greatest ? true : try firstNaN(poll) != nil
+            if hasNaN { (least, greatest) = (.nan, .nan) }
+        }
         return Summary(count: count, sum: .float(total), least: .float(least), greatest: .float(greatest))
     }
 

@@ -42,6 +42,7 @@ typedef struct mm_slot {
   volatile int32_t users;   /* handlers that are at work in this slot */
   int32_t fault_signal;     /* of the first fault; 0 while there was none */
   int32_t fault_code;       /* its si_code */
+  volatile uint32_t losses; /* faults ever: the stamp tells a loss from a move no more once it is mapped again */
   int32_t kind;             /* MM_FILE … */
   volatile uintptr_t fault_address;
   uint8_t *_Nullable base;  /* the user's first byte */
