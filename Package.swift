@@ -82,7 +82,7 @@ let package = Package(
                 + fastKernelNames,
             swiftSettings: strict),
         .testTarget(
-            name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"],
+            name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"], exclude: ["lua"],
             swiftSettings: strict, linkerSettings: lua),
         .testTarget(
             name: "EndToEndTests", dependencies: ["CMemoryMap", "mmaplua"], swiftSettings: strict),

@@ -1,22 +1,29 @@
 -- methods.lua: a row for each function of the library, for whoever has to call all of them.
 --
 --     local methods = dofile "Tests/methods.lua"
---     local fixture <close> = methods.fixture(folder)   -- `folder`: an empty one, for the files of the rows
+--     local fixture <close> = methods.fixture(folder)   -- where files are made, and taken away again
 --     for _, row in ipairs(methods.rows) do row.call(fixture) end
 --
 -- row.name        "buffer.find", "mmap.open", "view.__index": row.class and row.method, joined
--- row.calls       a list of valid calls. Each has `arguments`, a function that makes fresh arguments, the object first,
---                 of a fixture; most have `types`, the words that may stand at each place, by place:
---                 types[2].string is true where a string may be the second argument
+-- row.calls       a list of valid calls. Each has `arguments`, a function that makes fresh arguments of a fixture, the
+--                 object first; most have `types`, the words that may stand at each place: types[2].string is true
+--                 where a string may be the second argument
 -- row.call(fixture [, n])     makes the n-th call (the first), and steps through an iterator that it returns
 -- row.prepare(fixture [, n])  the same in two parts: a function without arguments that makes the call
--- row.find(fixture)           the function itself, nil where there is no way to it (a finalizer without debug)
+-- row.find(fixture)           the function itself; nil for a finalizer where there is no debug library
 -- row.fails       what a valid call raises, where it must: a pattern
--- row.process     true: makes a process, which the program of a test cannot
+-- row.iterates    true: it returns an iterator
+-- row.closed      true: may be called on a closed object; any other method raises
+-- row.process     true: makes a process of this program, which the program of a test cannot be
+-- row.internal    true: only the debug library leads to the object
+-- row.accessor    true: one of Node's accessors
 -- row.opens       true: opens, makes or removes a file or a name
+-- row.allocates   true: takes as much memory as it is asked for, at once
 -- row.sandbox     true, or the option that gives the function to a sandbox
--- row.iterates    true: what it returns is an iterator
--- row.internal    true: an object that only the debug library leads to
+-- row.long        calls that take seconds on a large buffer: by a name, functions of the buffer and of a function that
+--                 makes a second one. They return a function and its arguments
+-- row.touches, row.writes, row.quiet, row.begun   what it does where a page is gone: see methods.cases
+-- row.lost        false: it has to do with no mapping of a file
 --
 -- Words of types are those of the manual: integer number string boolean table file function any, the names of the
 -- classes, and nil where the argument may be left out, written `integer?`.
@@ -28,14 +35,16 @@ local page <const> = mmap.PAGESIZE
 
 -- ---- the fixture
 
--- Makes objects of each class, files and names; takes them away when it is closed.
-function methods.fixture(folder)
+-- Makes objects of each class, files and names, and takes files and names away when it is closed. The files are
+-- FOLDER/PREFIX.N; without a prefix the folder belongs to one fixture.
+function methods.fixture(folder, prefix)
+    prefix = prefix or "methods"
     local fixture = { folder = folder, page = page }
     local count, files, names = 0, {}, {}
     -- The path of a file that is not there.
     function fixture.new_path()
         count = count + 1
-        local path = ("%s/methods.%d"):format(folder, count)
+        local path = ("%s/%s.%d"):format(folder, prefix, count)
         files[#files + 1] = path
         return path
     end
@@ -48,7 +57,7 @@ function methods.fixture(folder)
     -- A name of shared memory that is not there.
     function fixture.new_name()
         count = count + 1
-        local name = ("mmaplua-methods-%s-%d"):format(folder:gsub("%W", "."), count)
+        local name = ("mmaplua-%s-%s-%d"):format(folder:gsub("%W", "."), prefix, count)
         names[#names + 1] = name
         return name
     end
@@ -92,7 +101,7 @@ function methods.fixture(folder)
         end)
     end
     function fixture.close()
-        fixture.opened:close()
+        if io.type(fixture.opened) == "file" then fixture.opened:close() end
         for _, path in ipairs(files) do os.remove(path) end
         for _, name in ipairs(names) do pcall(mmap.unlink, name) end
         files, names = {}, {}
@@ -125,7 +134,6 @@ local function places(text)
 end
 
 local function drain(step, state, control)
-    if type(step) ~= "function" then return step, state, control end
     for _ in step, state, control do end
 end
 
@@ -176,6 +184,131 @@ end
 function methods.row(name) return by_name[name] end
 function methods.each(f) for _, entry in ipairs(methods.rows) do f(entry) end end
 
+-- ---- what there is, found by looking
+
+-- Adds the functions of a class to `found`: by "class.name" a list of a table and the key in it.
+function methods.add_class(found, class, meta)
+    for _, functions in ipairs { meta, rawget(meta, "__methods") } do
+        for name, f in pairs(functions) do
+            if type(f) == "function" then
+                local key = class .. "." .. name
+                found[key] = found[key] or {}
+                table.insert(found[key], { functions, name })
+            end
+        end
+    end
+    return found
+end
+
+-- Where the functions of the library stand. The classes are those of the registry, so that a new one is seen; a
+-- record's belongs to its layout: those are given.
+function methods.interface(...)
+    local module, found = debug.getmetatable(mmap), {}
+    methods.add_class(found, "module", module)
+    methods.add_class(found, "mmap", module.__index)
+    -- Its metatable is made when it is first used.
+    mmap.anonymous(1):watch(function() end)
+    for key, meta in pairs(debug.getregistry()) do
+        local class = type(key) == "string" and key:match "^mmap%.(%a+)$"
+        if class and type(meta) == "table" and rawget(meta, "__name") then methods.add_class(found, class, meta) end
+    end
+    for _, record in ipairs { ... } do methods.add_class(found, "record", debug.getmetatable(record)) end
+    -- If the registry were not what it is here, nothing would be seen.
+    for class in ("buffer view records struct regex pages atomic lock child error"):gmatch "%a+" do
+        assert(found[class .. ".__tostring"], class .. " is no class any more")
+    end
+    return found
+end
+
+-- Puts a function that keeps count in the place of each; the table in which it does.
+function methods.traced(found, calls)
+    calls = calls or {}
+    for key, list in pairs(found) do
+        calls[key] = calls[key] or 0
+        for _, place in ipairs(list) do
+            local f = rawget(place[1], place[2])
+            rawset(place[1], place[2], function(...) calls[key] = calls[key] + 1; return f(...) end)
+        end
+    end
+    return calls
+end
+
+-- ---- what a row does where a page is gone
+
+-- The length of the file before it is cut; whoever cuts it makes one of as many bytes.
+methods.size = 3 * page
+local size <const> = methods.size
+
+-- What an object does whose page is gone: nothing else than before, or an error that matches.
+local works <const>, gone <const> = "", "%(SIGBUS%)"
+methods.gone = gone
+
+-- Or what these say of the file's size now, the object ("slice", for one that begins at 5) and the mode.
+local function past_the_end(left) return ("%%(EFAULT%%).-%d.-has %d now.-remap%%(%%)"):format(size, left) end
+-- The first page of the object: all of it is in the file; the file reaches into each of its pages.
+local function first_bytes(left, kind) return left >= page + (kind == "slice" and 5 or 0) and works or past_the_end(left) end
+local function first_pages(left, kind) return left > (kind == "slice" and page or 0) and works or past_the_end(left) end
+local function only_whole(text) return function(_, kind) return kind == "slice" and text or works end end
+local function resized(_, kind, mode)
+    if kind == "slice" then return "a slice cannot be resized" end
+    return mode == "r" and "is read%-only" or mode == "c" and "private mapping of a file cannot be resized" or works
+end
+
+-- The error tells the offset of the element, which is `below` bytes before the end of a buffer, or the last of a view.
+local function exact(below, run) return { run, exact = below } end
+
+-- What is made of a buffer before its file is cut.
+local one_byte <const> = mmap.struct { { "id", "u8" } }
+local function itself(b) return b end
+local function path_of(b) return b:info().path end
+local function an_atomic(b) return b:atomic("u32", (#b - 8) // 8 * 8) end
+local function pages_of(b) return b:pages() end
+local function locked(b) return b:lockrange(0, page, "shared") end
+local function a_regex() return mmap.regex "[0-9]" end
+local function a_struct() return one_byte end
+local function stepped(make) return { make, function(step) return step() end, gone, gone } end
+local function last(r) return r[#r - 1] end
+-- The last integer whose address is aligned.
+local function last_atomic(b)
+    for below = 4, 7 do
+        local ok, a = pcall(b.atomic, b, "u32", #b - below)
+        if ok then return a elseif type(a) == "table" then error(a, 0) end
+    end
+end
+
+local objects <const> = { view = "view", records = "records", record = "records", struct = "records" }
+
+-- The cases of an object, "buffer", "view" or "records", each a table with the row, a name for messages, and `run`:
+--
+-- touches  reads the last page, or all of the object: run(object, context). If a page is gone it must raise. The context
+--          has `rows`, the bytes of the file now; `full`, those before; `other`, a buffer or view as large;
+--          `greatest`, a number of the view's type; `floats`, whether the view's type is one
+-- writes   the same for what writes
+-- quiet    touches no memory: run(object). `before` and `after` a page was found to be gone it does what they say;
+--          `from` makes the object of the row of the one that is given; `absent`: not in every kernel
+-- begun    (of buffers) run(from(buffer), buffer), where `from` was called before the cut; `writes` as above
+function methods.cases(object, kind)
+    local list = {}
+    local function add(entry, name, case)
+        if type(case) == "function" then case = { case } end
+        local from, run, before, after = case.from, table.unpack(case)
+        if kind == "begun" then from, run, before, after = table.unpack(case) end
+        list[#list + 1] = { row = entry, name = entry.name .. (name and " " .. name or ""), run = run, exact = case.exact,
+            before = before, after = after, from = from, absent = case.absent, writes = case.writes }
+    end
+    for _, entry in ipairs(methods.rows) do
+        local own = (kind ~= "begun" and objects[entry.class] or "buffer") == object and entry[kind]
+        local cases = own or (entry["of_" .. object] or {})[kind]
+        if own and (entry["of_" .. object] or {})[kind] then error(entry.name .. " has cases in two places") end
+        -- One case, or a table of some by their names.
+        if type(cases) == "function" or cases and cases[1] then add(entry, nil, cases)
+        else
+            for name, case in pairs(cases or {}) do add(entry, name, case) end
+        end
+    end
+    return list
+end
+
 -- ---- mmap
 
 row "mmap.map" { opens = true,
@@ -183,14 +316,22 @@ row "mmap.map" { opens = true,
         function(f) return page, 3, mmap.MAP_SHARED, f.file(), 0, 0 end),
     call(function() return page, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, nil end),
     call(function(f) return page, 1, mmap.MAP_SHARED, f.file(), page, "normal" end),
+    begun = { path_of, function(path)
+        local file <close> = io.open(path)
+        local b <close> = mmap.map(size, mmap.PROT_READ, mmap.MAP_SHARED, file)
+        assert(#b == size)
+        local ok, e = pcall(function() return b[size - 1] end)
+        assert(not ok and e.code == "SIGBUS" and e.offset == size - 1, tostring(e))
+    end, works, works },
 }
 row "mmap.open" { opens = true,
     call("string, string?, table?", function(f) return f.path, "r+", {} end),
     call(function(f) return f.path end), call(function(f) return f.path, "c" end),
     call(function(f) return f.path, "r+", { offset = 1, length = 5, advice = "random", populate = true } end),
     call(function(f) return f.new_path(), "w+", { size = page } end),
+    begun = { path_of, function(path) local b <close> = mmap.open(path); b:string() end, works, works },
 }
-row "mmap.anonymous" {
+row "mmap.anonymous" { lost = false,
     call("integer, table?", function() return page, {} end), call(function() return page end),
     call(function() return page, { shared = true, populate = true, advice = 0 } end),
 }
@@ -198,167 +339,369 @@ row "mmap.advise" {
     call("buffer, integer|string", function(f) return f.buffer(), 0 end),
     call("buffer, integer?, integer?, integer|string", function(f) return f.buffer(), 0, page, 0 end),
     call(function(f) return f.buffer(), "random" end), call(function(f) return f.buffer(), page, page, "dontneed" end),
+    quiet = { function(b) return mmap.advise(b, "random") end, works, gone },
 }
 row "mmap.sync" {
     call("buffer, integer|boolean?, integer?, boolean?, boolean?", function(f) return f.buffer(), 0, page, true, false end),
     call("buffer, integer|boolean?, boolean?", function(f) return f.buffer(), true, false end),
     call(function(f) return f.buffer() end),
+    quiet = { function(b) return mmap.sync(b, true) end, past_the_end, gone },
 }
-row "mmap.incore" { call("buffer, integer?, integer?", function(f) return f.buffer(), 0, page end) }
-row "mmap.threads" { call("integer?", function() return 1 end), call(function() end) }
-row "mmap.progress" { call("boolean?", function() return false end), call(function() end) }
-row "mmap.memfd" { opens = true,
+row "mmap.incore" {
+    call("buffer, integer?, integer?", function(f) return f.buffer(), 0, page end),
+    quiet = { function(b) return mmap.incore(b) end, works, gone },
+}
+row "mmap.threads" { lost = false, call("integer?", function() return 1 end), call(function() end) }
+row "mmap.progress" { lost = false, call("boolean?", function() return false end), call(function() end) }
+row "mmap.memfd" { opens = true, lost = false,
     call("string, integer, table?", function() return "name", page, {} end),
     call(function() return "name", page, { seal = true } end),
 }
-row "mmap.regex" {
+row "mmap.regex" { lost = false,
     call("string, string?", function() return "a", "i" end), call(function() return "(?<n>\\w+);(l(o)?)", "imsxu" end),
 }
-row "mmap.struct" {
+row "mmap.struct" { lost = false,
     call("table", function() return { { "a", "u8" } } end),
     call(function(f) return { { "a", "u32be" }, { "b", "char[12]" }, { "c", "f64", 2 }, { "d", f.struct(), 3 }, align = true } end),
 }
 row "mmap.evict" { opens = true,
     call("string|buffer", function(f) return f.path end), call(function(f) return f.in_file() end),
+    begun = { path_of, function(path) return mmap.evict(path) end, works, works },
 }
-row "mmap.unlink" { opens = true, fails = "ENOENT", call("string", function(f) return f.new_name() end) }
-row "mmap.shared" { opens = true,
+row "mmap.unlink" { opens = true, lost = false, fails = "ENOENT", call("string", function(f) return f.new_name() end) }
+row "mmap.shared" { opens = true, lost = false, allocates = true,
     call("string, integer?, table?", function(f) return f.new_name(), page, {} end),
     call(function(f) return f.new_name(), page end),
 }
-row "mmap.sparse" { opens = true, call("string, integer", function(f) return f.new_path(), 1 << 20 end) }
-row "mmap.advices" { call("", function() end) }
-row "mmap.faults" { call("function, any", function() return function(...) return ... end, 1 end) }
-row "mmap.spawn" { process = true, opens = true, sandbox = "--allow-run",
-    call("string|function, any", function(f) return function(...) return ... end, 1 end),
+row "mmap.sparse" { opens = true, lost = false, call("string, integer", function(f) return f.new_path(), 1 << 20 end) }
+row "mmap.advices" { lost = false, call("", function() end) }
+row "mmap.faults" {
+    call("function, any", function() return function(...) return ... end, 1 end),
+    touches = function(b) return mmap.faults(function() return b[#b - 1] end) end,
+    begun = { itself, function(b) return mmap.faults(function() return b[#b - 1] end) end, gone, gone },
+}
+row "mmap.spawn" { process = true, opens = true, lost = false, sandbox = "--allow-run",
+    call("string|function, any", function() return function(...) return ... end, 1 end),
     call(function(f) return function(b, t) return #b, t[1] end, f.in_file(), { "x", { 1.5, true } } end),
 }
 
 -- ---- module: the table `mmap` itself
 
-row "module.__pairs" { iterates = true, call(function() return mmap end) }
-row "module.__newindex" { fails = "attempt to change the module", call(function() return mmap, "PAGESIZE", 1 end) }
+row "module.__pairs" { iterates = true, lost = false, call(function() return mmap end) }
+row "module.__newindex" { lost = false, fails = "attempt to change the module", call(function() return mmap, "PAGESIZE", 1 end) }
 
 -- ---- buffer
 
 local range <const> = "integer?, integer?"
-local function whole_range(f) return f.buffer(), 0, 1 end
-row "buffer.__index" { call(function(f) return f.buffer(), 0 end), call(function(f) return f.buffer(), "find" end) }
-row "buffer.__newindex" { call(function(f) return f.buffer(), 0, 1 end) }
-row "buffer.__len" { call(function(f) return f.buffer() end) }
-row "buffer.__tostring" { call(function(f) return f.buffer() end), call(function(f) return f.mapped():slice(5) end) }
-row "buffer.__gc" { call(function(f) return f.buffer() end) }
-row "buffer.__close" { call(function(f) return f.buffer() end) }
-row "buffer.close" { call("", function(f) return f.buffer() end) }
-row "buffer.unmap" { call("", function(f) return f.buffer() end) }
-row "buffer.info" { call("", function(f) return f.buffer() end), call(function(f) return f.mapped() end) }
-row "buffer.string" { call(range, whole_range), call(function(f) return f.buffer() end) }
+local function first_byte(f) return f.buffer(), 0, 1 end
+
+row "buffer.__index" {
+    call(function(f) return f.buffer(), 0 end), call(function(f) return f.buffer(), "find" end),
+    touches = { last = exact(1, function(b) return b[#b - 1] end), float = exact(1, function(b) return b[#b - 1.0] end) },
+}
+row "buffer.__newindex" {
+    call(function(f) return f.buffer(), 0, 1 end),
+    writes = exact(1, function(b) b[#b - 1] = 1 end),
+}
+row "buffer.__len" { call(function(f) return f.buffer() end), quiet = { function(b) return #b end, works, gone } }
+row "buffer.__tostring" { closed = true,
+    call(function(f) return f.buffer() end), call(function(f) return f.mapped():slice(5) end),
+    quiet = { tostring, works, works },
+}
+row "buffer.__gc" { closed = true,
+    call(function(f) return f.buffer() end),
+    quiet = { function(b) debug.getmetatable(b).__gc(b) end, works, works },
+}
+row "buffer.__close" { closed = true,
+    call(function(f) return f.buffer() end),
+    quiet = { function(b) local _ <close> = b end, works, works },
+}
+row "buffer.close" { closed = true,
+    call("", function(f) return f.buffer() end),
+    quiet = { function(b) b:close() end, works, works },
+}
+row "buffer.unmap" { closed = true,
+    call("", function(f) return f.buffer() end),
+    quiet = { function(b) b:unmap() end, works, works },
+}
+row "buffer.info" { closed = true,
+    call("", function(f) return f.buffer() end), call(function(f) return f.mapped() end),
+    quiet = { function(b) return b:info() end, works, works },
+}
+row "buffer.string" {
+    call(range, first_byte), call(function(f) return f.buffer() end),
+    touches = { all = function(b) return b:string() end, part = function(b) return b:string(#b - 5, 2) end },
+    long = function(b) return b.string, b end,
+}
 row "buffer.copy" {
     call("integer, string|buffer, integer?, integer?", function(f) return f.buffer(), 0, "abc", 0, 1 end),
     call(function(f) return f.buffer(), 5, f.buffer(), 1, page end),
+    touches = {
+        from = function(b, c) return c.other:copy(0, b) end,
+        ["from the end"] = function(b, c) return c.other:copy(0, b, #b - 3, 2) end,
+    },
+    writes = {
+        string = function(b) return b:copy(#b - 3, "abc") end,
+        all = function(b, c) return b:copy(0, c.full:sub(1, #b)) end,
+        inside = function(b) return b:copy(#b - 10, b, #b - 15, 10) end,
+        buffer = function(b, c) return b:copy(0, c.other, 0, #b) end,
+    },
+    long = function(b, second) return b.copy, b, 0, second() end,
 }
 row "buffer.fill" {
     call("integer|string, integer?, integer?", function(f) return f.buffer(), 0, 0, 1 end),
     call(function(f) return f.buffer(), "xyz", 1 end),
+    writes = {
+        byte = function(b) return b:fill(7) end, pattern = function(b) return b:fill("abc") end,
+        ["end"] = exact(1, function(b) return b:fill(7, #b - 1) end),
+    },
+    long = function(b) return b.fill, b, "abc" end,
 }
-row "buffer.slice" { call("integer, integer?", function(f) return f.buffer(), 0, 1 end) }
-for _, name in ipairs { "find", "rfind", "count" } do
-    row("buffer." .. name) {
-        call("string|buffer, integer?, integer?", function(f) return f.buffer(), "a", 0, 1 end),
-        call(function(f) return f.text(), "long" end), call(function(f) return f.text(), f.text():slice(1, 5) end),
-    }
-end
-for _, name in ipairs { "compare", "equals", "mismatch" } do
-    row("buffer." .. name) {
-        call("string|buffer", function(f) return f.buffer(), "a" end), call(function(f) return f.buffer(), f.buffer() end),
-    }
-end
-row "buffer.hexdump" { call(range, whole_range), call(function(f) return f.text() end) }
-row "buffer.protect" { call("integer", function(f) return f.buffer(), 3 end) }
-row "buffer.lock" { call(range, whole_range) }
-row "buffer.unlock" { call(range, whole_range) }
+row "buffer.slice" {
+    call("integer, integer?", first_byte),
+    quiet = { function(b) return b:slice(page) end, works, gone },
+}
+local needle <const> = "string|buffer, integer?, integer?"
+local needles <const> = {
+    call(needle, function(f) return f.buffer(), "a", 0, 1 end), call(function(f) return f.text(), "long" end),
+    call(function(f) return f.text(), f.text():slice(1, 5) end),
+}
+row "buffer.find" { needles[1], needles[2], needles[3],
+    touches = {
+        string = function(b) return b:find "zzz" end, byte = function(b) return b:find "z" end,
+        buffer = function(b, c) return c.other:find(b) end,
+    },
+    long = function(b) return b.find, b, "\1\2\3" end,
+}
+row "buffer.rfind" { needles[1], needles[2], needles[3],
+    touches = { string = function(b) return b:rfind "zzz" end, byte = function(b) return b:rfind "z" end },
+    long = function(b) return b.rfind, b, "\1\2\3" end,
+}
+row "buffer.count" { needles[1], needles[2], needles[3],
+    touches = { string = function(b) return b:count "two" end, byte = function(b) return b:count "\n" end },
+    long = function(b) return b.count, b, "ea" end,
+}
+local others <const> = {
+    call("string|buffer", function(f) return f.buffer(), "a" end), call(function(f) return f.buffer(), f.buffer() end),
+}
+row "buffer.compare" { others[1], others[2],
+    touches = {
+        string = function(b, c) return b:compare(c.rows:sub(-#b)) end,
+        buffer = function(b, c) local o = mmap.anonymous(#b); o:copy(0, c.rows:sub(-#b)); return o:compare(b) end,
+    },
+    long = function(b, second) return b.compare, b, second() end,
+}
+row "buffer.equals" { others[1], others[2],
+    touches = {
+        string = function(b, c) return b:equals(c.rows:sub(-#b)) end, itself = function(b) return b:equals(b:slice(0)) end,
+    },
+    long = function(b, second) return b.equals, b, second() end,
+}
+row "buffer.mismatch" { others[1], others[2],
+    touches = function(b, c) return b:mismatch(c.rows:sub(-#b)) end,
+    long = function(b, second) return b.mismatch, b, second() end,
+}
+row "buffer.hexdump" {
+    call(range, first_byte), call(function(f) return f.text() end),
+    touches = function(b) return b:hexdump() end,
+    long = { ["128 MiB"] = function(b) return b.hexdump, b, 0, 128 << 20 end },
+}
+row "buffer.protect" {
+    call("integer", function(f) return f.buffer(), 3 end),
+    quiet = { function(b) return b:protect(mmap.PROT_READ) end, only_whole "not to a slice", gone },
+}
+row "buffer.lock" {
+    call(range, first_byte),
+    quiet = {
+        all = { function(b) return b:lock() end, "remap%(%)", gone },
+        ["what is there"] = { function(b) b:lock(0, page); b:unlock() end, first_pages, gone },
+    },
+}
+row "buffer.unlock" { call(range, first_byte), quiet = { function(b) return b:unlock() end, works, gone } }
 row "buffer.resize" {
     call("integer", function(f) return f.buffer(), 1 end),
     call(function(f) return mmap.open(f.new_file "abc", "r+"), 2 * page end),
+    quiet = { function(b) return b:resize(size) end, resized, gone },
 }
 row "buffer.remap" { opens = true,
     call("", function(f) return f.mapped() end),
+    quiet = { function(b) b:remap(); return #b end, only_whole "a slice cannot be mapped again", only_whole "a slice cannot" },
 }
 row "buffer.advise" {
     call("integer|string", function(f) return f.buffer(), 0 end),
     call("integer?, integer?, integer|string", function(f) return f.buffer(), 0, page, "random" end),
+    quiet = {
+        random = { function(b) return b:advise "random" end, works, gone },
+        populate_read = { function(b) return b:advise "populate_read" end, "%(EFAULT%).-behind the end", gone, absent = true },
+    },
 }
 row "buffer.sync" {
     call("integer|boolean?, integer?", function(f) return f.buffer(), 0, page end),
     call("integer|boolean?, integer?, boolean?, boolean?", function(f) return f.mapped(), 0, page, true, false end),
     call("boolean|integer?, boolean?", function(f) return f.mapped(), true, false end),
+    quiet = {
+        all = { function(b) return b:sync(true) end, past_the_end, gone },
+        async = { function(b) return b:sync(false) end, past_the_end, gone },
+        ["what is there"] = { function(b) return b:sync(0, page, true) end, first_bytes, gone },
+    },
 }
-row "buffer.incore" { call(range, function(f) return f.buffer(), 0, page end) }
+row "buffer.incore" {
+    call(range, function(f) return f.buffer(), 0, page end),
+    quiet = { function(b) return b:incore() end, works, gone },
+}
 row "buffer.get" {
     call("string, integer", function(f) return f.buffer(), "u8", 0 end), call(function(f) return f.buffer(), "f64be", 3 end),
+    touches = {
+        u8 = exact(1, function(b) return b:get("u8", #b - 1) end), u64be = exact(8, function(b) return b:get("u64be", #b - 8) end),
+        f32 = exact(4, function(b) return b:get("f32", #b - 4) end),
+    },
 }
 row "buffer.set" {
-    call("string, integer, number", function(f) return f.buffer(), "f32", 0, 1.5 end),
     call("string, integer, integer", function(f) return f.buffer(), "u8", 0, 1 end),
+    call("string, integer, number", function(f) return f.buffer(), "f32", 0, 1.5 end),
+    writes = {
+        u16be = exact(2, function(b) return b:set("u16be", #b - 2, 7) end),
+        f64le = exact(8, function(b) return b:set("f64le", #b - 8, 7) end),
+    },
 }
 row "buffer.unpack" {
     call("string, integer?", function(f) return f.buffer(), "<I4", 0 end),
     call(function(f) return f.buffer(), "z s2 !4 i4 c3 f" end),
+    touches = {
+        integer = function(b) return b:unpack("<I4", #b - 4) end, string = function(b) return b:unpack("c9", #b - 9) end,
+        zero = function(b) return b:unpack("z", #b - 4) end,
+    },
 }
 row "buffer.pack" {
     call("string, integer, integer|string", function(f) return f.buffer(), "<I4", 0, 1 end),
     call(function(f) return f.buffer(), "z s2 !4 i4 c3 f", 0, "zero", ("x"):rep(300), 7, "abc", 1.5 end),
+    writes = {
+        integer = function(b) return b:pack("<I4", #b - 4, 7) end, string = function(b) return b:pack("z", #b - 4, "abc") end,
+    },
 }
 for _, name in ipairs { "crc32", "xxh3", "sha256" } do
-    row("buffer." .. name) { call(range, whole_range), call(function(f) return f.buffer() end) }
+    row("buffer." .. name) {
+        call(range, first_byte), call(function(f) return f.buffer() end),
+        touches = function(b) return b[name](b) end,
+        long = function(b) return b[name], b end,
+    }
 end
 row "buffer.view" {
     call("string, integer?, integer?, integer?", function(f) return f.buffer(), "u8", 0, 1, 1 end),
     call(function(f) return f.buffer(), "f64be" end),
+    quiet = { function(b) return b:view "u8" end, works, gone },
 }
-row "buffer.atomic" { call("string, integer", function(f) return f.buffer(), "u32", 0 end) }
-row "buffer.cachestat" { call(range, function(f) return f.in_file(), 0, 1 end) }
-row "buffer.holes" { call(range, function(f) return f.in_file(), 0, 1 end) }
-row "buffer.pagemap" { call(range, whole_range) }
-row "buffer.pages" { call(range, whole_range), call(function(f) return f.buffer() end) }
-row "buffer.touch" { call("integer?, integer?, integer?", function(f) return f.buffer(), 0, 1, 1 end) }
+row "buffer.atomic" {
+    call("string, integer", function(f) return f.buffer(), "u32", 0 end),
+    touches = {
+        load = function(b) return last_atomic(b):load() end, wait = function(b) return last_atomic(b):wait(0, 0.01) end,
+    },
+    writes = {
+        store = function(b) last_atomic(b):store(1) end, add = function(b) return last_atomic(b):add(1) end,
+        exchange = function(b) return last_atomic(b):exchange(1) end,
+        compareexchange = function(b) return last_atomic(b):compareexchange(0, 1) end,
+    },
+}
+row "buffer.cachestat" {
+    call(range, function(f) return f.in_file(), 0, 1 end),
+    quiet = { function(b) return b:cachestat() end, works, gone, absent = true },
+}
+row "buffer.holes" {
+    call(range, function(f) return f.in_file(), 0, 1 end),
+    quiet = { function(b) return b:holes() end, works, gone },
+}
+row "buffer.pagemap" {
+    call(range, first_byte),
+    quiet = { function(b) return b:pagemap() end, works, gone, absent = true },
+}
+row "buffer.pages" {
+    call(range, first_byte), call(function(f) return f.buffer() end),
+    quiet = { function(b) return b:pages() end, works, gone },
+}
+row "buffer.touch" {
+    call("integer?, integer?, integer?", function(f) return f.buffer(), 0, 1, 1 end),
+    touches = function(b) return b:touch() end,
+    long = function(b) return b.touch, b end,
+}
 row "buffer.populate" {
     call("integer|string?, integer?, string?", function(f) return f.buffer(), 0, 1, "read" end),
     call("string|integer?", function(f) return f.buffer(), "write" end),
+    quiet = { function(b) return b:populate() end, "%(EFAULT%).-behind the end", gone, absent = true },
+    long = function(b) return b.populate, b end,
 }
-row "buffer.smaps" { call("", function(f) return f.buffer() end) }
-row "buffer.explain" { call("", function(f) return f.buffer() end), call(function(f) return f.mapped() end) }
-row "buffer.evict" { call("", function(f) return f.in_file() end) }
+row "buffer.smaps" {
+    call("", function(f) return f.buffer() end),
+    quiet = { function(b) return b:smaps() end, works, gone, absent = true },
+}
+row "buffer.explain" { closed = true,
+    call("", function(f) return f.buffer() end), call(function(f) return f.mapped() end),
+    quiet = { function(b) return b:explain() end, works, works },
+}
+row "buffer.evict" {
+    call("", function(f) return f.in_file() end),
+    quiet = { function(b) return b:evict() end, works, gone, absent = true },
+}
 row "buffer.show" {
     call("table?", function(f) return f.buffer(), {} end),
     call(function(f) local b = f.buffer(); return b, { since = b:pages(), width = 40 } end),
+    quiet = { function(b) return b:show() end, works, gone },
 }
-row "buffer.split" { call("integer, any", function(f) return f.buffer(), 1, "a" end) }
+row "buffer.split" {
+    call("integer, string?", function(f) return f.buffer(), 1, "a" end), call(function(f) return f.text(), 3 end),
+    touches = function(b) return b:split(3) end,
+}
 row "buffer.match" {
     call("string, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(l)o()" end),
+    touches = {
+        search = function(b) return b:match("zzz") end, anchored = function(b) return b:match("^..", #b - 3) end,
+    },
+    long = function(b) return b.match, b, "%d+\1" end,
 }
 row "buffer.gmatch" { iterates = true,
     call("string, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(%a)(%d*)()" end),
+    touches = function(b) drain(b:gmatch "%d") end,
+    begun = stepped(function(b) return b:gmatch("%d", 2 * page) end),
 }
 row "buffer.lines" { iterates = true,
     call("table?", function(f) return f.buffer(), {} end),
     call(function(f) return f.text(), { keep = true, length = 100, offset = 1 } end),
     call(function(f) return f.text(), { ranges = true, sep = "n2", find = "1" } end),
+    touches = {
+        all = function(b) drain(b:lines()) end,
+        ranges = function(b) drain(b:lines { ranges = true, sep = ";" }) end,
+        searched = function(b) drain(b:lines { ranges = true, find = "x" }) end,
+        ["of the end"] = function(b) drain(b:lines { offset = #b - 9 }) end,
+    },
+    begun = stepped(function(b) return b:lines { offset = 2 * page } end),
+    long = {
+        all = function(b) return function() for _ in b:lines() do end end end,
+        ["one line"] = function(b) return b:lines { sep = "\1" } end,
+    },
 }
 row "buffer.fields" { iterates = true,
-    call("any, table?, table?", function(f) return f.buffer(), ";", { "string" }, {} end),
+    call("string, table?, table?", function(f) return f.buffer(), ";", { "string" }, {} end),
     call(function(f) return f.text(), ";", { "integer", "string", "string?" }, { csv = true, length = 20 } end),
     call(function(f) return f.text(), ";", nil, { offset = 11, length = 40 } end),
+    touches = {
+        strings = function(b) drain(b:fields(";")) end,
+        numbers = function(b) drain(b:fields(";", { "string", "string?", "number?" }, { offset = #b - 9 })) end,
+        csv = function(b) drain(b:fields(";", nil, { csv = true })) end,
+    },
+    begun = stepped(function(b) return b:fields(";", nil, { offset = 2 * page }) end),
+    long = function(b) return function() for _ in b:fields " " do end end end,
 }
 row "buffer.records" {
     call("struct, integer?, integer?, integer?", function(f) return f.buffer(), f.struct(), 0, 1, #f.struct() end),
     call(function(f) return f.buffer(), f.struct() end),
+    quiet = { function(b) return b:records(one_byte) end, works, gone },
 }
 row "buffer.lockrange" {
     call("integer?, integer?, string?, number?", function(f) return f.in_file(), 0, 1, "shared", 0 end),
+    quiet = { function(b) b:lockrange(0, page, "shared"):unlock() end, works, gone },
 }
 row "buffer.watch" {
     call("function, any", function(f) local b = f.buffer(); return b, function(...) b[0] = 1 return ... end, 1 end),
+    touches = function(b) return b:watch(function() return b[#b - 1] end) end,
 }
 
 -- Node's accessors.
@@ -367,152 +710,376 @@ for _, noun in ipairs { "Int8", "UInt8", "Uint8", "Int16", "UInt16", "Uint16", "
     local has_length = noun:find "[Ii]nt$"
     local value = (noun == "Float" or noun == "Double") and "number" or "integer"
     for _, order in ipairs(noun:find "8$" and { "" } or { "LE", "BE" }) do
-        row("buffer.read" .. noun .. order) {
+        local read, write = "read" .. noun .. order, "write" .. noun .. order
+        row("buffer." .. read) { accessor = true,
             has_length and call("integer, integer", function(f) return f.buffer(), 0, 1 end)
                 or call("integer?", function(f) return f.buffer(), 0 end),
+            touches = exact(8, has_length and function(b) return b[read](b, #b - 8, 1) end or function(b) return b[read](b, #b - 8) end),
         }
-        row("buffer.write" .. noun .. order) {
+        row("buffer." .. write) { accessor = true,
             has_length and call("integer, integer, integer", function(f) return f.buffer(), 1, 0, 1 end)
                 or call(value .. ", integer?", function(f) return f.buffer(), 1, 0 end),
+            writes = exact(8, has_length and function(b) return b[write](b, 1, #b - 8, 1) end or function(b) return b[write](b, 1, #b - 8) end),
         }
     end
 end
 
 -- ---- view
 
-row "view.__index" { call(function(f) return f.view(), 0 end), call(function(f) return f.view(), "sum" end) }
-row "view.__newindex" { call(function(f) return f.view(), 0, 1 end) }
-row "view.__len" { call(function(f) return f.view() end) }
-row "view.__tostring" { call(function(f) return f.view() end) }
-row "view.__close" { call(function(f) return f.view() end) }
-row "view.close" { call("", function(f) return f.view() end) }
-row "view.info" { call("", function(f) return f.view() end) }
-row "view.each" { iterates = true, call("", function(f) return f.view() end) }
-row "view.get" { call("integer, integer?", function(f) return f.view(), 0, 1 end), call(function(f) return f.floats(), 0, 40 end) }
-row "view.set" { call("integer, integer", function(f) return f.view(), 0, 1 end), call(function(f) return f.floats(), 0, 1, 2.5 end) }
-row "view.totable" { call(range, function(f) return f.view(), 0, 1 end), call(function(f) return f.floats() end) }
-row "view.slice" { call(range, function(f) return f.view(), 0, 1 end) }
+-- A method without arguments that reads all elements; `types` are those of the long calls.
+local function reduction(name, types, more)
+    local given = {
+        call("", function(f) return f.view() end), call(function(f) return f.floats() end),
+        touches = function(v) return v[name](v) end, long = {},
+    }
+    for key, value in pairs(more or {}) do given[key] = value end
+    for type in types:gmatch "%S+" do
+        given.long[type] = function(b) local v = b:view(type) return v[name], v end
+    end
+    row("view." .. name)(given)
+end
+
+row "view.__index" {
+    call(function(f) return f.view(), 0 end), call(function(f) return f.view(), "sum" end),
+    touches = exact(1, function(v) return v[#v - 1] end),
+    of_records = {
+        touches = { array = function(r) return r[#r - 1].pos[1] end },
+        quiet = { array = { function(array) return array[0] end, gone, gone, from = function(r) return last(r).pos end } },
+    },
+}
+row "view.__newindex" {
+    call(function(f) return f.view(), 0, 1 end),
+    writes = exact(1, function(v) v[#v - 1] = 1 end),
+    of_records = { writes = { array = function(r) r[#r - 1].pos[1] = 2 end } },
+}
+row "view.__len" {
+    call(function(f) return f.view() end),
+    quiet = { function(v) return #v end, works, gone },
+    of_records = { quiet = { array = { function(array) return #array end, works, gone, from = function(r) return last(r).pos end } } },
+}
+row "view.__tostring" { call(function(f) return f.view() end), quiet = { tostring, works, works } }
+row "view.__close" { call(function(f) return f.view() end), quiet = { function(v) local _ <close> = v end, works, works } }
+row "view.close" { call("", function(f) return f.view() end), quiet = { function(v) v:close() end, works, works } }
+row "view.info" { call("", function(f) return f.view() end), quiet = { function(v) return v:info() end, works, works } }
+row "view.each" { iterates = true,
+    call("", function(f) return f.view() end), touches = function(v) drain(v:each()) end,
+}
+row "view.get" {
+    call("integer, integer?", function(f) return f.view(), 0, 1 end), call(function(f) return f.floats(), 0, 40 end),
+    touches = {
+        one = exact(1, function(v) return v:get(#v - 1) end), many = function(v) return v:get(#v - 60, 60) end,
+    },
+}
+row "view.set" {
+    call("integer, integer", function(f) return f.view(), 0, 1 end), call(function(f) return f.floats(), 0, 1, 2.5 end),
+    writes = function(v) return v:set(#v - 2, 1, 2) end,
+}
+row "view.totable" {
+    call(range, function(f) return f.view(), 0, 1 end), call(function(f) return f.floats() end),
+    touches = { all = function(v) return v:totable() end, ["end"] = function(v) return v:totable(#v - 2, 2) end },
+    long = { u64 = function(b) local v = b:view "u64" return v.totable, v end },
+}
+row "view.slice" {
+    call(range, function(f) return f.view(), 0, 1 end), quiet = { function(v) return v:slice(1) end, works, gone },
+}
 row "view.fill" {
     call("integer, integer?, integer?", function(f) return f.view(), 1, 0, 1 end),
     call("number, integer?, integer?", function(f) return f.floats(), 1.5, 0, 1 end),
+    writes = { all = function(v) return v:fill(1) end, ["end"] = function(v) return v:fill(1, #v - 1) end },
+    long = { u32 = function(b) local v = b:view "u32" return v.fill, v, 1 end },
 }
 row "view.copy" {
     call("integer, view|buffer|table, string?", function(f) return f.view(), 0, f.view(), "saturate" end),
     call(function(f) return f.view(), 0, f.buffer() end), call(function(f) return f.floats(), 0, { 1, 2.5 } end),
+    touches = { from = function(v, c) return c.other:copy(0, v) end },
+    writes = {
+        view = function(v, c) return v:copy(0, c.other) end, table = function(v) return v:copy(#v - 2, { 1, 2 }) end,
+    },
+    long = { converting = function(b, second) local v = b:view "f32" return v.copy, v, 0, second():view "u32" end },
 }
-for _, name in ipairs { "min", "max", "minmax", "argmin", "argmax", "mean", "stats", "unique", "sort", "sorted" } do
-    row("view." .. name) { call("", function(f) return f.view() end), call(function(f) return f.floats() end) }
-end
-row "view.sum" { call("string?", function(f) return f.view(), "wrap" end), call(function(f) return f.floats() end) }
-row "view.variance" { call("integer?", function(f) return f.view(), 1 end), call(function(f) return f.floats() end) }
-row "view.count" { call("string, number", function(f) return f.view(), "==", 1 end) }
-row "view.find" { call("string, number, integer?", function(f) return f.view(), "==", 1, 0 end) }
+reduction("min", "f32")
+reduction("max", "u16be")
+reduction("minmax", "i16")
+reduction("argmin", "u8")
+reduction("argmax", "i64")
+reduction("mean", "f64be")
+reduction("stats", "f64")
+reduction("unique", "u32")
+reduction("sort", "u8 u16 u32 f64", { touches = false, writes = function(v) return v:sort() end })
+reduction("sorted", "", { long = { ["of zeros"] = function() local v = mmap.anonymous(1 << 30):view "u32" return v.sorted, v end } })
+row "view.sum" {
+    call("string?", function(f) return f.view(), "wrap" end), call(function(f) return f.floats() end),
+    touches = function(v) return v:sum() end,
+    long = {
+        u8 = function(b) local v = b:view "u8" return v.sum, v end, f32be = function(b) local v = b:view "f32be" return v.sum, v end,
+    },
+}
+row "view.variance" {
+    call("integer?", function(f) return f.view(), 1 end), call(function(f) return f.floats() end),
+    touches = function(v) return v:variance() end,
+    long = { u32 = function(b) local v = b:view "u32" return v.variance, v end },
+}
+row "view.count" {
+    call("string, number", function(f) return f.view(), "==", 1 end),
+    touches = { ["=="] = function(v) return v:count("==", 3) end, ["<"] = function(v) return v:count("<", 3) end },
+    long = { u8 = function(b) local v = b:view "u8" return v.count, v, "<", 60 end },
+}
+row "view.find" {
+    call("string, number, integer?", function(f) return f.view(), "==", 1, 0 end),
+    touches = function(v) return v:find(">", 5) end,
+    long = { u32 = function(b) local v = b:view "u32" return v.find, v, "==", 1 end },
+}
 row "view.histogram" {
     call("integer, number?, number?", function(f) return f.view(), 4, 0, 8 end), call(function(f) return f.floats(), 4 end),
+    touches = { bounds = function(v) return v:histogram(4, 0, 8) end, ["of all"] = function(v) return v:histogram(4) end },
+    long = { u16 = function(b) local v = b:view "u16" return v.histogram, v, 100 end },
 }
-row "view.lowerbound" { call("number", function(f) return f.view(), 1 end) }
-row "view.upperbound" { call("number", function(f) return f.view(), 1 end) }
-row "view.dot" { call("view, string?", function(f) return f.view(), f.view(), "wrap" end) }
-for _, name in ipairs { "add", "sub", "mul" } do
+for _, name in ipairs { "lowerbound", "upperbound" } do
     row("view." .. name) {
-        call("number|view, view|string?, string?", function(f) return f.floats(), 1, f.floats() end),
-        call(function(f) return f.view(), 1, "wrap" end), call(function(f) return f.floats(), f.floats() end),
+        call("number", function(f) return f.view(), 1 end),
+        touches = function(v, c) return v[name](v, c.greatest) end,
     }
 end
+row "view.dot" {
+    call("view, string?", function(f) return f.view(), f.view(), "wrap" end),
+    touches = function(v) return v:dot(v) end,
+    long = { u16 = function(b) return b:view "u16".dot, b:view "u16", b:view "u16" end },
+}
+row "view.add" {
+    call("number|view, view|string?, string?", function(f) return f.floats(), 1, f.floats() end),
+    call("number|view", function(f) return f.floats(), 1 end),
+    call(function(f) return f.view(), 1, "wrap" end), call(function(f) return f.floats(), f.floats() end),
+    touches = { into = function(v, c) return v:add(0, c.other) end, of = function(v, c) return c.other:add(v) end },
+    writes = function(v) return v:add(0) end,
+    long = { u8 = function(b) local v = b:view "u8" return v.add, v, 0 end },
+}
+row "view.sub" {
+    call("number|view, view|string?, string?", function(f) return f.floats(), 1, f.floats() end),
+    call("number|view", function(f) return f.floats(), 1 end), call(function(f) return f.floats(), f.floats() end),
+    writes = { number = function(v) return v:sub(0) end, of = function(v, c) return v:sub(c.other) end },
+    long = { i32be = function(b) local v = b:view "i32be" return v.sub, v, 0 end },
+}
+row "view.mul" {
+    call("number|view, view|string?, string?", function(f) return f.floats(), 1, f.floats() end),
+    call("number|view", function(f) return f.floats(), 1 end), call(function(f) return f.floats(), f.floats() end),
+    writes = function(v) return v:mul(1) end,
+    long = { f64 = function(b) local v = b:view "f64" return v.mul, v, 2 end },
+}
 row "view.div" {
-    call("number|view, view?", function(f) return f.floats(), 1, f.floats() end),
-    call(function(f) return f.floats(), f.floats() end),
+    call("number|view, view|string?, string?", function(f) return f.floats(), 1, f.floats() end),
+    call("number|view", function(f) return f.floats(), 1 end), call(function(f) return f.floats(), f.floats() end),
+    -- For floats only.
+    writes = function(v, c) return c.floats and v:div(1) or not c.floats and v:sub(1) end,
+    long = { f32 = function(b) local v = b:view "f32" return v.div, v, 2 end },
 }
 
 -- ---- records, record, struct
 
-row "records.__index" { call(function(f) return f.records(), 0 end), call(function(f) return f.records(), "column" end) }
+row "records.__index" {
+    call(function(f) return f.records(), 0 end), call(function(f) return f.records(), "column" end),
+    touches = function(r) return r[#r - 1].id end,
+}
 row "records.__newindex" {
     call(function(f) return f.records(), 0, { id = 7, pair = { 1, 2 }, ["in"] = { x = 1 }, more = { { x = 1 }, { y = 2 } } } end),
     call(function(f) return f.records(), 0, f.record() end),
+    writes = function(r) r[#r - 1] = { id = 7, name = "x", pos = { 1, 2 } } end,
 }
-row "records.__len" { call(function(f) return f.records() end) }
-row "records.__tostring" { call(function(f) return f.records() end) }
+row "records.__len" { call(function(f) return f.records() end), quiet = { function(r) return #r end, works, gone } }
+row "records.__tostring" { call(function(f) return f.records() end), quiet = { tostring, works, works } }
 row "records.column" {
     call("string, integer?", function(f) return f.records(), "pair", 1 end), call(function(f) return f.records(), "in" end),
+    touches = {
+        field = function(r) return r:column("id"):sum() end, array = function(r) return r:column("pos", 1):max() end,
+        inner = function(r) return r:column("in"):column("x"):sum() end,
+        sliced = function(r) return r:slice(1):column("id"):slice(1):sum() end,
+    },
+    writes = function(r) r:column("id"):fill(7) end,
+    quiet = { function(r) return r:column "id" end, works, gone },
 }
-row "records.slice" { call(range, function(f) return f.records(), 0, 1 end) }
-row "records.each" { iterates = true, call("", function(f) return f.records() end) }
-row "records.info" { call("", function(f) return f.records() end) }
-row "records.layout" { call("", function(f) return f.records() end) }
+row "records.slice" {
+    call(range, function(f) return f.records(), 0, 1 end),
+    touches = function(r) return r:slice(#r - 2)[0].id end,
+    quiet = { function(r) return r:slice(1) end, works, gone },
+}
+row "records.each" { iterates = true,
+    call("", function(f) return f.records() end),
+    touches = function(r) for _, record in r:each() do local _ = record.id end end,
+}
+row "records.info" { call("", function(f) return f.records() end), quiet = { function(r) return r:info() end, works, works } }
+row "records.layout" { call("", function(f) return f.records() end), quiet = { function(r) return r:layout() end, works, works } }
 row "record.__index" {
     call(function(f) return f.record(), "id" end), call(function(f) return f.record(), "name" end),
     call(function(f) return f.record(), "raw" end), call(function(f) return f.record(), "pair" end),
     call(function(f) return f.record(), "in" end), call(function(f) return f.record(), "more" end),
     call(function(f) return f.record(), "totable" end),
+    touches = {
+        char = function(r) return r[#r - 1].name end, bytes = function(r) return r[#r - 1].raw end,
+        inner = function(r) return r[#r - 1]["in"].x end,
+    },
+    quiet = { function(record) return record.id end, gone, gone, from = last },
 }
 row "record.__newindex" {
     call(function(f) return f.record(), "id", 7 end), call(function(f) return f.record(), "name", "abc" end),
     call(function(f) return f.record(), "pair", { 1, 2 } end), call(function(f) return f.record(), "in", { x = 1, y = 2.5 } end),
+    writes = {
+        integer = function(r) r[#r - 1].id = 7 end, char = function(r) r[#r - 1].name = "abc" end,
+        inner = function(r) r[#r - 1]["in"].x = 2 end,
+    },
 }
-row "record.__pairs" { iterates = true, call(function(f) return f.record() end) }
-row "record.__tostring" { call(function(f) return f.record() end) }
-row "record.totable" { call("", function(f) return f.record() end) }
-row "struct.__index" { call(function(f) return f.struct(), "fields" end) }
-row "struct.__len" { call(function(f) return f.struct() end) }
-row "struct.__tostring" { call(function(f) return f.struct() end) }
-row "struct.fields" { call("", function(f) return f.struct() end) }
-row "struct.offset" { call("string", function(f) return f.struct(), "id" end) }
-row "struct.totable" { call("record", function(f) return f.struct(), f.record() end) }
+row "record.__pairs" { iterates = true,
+    call(function(f) return f.record() end),
+    touches = function(r) for _ in pairs(r[#r - 1]) do end end,
+}
+row "record.__tostring" { call(function(f) return f.record() end), quiet = { tostring, works, works, from = last } }
+row "record.totable" {
+    call("", function(f) return f.record() end),
+    touches = function(r) return r[#r - 1]:totable() end,
+}
+row "struct.__index" {
+    call(function(f) return f.struct(), "fields" end), begun = { a_struct, function(s) return s.fields end, works, works },
+}
+row "struct.__len" { call(function(f) return f.struct() end), begun = { a_struct, function(s) return #s end, works, works } }
+row "struct.__tostring" { call(function(f) return f.struct() end), begun = { a_struct, tostring, works, works } }
+row "struct.fields" {
+    call("", function(f) return f.struct() end), begun = { a_struct, function(s) return s:fields() end, works, works },
+}
+row "struct.offset" {
+    call("string", function(f) return f.struct(), "id" end), begun = { a_struct, function(s) return s:offset "id" end, works, works },
+}
+row "struct.totable" {
+    call("record", function(f) return f.struct(), f.record() end),
+    touches = function(r) return r:layout():totable(r[#r - 1]) end,
+    begun = { function(b) return b:records(one_byte)[#b - 1] end, function(r) return one_byte:totable(r) end, gone, gone },
+}
 
 -- ---- regex
 
-row "regex.__close" { call(function(f) return f.regex() end) }
-row "regex.__gc" { call(function(f) return f.regex() end) }
-row "regex.__tostring" { call(function(f) return f.regex() end) }
-row "regex.close" { call("", function(f) return f.regex() end) }
-for _, name in ipairs { "find", "match", "gmatch", "count" } do
-    row("regex." .. name) { iterates = name == "gmatch",
-        call("buffer|string, integer?", function(f) return f.regex(), f.buffer(), 0 end),
-        call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text() end), call(function() return mmap.regex("A", "iu"), "banana" end),
-    }
-end
+row "regex.__close" {
+    call(function(f) return f.regex() end), begun = { a_regex, function(re) local _ <close> = re end, works, works },
+}
+row "regex.__gc" {
+    call(function(f) return f.regex() end), begun = { a_regex, function(re) debug.getmetatable(re).__gc(re) end, works, works },
+}
+row "regex.__tostring" { call(function(f) return f.regex() end), begun = { a_regex, tostring, works, works } }
+row "regex.close" { call("", function(f) return f.regex() end), begun = { a_regex, function(re) re:close() end, works, works } }
+local subjects <const> = {
+    call("buffer|string, integer?", function(f) return f.regex(), f.buffer(), 0 end),
+    call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text() end), call(function() return mmap.regex("A", "iu"), "banana" end),
+}
+row "regex.find" { subjects[1], subjects[2], subjects[3],
+    touches = function(b) return mmap.regex("zzz"):find(b) end,
+    begun = { a_regex, function(re, b) return re:find(b, 2 * page) end, gone, gone },
+    long = function(b) return mmap.regex "[a-z]+\\x01".find, mmap.regex "[a-z]+\\x01", b end,
+}
+row "regex.match" { subjects[1], subjects[2], subjects[3],
+    touches = function(b) return mmap.regex("(z)z"):match(b) end,
+    begun = { a_regex, function(re, b) return re:match(b, 2 * page) end, gone, gone },
+    long = function(b) return mmap.regex "[a-z]+\\x01".match, mmap.regex "([a-z]+)\\x01", b end,
+}
+row "regex.gmatch" { subjects[1], subjects[2], subjects[3], iterates = true,
+    touches = function(b) drain(mmap.regex("[0-9]"):gmatch(b)) end,
+    begun = {
+        all = { a_regex, function(re, b) drain(re:gmatch(b, 2 * page)) end, gone, gone },
+        step = stepped(function(b) return mmap.regex("[0-9]"):gmatch(b, 2 * page) end),
+    },
+    long = function(b) return function() drain(mmap.regex("[a-z]+"):gmatch(b)) end end,
+}
+row "regex.count" { subjects[1], subjects[2], subjects[3],
+    touches = function(b) return mmap.regex("[0-9]"):count(b) end,
+    begun = { a_regex, function(re, b) return re:count(b, 2 * page) end, gone, gone },
+    long = function(b) return mmap.regex "[a-z]+ [0-9]".count, mmap.regex "[a-z]+ [0-9]", b end,
+}
 
--- ---- pages
+-- ---- pages: what was seen once, whatever became of it
 
-row "pages.__index" { call(function(f) return f.pages(), 0 end), call(function(f) return f.pages(), "count" end) }
-row "pages.__len" { call(function(f) return f.pages() end) }
-row "pages.__tostring" { call(function(f) return f.pages() end) }
-row "pages.count" { call(range, function(f) return f.pages(), 0, 1 end) }
-row "pages.diff" { call("pages", function(f) return f.pages(), f.pages() end) }
-row "pages.offset" { call("integer", function(f) return f.pages(), 0 end) }
-row "pages.ranges" { iterates = true, call("", function(f) local b = f.buffer(); b:touch(); return b:pages() end) }
+row "pages.__index" {
+    call(function(f) return f.pages(), 0 end), call(function(f) return f.pages(), "count" end),
+    begun = { pages_of, function(p) return p[0] end, works, works },
+}
+row "pages.__len" {
+    call(function(f) return f.pages() end), begun = { pages_of, function(p) assert(#p == size // page) end, works, works },
+}
+row "pages.__tostring" { call(function(f) return f.pages() end), begun = { pages_of, tostring, works, works } }
+row "pages.count" {
+    call(range, function(f) return f.pages(), 0, 1 end), begun = { pages_of, function(p) return p:count() end, works, works },
+}
+row "pages.diff" {
+    call("pages", function(f) return f.pages(), f.pages() end), begun = { pages_of, function(p) return p:diff(p) end, works, works },
+}
+row "pages.offset" {
+    call("integer", function(f) return f.pages(), 0 end), begun = { pages_of, function(p) return p:offset(1) end, works, works },
+}
+row "pages.ranges" { iterates = true,
+    call("", function(f) local b = f.buffer(); b:touch(); return b:pages() end),
+    begun = { pages_of, function(p) drain(p:ranges()) end, works, works },
+}
 
 -- ---- atomic, lock, child
 
-row "atomic.__tostring" { call(function(f) return f.atomic() end) }
-row "atomic.load" { call("", function(f) return f.atomic() end) }
-row "atomic.store" { call("integer", function(f) return f.atomic(), 1 end) }
-row "atomic.add" { call("integer?", function(f) return f.atomic(), 1 end) }
-row "atomic.exchange" { call("integer", function(f) return f.atomic(), 1 end) }
-row "atomic.compareexchange" { call("integer, integer", function(f) return f.atomic(), 0, 1 end) }
-row "atomic.wait" { call("integer, number?", function(f) return f.atomic(), 1, 0 end) }
-row "atomic.wake" { call("integer?", function(f) return f.atomic(), 1 end) }
-row "lock.__close" { call(function(f) return f.lock() end) }
-row "lock.__gc" { call(function(f) return f.lock() end) }
-row "lock.__tostring" { call(function(f) return f.lock() end) }
-row "lock.unlock" { call("", function(f) return f.lock() end) }
-row "child.__close" { process = true, call(function(f) return f.child() end) }
-row "child.__gc" { process = true, call(function(f) return f.child() end) }
-row "child.__tostring" { process = true, call(function(f) return f.child() end) }
-row "child.kill" { process = true, call("integer|string?", function(f) return f.child(), "TERM" end) }
-row "child.pid" { process = true, call("", function(f) return f.child() end) }
-row "child.running" { process = true, call("", function(f) return f.child() end) }
-row "child.wait" { process = true, call("number?", function(f) return f.child(), 60 end) }
+row "atomic.__tostring" { call(function(f) return f.atomic() end), begun = { an_atomic, tostring, works, works } }
+row "atomic.load" {
+    call("", function(f) return f.atomic() end), begun = { an_atomic, function(a) return a:load() end, gone, gone },
+}
+row "atomic.store" {
+    call("integer", function(f) return f.atomic(), 1 end),
+    begun = { an_atomic, function(a) return a:store(1) end, gone, gone, writes = true },
+}
+row "atomic.add" {
+    call("integer?", function(f) return f.atomic(), 1 end),
+    begun = { an_atomic, function(a) return a:add(1) end, gone, gone, writes = true },
+}
+row "atomic.exchange" {
+    call("integer", function(f) return f.atomic(), 1 end),
+    begun = { an_atomic, function(a) return a:exchange(1) end, gone, gone, writes = true },
+}
+row "atomic.compareexchange" {
+    call("integer, integer", function(f) return f.atomic(), 0, 1 end),
+    begun = { an_atomic, function(a) return a:compareexchange(0, 1) end, gone, gone, writes = true },
+}
+row "atomic.wait" {
+    call("integer, number?", function(f) return f.atomic(), 1, 0 end),
+    begun = { an_atomic, function(a) return a:wait(0, 0.01) end, gone, gone },
+}
+row "atomic.wake" {
+    call("integer?", function(f) return f.atomic(), 1 end), begun = { an_atomic, function(a) return a:wake() end, gone, gone },
+}
+row "lock.__close" {
+    call(function(f) return f.lock() end), begun = { locked, function(l) local _ <close> = l end, works, works },
+}
+row "lock.__gc" {
+    call(function(f) return f.lock() end), begun = { locked, function(l) debug.getmetatable(l).__gc(l) end, works, works },
+}
+row "lock.__tostring" { call(function(f) return f.lock() end), begun = { locked, tostring, works, works } }
+row "lock.unlock" { call("", function(f) return f.lock() end), begun = { locked, function(l) l:unlock() end, works, works } }
+row "child.__close" { process = true, lost = false, call(function(f) return f.child() end) }
+row "child.__gc" { process = true, lost = false, call(function(f) return f.child() end) }
+row "child.__tostring" { process = true, lost = false, call(function(f) return f.child() end) }
+row "child.kill" { process = true, lost = false, call("integer|string?", function(f) return f.child(), "TERM" end) }
+row "child.pid" { process = true, lost = false, call("", function(f) return f.child() end) }
+row "child.running" { process = true, lost = false, call("", function(f) return f.child() end) }
+row "child.wait" { process = true, lost = false, call("number?", function(f) return f.child(), 60 end) }
 
 -- ---- what is not the script's to have
 
-row "watch.__close" { internal = true, call(function(f) return f.watch() end) }
-row "watch.__gc" { internal = true, call(function(f) return f.watch() end) }
+row "watch.__close" { internal = true, lost = false, call(function(f) return f.watch() end) }
+row "watch.__gc" { internal = true, lost = false, call(function(f) return f.watch() end) }
 
 -- ---- error
 
-row "error.__tostring" { call(function(f) return f.error() end) }
-row "error.__concat" { call(function(f) return f.error(), "!" end), call(function(f) return "!", f.error() end) }
+local function lost_byte(b)
+    local _, e = pcall(function() return b[#b - 1] end)
+    return e
+end
+row "error.__tostring" {
+    call(function(f) return f.error() end),
+    begun = { itself, function(b) assert(tostring(lost_byte(b)):find(gone)) end, works, works },
+}
+row "error.__concat" {
+    call(function(f) return f.error(), "!" end), call(function(f) return "!", f.error() end),
+    begun = { itself, function(b)
+        local e = lost_byte(b)
+        assert((e .. "!"):find "!$" and ("!" .. e):find "^!")
+    end, works, works },
+}
 
 return methods

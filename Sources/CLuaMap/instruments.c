@@ -135,7 +135,7 @@ static int f_evict(lua_State *L) {
 
 static int f_sparse(lua_State *L) {
   const char *path = check_path(L, "string");
-  lua_settop(L, 2);
+  lm_take(L, 2, 2, "number");
   lm_buffer *buffer = lm_new_buffer(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

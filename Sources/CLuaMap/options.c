@@ -31,6 +31,7 @@ lua_Integer lm_check_integer(lua_State *L, int argument, const char *expected) {
 void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator) {
   size_t length;
   const char *bytes = lm_string_at(L, index, &length);
+  if (!bytes && index == argument) luaL_typeerror(L, argument, lua_pushfstring(L, "%s: string", what));
   if (!bytes)
     luaL_argerror(L, argument, lua_pushfstring(L, "%s: string expected, got %s", what, luaL_typename(L, index)));
   if (length < 1 || length > MM_LONGEST_SEPARATOR)
