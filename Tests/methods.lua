@@ -830,7 +830,7 @@ row "view.find" {
     long = { u32 = function(b) local v = b:view "u32" return v.find, v, "==", 1 end },
 }
 row "view.histogram" {
-    call("integer, number?, number?", function(f) return f.view(), 4, 0, 8 end), call(function(f) return f.floats(), 4 end),
+    call("integer", function(f) return f.floats(), 4 end), call("integer, number, number", function(f) return f.view(), 4, 0, 8 end),
     touches = { bounds = function(v) return v:histogram(4, 0, 8) end, ["of all"] = function(v) return v:histogram(4) end },
     long = { u16 = function(b) local v = b:view "u16" return v.histogram, v, 100 end },
 }

@@ -81,7 +81,7 @@ end
 function suite.everyWrongTypeIsNamedWithItsArgument()
   local wrong = {
     integer = { 5 }, string = { "3", "", "normal\0" }, boolean = { true, false }, table = { {} }, file = { fixture.file() },
-    ["nil"] = { n = 1 }, ["function"] = { print }, thread = { coroutine.create(print) }, strange = { setmetatable({}, { __index = mmap }) },
+    ["nil"] = { n = 1 }, ["function"] = { tostring }, thread = { coroutine.create(print) }, strange = { setmetatable({}, { __index = mmap }) },
   }
   for class in ("buffer view records record struct regex pages atomic lock"):gmatch "%a+" do wrong[class] = { fixture[class]() } end
   if HAS_PROCESSES then wrong.child = { fixture.child() } end
@@ -92,13 +92,19 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
     for place, allowed in ipairs(entry.types) do
       for kind, values in pairs(wrong) do
         local accepts = allowed.any or allowed[kind] or kind == "integer" and allowed.number or kind == "strange" and allowed.table
-        for i = 1, accepts and 0 or (values.n or #values) do
+        for i = 1, values.n or #values do
           local a = arguments(entry)
           a[place] = values[i]
           local shown = type(values[i])
           if shown == "userdata" then shown = debug.getmetatable(values[i]).__name end
           local ok, message = pcall(call, table.unpack(a, 1, a.n))
           local where = ("%s, argument %d, %s: %s"):format(name, place, shown, tostring(message))
+          -- A type that may stand there is not refused for what it is. (A string may be a number for pack, or not.)
+          if accepts then
+            if short == "pack" and kind == "string" then goto continue end
+            assert(ok or not tostring(message):find(("#%d to '%s' %%(.*expected, got %s"):format(place, short, shown)), where)
+            goto continue
+          end
           assert(not ok, where)
           assert(type(message) == "string", where)
           local number, called, text = message:match("^misuse:1: bad argument #(%d+) to '([%w_.]+)' %((.*)%)$")
@@ -109,6 +115,7 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
             or text:find("expected, got no value", 1, true) and shown == "nil"
               or text:find("an offset is expected; the order is", 1, true) and short == "advise", where)
           calls = calls + 1
+          ::continue::
         end
       end
     end
