@@ -314,7 +314,7 @@ end
 row "mmap.map" { opens = true,
     call("integer, integer, integer, file|integer, integer?, integer|string?",
         function(f) return page, 3, mmap.MAP_SHARED, f.file(), 0, 0 end),
-    call(function() return page, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, nil end),
+    call("integer, integer, integer, file|integer|nil", function() return page, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, nil end),
     call(function(f) return page, 1, mmap.MAP_SHARED, f.file(), page, "normal" end),
     begun = { path_of, function(path)
         local file <close> = io.open(path)

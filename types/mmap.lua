@@ -1063,6 +1063,7 @@ function view:upperbound(x) end
 function view:dot(other, option) end
 
 ---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
+---@overload fun(self: mmap.view, x: number|mmap.view, option?: "wrap"): mmap.view
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
@@ -1070,6 +1071,7 @@ function view:dot(other, option) end
 function view:add(x, into, option) end
 
 ---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
+---@overload fun(self: mmap.view, x: number|mmap.view, option?: "wrap"): mmap.view
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
@@ -1077,6 +1079,7 @@ function view:add(x, into, option) end
 function view:sub(x, into, option) end
 
 ---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
+---@overload fun(self: mmap.view, x: number|mmap.view, option?: "wrap"): mmap.view
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`
@@ -1084,6 +1087,7 @@ function view:sub(x, into, option) end
 function view:mul(x, into, option) end
 
 ---Arithmetic on each element, in place or into another view. A result that does not fit is an error for integers; among floats it is an infinity. Views of integers are all of one type; only floats are divided. The target may be one of the operands, but must not overlap one in another way. Of `u64` a negative number is the value with the same bits.
+---@overload fun(self: mmap.view, x: number|mmap.view, option?: "wrap"): mmap.view
 ---@param x number|mmap.view a number, or as many elements
 ---@param into? mmap.view where the results go
 ---@param option? "wrap" cut down to the type where a result does not fit; not of `div`

@@ -36,12 +36,101 @@ local function found()
     return names
 end
 
+-- A parameter's types in the words of Tests/methods.lua, added to `place`.
+local function add_words(place, text)
+    for word in text:gmatch "[^|]+" do
+        word = word:gsub("^file%*$", "file"):gsub("^fun%(%)$", "function"):gsub("^.*%[%]$", "table")
+        if word == "advice" or word == "elementtype" or word:find '^"' then word = "string" end
+        place[word] = true
+    end
+end
+
+local function shown(place)
+    local words = {}
+    for word in pairs(place or {}) do words[#words + 1] = word end
+    table.sort(words)
+    return table.concat(words, "|")
+end
+
+-- What may stand at each place, joined over the ways to call it: lists of places. Where one is longer than another, what
+-- it has more may be left out.
+local function union(ways)
+    local result = {}
+    for _, way in ipairs(ways) do
+        for i, place in ipairs(way) do
+            result[i] = result[i] or {}
+            for word in pairs(place) do result[i][word] = true end
+        end
+    end
+    for _, way in ipairs(ways) do
+        for i = #way + 1, #result do result[i]["nil"] = true end
+    end
+    return result
+end
+
+-- The ways of calling what an entry is about, without the object; and from which place on anything may follow.
+local function ways_of(entry, name)
+    local ways, rest = { {} }, math.huge
+    for i, param in ipairs(entry.params) do
+        if param.name == "..." then
+            rest = i
+            break
+        end
+        ways[1][i] = {}
+        add_words(ways[1][i], param.type)
+        if param.optional then ways[1][i]["nil"] = true end
+    end
+    for _, overload in ipairs(entry.overloads) do
+        local way = {}
+        for optional, words in overload:match "^fun%((.-)%):":gmatch "%w+(%??): ([^,]+)" do
+            local place = {}
+            add_words(place, words)
+            if optional == "?" then place["nil"] = true end
+            way[#way + 1] = place
+        end
+        ways[#ways + 1] = way
+    end
+    -- An entry about a method and a function says `b` where only the function has it, or leaves the buffer out.
+    local has_method, has_function = false, name:find "^mmap%." ~= nil
+    for _, other in ipairs(entry.names) do has_method = has_method or other:find "^%l+:" ~= nil end
+    local says_object = entry.params[1] and entry.params[1].name == "b" and has_method and #entry.names > 1
+    if says_object and has_function then ways = { ways[1] }
+    elseif says_object then table.remove(ways, 1)
+    elseif has_method and has_function then
+        for _, way in ipairs(ways) do table.insert(way, 1, { buffer = true }) end
+        rest = rest + 1
+    end
+    return ways, rest
+end
+
+-- Whether the manual's parameters are those of the rows of the tests.
+local function compare(entry, name, methods, problem)
+    local row = methods.row((name:gsub(":", ".")))
+    if not row then return problem("%s has no row in Tests/methods.lua", name) end
+    local has_object, rows = not name:find "^mmap%.", {}
+    for _, call in ipairs(row.calls) do
+        if call.types then rows[#rows + 1] = table.move(call.types, has_object and 2 or 1, #call.types, 1, {}) end
+    end
+    local ways, rest = ways_of(entry, name)
+    local said, tested = union(ways), union(rows)
+    for i = 1, math.min(math.max(#said, #tested), rest - 1) do
+        -- Of a number the tests may know that it is an integer.
+        local place = tested[i] or {}
+        if said[i] and said[i].number and place.integer then place.number, place.integer = true, said[i].integer end
+        if shown(said[i]) ~= shown(place) then
+            problem("%s, parameter %d: the manual says '%s', Tests/methods.lua '%s'", name, i, shown(said[i]), shown(place))
+        end
+    end
+end
+
 return function(book, problem)
+    local methods = dofile "Tests/methods.lua"
     local names, entries, patterns, constants = found(), {}, {}, {}
     for _, section in ipairs(book) do
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.names) do
                 if entries[name] then problem("%s has two entries", name) end
+                if name:find "^mmap%.%l" or name:find "^%l+:" then compare(entry, name, methods, problem) end
                 entries[name] = true
                 if name:find("%*$") then
                     patterns[#patterns + 1] = name
