@@ -273,10 +273,55 @@ struct Allocator {
                 for key, count in pairs(calls) do
                   -- A child is another process, and this program cannot start one: see SpawnTests.
                   local row = methods.row(key)
-                  assert(count > 0 or row.accessor or row.process, key .. " is called by no script of AllocationTests")
+                  assert(count > 0 or row.accessor or row.process, key .. " is called by no script here")
                 end
                 for _, key in ipairs { "buffer.writeInt16LE", "buffer.readUInt8", "record.__index" } do assert(calls[key] > 0, key) end
                 """)
+    }
+
+    /// A function of the allocator, as a global of the script.
+    private static func register(
+        _ script: Script, _ name: String, _ allocator: UnsafeMutablePointer<Allocator>,
+        _ function: lua_CFunction
+    ) {
+        lua_pushlightuserdata(script.state, allocator)
+        lua_pushcclosure(script.state, function, 1)
+        lua_setglobal(script.state, name)
+    }
+
+    private static func allocator(_ state: OpaquePointer?) -> UnsafeMutablePointer<Allocator>? {
+        lua_touserdata(state, CInt(LM_UPVALUE_1))?.assumingMemoryBound(to: Allocator.self)
+    }
+
+    /// Each call of methods.lua by itself; the scripts above go on after a refusal.
+    @Test func everyAllocationOfEveryRowFailsOnce() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            let allocator = UnsafeMutablePointer<Allocator>.allocate(capacity: 1)
+            allocator.initialize(to: Allocator())
+            let before = resources()
+            do {
+                let script = try #require(Script(Allocator.function, allocator))
+                AllocationTests.register(script, "refuse", allocator) { state in
+                    guard let allocator = AllocationTests.allocator(state) else { return 0 }
+                    allocator.pointee.granted = Int(lua_tointegerx(state, 1, nil))
+                    allocator.pointee.failures = Int(lua_tointegerx(state, 2, nil))
+                    allocator.pointee.hasFailed = false
+                    return 0
+                }
+                AllocationTests.register(script, "refused", allocator) { state in
+                    guard let allocator = AllocationTests.allocator(state) else { return 0 }
+                    (allocator.pointee.granted, allocator.pointee.failures) = (-1, 0)
+                    lua_pushboolean(state, allocator.pointee.hasFailed ? 1 : 0)
+                    return 1
+                }
+                AllocationTests.register(script, "slots", allocator) { state in
+                    lua_pushinteger(state, lua_Integer(mm_slots_in_use()))
+                    return 1
+                }
+                script.run(suite: "allocation", test: "everyAllocationOfEveryRowFailsOnce()")
+            }
+            #expect(resources() == before)
+        }
     }
 
     /// Runs it with the k-th allocation and `failures - 1` behind it refused; whether it came that far.

@@ -6,35 +6,6 @@ import Testing
 final class Script {
     let state: OpaquePointer
 
-    /// What every script of these tests may use.
-    private static let prelude = """
-        local files = {}
-        -- The path of a new file with these bytes.
-        function scratch(bytes)
-          local path = os.tmpname()
-          files[#files + 1] = path
-          local f <close> = assert(io.open(path, "wb"))
-          f:write(bytes or "")
-          return path
-        end
-        function cleanup() for _, path in ipairs(files) do os.remove(path) end end
-        function contents(path) local f <close> = assert(io.open(path, "rb")); return f:read("a") end
-        function eq(got, wanted, about)
-          if got ~= wanted and not (got ~= got and wanted ~= wanted) then
-            error(("got %s, not %s: %s"):format(tostring(got), tostring(wanted), tostring(about)), 2)
-          end
-        end
-        -- The message of a call that must fail, which must match.
-        function fails(pattern, f, ...)
-          local ok, message = pcall(f, ...)
-          if ok then error("nothing was raised; wanted " .. pattern, 2) end
-          if not tostring(message):find(pattern) then
-            error(("%s\\ndoes not match %s"):format(tostring(message), pattern), 2)
-          end
-          return message
-        end
-        """
-
     /// luaopen_mmap itself and not a closure around it: an error of Lua's must not cross a Swift frame.
     static let opener = unsafeBitCast(
         luaopen_mmap as @convention(c) (OpaquePointer) -> CInt, to: lua_CFunction.self)
@@ -46,7 +17,7 @@ final class Script {
         luaL_openlibs(state)
         luaL_requiref(state, "mmap", Script.opener, 1)
         lua_settop(state, 0)
-        if let problem = run(Script.prelude, name: "prelude") { Issue.record("\(problem)") }
+        if let problem = run(Interface.prelude, name: "prelude") { Issue.record("\(problem)") }
     }
 
     /// Runs a Lua source, named in its messages; what went wrong, or nil.
