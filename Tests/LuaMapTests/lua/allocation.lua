@@ -3,7 +3,8 @@
 local suite = {}
 
 function suite.everyAllocationOfEveryRowFailsOnce()
-  local fixture <const> = new_fixture()
+  -- Thousands of times sync and evict: not on a disk, if it can be helped.
+  local fixture <const> = new_fixture(memory_folder)
   local refusals = 0
   -- With `failures` in a row from the k-th on, for every k that there is.
   local function try(row, n, failures)

@@ -6,12 +6,8 @@ local PAGE <const>, SIZE <const> = mmap.PAGESIZE, methods.size
 local ROWS <const> = ("1;two;3.5\n"):rep(SIZE // 10 + 1):sub(1, SIZE)
 local ZEROS <const> = ("\0"):rep(SIZE)
 -- A disk, if TMPDIR or /tmp is on one: `say_folders` tells. The last folder is the fast one.
-local folders = { os.getenv "TMPDIR" or "/tmp" }
-local probe = io.open("/dev/shm/mmaplua-cut", "w")
-if probe then
-  probe:close(); os.remove "/dev/shm/mmaplua-cut"
-  folders[2] = "/dev/shm"
-else print "skipped: no tmpfs at /dev/shm" end
+local folders = { os.getenv "TMPDIR" or "/tmp", memory_folder }
+if not memory_folder then print "skipped: no tmpfs at /dev/shm" end
 local function say_folders()
   for _, folder in ipairs(folders) do
     local stat <close> = io.popen("stat -f -c %T '" .. folder .. "'")

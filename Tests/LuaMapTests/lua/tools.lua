@@ -3,9 +3,18 @@ local here <const> = debug.getinfo(1, "S").source:match "^@(.*)/"
 methods = dofile(here .. "/../../methods.lua")
 interface, traced, add_class = methods.interface, methods.traced, methods.add_class
 
--- A fixture with files of the test's own, which go away with them.
-function new_fixture()
-  local fixture, remove = methods.fixture(scratch():match "^(.*)/([^/]*)$"), cleanup
+-- A fixture with files of the test's own, which go away with them; in another folder than those, if one is given.
+function new_fixture(folder)
+  local own, name = scratch():match "^(.*)/([^/]*)$"
+  local fixture, remove = methods.fixture(folder or own, name), cleanup
   function cleanup() fixture.close() remove() end
   return fixture
+end
+
+-- A folder whose files are in memory, if there is one.
+local probe = io.open("/dev/shm/mmaplua-probe", "w")
+if probe then
+  probe:close()
+  os.remove "/dev/shm/mmaplua-probe"
+  memory_folder = "/dev/shm"
 end
