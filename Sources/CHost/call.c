@@ -59,8 +59,12 @@ static int describe_error(lua_State *L) {
 }
 
 void host_message(const char *text, const char *hint) {
-    if (host_program != NULL) fprintf(stderr, "%s: ", host_program);
-    fprintf(stderr, "%s%s\n", text, hint);
+    if (host_program != NULL) {
+        host_write(stderr, host_program);
+        fputs(": ", stderr);
+    }
+    host_write(stderr, text);
+    fprintf(stderr, "%s\n", hint);
     fflush(stderr);
 }
 

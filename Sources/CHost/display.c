@@ -21,7 +21,8 @@ static int display(lua_State *L) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, DISPLAYER) != LUA_TFUNCTION) {
         lua_pop(L, 1);
         if (luaL_loadbufferx(L, source, sizeof source, "=display", "t") != LUA_OK) lua_error(L);
-        lua_call(L, 0, 1);
+        lua_pushcfunction(L, lm_shown);
+        lua_call(L, 1, 1);
         lua_pushvalue(L, -1);
         lua_setfield(L, LUA_REGISTRYINDEX, DISPLAYER);
     }

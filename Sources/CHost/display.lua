@@ -1,6 +1,7 @@
 -- What a session shows of a value of the library: its result is a function that gives a text for the value, the name
 -- of its type, the width of the terminal and whether it can show more than ASCII; or nil.
 
+local shown <const> = ...
 local concat, pcall, tostring, utf8, min, type = table.concat, pcall, tostring, utf8, math.min, type
 
 local LARGEST <const> = 64 << 30 -- bytes: what is larger takes a while to draw
@@ -9,12 +10,11 @@ local LOOKED_AT <const> = 1024 -- bytes
 
 local dots = "…"
 
--- At most so many columns; what cannot be printed is a dot.
+-- At most so many columns.
 local function fitting(line, columns)
-    line = line:gsub("\t", "  "):gsub("%c", ".")
-    if (utf8.len(line) or #line) <= columns then return line end
-    local cut = utf8.offset(line, columns - utf8.len(dots) + 1) or columns
-    return line:sub(1, cut - 1) .. dots
+    line = shown((line:gsub("\t", "  ")))
+    if utf8.len(line) <= columns then return line end
+    return line:sub(1, utf8.offset(line, columns - utf8.len(dots) + 1) - 1) .. dots
 end
 
 local function is_text(bytes)
@@ -72,11 +72,7 @@ displays["mmap.view"] = function(v, columns)
 end
 
 local function field(value)
-    if type(value) == "string" then
-        value = ("%q"):format(value)
-        if not utf8.len(value) then value = value:gsub("[\128-\255]", function(c) return ("\\%d"):format(c:byte()) end) end
-        return value
-    end
+    if type(value) == "string" then return '"' .. value:gsub('["\\]', "\\%0") .. '"' end
     if type(value) ~= "userdata" then return tostring(value) end
     local parts = {}
     local done, count = pcall(function() return #value end)

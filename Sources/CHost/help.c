@@ -113,9 +113,7 @@ static int f_help(lua_State *L) {
     lua_pushinteger(L, terminal_columns());
     lua_pushboolean(L, host_is_unicode());
     lua_call(L, 5, 1);
-    size_t length;
-    const char *text = luaL_checklstring(L, -1, &length);
-    fwrite(text, 1, length, stdout);
+    host_write(stdout, luaL_checkstring(L, -1));
     fputc('\n', stdout);
     fflush(stdout);
     return 0;

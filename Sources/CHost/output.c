@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "CMemoryMap.h"
 #include "limits.h"
 
 static void check_output(int status, void *name) {
@@ -27,6 +28,22 @@ static void check_output(int status, void *name) {
     if (status != EXIT_SUCCESS) return; /* a failure that the script reported says more than this one */
     fflush(NULL); /* other files keep what the script wrote */
     _exit(EXIT_FAILURE);
+}
+
+void host_write(FILE *file, const char *text) {
+    if (!isatty(fileno(file))) {
+        fputs(text, file);
+        return;
+    }
+    for (size_t left = strlen(text), count; left > 0; text += count, left -= count) {
+        count = text[0] == '\n' || text[0] == '\t' ? 1 : mm_shown(text, left);
+        if (count > 0) {
+            fwrite(text, 1, count, file);
+        } else {
+            fprintf(file, "\\x%02x", (unsigned char)text[0]);
+            count = 1;
+        }
+    }
 }
 
 void host_watch_output(const char *name) { on_exit(check_output, (void *)name); }

@@ -64,7 +64,7 @@ host_input host_read_plainly(const char *prompt, const char **line, size_t *leng
     }
     if (count > 0 && buffer[count - 1] == '\n') buffer[--count] = '\0';
     if (!terminal) { /* the transcript reads as if typed: lua5.4 with readline echoes too */
-        fwrite(buffer, 1, (size_t)count, stdout);
+        host_write(stdout, buffer);
         fputc('\n', stdout);
         fflush(stdout);
     }

@@ -126,7 +126,7 @@ void lm_push_place(lua_State *L, const lm_description *d, int index) {
   char mode[5];
   lm_permissions(d, mode);
   lm_push_path(L, index);
-  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d->kind == MM_ANONYMOUS ? "anonymous" : "?";
+  const char *path = lua_isstring(L, -1) ? lm_show(L, -1) : d->kind == MM_ANONYMOUS ? "anonymous" : "?";
   lua_pushfstring(L, " %s %s+%I%s", mode, path, (LUAI_UACINT)d->offset, d->lost ? " (lost)" : "");
   lua_remove(L, -2);
 }

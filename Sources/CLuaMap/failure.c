@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "trampoline.h"
 
@@ -76,35 +75,36 @@ static int lost_argument(lua_State *L) {
   return 1;
 }
 
+/* [-0, +(0 | 1), m] The hint, with what became of the file, as far as that may be known. A device has no size that says
+   anything. */
+static const char *push_loss(lua_State *L, const lm_call *call, const mm_region *region, int path, const char *hint) {
+  if (!region || region->slot->kind != MM_FILE) return hint;
+  int64_t size = lm_file_size(region, lua_tostring(L, path));
+  if (size < 0)
+    return lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
+                           (LUAI_UACINT)call->values[1]);
+  return lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint,
+                         (LUAI_UACINT)call->values[1], (LUAI_UACINT)size);
+}
+
 /* [-?, +0, e] Raises an error object: fields call, code, errno, message, hint, path, offset. */
 static int raise_object(lua_State *L, const lm_call *call) {
   bool lost = call->kind == LM_LOST;
   luaL_checkstack(L, 10, NULL);
   int path = lua_gettop(L) + 1;
-  lm_push_path(L, lost ? lost_argument(L) : 1);
-  if (lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
+  int argument = lost ? lost_argument(L) : 1;
+  lm_push_path(L, argument);
+  if (!lost && lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
+  lua_pushvalue(L, path);
+  const char *file = lua_isstring(L, path) ? lm_show(L, -1) : NULL;
   const char *code = lost ? (call->error == SIGBUS ? "SIGBUS" : "SIGSEGV") : code_name(call->error);
   const char *reason = lost ? strsignal(call->error) : strerror(call->error);
-  const char *hint = lm_push_text(L, call, lua_isstring(L, path) ? lua_tostring(L, path) : NULL);
-  if (lost && call->error == SIGBUS && lua_isstring(L, path)) {
-    struct stat now;
-    if (stat(lua_tostring(L, path), &now) == 0) {
-      /* A device has no size that says anything. */
-      if (S_ISREG(now.st_mode))
-        hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint,
-                               (LUAI_UACINT)call->values[1], (LUAI_UACINT)now.st_size);
-    } else {
-      hint = lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
-                             (LUAI_UACINT)call->values[1]);
-    }
-  }
+  const char *hint = lm_push_text(L, call, file);
+  if (lost && call->error == SIGBUS && file) hint = push_loss(L, call, lm_region_at(L, argument), path, hint);
   int advice = lua_gettop(L);
   /* What is wrong and what to do stands in front: it reads alike for a file and for memory. */
-  if (lua_isstring(L, path)) {
-    const char *file = lua_tostring(L, path);
-    if (!*hint) hint = file;
-    else if (!strstr(hint, file)) hint = lua_pushfstring(L, "%s (%s)", hint, file);
-  }
+  if (file && !*hint) hint = file;
+  else if (file && !strstr(hint, file)) hint = lua_pushfstring(L, "%s (%s)", hint, file);
   const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
                               : lua_pushfstring(L, "%s (%s)", reason, code);
   const char *what = call->call ? call->call : "access";

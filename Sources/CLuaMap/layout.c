@@ -247,7 +247,7 @@ static int l_tostring(lua_State *L) {
   for (lua_Integer i = 1; i <= count && i <= MOST_SHOWN; i++) {
     luaL_argcheck(L, lm_rawgeti(L, 2, i) == LUA_TSTRING, 1, "the layout is damaged");
     mm_field field = push_type(L, 4);
-    lua_pushfstring(L, "%s%s %s @%I %s", lua_tostring(L, 3), i > 1 ? "," : "", lua_tostring(L, 4),
+    lua_pushfstring(L, "%s%s %s @%I %s", lua_tostring(L, 3), i > 1 ? "," : "", lm_show(L, 4),
                     (LUAI_UACINT)mm_field_offset(field), lua_tostring(L, 5));
     if (is_array(field))
       lua_pushfstring(L, "%s[%I]", lua_tostring(L, -1), (LUAI_UACINT)mm_field_count(field));

@@ -92,7 +92,7 @@ static int l_tostring(lua_State *L) {
   }
   lua_getiuservalue(L, 1, 1);
   lua_pushfstring(L, LM_LOCK ": %s %s+%I %I bytes", lock->is_exclusive ? "exclusive" : "shared",
-                  lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "anonymous", (LUAI_UACINT)lock->offset,
+                  lua_type(L, -1) == LUA_TSTRING ? lm_show(L, -1) : "anonymous", (LUAI_UACINT)lock->offset,
                   (LUAI_UACINT)lock->length);
   return 1;
 }

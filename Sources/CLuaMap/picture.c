@@ -17,7 +17,7 @@ static void read_title(lua_State *L, lm_picture *picture) {
     lua_pop(L, 1);
     lua_pushstring(L, buffer->region.slot->kind == MM_ANONYMOUS ? "anonymous" : "?");
   }
-  picture->title = lua_tostring(L, -1);
+  picture->title = lm_show(L, -1);
 }
 
 /* [-0, +0, e] The options at argument 2; the set to compare with stays in one stack slot. */
@@ -134,7 +134,8 @@ static void push_words(lua_State *L, const char *name) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, LM_WORDS) != LUA_TTABLE) {
     lua_pop(L, 1);
     if (lm_load_words(L) != LUA_OK) lua_error(L);
-    lua_call(L, 0, 1);
+    lua_pushcfunction(L, lm_shown);
+    lua_call(L, 1, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, LM_WORDS);
   }

@@ -298,6 +298,7 @@ static int r_tostring(lua_State *L) {
   /* debug.setuservalue may have put anything there. */
   if (lua_type(L, 3) != LUA_TSTRING) lua_settop(L, 2);
   lua_concat(L, lua_gettop(L) - 1);
+  lm_show(L, -1);
   return 1;
 }
 

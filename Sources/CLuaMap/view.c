@@ -54,12 +54,7 @@ static int v_tostring(lua_State *L) {
   lua_pushfstring(L, LM_VIEW ": %p %I %s", (void *)d.bytes.address, (LUAI_UACINT)d.count, d.type);
   if (d.stride != d.size) lua_pushfstring(L, " every %I bytes", (LUAI_UACINT)d.stride);
   else lua_pushliteral(L, "");
-  char mode[5];
-  lm_permissions(&d.bytes, mode);
-  lm_push_path(L, 1);
-  const char *path = lua_isstring(L, -1) ? lua_tostring(L, -1) : d.bytes.kind == MM_ANONYMOUS ? "anonymous" : "?";
-  lua_pushfstring(L, " %s %s+%I%s", mode, path, (LUAI_UACINT)d.bytes.offset, d.bytes.lost ? " (lost)" : "");
-  lua_remove(L, -2);
+  lm_push_place(L, &d.bytes, 1);
   lua_concat(L, 3);
   return 1;
 }

@@ -135,3 +135,8 @@ extension StaticString {
 func lm_lost(_ buffer: UnsafePointer<lm_buffer>, _ call: Call) {
     call.fill(Failure(MappedBytes(buffer.pointee.region).lossError()))
 }
+
+@implementation @c
+func lm_file_size(_ region: UnsafePointer<mm_region>, _ path: UnsafePointer<CChar>) -> Int64 {
+    MappedBytes(region.pointee).fileSize(at: path).map { Int64($0) } ?? -1
+}

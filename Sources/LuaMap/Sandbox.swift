@@ -42,7 +42,7 @@ func lm_sandbox_open(_ path: UnsafePointer<CChar>, _ flags: CInt, _ mode: CUnsig
 @implementation @c
 func lm_sandbox_remove(_ path: UnsafePointer<CChar>) -> CInt {
     inBounds { (policy) throws(FileFailure) in
-        try policy.remove(path)
+        try policy.remove(path, orFolder: true)
         return 0
     }
 }

@@ -1,5 +1,6 @@
 -- What the kernel says of a mapping, as tables and in words.
 
+local shown <const> = ...
 local concat <const>, format <const> = table.concat, string.format
 local tonumber, ipairs, setmetatable, utf8 = tonumber, ipairs, setmetatable, utf8
 
@@ -146,7 +147,7 @@ local function protection(info)
 end
 
 local function where(info)
-    local path = info.path or "the file"
+    local path = info.path and shown(info.path) or "the file"
     if info.kind == BLOCK_DEVICE then
         return format("The bytes are those of the device %s; pages come from it when they are first touched.", path)
     elseif info.kind == CHARACTER_DEVICE then
@@ -198,10 +199,10 @@ function words.explain(info)
         return wrap(lines)
     end
     add("%s of %s, mapped %s: %s.", size(info.length), info.kind == 0 and "anonymous memory" or
-        format("%s from byte %d on", info.path or "a file", info.offset), info.shared and "shared" or "private", protection(info))
+        format("%s from byte %d on", info.path and shown(info.path) or "a file", info.offset), info.shared and "shared" or "private", protection(info))
     if info.entries and info.entries ~= "" then
         add("In /proc/self/maps:")
-        for line in info.entries:gmatch("[^\n]+") do add("  %s", (line:gsub("%c", "?"))) end
+        for line in info.entries:gmatch("[^\n]+") do add("  %s", shown(line)) end
     elseif info.length == 0 then
         add("It is empty, so nothing is mapped.")
     end

@@ -14,8 +14,7 @@ extension FilePolicy {
         _ path: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0o666
     ) throws(FileFailure) -> CInt {
         try repeating { () throws(FileFailure) in
-            // O_EXCL wants a name where nothing is, not even a link.
-            let place = try find(path, FileAccess(flags: flags), followsLast: flags & O_EXCL == 0)
+            let place = try find(path, FileAccess(flags: flags), followsLast: followsLink(flags))
             defer { place.close() }
             let descriptor = place.name.withCString {
                 openat(place.folder, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode)
@@ -25,13 +24,15 @@ extension FilePolicy {
         }
     }
 
-    /// remove(3): unlink(2), or rmdir(2) for a folder. A link itself is removed, not where it leads.
-    package func remove(_ path: UnsafePointer<CChar>) throws(FileFailure) {
+    /// unlink(2). A link itself is removed, not where it leads.
+    ///
+    /// - Parameter orFolder: As remove(3): rmdir(2) for a folder.
+    package func remove(_ path: UnsafePointer<CChar>, orFolder: Bool = false) throws(FileFailure) {
         let place = try find(path, .write, followsLast: false)
         defer { place.close() }
         let failed = place.name.withCString { name in
             guard unlinkat(place.folder, name, 0) != 0 else { return false }
-            return errno != EISDIR || unlinkat(place.folder, name, AT_REMOVEDIR) != 0
+            return !orFolder || errno != EISDIR || unlinkat(place.folder, name, AT_REMOVEDIR) != 0
         }
         if failed { throw .failed(errno) }
     }
@@ -73,6 +74,11 @@ extension FilePolicy {
         }
         return try body()
     }
+}
+
+/// Whether open(2) follows a link at the end of a path. To make a file it wants a name where nothing is, not even a link.
+private func followsLink(_ flags: CInt) -> Bool {
+    flags & O_NOFOLLOW == 0 && flags & (O_CREAT | O_EXCL) != O_CREAT | O_EXCL
 }
 
 extension FileAccess {

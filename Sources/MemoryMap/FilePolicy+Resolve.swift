@@ -8,14 +8,14 @@ struct PathName: Equatable {
         PathName.terminated(bytes, body)
     }
 
-    /// The absolute path that the names make.
+    /// The path that the names make from the root folder.
     static func withPath<T>(_ names: [PathName], _ body: (UnsafePointer<CChar>) -> T) -> T {
-        var path: [UInt8] = names.isEmpty ? [slash] : []
+        var path: [UInt8] = []
         for name in names {
-            path.append(slash)
+            if !path.isEmpty { path.append(slash) }
             path.append(contentsOf: name.bytes)
         }
-        return terminated(path, body)
+        return terminated(path.isEmpty ? [UInt8(ascii: ".")] : path, body)
     }
 
     private static func terminated<T>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> T) -> T {
@@ -54,7 +54,7 @@ extension FilePolicy {
         let text = UnsafeBufferPointer(start: path, count: strlen(path))
         guard text.count > 0 else { throw .failed(ENOENT) }
         guard text.count < Int(PATH_MAX) else { throw .failed(ENAMETOOLONG) }
-        var walk = PathWalk(followsLast: followsLast)
+        var walk = PathWalk(from: top, followsLast: followsLast)
         walk.prepend(text.map { UInt8(bitPattern: $0) })
         if path[0] != CChar(bitPattern: slash) { walk.place.names = try FilePolicy.currentFolder() }
         while walk.step() {}
@@ -83,12 +83,16 @@ extension FilePolicy {
 /// A path being followed. It changes nothing and is not to be relied on: the folders may change meanwhile.
 private struct PathWalk {
     var place = ResolvedPath()
-    let followsLast: Bool
+    private let top: Descriptor
+    private let followsLast: Bool
     /// What is still to go, the next name last. The empty name is what follows a slash at the end.
     private var ahead: [ArraySlice<UInt8>] = []
     private var links = 0
 
-    init(followsLast: Bool) { self.followsLast = followsLast }
+    init(from top: Descriptor, followsLast: Bool) {
+        self.top = top
+        self.followsLast = followsLast
+    }
 
     mutating func prepend(_ path: [UInt8]) {
         if path.first == slash { place.names = [] }
@@ -116,7 +120,8 @@ private struct PathWalk {
     private mutating func look() {
         var status = stat()
         let isLast = ahead.isEmpty
-        guard PathName.withPath(place.names, { lstat($0, &status) }) == 0 else {
+        let result = PathName.withPath(place.names) { fstatat(top, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        guard result == 0 else {
             // The last one may be missing: it may be about to be made.
             if !(isLast && errno == ENOENT) { place.error = errno }
             return
@@ -139,7 +144,7 @@ private struct PathWalk {
         let names = place.names
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
             guard let start = buffer.baseAddress else { return }
-            let count = PathName.withPath(names) { readlink($0, start, capacity) }
+            let count = PathName.withPath(names) { readlinkat(top, $0, start, capacity) }
             if count > 0 && count < capacity {
                 target = buffer.prefix(count).map { UInt8(bitPattern: $0) }
             }

@@ -44,6 +44,9 @@ package struct FilePolicy {
         func covers(_ path: [PathName]) -> Bool { path.starts(with: names) }
     }
 
+    /// The root folder: whatever the policy itself asks the kernel is asked from there, so that it can be told from what
+    /// goes past the policy.
+    let top = Glibc.open("/", pathOnly | O_DIRECTORY | O_CLOEXEC)
     private(set) var roots: [Root] = []
     /// Folders that are no secret, though nothing in them may be reached: the current one, that of the script, and
     /// those in the paths of what is allowed.
@@ -84,7 +87,7 @@ package struct FilePolicy {
     }
 
     private func openFolder(_ names: [PathName]) -> Descriptor {
-        PathName.withPath(names) { Glibc.open($0, pathOnly | O_DIRECTORY | O_CLOEXEC) }
+        PathName.withPath(names) { openat(top, $0, pathOnly | O_DIRECTORY | O_CLOEXEC) }
     }
 
     /// Has the kernel enforce the policy too, where it offers Landlock, for this thread and all it starts.

@@ -1,3 +1,4 @@
+internal import CMemoryMap
 internal import Glibc
 
 /// A text in memory of a fixed size: what does not fit is left out. Making one allocates nothing.
@@ -20,6 +21,29 @@ struct FixedText {
     mutating func string(_ text: UnsafePointer<CChar>?) {
         guard let text else { return }
         for i in 0..<strlen(text) { put(UInt8(bitPattern: text[i])) }
+    }
+
+    /// Text from outside as a terminal may be shown it, see mm_shown.h.
+    ///
+    /// - Parameter quoting: Whether a quote and a backslash get a backslash in front.
+    mutating func shown(_ bytes: UnsafePointer<CChar>, count: Int, quoting: Bool = false) {
+        var place = 0
+        while place < count {
+            let end = place &+ Int(mm_shown(bytes + place, count &- place))
+            if end == place {
+                let byte = UInt8(bitPattern: bytes[place])
+                text("\\x")
+                digits(UInt(byte >> 4), radix: 16)
+                digits(UInt(byte & 15), radix: 16)
+                place &+= 1
+            }
+            while place < end {
+                let byte = UInt8(bitPattern: bytes[place])
+                if quoting, byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text("\\") }
+                put(byte)
+                place &+= 1
+            }
+        }
     }
 
     mutating func decimal(_ number: Int) {
@@ -55,7 +79,4 @@ struct FixedText {
         }
         text(names[power])
     }
-
-    /// Another text takes over a length that someone wrote into the buffer.
-    mutating func advance(_ length: Int) { count = min(buffer.count, count &+ max(length, 0)) }
 }

@@ -6,7 +6,7 @@ extension MappedBytes {
     ///
     /// The kernel knows where the file is now, whatever became of the path that it was opened by. Where
     /// it is nowhere any more, a process that may everything still reaches it through
-    /// /proc/self/map_files.
+    /// /proc/self/map_files: in a sandbox for reading only, which its pages can be already.
     ///
     /// - Parameters:
     ///   - call: What it is for; named in the errors.
@@ -41,7 +41,10 @@ extension MappedBytes {
             if isSame(found) { return found }
             systemClose(found)
         }
-        do {
+        do throws(MapError) {
+            if slot.kind != MM_ANONYMOUS, flags != O_RDONLY, FilePolicy.current != nil {
+                throw MapError(.open, errno: EACCES)
+            }
             let found = try withCString(&link) { name throws(MapError) in try systemOpen(process: name, flags)
             }
             if slot.kind == MM_ANONYMOUS || isSame(found) { return found }
@@ -60,8 +63,7 @@ extension MappedBytes {
 
     private func isSame(_ descriptor: Descriptor) -> Bool {
         guard let status = try? systemStatus(descriptor) else { return false }
-        return UInt64(status.st_dev) == region.slot.pointee.device
-            && UInt64(status.st_ino) == region.slot.pointee.inode
+        return region.slot.isFile(status)
     }
 }
 

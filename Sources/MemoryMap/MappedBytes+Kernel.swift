@@ -81,17 +81,25 @@ extension MappedBytes {
     private func checkFileReaches(
         _ end: Int, _ path: UnsafePointer<CChar>, _ call: SystemCall
     ) throws(MapError) {
+        guard let size = fileSize(at: path) else { return }
         let slot = region.slot.pointee
-        guard slot.kind == MM_FILE, let status = systemStatus(of: path),
-            UInt64(status.st_dev) == slot.device, UInt64(status.st_ino) == slot.inode
-        else { return }
         let reached = min(Int(slot.file_offset) &+ end, Int(slot.file_size))
-        if Int(status.st_size) < reached {
+        if size < reached {
             throw MapError(
                 call, errno: EFAULT,
                 "the file had %1 bytes when it was mapped and has %2 now: what was behind them is gone; remap() maps it again",
-                Int(slot.file_size), Int(status.st_size))
+                Int(slot.file_size), size)
         }
+    }
+
+    /// The size of the mapped file now, in bytes; nil where it is not at the path any more, or this process may not know.
+    /// Of another file that is there now nothing is told.
+    package func fileSize(at path: UnsafePointer<CChar>) -> Int? {
+        let slot = region.slot
+        guard slot.pointee.kind == MM_FILE, (try? requireHeap()) != nil else { return nil }
+        let status = slot.kept.flatMap { try? systemStatus($0) } ?? systemStatus(of: path)
+        guard let status, slot.isFile(status) else { return nil }
+        return Int(status.st_size)
     }
 
     /// Keeps a range in memory: mlock(2), rounded outward to whole pages.

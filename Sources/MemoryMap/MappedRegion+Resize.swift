@@ -133,9 +133,7 @@ extension UnsafeMutablePointer<mm_slot> {
         }
         do {
             let status = try systemStatus(descriptor)
-            if UInt64(status.st_dev) == pointee.device && UInt64(status.st_ino) == pointee.inode {
-                return descriptor
-            }
+            if isFile(status) { return descriptor }
         } catch {
             systemClose(descriptor)
             throw error

@@ -192,6 +192,11 @@ extension mm_region {
 }
 
 extension UnsafeMutablePointer<mm_slot> {
+    /// Whether a file is the one that is mapped.
+    func isFile(_ status: stat) -> Bool {
+        UInt64(status.st_dev) == pointee.device && UInt64(status.st_ino) == pointee.inode
+    }
+
     /// What file it is. The descriptor is gone later, so this is asked once.
     func describe(_ status: stat?, _ descriptor: CInt) {
         guard let status else {

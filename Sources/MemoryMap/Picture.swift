@@ -95,7 +95,7 @@ package struct Picture {
     /// Looks at the mapping and draws.
     ///
     /// - Parameters:
-    ///   - title: What the mapping is called.
+    ///   - title: What the mapping is called, as a terminal may be shown it.
     ///   - target: At least `PictureStyle.capacity` bytes.
     ///   - ending: Behind each line.
     /// - Returns: The number of bytes and of lines written.
@@ -204,8 +204,7 @@ private struct Canvas {
         if start > 0 { text.text(style.isPlain ? "..." : "…") }
         for index in start..<length {
             let byte = UInt8(bitPattern: title[index])
-            let isShown = byte >= 0x20 && byte != 0x7F && !(style.isPlain && byte > 0x7F)
-            text.put(isShown ? byte : UInt8(ascii: "?"))
+            text.put(style.isPlain && byte > 0x7F ? UInt8(ascii: "?") : byte)
         }
         text.text("  ")
         text.text(slot.protection & PROT_READ != 0 ? "r" : "-")

@@ -46,8 +46,13 @@ func systemStatus(_ descriptor: Descriptor) throws(MapError) -> stat {
     return status
 }
 
-/// stat(2), or nil where there is no such file or it cannot be asked.
+/// stat(2), within the bounds of this process; nil where there is no such file or it cannot be asked.
 func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
+    if let policy = FilePolicy.current {
+        guard let descriptor = try? policy.open(path, pathOnly) else { return nil }
+        defer { systemClose(descriptor) }
+        return try? systemStatus(descriptor)
+    }
     var status = stat()
     let trace = Trace()
     let result = stat(path, &status)

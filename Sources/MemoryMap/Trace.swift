@@ -63,8 +63,12 @@ struct TraceLine {
 
     /// Where in the program the call comes from, if anyone knows.
     fileprivate mutating func origin() {
-        guard let start = line.buffer.baseAddress, line.buffer.count > 1024 else { return }
-        line.advance(start.withMemoryRebound(to: CChar.self, capacity: 1024) { mm_trace_origin($0, 1024) })
+        var memory: InlineArray<1024, CChar> = .init(repeating: 0)
+        withUnsafeMutableBytes(of: &memory) { raw in
+            let place = raw.bindMemory(to: CChar.self)
+            guard let start = place.baseAddress else { return }
+            line.shown(start, count: min(Int(mm_trace_origin(start, place.count)), place.count))
+        }
         if line.count > 0 { line.text(": ") }
     }
 
@@ -132,17 +136,7 @@ extension TraceLine {
     mutating func argument(path: UnsafePointer<CChar>) {
         separate()
         line.text("\"")
-        for i in 0..<strlen(path) {
-            let byte = UInt8(bitPattern: path[i])
-            if byte < 0x20 || byte == 0x7f {
-                line.text("\\x")
-                line.digits(UInt(byte >> 4), radix: 16)
-                line.digits(UInt(byte & 15), radix: 16)
-            } else {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { line.text("\\") }
-                line.put(byte)
-            }
-        }
+        line.shown(path, count: strlen(path), quoting: true)
         line.text("\"")
     }
 

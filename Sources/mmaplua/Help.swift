@@ -84,7 +84,8 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
     let problem =
         wantsValue == true
         ? "'\(option)' needs argument" : problem(with: option) ?? "unrecognized option '\(option)'"
-    fputs(
+    host_write(
+        terminal_errors(),
         """
         \(name): \(problem)
         usage: \(name) [options] [script [args]]
@@ -105,7 +106,7 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
           --version show the version of mmaplua and leave
           --memory=SIZE, --time=TIME, --sandbox: see --help
 
-        """, terminal_errors())
+        """)
 }
 
 /// What is wrong with one of the options that lua(1) does not have.
@@ -126,5 +127,5 @@ private func problem(with option: String) -> String? {
 func complain(about argument: UnsafePointer<CChar>, errno: CInt, name: UnsafePointer<CChar>) {
     let text =
         "\(String(cString: name)): '\(String(cString: argument))': \(String(cString: strerror(errno)))\n"
-    fputs(text, terminal_errors())
+    host_write(terminal_errors(), text)
 }

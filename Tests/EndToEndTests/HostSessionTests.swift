@@ -220,4 +220,47 @@ struct HostSessionTests {
         terminal.type("'a' .. 'b'\n")
         #expect(terminal.sees("\nab\nlua> "))
     }
+
+    /// What is typed, and what is shown of it. Each would turn the terminal red.
+    @Test(arguments: [
+        ("b", "\\x1b[31m"), ("tostring(b)", "\\x1b[31m"), ("b:explain()", "\\x1b[31m"),
+        ("b:view 'u8'", "\\x1b[31m"),
+        ("mmap.struct { { 'a\\27[31m', 'u8' } }", "{ a\\x1b[31m @0 u8 }"),
+        ("mmap.anonymous(9):records(mmap.struct { { 'a\\27[31m', 'u8' } })", "[0] a\\x1b[31m = 0\n"),
+        ("text:records(mmap.struct { { 'a', 'char[7]' } })", "[0] a = \"\\x1b[31m\\\"\\\\\"\n"),
+        ("lines", "\none \\xc2\\x9b31m two\nthree  four\n"),
+        ("mmap.open '\\27[31mx'", "(ENOENT): \\x1b[31mx\n"),
+        ("error '\\27[31m'", "1: \\x1b[31m\nstack traceback:\n\t"),
+        ("({})['\\27[31m'].x", "field '\\x1b[31m')\nstack traceback:\n\t"),
+        ("help '\\27[31m'", "Nothing is known of \"\\x1b[31m\"."),
+    ])
+    func `text from outside does not reach the terminal raw`(typed: String, shown: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("\u{1B}[31mred", String(repeating: "x", count: 5000))
+        let lines = try folder.file("lines", "one \u{9B}31m two\nthree\tfour\n")
+        let text = try folder.file("text", "\u{1B}[31m\"\\")
+        let terminal = try session(
+            [
+                "-i", "-e",
+                "b = mmap.open(os.getenv 'B') lines = mmap.open(os.getenv 'LINES') text = mmap.open(os.getenv 'TEXT')",
+            ], ["B": path, "LINES": lines, "TEXT": text, "NO_COLOR": "1"])
+        terminal.type(typed + "\n")
+        #expect(terminal.sees(typed) && terminal.sees(shown), "\(terminal.shown)")
+        #expect(terminal.sees("> "))
+        #expect(!terminal.isColored)
+    }
+
+    /// Of a program that ends too; what is not for a terminal stays as it is.
+    @Test func `an error that nobody catches does not reach the terminal raw`() throws {
+        let terminal = try Terminal(.mmaplua, ["-e", "error('\\27[31m\\n\\t\\155é')"])
+        #expect(terminal.sees("1: \\x1b[31m\n\t\\x9bé\nstack traceback:\n\t[C]: "))
+        #expect(terminal.end() == .status(1) && !terminal.isColored)
+        let piped = try Program.mmaplua.run(["-e", "error('\\27[31m')"])
+        #expect(piped.errors.contains("1: \u{1B}[31m\n"))
+        let printed = try Terminal(.mmaplua, ["-e", "print('\\27[31mred')"])
+        #expect(printed.sees("red\n") && printed.isColored, "what a script prints is its own")
+        let argument = try Terminal(.mmaplua, ["--\u{1B}[31m"])
+        #expect(argument.sees("unrecognized option '--\\x1b[31m'\n"))
+        #expect(argument.end() == .status(1) && !argument.isColored)
+    }
 }

@@ -284,6 +284,74 @@ struct SandboxTests {
         #expect(lines == Array(repeating: "done; done; done; done; done; done", count: 12))
     }
 
+    // MARK: Errors
+
+    /// What is at the path of a mapped file when its pages are gone; `F` is that path, `W` the folder, `L` makes a link
+    /// there that was prepared.
+    private static let places: [(code: String, tells: String)] = [
+        ("", "and has 0 now"), ("os.remove(F)", "is not at its path now"),
+        ("os.rename(W .. '/short', F)", "is not at its path now"), ("L 'secret'", "is not at its path now"),
+        ("L 'missing'", "is not at its path now"), ("L 'folder'", "is not at its path now"),
+        ("L 'pipe'", "is not at its path now"), ("L 'loop'", "is not at its path now"),
+        ("os.rename(F, W .. '/moved') L 'moved'", "and has 0 now"),
+    ]
+
+    private static let lost = """
+        local b = mmap.open(F, 'r+')
+        local v = b:view 'u8'
+        io.open(F, 'w'):close()
+        L = function(name) os.remove(F) assert(os.rename(W .. '/link-' .. name, F)) end
+        PLACE
+        local function say(...) print((tostring(select(2, pcall(...))):gsub('^.-: ', ''))) end
+        say(b.sync, b, 4096, 4096) say(b.lock, b)
+        say(b.get, b, 'u8', 5000)
+        say(b.string, b) say(b.copy, b, 0, 'x') say(v.sum, v)
+        """
+
+    /// In an error nothing is told of another file than the one that was mapped: no size, nor that it is there.
+    @Test(arguments: places.indices, [[], ["--allow-run"]])
+    func `an error tells nothing about another file`(index: Int, options: [String]) throws {
+        let (place, tells) = Self.places[index]
+        try folder.file("data/mapped", String(repeating: "x", count: 8192))
+        try folder.file("data/short", "short")
+        mkfifo(data + "/pipe", 0o644)
+        for (name, target) in [
+            ("secret", secret), ("missing", folder.path + "/none"), ("folder", folder.path), ("pipe", "pipe"),
+            ("loop", "mapped"), ("moved", "moved"),
+        ] { symlink(target, "\(data)/link-\(name)") }
+        let code = Self.lost.split(separator: "PLACE")
+        let outcome = try run(
+            ["--allow-read=data", "--allow-write=data"] + options,
+            "W = D F = D .. '/mapped' \(code[0])\n\(place)\n\(code[1])")
+        #expect(outcome.errors == "" && outcome.ending == .status(0))
+        let lines = outcome.output.split(separator: "\n")
+        try #require(lines.count == 6)
+        let size = Self.secretText.utf8.count
+        #expect(
+            !outcome.output.contains(" \(size) ") && !outcome.output.contains("has 5 "), "\(outcome.output)")
+        for line in lines.dropFirst(2) { #expect(line.contains(tells), "\(line)") }
+        // Calls that see by the file that it is short say so of that file alone.
+        #expect(lines[0].contains("has 0 now") == tells.contains("has 0 now"), "\(lines[0])")
+    }
+
+    /// The kernel opens a file by its mapping for whoever may everything, also for writing. Without the second wall.
+    @Test func `a file that may be read is not locked as one that may be written`() throws {
+        for options in [[], ["--allow-run"]] {
+            let outcome = try run(
+                ["--allow-read=data"] + options,
+                """
+                local b = mmap.open(D .. '/file.txt')
+                local ok, e = pcall(b.lockrange, b, 0, 3)
+                print(ok, e.code, e.message:match 'exclusive lock' or e.message)
+                print(pcall(b.lockrange, b, 0, 3, 'shared'))
+                """)
+            let lines = outcome.output.split(separator: "\n")
+            try #require(lines.count == 2, "\(outcome)")
+            #expect(lines[0].hasPrefix("false\tEACCES\t"), "\(lines[0])")
+            #expect(lines[1].hasPrefix("true\tmmap.lock: shared"), "\(lines[1])")
+        }
+    }
+
     /// `LUA_PATH` is for `require`, and so it is seen; the places of C modules are not.
     @Test(arguments: ["LUA_CPATH", "LUA_CPATH_5_4"])
     func `no path tells where C modules are`(variable: String) throws {

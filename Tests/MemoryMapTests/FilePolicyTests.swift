@@ -116,6 +116,88 @@ import Testing
         #expect(open(both, file, O_RDWR) == .opened("inside"))
     }
 
+    // MARK: Flags
+
+    /// What open(2) made of a path: the name of the file that was opened and how, or the error, and what is there then.
+    private struct Opening: Equatable {
+        var name = ""
+        var flags: CInt = 0
+        var errno: CInt = 0
+        var left: [String] = []
+    }
+
+    private static let names = [
+        "file", "folder", "pipe", "link", "up", "dangling", "loop", "nothing", "missing",
+    ]
+
+    private func makeNames() throws {
+        for name in Self.names { remove("\(inside)/\(name)") }
+        _ = try scratch.file("inside/file", Array("inside".utf8))
+        mkdir("\(inside)/folder", 0o755)
+        mkfifo("\(inside)/pipe", 0o644)
+        let links = [("link", "file"), ("up", "folder"), ("dangling", "nothing"), ("loop", "loop")]
+        for (name, target) in links { symlink(target, "\(inside)/\(name)") }
+    }
+
+    private func opening(_ body: () -> CInt) throws -> Opening {
+        try makeNames()
+        var result = Opening()
+        let descriptor = body()
+        var opened = stat()
+        if descriptor < 0 {
+            result.errno = errno
+        } else {
+            fstat(descriptor, &opened)
+            // Where the way through no link is what the policy adds.
+            result.flags = fcntl(descriptor, F_GETFL) & ~(O_NOFOLLOW | CInt(0o100000))
+            close(descriptor)
+        }
+        for name in Self.names {
+            var status = stat()
+            guard lstat("\(inside)/\(name)", &status) == 0 else { continue }
+            if descriptor >= 0, status.st_ino == opened.st_ino { result.name = name }
+            let size = status.st_mode & S_IFMT == S_IFREG ? status.st_size : 0
+            result.left.append("\(name) \(status.st_mode) \(size)")
+        }
+        return result
+    }
+
+    /// Each flag that says how a path is followed, and what becomes of the file, for every kind of file.
+    @Test func flagsMeanWhatTheyMeanOutside() throws {
+        let policy = try policy([.read, .write], inside)
+        defer {
+            for name in Self.names { remove("\(inside)/\(name)") }
+            clean()
+        }
+        let choices = [O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_TRUNC, pathOnly]
+        var differences: [String] = []
+        for way in [O_RDONLY, O_WRONLY, O_RDWR] {
+            for bits in 0..<(1 << choices.count) {
+                // A pipe is not waited for; that the flag arrives is seen by the flags of what was opened.
+                var flags = way | O_NONBLOCK | O_CLOEXEC
+                for (bit, flag) in choices.enumerated() where bits & 1 << bit != 0 { flags |= flag }
+                // What open(2) calls an error, or says that it ignores.
+                if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 { continue }
+                if flags & pathOnly != 0 && flags & (O_CREAT | O_EXCL | O_TRUNC) != 0 { continue }
+                for name in Self.names where name != "nothing" {
+                    let path = "\(inside)/\(name)"
+                    let outside = try opening { Glibc.open(path, flags, 0o644) }
+                    let within = try opening {
+                        do throws(FileFailure) { return try policy.open(path, flags, mode: 0o644) } catch {
+                            if case .failed(let code) = error { errno = code } else { errno = 0 }
+                            return -1
+                        }
+                    }
+                    if outside != within {
+                        differences.append("\(name) \(String(flags, radix: 8)): \(outside) \(within)")
+                    }
+                }
+            }
+        }
+        let found = differences.prefix(5).joined(separator: "\n")
+        #expect(found == "", "\(differences.count)")
+    }
+
     @Test func aSingleFileMayBeAllowedBeforeItExists() throws {
         let policy = try policy(.write, "\(inside)/new")
         defer { clean("file", "new") }
@@ -137,7 +219,8 @@ import Testing
         try policy.remove("\(inside)/link")  // the link, not what it points to
         #expect(contents(secret) == Array("secret".utf8))
         mkdir("\(inside)/folder", 0o755)
-        try policy.remove("\(inside)/folder")
+        #expect(throws: FileFailure.self) { try policy.remove("\(inside)/folder") }
+        try policy.remove("\(inside)/folder", orFolder: true)
         for path in [secret, "\(inside)/../secret"] {
             #expect(throws: FileFailure.self) { try policy.remove(path) }
             #expect(throws: FileFailure.self) { try policy.rename(path, to: "\(inside)/x") }

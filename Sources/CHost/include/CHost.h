@@ -74,6 +74,9 @@ typedef struct {
 /* Runs the plan in a state of its own and returns the exit status. Reports what goes wrong itself. */
 int host_main(const host_plan *plan);
 
+/* Writes a text, lines of it too. A terminal is shown what is safe of it, see mm_shown.h. */
+void host_write(FILE *file, const char *text);
+
 /* From now on exit() notices that standard output could not be written, whoever calls it. */
 void host_watch_output(const char *name);
 

@@ -143,6 +143,14 @@ int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonn
                  const lm_open_options *_Nonnull options);
 
 void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
+
+/* [-0, +0, –] The size of the mapped file now; -1 where it is not at the path any more, or may not be known. */
+int64_t lm_file_size(const mm_region *_Nonnull region, const char *_Nonnull path);
+
+/* [-0, +0, m] uses 4 slots. Puts in the place of the string at the index what a person is shown: what mm_shown.h lets
+   through, and the codes of the other bytes. It is a function of Lua too. */
+const char *_Nonnull lm_show(lua_State *_Nonnull L, int index);
+int lm_shown(lua_State *_Nonnull L);
 /* Bodies that need the path of the file. */
 int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);

@@ -20,6 +20,7 @@
 #include "mm_pattern.h"
 #include "mm_budget.h"
 #include "mm_landlock.h"
+#include "mm_shown.h"
 
 #define mm_likely(x) __builtin_expect(!!(x), 1)
 #define mm_unlikely(x) __builtin_expect(!!(x), 0)
