@@ -3,7 +3,7 @@ internal import Glibc
 
 /// What was typed in earlier sessions, one entry a line; within an entry a newline is `\n` and a backslash
 /// `\\`. Each entry is appended when it is typed, so sessions side by side all keep theirs. A history that
-/// cannot be kept is no reason to disturb anyone.
+/// cannot be kept is no reason to disturb anyone, beyond one line where something that is no file is at its place.
 enum History {
     static let limit = 1000
 
@@ -13,7 +13,9 @@ enum History {
 
     /// nil where the person wants none, or has no home.
     private static func path() -> String? {
-        if let chosen = environment("MMAPLUA_HISTORY") { return chosen.isEmpty ? nil : chosen }
+        if let chosen = environment("MMAPLUA_HISTORY") {
+            return chosen.isEmpty || chosen == "/dev/null" ? nil : chosen
+        }
         // The XDG specification wants a relative path to be ignored.
         if let state = environment("XDG_STATE_HOME"), state.utf8.first == UInt8(ascii: "/") {
             return state + "/mmaplua/history"
@@ -22,8 +24,18 @@ enum History {
         return home + "/.local/state/mmaplua/history"
     }
 
-    static func load() -> [String] {
-        guard let path = path(), let text = read(path) else { return [] }
+    /// - Parameter complain: Takes a line that says why there is no history.
+    static func load(complain: (String) -> Void) -> [String] {
+        guard let path = path() else { return [] }
+        let file: CInt
+        switch openPlain(path, O_RDONLY) {
+        case .success(let descriptor): file = descriptor
+        case .failure(let problem):
+            if problem.isWorthSaying { complain("no history is kept: \(path): \(problem)") }
+            return []
+        }
+        defer { close(file) }
+        let text = read(file)
         let lines = text.split(separator: "\n")
         let latest = lines.suffix(limit)
         if lines.count > 2 * limit { replace(path, with: latest) }
@@ -33,16 +45,12 @@ enum History {
     static func append(_ entry: String) {
         guard let path = path() else { return }
         makeDirectories(above: path)
-        let file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return }
+        guard case .success(let file) = openPlain(path, O_WRONLY | O_APPEND | O_CREAT) else { return }
         defer { close(file) }
         write(encode(entry) + "\n", to: file)
     }
 
-    private static func read(_ path: String) -> String? {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
+    private static func read(_ file: CInt) -> String {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while bytes.count < 16 << 20 {

@@ -18,15 +18,22 @@ struct Lesson {
         path = folder + "/" + file
     }
 
+    /// Whether something can be read there, and has an end.
+    var isFile: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// What it is about, from its first line: `-- name.lua - what it is about`.
     var title: String {
-        guard let file = fopen(path, "re") else { return "" }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        guard fgets(&line, CInt(line.count), file) != nil else { return "" }
-        let text = line.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+        guard case .success(let file) = openPlain(path, O_RDONLY) else { return "" }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = read(file, &bytes, bytes.count)
+        let line = bytes.prefix(max(count, 0)).prefix { $0 != 0 && $0 != UInt8(ascii: "\n") }
+        let text = String(decoding: line, as: UTF8.self)
         guard text.hasPrefix("--"), let dash = text.firstRange(of: " - ") else { return "" }
-        return String(text[dash.upperBound...].prefix { $0 != "\n" })
+        return String(text[dash.upperBound...])
     }
 }
 
@@ -61,7 +68,7 @@ enum Lessons {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { files.append(String(cString: $0)) }
             }
         }
-        return files.sorted().compactMap { Lesson($0, in: folder) }
+        return files.sorted().compactMap { Lesson($0, in: folder) }.filter(\.isFile)
     }
 
     /// The file of a lesson: by its path, which has a slash or the ending, its name or its number.
@@ -79,9 +86,9 @@ enum Lessons {
             let number = lesson.number.map(String.init) ?? ""
             let gap = String(repeating: " ", count: width - lesson.name.count)
             let margin = String(repeating: " ", count: max(0, 2 - number.count))
-            print("\(margin)\(number)  \(lesson.name)\(gap)  \(lesson.title)")
+            show("\(margin)\(number)  \(lesson.name)\(gap)  \(lesson.title)")
         }
-        print(
+        show(
             "\nmmaplua --lesson NAME runs one, by its name or number; with --check behind it, without pauses."
         )
         return EXIT_SUCCESS
@@ -106,15 +113,15 @@ enum Lessons {
             }
             let gap = String(repeating: " ", count: width - lesson.name.count)
             if outcome.holds {
-                print("ok      \(lesson.name)\(gap)  \(outcome.lastLine)")
+                show("ok      \(lesson.name)\(gap)  \(outcome.lastLine)")
             } else {
                 failed += 1
-                print("FAILED  \(lesson.name)\(gap)  \(outcome.ending)")
-                print(outcome.text.split(separator: "\n").map { "        " + $0 }.joined(separator: "\n"))
+                show("FAILED  \(lesson.name)\(gap)  \(outcome.ending)")
+                show(outcome.text.split(separator: "\n").map { "        " + $0 }.joined(separator: "\n"))
             }
             fflush(terminal_output())
         }
-        print("lessons: \(lessons.count - failed) passed, \(failed) failed")
+        show("lessons: \(lessons.count - failed) passed, \(failed) failed")
         return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE
     }
 }
@@ -173,8 +180,11 @@ private struct Check {
     }
 }
 
+/// A line on standard output.
+private func show(_ line: String) { host_write(terminal_output(), line + "\n") }
+
 func say(_ text: String, _ name: UnsafePointer<CChar>) {
-    fputs("\(String(cString: name)): \(text)\n", terminal_errors())
+    host_write(terminal_errors(), "\(String(cString: name)): \(text)\n")
 }
 
 /// Names the lessons that may have been meant.

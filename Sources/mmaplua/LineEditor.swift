@@ -69,15 +69,29 @@ private func configure(_ handle: OpaquePointer, _ library: Library) {
     for (key, command) in keys {
         editline_bind(library, handle, key, command)
     }
-    // The person's own bindings come last.
-    _ = library.pointee.source(handle, nil)
+    sourceBindings(handle, library)
 }
+
+/// The person's own bindings, where libedit itself looks for them: it would open anything that is there.
+private func sourceBindings(_ handle: OpaquePointer, _ library: Library) {
+    let home = getenv("HOME").map { String(cString: $0) + "/.editrc" }
+    guard let path = getenv("EDITRC").map({ String(cString: $0) }) ?? home, !path.isEmpty else { return }
+    switch openPlain(path, O_RDONLY) {
+    case .success(let file):
+        _ = library.pointee.source(handle, "/proc/self/fd/\(file)")
+        close(file)
+    case .failure(let problem):
+        if problem.isWorthSaying { warn("no key bindings are read: \(path): \(problem)") }
+    }
+}
+
+private func warn(_ text: String) { host_write(terminal_errors(), text + "\n") }
 
 private func attach(_ history: OpaquePointer, to handle: OpaquePointer, _ library: Library) {
     edit_history_set(library, history, CInt(EDIT_HISTORY_SIZE), CInt(History.limit))
     edit_history_set(library, history, CInt(EDIT_HISTORY_UNIQUE), 1)
     editline_set_history(library, handle, history)
-    for entry in History.load() {
+    for entry in History.load(complain: warn) {
         edit_history_enter(library, history, entry)
     }
 }

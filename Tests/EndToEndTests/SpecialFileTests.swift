@@ -1,0 +1,243 @@
+import Glibc
+import Testing
+
+/// What is no plain file, in every place where the program opens something by itself. Nothing waits for ever, and what is
+/// left out is said.
+@Suite struct SpecialFileTests {
+    enum Kind: String, CaseIterable, CustomTestStringConvertible {
+        case pipe, socket, folder, device, dangling, circular
+        var testDescription: String { rawValue }
+
+        /// Nobody writes into the pipe, and nobody listens at the socket.
+        func make(at path: String) throws {
+            switch self {
+            case .pipe: try check("mkfifo", mkfifo(path, 0o644))
+            case .folder: try check("mkdir", mkdir(path, 0o755))
+            case .device: try check("symlink", symlink("/dev/zero", path))
+            case .dangling: try check("symlink", symlink(path + ".target", path))
+            case .circular: try check("symlink", symlink(path, path))
+            case .socket:
+                let descriptor = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+                var address = sockaddr_un()
+                address.sun_family = sa_family_t(AF_UNIX)
+                withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+                let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+                let result = withUnsafePointer(to: address) {
+                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+                }
+                close(descriptor)
+                try check("bind", result)
+            }
+        }
+
+        private func check(_ call: String, _ result: CInt) throws {
+            if result != 0 { throw SystemFailure(call) }
+        }
+    }
+
+    private let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
+
+    private func make(_ kind: Kind, _ name: String = "special") throws -> String {
+        let path = folder.path + "/" + name
+        try kind.make(at: path)
+        return path
+    }
+
+    // MARK: A session
+
+    private static let notPlain = "it is not a regular file"
+    private static let problems: [Kind: String] = [
+        .pipe: notPlain, .socket: notPlain, .folder: notPlain, .device: notPlain,
+        .circular: "Too many levels of symbolic links",
+    ]
+
+    /// Each of the places, and what is said of it.
+    @Test(arguments: ["MMAPLUA_HISTORY", "XDG_STATE_HOME", "EDITRC", "HOME"], Kind.allCases)
+    func aSessionGoesOnWithout(place: String, kind: Kind) throws {
+        let names = ["XDG_STATE_HOME": "mmaplua/history", "HOME": ".editrc"]
+        if place == "XDG_STATE_HOME" { mkdir(folder.path + "/mmaplua", 0o755) }
+        let path = try make(kind, names[place] ?? "special")
+        var environment = [place: names[place] == nil ? path : folder.path]
+        if place == "EDITRC" || place == "HOME" { environment["MMAPLUA_HISTORY"] = "" }
+        let terminal = try Terminal(.mmaplua, environment: environment)
+        let what =
+            names[place] == ".editrc" || place == "EDITRC" ? "no key bindings are read" : "no history is kept"
+        // Lines of a terminal are longer than its columns where the path is.
+        if let problem = Self.problems[kind] {
+            #expect(terminal.sees("\(what): \(path): \(problem)\n"))
+        }
+        #expect(terminal.sees("> "))
+        #expect(!terminal.shown.contains(what))
+        terminal.type("'a' .. 'b'\n")
+        #expect(terminal.sees("\nab\n> "))
+        terminal.type("\u{4}")
+        #expect(terminal.end() == .status(0))
+        if kind == .dangling, what == "no history is kept" {
+            #expect(TemporaryFolder.contents(path: path + ".target") == "'a' .. 'b'\n")
+        }
+    }
+
+    @Test func noHistoryIsWantedByTheNullDeviceToo() throws {
+        let terminal = try Terminal(.mmaplua, environment: ["MMAPLUA_HISTORY": "/dev/null"])
+        #expect(terminal.sees("> "))
+        #expect(!terminal.shown.contains("history"))
+        terminal.type("1 + 1\n")
+        #expect(terminal.sees("\n2\n> "))
+    }
+
+    /// A file that becomes a pipe after the session has begun.
+    @Test func theHistoryIsNotWrittenIntoAPipe() throws {
+        let path = try folder.file("history", "")
+        let terminal = try Terminal(.mmaplua, environment: ["MMAPLUA_HISTORY": path])
+        #expect(terminal.sees("> "))
+        remove(path)
+        try Kind.pipe.make(at: path)
+        for number in ["1", "2"] {
+            terminal.type("'x' .. \(number)\n")
+            #expect(terminal.sees("\nx\(number)\n> "))
+        }
+    }
+
+    // MARK: Scripts
+
+    private func run(_ program: Program, _ place: String, _ path: String, _ options: [String] = []) throws
+        -> Outcome
+    {
+        place == "LUA_INIT"
+            ? try program.run(
+                options + ["-e", "print 'later'"], environment: ["LUA_INIT": "@" + path], name: "lua")
+            : try program.run(options + [path], name: "lua")
+    }
+
+    /// What cannot be read is an error as in lua5.4, in a sandbox too.
+    @Test(arguments: ["LUA_INIT", "script"], Kind.allCases.filter { $0 != .pipe })
+    func aScriptIsWhatLuaTakesForOne(place: String, kind: Kind) throws {
+        let path = try make(kind)
+        let outcome = try run(.mmaplua, place, path)
+        #expect(outcome.ending == .status(1))
+        #expect(outcome.output == "")
+        #expect(outcome.errors.contains(path))
+        #expect(try run(.mmaplua, place, path, ["--sandbox"]) == outcome)
+        if Program.lua.exists { #expect(try run(.lua, place, path) == outcome) }
+    }
+
+    /// A pipe is a script as in lua5.4: "mmaplua <(generator)".
+    @Test(arguments: [
+        "LUA_INIT=@\"$2\" exec \"$1\" -e 'print(2)'", "exec \"$1\" \"$2\"", "exec \"$1\" --sandbox \"$2\"",
+    ])
+    func aPipeIsAScript(command: String) throws {
+        let path = try make(.pipe)
+        let outcome = try Program(path: "/bin/sh").run(
+            ["-c", "echo 'print(1)' > \"$2\" & \(command)", "sh", Program.mmaplua.path, path], timeout: 60)
+        #expect(outcome.errors == "" && outcome.ending == .status(0))
+        #expect(outcome.output == (command.hasPrefix("LUA_INIT") ? "1\n2\n" : "1\n"))
+    }
+
+    @Test func standardInputIsAScriptByItsName() throws {
+        for options in [[], ["--sandbox"]] {
+            let outcome = try Program.mmaplua.run(options + ["/dev/stdin"], input: "print(6 * 7)")
+            #expect(outcome == Outcome(output: "42\n", errors: "", ending: .status(0)))
+        }
+    }
+
+    @Test(arguments: ["LUA_INIT", "script", "lesson"]) func whoWaitsForAScriptCanLeave(place: String) throws {
+        let path = try make(.pipe)
+        let arguments =
+            place == "lesson" ? ["--lesson", path] : place == "script" ? [path] : ["-e", "print(1)"]
+        let terminal = try Terminal(
+            .mmaplua, arguments, environment: place == "LUA_INIT" ? ["LUA_INIT": "@" + path] : [:])
+        #expect(!terminal.sees("x", within: 1))
+        terminal.type("\u{3}")
+        #expect(terminal.end() == .signal(SIGINT))
+    }
+
+    // MARK: Lessons
+
+    private static let lesson =
+        "-- x.lua - about x\nlocal lesson <close> = require 'mmap.lesson'\nlesson.claim(true, 'a claim')\n"
+
+    @Test(arguments: Kind.allCases) func aLessonIsAFile(kind: Kind) throws {
+        let path = try make(kind, "x.lua")
+        let source = try folder.file("lesson", Self.lesson)
+        let outcome = try Program(path: "/bin/sh").run(
+            [
+                "-c", kind == .pipe ? "cat '\(source)' > \"$3\" & exec \"$@\"" : "exec \"$@\"", "sh",
+                Program.mmaplua.path, "--lesson", path, "--check",
+            ], timeout: 60)
+        #expect(outcome.ending == .status(1))
+        #expect(outcome.errors.contains(kind == .pipe ? "a pipe or socket has no pages to map" : path))
+    }
+
+    @Test(arguments: Kind.allCases) func theFolderOfLessonsMayHoldOthers(kind: Kind) throws {
+        let lessons = folder.path + "/share/mmaplua/lessons"
+        _ = try Program(path: "/bin/mkdir").run(["-p", lessons, folder.path + "/bin"])
+        _ = try Program(path: "/bin/cp").run([Program.mmaplua.path, folder.path + "/bin/mmaplua"])
+        let installed = Program(path: folder.path + "/bin/mmaplua")
+        try folder.file("share/mmaplua/lessons/01-good.lua", Self.lesson)
+        _ = try make(kind, "share/mmaplua/lessons/02-bad.lua")
+        let list = try installed.run(["--lessons"], timeout: 60)
+        #expect(list.ending == .status(0))
+        #expect(list.output.contains(" 1  good  about x\n\n"))
+        #expect(!list.output.contains("bad"))
+        let check = try installed.run(["--lessons", "--check"], timeout: 60)
+        #expect(check.output.hasSuffix("lessons: 1 passed, 0 failed\n"))
+        #expect(try installed.run(["--lesson", "2"], timeout: 60).errors.contains("there is no lesson '2'"))
+    }
+
+    @Test(arguments: Kind.allCases) func lessonsNeedAFolderForTheirFiles(kind: Kind) throws {
+        let script = try folder.file("x.lua", Self.lesson)
+        let path = try make(kind)
+        let outcome = try Program.mmaplua.run(
+            ["--lesson", script, "--check"], environment: ["TMPDIR": path], timeout: 60)
+        #expect(outcome.ending == .status(0), "\(outcome)")
+        #expect(outcome.output.contains("1 claim holds"))
+    }
+
+    // MARK: What a script names
+
+    private static let calls = """
+        local path, shared = ...
+        local function say(name, call, ...)
+            local ok, e = pcall(call, ...)
+            print(name, ok, ok or tostring(e))
+            if ok and type(e) == 'userdata' then e:close() end
+        end
+        for _, mode in ipairs { 'r', 'r+', 'c', 'w+' } do say(mode, mmap.open, path, mode) end
+        say('length', mmap.open, path, 'r', { length = 1 })
+        say('evict', mmap.evict, path) say('sparse', mmap.sparse, path, 1)
+        say('shared', mmap.shared, shared) say('size', mmap.shared, shared, 10)
+        say('new', mmap.shared, shared, 10, { exclusive = true })
+        say('unlink', mmap.unlink, shared)
+        """
+
+    /// None waits, and the answers are the same in a sandbox: for a name of shared memory `ELOOP` where a link is there.
+    @Test(.enabled(if: access("/dev/shm", W_OK) == 0), arguments: Kind.allCases)
+    func noCallWaits(kind: Kind) throws {
+        let script = try folder.file("calls.lua", Self.calls)
+        let name = "mmaplua-test-\(getpid())-\(kind.rawValue)"
+        let shared = "/dev/shm/" + name
+        defer { for path in [shared, shared + ".target"] { remove(path) } }
+        var outcomes: [Outcome] = []
+        let allowed = [folder.path, "/dev/shm", "/dev/zero"].flatMap {
+            ["--allow-read=\($0)", "--allow-write=\($0)"]
+        }
+        for options in [[], ["--sandbox"] + allowed, ["--sandbox", "--allow-run"] + allowed] {
+            let path = try make(kind)
+            try kind.make(at: shared)
+            outcomes.append(try Program.mmaplua.run(options + [script, path, name], timeout: 60))
+            for path in [path, path + ".target", shared, shared + ".target"] { remove(path) }
+        }
+        let first = outcomes[0]
+        #expect(first.ending == .status(0) && first.errors == "", "\(first)")
+        for outcome in outcomes { #expect(outcome == first) }
+        if [.device, .dangling, .circular].contains(kind) {
+            #expect(first.output.components(of: "(ELOOP): /dev/shm/") >= 2, "\(first.output)")
+        }
+    }
+}
+
+extension String {
+    /// How often a text occurs.
+    func components(of text: String) -> Int { ranges(of: text).count }
+}
