@@ -992,11 +992,11 @@ function view:max() end
 ---@return number? max nil of nothing
 function view:minmax() end
 
----Where the least, or the greatest, element is; the first of several.
+---Where the least, or the greatest, element is; the first of several. If another process writes there meanwhile and it is gone, that is an error.
 ---@return integer? index nil of nothing
 function view:argmin() end
 
----Where the least, or the greatest, element is; the first of several.
+---Where the least, or the greatest, element is; the first of several. If another process writes there meanwhile and it is gone, that is an error.
 ---@return integer? index nil of nothing
 function view:argmax() end
 
