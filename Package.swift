@@ -89,3 +89,21 @@ let package = Package(
     ],
     cLanguageStandard: .gnu11
 )
+
+// The fuzzers, for scripts/fuzz alone, which sets this variable and builds them in a folder of their own: with what
+// they test as a library and not as a program.
+if Context.environment["MMAPLUA_FUZZ"] != nil {
+    package.products = [.executable(name: "fuzz", targets: ["Fuzz"])]
+    package.targets.removeAll { ["mmaplua"].contains($0.name) || $0.isTest }
+    package.targets += [
+        .target(
+            name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"], exclude: ["main.swift"],
+            resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")], swiftSettings: strict),
+        .target(
+            name: "CFuzz", dependencies: ["CLua", "CLuaMap", "CPCRE2"], path: "Tests/fuzz/CFuzz",
+            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("../../../Sources/CLuaMap")]),
+        .executableTarget(
+            name: "Fuzz", dependencies: ["CFuzz", "CLua", "CLuaMap", "LuaMap", "MemoryMap", "mmaplua"],
+            path: "Tests/fuzz/Fuzz", swiftSettings: strict, linkerSettings: lua),
+    ]
+}

@@ -336,7 +336,7 @@ check 'a relative prefix' test -x "$work/dest/a/bin/mmaplua"
 # --- manners
 
 name=manners
-for script in setup build test install check-traps soak; do
+for script in setup build test install check-traps soak fuzz; do
     run "$root/scripts/$script" --help </dev/null
     check "$script --help succeeds" status_is 0
     check "$script --help prints its usage" grep -q "^usage: scripts/$script" "$work/out"

@@ -32,7 +32,7 @@ struct Options {
 
     private let arguments: Arguments
     private let count: CInt
-    private var script = 0
+    private(set) var script = 0
     private var steps: [host_step] = []
     private var interactive = false
     private var showsVersion = false

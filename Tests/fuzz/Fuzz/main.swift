@@ -1,0 +1,5 @@
+internal import CFuzz
+internal import Glibc
+@testable internal import mmaplua
+
+exit(fuzz_main(CommandLine.argc, CommandLine.unsafeArgv))

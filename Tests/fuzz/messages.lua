@@ -1,0 +1,66 @@
+-- What a child answers: values that are written and read again, and bytes that nobody wrote.
+local common = require "common"
+
+local function is_scalar(key) return type(key) ~= "table" end
+
+-- Whether two values are the same, tables by what is in them. `seen` has for each table of the one that of the other.
+local function is_equal(a, b, seen)
+  if type(a) ~= "table" or type(b) ~= "table" then return common.is_same(a, b) end
+  if seen[a] then return seen[a] == b end
+  seen[a] = b
+  local keys = 0
+  for key, value in next, a do
+    if is_scalar(key) then
+      if not is_equal(value, rawget(b, key), seen) then return false end
+    end
+    keys = keys + 1
+  end
+  for _ in next, b do keys = keys - 1 end
+  return keys == 0
+end
+
+local function check_again(values, about)
+  local message = fuzz.encode(table.unpack(values, 1, values.n))
+  local is_message, again = fuzz.decode(message)
+  if not is_message or again.n ~= values.n then error(about .. ": what was written is not what is read") end
+  for i = 1, values.n do
+    if not is_equal(values[i], again[i], {}) then error(("%s: value %d is another one"):format(about, i)) end
+  end
+end
+
+-- A value of what is left of the input.
+local function value(r, tables, depth)
+  local kind = r:byte()
+  if kind < 192 or depth > 8 then return r:value() end
+  if kind < 200 and #tables > 0 then return tables[kind % #tables + 1] end
+  local t = {}
+  tables[#tables + 1] = t
+  for i = 1, kind & 15 do
+    if r:is_at_end() then break end
+    local key = i
+    if kind & 16 == 16 then key = value(r, tables, depth + 1) end
+    if key == nil or key ~= key then key = false end
+    t[key] = value(r, tables, depth + 1)
+  end
+  return t
+end
+
+local MAGIC <const> = "alummap2"
+
+return function(input)
+  local r = common.reader(input)
+  local how = r:byte()
+  if how < 128 then
+    local values, tables = { n = 1 + (how & 7) }, {}
+    for i = 1, values.n do values[i] = value(r, tables, 0) end
+    check_again(values, "written")
+    return
+  end
+  local body = r:rest()
+  -- A header that is right, mostly: without one nothing is read.
+  local message = how < 136 and body or MAGIC .. string.pack("<j", #body) .. body
+  if how >= 136 and how < 140 then message = message:sub(1, -2) end
+  local ok, is_message, values = pcall(fuzz.decode, message)
+  if not ok then error(is_message, 0) end
+  if is_message then check_again(values, "read") end
+end
