@@ -53,7 +53,8 @@ public struct ElementType: Hashable, Sendable {
 
     /// The type whose name these bytes are, or nil. Allocates nothing.
     package init?(name: UnsafeRawBufferPointer) {
-        guard name.count >= 2, name.count <= 5 else { return nil }
+        // A zero in front would not be seen in the number that the bytes make.
+        guard name.count >= 2, name.count <= 5, name[0] != 0 else { return nil }
         var bytes: UInt64 = 0
         for byte in name { bytes = bytes &<< 8 | UInt64(byte) }
         // "le" and "be"

@@ -138,7 +138,7 @@ import Testing
             bad("field 'a': its second item is not a type or a layout", { {"a"} }); bad("field 'a': its second", { {"a", 4} })
             bad("field 'a': its second", { {"a", mmap.anonymous(88)} })
             for _, name in ipairs { "", "u", "u7", "u128", "u8xx", "u32LE", "char[", "char[]", "char[0]", "char[-1]", "char[1", "char1]", "char[1]]",
-              "char[1x]", "char[99999999999]", "chars", "bytes[0]", "u8\\0", "int" } do bad("field 'a': not a type", { {"a", name} }) end
+              "char[1x]", "char[99999999999]", "chars", "bytes[0]", "u8\\0", "\\0u8", "int" } do bad("field 'a': not a type", { {"a", name} }) end
             bad("field 'a': there are two of that name", { {"a", "u8"}, {"a", "u16"} })
             bad("field 'a': key 'count' is not known", { {"a", "u8", count = 3} }); bad("field 'a': key '4' is not known", { {"a", "u8", 1, 2} })
             bad("field 'a': key '0' is not known", { {[0] = 1, "a", "u8"} })
