@@ -94,7 +94,7 @@ let package = Package(
 // they test as a library and not as a program.
 if Context.environment["MMAPLUA_FUZZ"] != nil {
     package.products = [.executable(name: "fuzz", targets: ["Fuzz"])]
-    package.targets.removeAll { ["mmaplua"].contains($0.name) || $0.isTest }
+    package.targets.removeAll { $0.name == "mmaplua" || $0.isTest }
     package.targets += [
         .target(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"], exclude: ["main.swift"],
