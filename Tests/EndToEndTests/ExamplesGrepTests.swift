@@ -1,7 +1,7 @@
 import Testing
 
 /// `examples/grep.lua` against the system's grep.
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct ExamplesGrepTests {
     private static let script = "\(DocumentsTests.root)/examples/grep.lua"
     private static let locale = ["LC_ALL": "C"]

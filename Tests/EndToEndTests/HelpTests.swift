@@ -1,7 +1,7 @@
 import Testing
 
 /// `help` and what a session shows of the library's values.
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct HelpTests {
     private func session(_ lines: String, _ environment: [String: String] = [:]) throws -> String {
         let outcome = try Program(path: "/bin/sh").run(

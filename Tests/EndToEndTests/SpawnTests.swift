@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// Children of scripts: what they get, what they give back, and every way in which they can end.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct SpawnTests {
     private func run(_ code: String, _ options: [String] = [], environment: [String: String] = [:]) throws
         -> Outcome
