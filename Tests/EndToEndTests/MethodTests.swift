@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// The rows of methods.lua in the program, which can make processes, and in its sandbox.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct MethodTests {
     /// The folder of all tests.
     private static let tests = #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined()

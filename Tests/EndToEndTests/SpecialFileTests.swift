@@ -129,7 +129,7 @@ import Testing
     func aPipeIsAScript(command: String) throws {
         let path = try make(.pipe)
         let outcome = try Program(path: "/bin/sh").run(
-            ["-c", "echo 'print(1)' > \"$2\" & \(command)", "sh", Program.mmaplua.path, path], timeout: 60)
+            ["-c", "echo 'print(1)' > \"$2\" & \(command)", "sh", Program.mmaplua.path, path])
         #expect(outcome.errors == "" && outcome.ending == .status(0))
         #expect(outcome.output == (command.hasPrefix("LUA_INIT") ? "1\n2\n" : "1\n"))
     }
@@ -164,7 +164,7 @@ import Testing
             [
                 "-c", kind == .pipe ? "cat '\(source)' > \"$3\" & exec \"$@\"" : "exec \"$@\"", "sh",
                 Program.mmaplua.path, "--lesson", path, "--check",
-            ], timeout: 60)
+            ])
         #expect(outcome.ending == .status(1))
         #expect(outcome.errors.contains(kind == .pipe ? "a pipe or socket has no pages to map" : path))
     }
@@ -176,20 +176,20 @@ import Testing
         let installed = Program(path: folder.path + "/bin/mmaplua")
         try folder.file("share/mmaplua/lessons/01-good.lua", Self.lesson)
         _ = try make(kind, "share/mmaplua/lessons/02-bad.lua")
-        let list = try installed.run(["--lessons"], timeout: 60)
+        let list = try installed.run(["--lessons"])
         #expect(list.ending == .status(0))
         #expect(list.output.contains(" 1  good  about x\n\n"))
         #expect(!list.output.contains("bad"))
-        let check = try installed.run(["--lessons", "--check"], timeout: 60)
+        let check = try installed.run(["--lessons", "--check"])
         #expect(check.output.hasSuffix("lessons: 1 passed, 0 failed\n"))
-        #expect(try installed.run(["--lesson", "2"], timeout: 60).errors.contains("there is no lesson '2'"))
+        #expect(try installed.run(["--lesson", "2"]).errors.contains("there is no lesson '2'"))
     }
 
     @Test(arguments: Kind.allCases) func lessonsNeedAFolderForTheirFiles(kind: Kind) throws {
         let script = try folder.file("x.lua", Self.lesson)
         let path = try make(kind)
         let outcome = try Program.mmaplua.run(
-            ["--lesson", script, "--check"], environment: ["TMPDIR": path], timeout: 60)
+            ["--lesson", script, "--check"], environment: ["TMPDIR": path])
         #expect(outcome.ending == .status(0), "\(outcome)")
         #expect(outcome.output.contains("1 claim holds"))
     }
@@ -225,7 +225,7 @@ import Testing
         for options in [[], ["--sandbox"] + allowed, ["--sandbox", "--allow-run"] + allowed] {
             let path = try make(kind)
             try kind.make(at: shared)
-            outcomes.append(try Program.mmaplua.run(options + [script, path, name], timeout: 60))
+            outcomes.append(try Program.mmaplua.run(options + [script, path, name]))
             for path in [path, path + ".target", shared, shared + ".target"] { remove(path) }
         }
         let first = outcomes[0]
