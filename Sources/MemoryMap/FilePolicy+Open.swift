@@ -1,4 +1,4 @@
-internal import Glibc
+package import Glibc
 
 /// How often a path is followed anew when a link appeared where there was none a moment ago.
 private let attempts = 32
