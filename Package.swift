@@ -34,6 +34,12 @@ let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
 ]
 
+// Swift's runtime as scripts/build makes it, which has a reserve where memory ran out (mm_reserve.h).
+let runtime: [LinkerSetting] =
+    Context.environment["MMAPLUA_RUNTIME"].map {
+        [.unsafeFlags(["-resource-dir", $0, "-Xlinker", "--wrap=malloc_usable_size"])]
+    } ?? []
+
 let package = Package(
     name: "mmaplua",
     products: [
@@ -73,7 +79,7 @@ let package = Package(
             resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")],
             swiftSettings: strict,
             // Lua C modules do not link liblua: they find its functions in the executable.
-            linkerSettings: lua + [
+            linkerSettings: lua + runtime + [
                 .unsafeFlags(["-Xlinker", "--export-dynamic", "-Xclang-linker", "-static-libgcc"])
             ]),
         .testTarget(

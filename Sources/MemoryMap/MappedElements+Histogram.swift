@@ -26,16 +26,12 @@ extension MappedElements {
         defer { mm_budget_give(bytes) }
         try withLock { (lock) throws(MapError) in
             try pieces.forEach(poll: poll) { _, piece in
-                let own = UnsafeMutablePointer<Int64>.allocate(capacity: bins.count)
-                own.initialize(repeating: 0, count: bins.count)
-                switch scale {
-                case .floats(let edges): memory.count(piece, edges, own)
-                case .integers(let edges): memory.count(piece, edges, own)
+                withCounters(bins.count, totals, lock) { own in
+                    switch scale {
+                    case .floats(let edges): memory.count(piece, edges, own)
+                    case .integers(let edges): memory.count(piece, edges, own)
+                    }
                 }
-                pthread_mutex_lock(lock)
-                for i in 0..<bins.count { totals[i] &+= own[i] }
-                pthread_mutex_unlock(lock)
-                own.deallocate()
                 return true
             }
         }
@@ -210,4 +206,24 @@ package struct Edges {
         if x < edge(bin), bin > 0 { bin &-= 1 } else if x >= edge(bin &+ 1), bin < bins &- 1 { bin &+= 1 }
         return bin
     }
+}
+
+/// Calls `body` with counters of its own, and adds them to the totals under the lock. Where memory is short these are
+/// the totals themselves, and the lock is held all the time.
+func withCounters<Count: FixedWidthInteger>(
+    _ number: Int, _ totals: UnsafeMutablePointer<Count>, _ lock: UnsafeMutablePointer<pthread_mutex_t>,
+    _ body: (UnsafeMutablePointer<Count>) -> Void
+) {
+    guard let memory = calloc(number, MemoryLayout<Count>.stride) else {
+        pthread_mutex_lock(lock)
+        body(totals)
+        pthread_mutex_unlock(lock)
+        return
+    }
+    let own = memory.bindMemory(to: Count.self, capacity: number)
+    body(own)
+    pthread_mutex_lock(lock)
+    for i in 0..<number { totals[i] &+= own[i] }
+    pthread_mutex_unlock(lock)
+    free(memory)
 }

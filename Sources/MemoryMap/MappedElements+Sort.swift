@@ -99,10 +99,10 @@ extension ElementMemory {
         let pieces = Pieces(count, blocks: max(512, totals.count / 32), of: Self.blockCount)
         try withLock { (lock) throws(MapError) in
             try totals.withUnsafeMutableBufferPointer { (totals) throws(MapError) in
-                let totals = totals
+                guard let start = totals.baseAddress else { return }
+                let number = totals.count
                 try pieces.forEach(poll: poll) { _, range in
-                    withUnsafeTemporaryAllocation(of: Int.self, capacity: totals.count) { own in
-                        own.initialize(repeating: 0)
+                    withCounters(number, start, lock) { own in
                         forEachBlock(range) { block in
                             for i in 0..<block.count {
                                 let word = block.start.loadUnaligned(fromByteOffset: i &* size, as: Word.self)
@@ -110,9 +110,6 @@ extension ElementMemory {
                             }
                             return true
                         }
-                        pthread_mutex_lock(lock)
-                        for i in 0..<own.count { totals[i] &+= own[i] }
-                        pthread_mutex_unlock(lock)
                     }
                     return true
                 }

@@ -156,5 +156,6 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 #include "mm_instruments.h"
 #include "mm_atomic.h"
 #include "mm_process.h"
+#include "mm_reserve.h"
 
 #endif
