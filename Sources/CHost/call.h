@@ -14,6 +14,9 @@ extern const char *host_chunk_mode;
 
 void host_message(const char *text, const char *hint);
 
+/* From now on a file that would grow over "ulimit -f", and a pipe without a reader, are errors of the call. */
+void host_let_calls_fail(void);
+
 /* From now on; exit() says how many page faults there were, whoever calls it. */
 void host_count_faults(void);
 

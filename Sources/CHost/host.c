@@ -195,7 +195,7 @@ static int run_plan(lua_State *L) {
     if (plan->show_version) show_version();
     limits_open(L);
     open_libraries(L, plan->ignore_environment);
-    if (plan->bounds.time > 0) limits_open_coroutines(L);
+    if (limits_have_time()) limits_open_coroutines(L);
     if (plan->bounds.is_sandbox) sandbox_open(L, &plan->bounds);
     else lesson_open(L, plan);
     create_arg(L, plan);
@@ -214,6 +214,8 @@ static int run_plan(lua_State *L) {
 
 int host_main(const host_plan *plan) {
     host_program = plan->name;
+    host_let_calls_fail();
+    if (!limits_make_room()) return EXIT_FAILURE;
     if (plan->traces) lm_trace();
     if (plan->counts_faults) host_count_faults();
     inherit_options(plan);

@@ -3,8 +3,8 @@
  * Memory: what Lua allocates is counted together with what is mapped (mm_budget.h). Lua answers a refusal with a
  * collection and then the error "not enough memory".
  *
- * Time: a timer's signal sets a hook in whatever coroutine runs at that moment, and the hook raises. Before that
- * nothing is slower. An error that is caught once may be a script that wants to say what it has so far; caught again
+ * Time: a signal, of a timer or of the kernel at its own limit of CPU time ("ulimit -t"), sets a hook in whatever
+ * coroutine runs at that moment, and the hook raises. Before that nothing is slower. An error that is caught once may be a script that wants to say what it has so far; caught again
  * it is raised at every instruction, which no loop around a pcall survives. What never comes back to Lua code
  * (a pattern that does not end, a read that waits, a finaliser, where Lua runs no hooks) the second tick ends. */
 #include "limits.h"
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
@@ -31,7 +32,11 @@ static bool memory_ended_it;
 /* Whether, and how often, time was up. */
 static volatile sig_atomic_t ticks;
 static int raised;
-static char last_words[256];
+static bool is_timed;
+/* What is said, and as a line of its own: of --time, until the other limit is met first. */
+static const char cpu_reason[] = "the limit of CPU time is reached (\"ulimit -t\")";
+static char time_reason[128], last_words[256], cpu_words[256];
+static const char *reason = time_reason;
 static struct termios terminal;
 static bool has_terminal;
 
@@ -50,6 +55,8 @@ static void *allocate(void *unused, void *block, size_t old, size_t size) {
     else if (old > size) mm_budget_give(old - size);
     return moved;
 }
+
+bool limits_have_time(void) { return is_timed; }
 
 bool limits_time_is_up(void) { return ticks > 0; }
 
@@ -96,7 +103,7 @@ static void raise_time(lua_State *L, int level) {
     arm(L);
     if (raised == 1) fflush(stdout); /* what comes later may have no time for it */
     luaL_where(L, level);
-    lua_pushfstring(L, "the time limit is reached (--time=%s)", limits->time_text);
+    lua_pushstring(L, reason);
     lua_concat(L, 2);
     lua_error(L);
 }
@@ -126,6 +133,10 @@ static void leave(void) {
 
 static void tick(int signal_number) {
     int saved = errno;
+    if (ticks == 0 && signal_number == SIGXCPU) {
+        reason = cpu_reason;
+        memcpy(last_words, cpu_words, sizeof last_words);
+    }
     ticks++;
     if (ticks == 2) leave();
     if (ticks > 2) _exit(HOST_TIME_IS_UP); /* the terminal kept the last words waiting */
@@ -144,20 +155,36 @@ static struct timeval grace(struct timeval time) {
     return (struct timeval){.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
 }
 
-static void start_timer(void) {
-    struct timeval time = {.tv_sec = (time_t)(limits->time / 1000000), .tv_usec = (suseconds_t)(limits->time % 1000000)};
-    struct itimerval timer = {.it_value = time, .it_interval = grace(time)};
-    snprintf(last_words, sizeof last_words, "%s: the time limit is reached (--time=%s)\n", host_program,
-             limits->time_text);
+static void handle_ticks(int signal_number) {
+    is_timed = true;
     has_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
     /* No SA_RESTART: what waits for something comes back, so that the hook has its turn. */
     struct sigaction action = {.sa_handler = tick, .sa_flags = SA_NODEFER};
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGALRM);
-    sigaction(SIGALRM, &action, NULL);
+    sigaddset(&set, signal_number);
+    sigaction(signal_number, &action, NULL);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void start_timer(void) {
+    struct timeval time = {.tv_sec = (time_t)(limits->time / 1000000), .tv_usec = (suseconds_t)(limits->time % 1000000)};
+    struct itimerval timer = {.it_value = time, .it_interval = grace(time)};
+    snprintf(time_reason, sizeof time_reason, "the time limit is reached (--time=%s)", limits->time_text);
+    snprintf(last_words, sizeof last_words, "%s: %s\n", host_program, time_reason);
+    handle_ticks(SIGALRM);
     setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* The kernel sends SIGXCPU at the limit and after each further second, up to the hard limit, where it ends the process. */
+static void start_cpu_limit(void) {
+    struct rlimit limit;
+    struct sigaction former;
+    if (getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+        sigaction(SIGXCPU, NULL, &former) != 0 || former.sa_handler != SIG_DFL)
+        return;
+    snprintf(cpu_words, sizeof cpu_words, "%s: %s\n", host_program, cpu_reason);
+    handle_ticks(SIGXCPU);
 }
 
 static int forget_state(lua_State *L) {
@@ -177,6 +204,19 @@ static void guard_state(lua_State *L) {
     luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* Without so much, functions that call each other as deep as Lua lets them would end the process. */
+enum { LEAST_STACK = 1 << 20 };
+
+bool limits_make_room(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= LEAST_STACK) return true;
+    limit.rlim_cur = LEAST_STACK;
+    if (limit.rlim_max < LEAST_STACK) limit.rlim_max = LEAST_STACK; /* root may */
+    if (setrlimit(RLIMIT_STACK, &limit) == 0) return true;
+    host_message("the stack has to be 1024 KiB at least (\"ulimit -s\")", "");
+    return false;
+}
+
 void limits_begin(lua_State *L, const host_bounds *bounds) {
     limits = bounds;
     if (bounds->memory > 0) {
@@ -185,11 +225,12 @@ void limits_begin(lua_State *L, const host_bounds *bounds) {
         lua_setallocf(L, allocate, NULL);
     }
     if (bounds->time > 0) start_timer();
+    start_cpu_limit();
 }
 
 // [-0, +0, m] uses 3 slots.
 void limits_open(lua_State *L) {
-    if (limits->time == 0) return;
+    if (!is_timed) return;
     lm_raise_interrupt = raise_interrupt;
     guard_state(L);
 }

@@ -5,6 +5,8 @@
 
 #include "CHost.h"
 
+/* Whether there is stack enough; says so where not. */
+bool limits_make_room(void);
 /* The limits hold from here on. */
 void limits_begin(lua_State *L, const host_bounds *bounds);
 /* What has to be in a state before anything else is. May raise. */
@@ -12,6 +14,8 @@ void limits_open(lua_State *L);
 /* coroutine.resume, wrap and close that say in host_running which coroutine runs; after the libraries. May raise. */
 void limits_open_coroutines(lua_State *L);
 
+/* Whether there is a limit of time. */
+bool limits_have_time(void);
 bool limits_time_is_up(void);
 /* Has the code that L goes on with fail where time is up: a hook belongs to one coroutine. */
 void limits_rearm(lua_State *L);

@@ -18,11 +18,20 @@ static int fail(lua_State *L, const char *what, int error) {
 }
 
 /* [-0, +0, e] */
+static void require_size(lm_writer *w, uint64_t size) {
+  if (mm_may_have_size(size)) return;
+  lm_call call = {.kind = LM_SYSTEM, .error = EFBIG, .call = "write",
+                  .text = "the message to the other process is larger than a file may be here (\"ulimit -f\")"};
+  lm_finish(w->L, &call, LM_FAILED);
+}
+
+/* [-0, +0, e] */
 static void store(lm_writer *w, const char *bytes, size_t count) {
   check_writer(w);
   size_t most = mm_budget_limit();
   if (w->size > most || count > most - w->size) fail(w->L, "write", ENOMEM);
   w->size += count;
+  require_size(w, LM_HEADER_SIZE + w->size);
   while (count > 0) {
     ssize_t done = write(w->file, bytes, count);
     if (done < 0 && errno == EINTR) continue;
@@ -63,6 +72,7 @@ void lm_write_end(lm_writer *w, uint64_t magic) {
   flush(w);
   check_writer(w);
   uint64_t header[2] = {magic, w->size};
+  require_size(w, sizeof header);
   ssize_t done;
   do done = pwrite(w->file, header, sizeof header, 0);
   while (done < 0 && errno == EINTR);

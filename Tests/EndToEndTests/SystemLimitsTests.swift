@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// The limits that ulimit(1) sets, for the program as a user runs it: each is an error that names it.
@@ -130,5 +131,149 @@ import Testing
             return
         }
         #expect(outcome.output == "advise\ttrue\nresize\ttrue\nanonymous\ttrue\n", "\(outcome)")
+    }
+
+    // MARK: Signals
+
+    /// Each of these would grow a file over 64 blocks of 512 bytes: the kernel sends SIGXFSZ.
+    @Test(arguments: [
+        ("mmap.spawn(function(s) return #s end, x)", "false\twrite\tEFBIG\ttrue"),
+        ("mmap.spawn(x, 1)", "false\twrite\tEFBIG\ttrue"),
+        ("mmap.open(path, 'w+', { size = 1 << 20 })", "false\tposix_fallocate\tEFBIG\ttrue"),
+        (
+            "io.open(path, 'w'):close() mmap.open(path, 'r+', { length = 1 << 20, grow = true })",
+            "false\tposix_fallocate\tEFBIG\ttrue"
+        ),
+        ("mmap.open(path, 'w+', { size = 10 }):resize(1 << 20)", "false\tposix_fallocate\tEFBIG\ttrue"),
+        ("mmap.sparse(path, 1 << 20)", "false\tftruncate\tEFBIG\ttrue"),
+        ("mmap.memfd('x', 1 << 20)", "false\tftruncate\tEFBIG\ttrue"),
+        (
+            "mmap.shared('mmaplua-limit-' .. path:gsub('%W', '.'), 1 << 20)",
+            "false\tposix_fallocate\tEFBIG\ttrue"
+        ),
+    ])
+    func `a file over the limit is an error`(call: String, expected: String) throws {
+        let folder = try TemporaryFolder()
+        let outcome = try run(
+            "ulimit -f 64",
+            """
+            local x, path = ("x"):rep(1 << 20), "\(folder.path)/file"
+            local ok, e = pcall(function() \(call) end)
+            print(ok, e.call, e.code, e.message:find("ulimit -f", 1, true) ~= nil)
+            """)
+        #expect(outcome == Outcome(output: expected + "\n", errors: "", ending: .status(0)))
+    }
+
+    @Test func `what Lua itself writes over the limit is an error`() throws {
+        let folder = try TemporaryFolder()
+        let outcome = try run(
+            "ulimit -f 64",
+            """
+            local file <close> = io.open("\(folder.path)/file", "w")
+            file:setvbuf "no"
+            print(file:write(("x"):rep(1 << 20)))
+            """)
+        #expect(outcome == Outcome(output: "nil\tFile too large\t27\n", errors: "", ending: .status(0)))
+        #expect(folder.contents("file")?.utf8.count == 32 << 10)
+    }
+
+    /// A file that is over the limit already may be cut.
+    @Test func `shrinking needs no limit`() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("file", String(repeating: "x", count: 300_000))
+        let outcome = try run(
+            "ulimit -f 64", "local b = mmap.open('\(path)', 'r+') b:resize(200000) print(#b)")
+        #expect(outcome == Outcome(output: "200000\n", errors: "", ending: .status(0)))
+    }
+
+    @Test func `a child whose result is over the limit says so`() throws {
+        let outcome = try run(
+            "ulimit -f 64",
+            """
+            local child = mmap.spawn(function() return ("x"):rep(1 << 20) end)
+            local ok, message, how, status = child:wait()
+            print(ok, message:find("ulimit -f", 1, true) ~= nil, how, status)
+            """)
+        #expect(outcome == Outcome(output: "false\ttrue\texit\t1\n", errors: "", ending: .status(0)))
+    }
+
+    @Test func `an error that a child cannot report is on standard error`() throws {
+        let outcome = try run(
+            "ulimit -f 64", "print((mmap.spawn(function() error(('x'):rep(1 << 20), 0) end):wait()))")
+        #expect(outcome.output == "false\n", "\(outcome.output)")
+        #expect(outcome.errors.contains("xxxx"))
+        #expect(outcome.ending == .status(0))
+    }
+
+    /// A program that a script starts has these signals as the program itself had them.
+    @Test func `programs that are started know nothing of it`() throws {
+        let mask: UInt64 = 1 << UInt64(SIGXFSZ - 1) | 1 << UInt64(SIGPIPE - 1) | 1 << UInt64(SIGXCPU - 1)
+        let code = "os.execute 'cat /proc/self/status' io.popen('cat /proc/self/status'):lines()()"
+        for limits in ["ulimit -St 100", "trap '' XFSZ PIPE XCPU; ulimit -St 100"] {
+            let outcome = try run(limits, code)
+            let line = outcome.output.split(separator: "\n").first { $0.hasPrefix("SigIgn:") }
+            let ignored = line.flatMap { UInt64($0.dropFirst(7).filter { !$0.isWhitespace }, radix: 16) }
+            #expect((ignored ?? 1) & mask == (limits.hasPrefix("trap") ? mask : 0), "\(outcome)")
+        }
+    }
+
+    @Test func `a pipe without a reader is an error`() throws {
+        let outcome = try run(
+            ":",
+            """
+            local p <close> = io.popen("exec true", "w")
+            p:setvbuf "no"
+            local ok, message, code
+            repeat ok, message, code = p:write(("x"):rep(1 << 16)) until not ok
+            print(ok, message, code)
+            """)
+        #expect(outcome == Outcome(output: "nil\tBroken pipe\t32\n", errors: "", ending: .status(0)))
+    }
+
+    /// As every filter does.
+    @Test func `who writes where nobody reads any more ends`() throws {
+        let outcome = try Program(path: "/bin/bash").run([
+            "-c", #""$0" -e 'while true do print(1) end' | head -1; echo "${PIPESTATUS[0]}""#,
+            Program.mmaplua.path,
+        ])
+        #expect(outcome.output == "1\n\(128 + SIGPIPE)\n", "\(outcome)")
+    }
+
+    @Test func `the limit of CPU time is an error, and then the end`() throws {
+        let words = "the limit of CPU time is reached (\"ulimit -t\")"
+        let caught = try run("ulimit -St 1", "print(pcall(function() while true do end end))")
+        #expect(caught.output == "false\t(command line):1: \(words)\n")
+        #expect(caught.errors.hasSuffix("\(words)\n"))
+        #expect(caught.ending == .status(124))
+        for code in [
+            "while true do end", "while true do pcall(function() while true do end end) end",
+            "string.find(('a'):rep(200000), '.-.-.-b')",
+            "coroutine.wrap(function() while true do end end)()",
+            "local e, s = mmap.regex('(a+)+[bc]'), ('a'):rep(1 << 20) while true do pcall(e.find, e, s) end",
+        ] {
+            let outcome = try run("ulimit -St 1", code)
+            #expect(outcome.ending == .status(124), "\(code): \(outcome)")
+            #expect(outcome.errors.contains(words), "\(code): \(outcome)")
+        }
+    }
+
+    // MARK: The stack
+
+    /// As deep as Lua lets functions of C call each other, on what "ulimit -s" leaves.
+    @Test(arguments: ["64", "256", "1024"]) func `a small stack is large enough`(size: String) throws {
+        let outcome = try run(
+            "ulimit -s \(size)",
+            """
+            local function deep(n) return n == 0 and 1 or ("x"):gsub("x", function() return deep(n - 1) end) end
+            print((pcall(deep, 150)))
+            local b = mmap.anonymous(1 << 26)
+            b:fill "abc"
+            print(#b:view "u32":sort(), b:count "abc", mmap.regex("a(b|c)+"):count(b))
+            print(mmap.spawn(function() return 1 end):wait())
+            """)
+        let isRefused = outcome.errors.contains("ulimit -s") && outcome.ending == .status(1)
+        let counts = "\((1 << 24))\t"
+        #expect(isRefused || outcome.output.hasPrefix("true\n\(counts)"), "\(outcome)")
+        #expect(isRefused || outcome.ending == .status(0))
     }
 }

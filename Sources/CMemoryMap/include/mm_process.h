@@ -14,6 +14,10 @@ void mm_close_on_exec(int descriptor);
    another lock stands against it. */
 int mm_lock_range(int descriptor, bool is_exclusive, int64_t offset, int64_t length);
 
+/* Whether "ulimit -f" lets a file have so many bytes. Who writes more gets SIGXFSZ, which ends a process whose host does
+   not handle it: so this is asked first. */
+bool mm_may_have_size(uint64_t size);
+
 /* pidfd_open(2). -1 with errno, also where the kernel is older than 5.3. */
 int mm_pidfd(int process);
 /* pidfd_send_signal(2). 0, or -1 with errno. */
