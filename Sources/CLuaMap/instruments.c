@@ -110,6 +110,8 @@ static int b_holes(lua_State *L) {
       length -= extents[i].offset + extents[i].length - offset;
       offset = extents[i].offset + extents[i].length;
     }
+    lm_pause(L);
+    if (!lua_istable(L, 4)) return luaL_error(L, "the arguments were changed");
   } while (code == LM_EXTENTS);
   set_integer(L, "data", data);
   set_integer(L, "hole", hole);
@@ -162,11 +164,14 @@ static int f_faults(lua_State *L) {
   lua_createtable(L, 0, 6);
   lua_insert(L, 1);
   lm_cost cost;
-  LM_RUN(L, (lm_cost_start(&cost, memory, size), 0));
+  lm_call call;
+  int code = LM_RUN(L, lm_cost_start(L, &call, &cost, memory, size));
+  if (code < 0) return lm_finish(L, &call, code);
   lua_call(L, arguments, LUA_MULTRET);
   /* With the debug library a script can change this stack. */
   if (lua_touserdata(L, 2) != memory || !lua_istable(L, 1)) return luaL_error(L, "the arguments were changed");
-  LM_RUN(L, (lm_cost_end(&cost, memory), 0));
+  code = LM_RUN(L, lm_cost_end(L, &call, &cost, memory));
+  if (code < 0) return lm_finish(L, &call, code);
   luaL_checkstack(L, 4, NULL);
   lua_remove(L, 2);
   lua_pushvalue(L, 1);

@@ -118,7 +118,7 @@ static int f_open(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   lm_call call;
-  int count = LM_RUN_COLLECTING(L, &call, lm_open(&call, buffer, path, mode, &options));
+  int count = LM_RUN_COLLECTING(L, &call, lm_open(L, &call, buffer, path, mode, &options));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 

@@ -17,6 +17,8 @@ void *mm_mremap(void *address, size_t old_extent, size_t new_extent) {
   return mremap(address, old_extent, new_extent, MREMAP_MAYMOVE);
 }
 
+int mm_lock_on_fault(const void *address, size_t extent) { return mlock2(address, extent, MLOCK_ONFAULT); }
+
 int mm_processor_count(void) {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;

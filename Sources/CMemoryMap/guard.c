@@ -16,6 +16,7 @@ static mm_slot *chunks[CHUNKS];
 static size_t slots_made; /* high-water mark, over all chunks */
 static size_t slots_used;
 static mm_slot *free_slots;
+static mm_slot *waiting_slots, **waiting_end = &waiting_slots; /* see mm_slot_keep_range */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 mm_slot *mm_closed_slot(void) {
@@ -28,18 +29,68 @@ static pthread_once_t installed = PTHREAD_ONCE_INIT;
 
 static size_t chunk_size(int chunk) { return chunk == 0 ? FIRST_CHUNK : (size_t)FIRST_CHUNK << (chunk - 1); }
 
-/* Zeroed memory over the region from the fault's page to its end. Where the process has no mapping
-   left to spare for the split (vm.max_map_count), over the whole region, which needs none; where it has
-   one too many already, the region goes first. Should another thread map memory into the hole, its
-   memory is left alone and the fault is not answered. */
-static bool replace_pages(mm_slot *slot, uintptr_t start, size_t extent, uintptr_t address) {
-  uintptr_t page = address & ~(uintptr_t)(slot->page - 1);
+/* Zeroed memory over a range of ours. Where the process has one mapping too many already, the range goes first. Should
+   another thread map memory into the hole, its memory is left alone and the fault is not answered. */
+static bool replace_range(uintptr_t start, size_t extent, bool may_unmap) {
   const int protection = PROT_READ | PROT_WRITE;
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  if (mmap((void *)page, start + extent - page, protection, flags, -1, 0) != MAP_FAILED) return true;
-  if (mmap((void *)start, extent, protection, flags, -1, 0) != MAP_FAILED) return true;
-  return munmap((void *)start, extent) == 0 &&
-         mmap((void *)start, extent, protection, (flags & ~MAP_FIXED) | MAP_FIXED_NOREPLACE, -1, 0) == (void *)start;
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (mmap((void *)start, extent, protection, flags | MAP_FIXED, -1, 0) != MAP_FAILED) return true;
+  return may_unmap && munmap((void *)start, extent) == 0 &&
+         mmap((void *)start, extent, protection, flags | MAP_FIXED_NOREPLACE, -1, 0) == (void *)start;
+}
+
+/* The range of a slot, also while it only waits to be unmapped; 0 for none. */
+static uintptr_t range_start(const mm_slot *slot) {
+  uintptr_t start = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST);
+  return start ? start : __atomic_load_n(&slot->waiting_start, __ATOMIC_SEQ_CST);
+}
+
+/* What happened first, the mark after it: who sees the mark asks what happened. Of two threads one says it and the
+   other waits for that; not for ever, as a fork may have left the one behind. */
+static void mark_lost(mm_slot *slot, uintptr_t address, int signal, int code) {
+  __atomic_add_fetch(&slot->losses, 1, __ATOMIC_SEQ_CST);
+  int32_t none = 0;
+  if (__atomic_compare_exchange_n(&slot->fault_signal, &none, signal, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    slot->fault_address = address;
+    slot->fault_code = code;
+  } else {
+    for (int i = 0; i < 1000 && !(__atomic_load_n(&slot->stamp, __ATOMIC_SEQ_CST) & 1); i++) sched_yield();
+  }
+  __atomic_fetch_or(&slot->stamp, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The kernel joins neighbors to one mapping, and at its limit (vm.max_map_count) does not split them again. All that may
+   be joined with the region is replaced then, and all of it is lost. */
+static bool replace_neighbors(const mm_slot *slot, uintptr_t start, size_t extent, int signal, int code) {
+  uintptr_t from = start, to = start + extent;
+  mm_slot *other;
+  for (bool grows = true; grows;) {
+    grows = false;
+    for (size_t i = 0; (other = mm_slot_at(i)); i++) {
+      uintptr_t first = range_start(other), end = first + other->extent;
+      if (first == 0 || (end != from && first != to)) continue;
+      __atomic_add_fetch(&other->users, 1, __ATOMIC_SEQ_CST);
+      if (range_start(other) != first || first + other->extent != end) {
+        __atomic_sub_fetch(&other->users, 1, __ATOMIC_SEQ_CST);
+        continue;
+      }
+      __atomic_add_fetch(&other->neighbors, 1, __ATOMIC_SEQ_CST);
+      if (end == from) from = first;
+      else to = end;
+      grows = true;
+    }
+  }
+  bool replaced = replace_range(from, to - from, true);
+  for (size_t i = 0; (other = mm_slot_at(i)); i++) {
+    /* By its place, as its start may be 0 by now. Of a range that is held no other slot can have the place. */
+    if (other == slot || other->place < from || other->place >= to ||
+        __atomic_load_n(&other->neighbors, __ATOMIC_SEQ_CST) == 0)
+      continue;
+    if (replaced) mark_lost(other, other->place, signal, code);
+    __atomic_sub_fetch(&other->neighbors, 1, __ATOMIC_SEQ_CST);
+    __atomic_sub_fetch(&other->users, 1, __ATOMIC_SEQ_CST);
+  }
+  return replaced;
 }
 
 /* Answers for the slot when the address is its own. The start is read again after `users` was
@@ -48,21 +99,13 @@ static bool answer(mm_slot *slot, uintptr_t address, int signal, int code) {
   uintptr_t start = __atomic_load_n(&slot->start, __ATOMIC_ACQUIRE);
   if (start == 0 || address < start || address - start >= slot->extent) return false;
   __atomic_add_fetch(&slot->users, 1, __ATOMIC_SEQ_CST);
-  bool mine = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST) == start && address - start < slot->extent &&
-              replace_pages(slot, start, slot->extent, address);
-  if (mine) {
-    __atomic_add_fetch(&slot->losses, 1, __ATOMIC_SEQ_CST);
-    /* What happened first, the mark after it: who sees the mark asks what happened. Of two threads one says it and the
-       other waits for that; not for ever, as a fork may have left the one behind. */
-    int32_t none = 0;
-    if (__atomic_compare_exchange_n(&slot->fault_signal, &none, signal, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-      slot->fault_address = address;
-      slot->fault_code = code;
-    } else {
-      for (int i = 0; i < 1000 && !(__atomic_load_n(&slot->stamp, __ATOMIC_SEQ_CST) & 1); i++) sched_yield();
-    }
-    __atomic_fetch_or(&slot->stamp, 1, __ATOMIC_SEQ_CST);
-  }
+  size_t extent = slot->extent;
+  uintptr_t page = address & ~(uintptr_t)(slot->page - 1);
+  /* The whole region needs no split, where it is not joined with another. */
+  bool mine = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST) == start && address - start < extent &&
+              (replace_range(page, start + extent - page, false) || replace_range(start, extent, false) ||
+               replace_neighbors(slot, start, extent, signal, code));
+  if (mine) mark_lost(slot, address, signal, code);
   __atomic_sub_fetch(&slot->users, 1, __ATOMIC_SEQ_CST);
   return mine;
 }
@@ -148,6 +191,7 @@ mm_slot *mm_slot_reserve(void) {
 void mm_slot_publish(mm_slot *slot, void *start, size_t extent) {
   slot->fault_signal = 0;
   slot->extent = extent;
+  slot->place = (uintptr_t)start;
   /* Also for a handle that was refreshed since the slot was withdrawn, and for one of an empty region,
      which need not be withdrawn: both know an old address. */
   __atomic_store_n(&slot->stamp, slot->stamp + 2, __ATOMIC_SEQ_CST);
@@ -160,16 +204,44 @@ void mm_slot_withdraw(mm_slot *slot) {
   __atomic_store_n(&slot->stamp, (slot->stamp & ~(uint64_t)1) + 2, __ATOMIC_SEQ_CST);
 }
 
-void mm_slot_retire(mm_slot *slot) {
+void mm_slot_close(mm_slot *slot) {
   /* The generation first: a handle that is refreshed in between must find itself closed, and not take
      the new stamp for an address that is about to go. */
   __atomic_store_n(&slot->generation, slot->generation + 1, __ATOMIC_SEQ_CST);
   mm_slot_withdraw(slot);
+}
+
+void mm_slot_retire(mm_slot *slot) {
+  mm_slot_close(slot);
   pthread_mutex_lock(&table_lock);
   slot->next_free = free_slots;
   free_slots = slot;
   slots_used--;
   pthread_mutex_unlock(&table_lock);
+}
+
+void mm_slot_keep_range(mm_slot *slot, void *start, size_t extent) {
+  slot->extent = extent;
+  slot->place = (uintptr_t)start;
+  slot->next_free = NULL;
+  __atomic_store_n(&slot->waiting_start, (uintptr_t)start, __ATOMIC_SEQ_CST);
+  pthread_mutex_lock(&table_lock);
+  *waiting_end = slot;
+  waiting_end = &slot->next_free;
+  pthread_mutex_unlock(&table_lock);
+}
+
+mm_slot *mm_slot_take_waiting(void **start) {
+  if (mm_likely(!__atomic_load_n(&waiting_slots, __ATOMIC_RELAXED))) return NULL;
+  pthread_mutex_lock(&table_lock);
+  mm_slot *slot = waiting_slots;
+  if (slot && !(waiting_slots = slot->next_free)) waiting_end = &waiting_slots;
+  pthread_mutex_unlock(&table_lock);
+  if (!slot) return NULL;
+  *start = (void *)slot->waiting_start;
+  __atomic_store_n(&slot->waiting_start, 0, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(&slot->users, __ATOMIC_SEQ_CST) != 0) sched_yield();
+  return slot;
 }
 
 mm_slot *mm_slot_at(size_t i) {

@@ -44,6 +44,11 @@ mm_cache_kind mm_cache_kind_of(int descriptor) {
   return file.stx_attributes & STATX_ATTR_DAX ? MM_CACHE_UNKNOWN : MM_CACHE_BACKED;
 }
 
+int mm_write_out(int descriptor, int64_t offset, int64_t length) {
+  return sync_file_range(descriptor, offset, length,
+                         SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 int mm_memfd(const char *name, bool with_seals) {
   return memfd_create(name, MFD_CLOEXEC | (with_seals ? MFD_ALLOW_SEALING : 0));
 }

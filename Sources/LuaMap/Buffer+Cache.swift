@@ -13,7 +13,10 @@ func lm_buffer_cachestat(_ L: LuaState, _ call: Call, _ state: UnsafeMutablePoin
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        let found = try about(2) { () throws(MapError) in try bytes.cacheState(offset, length) }
+        let monitor = Monitor(frugal: L)
+        let found = try about(2) { () throws(MapError) in
+            try bytes.cacheState(offset, length) { monitor.goesOn($0) }
+        }
         state.pointee = lm_cache_state(
             cached: Int64(found.cached), dirty: Int64(found.dirty), writeback: Int64(found.writeback),
             evicted: Int64(found.evicted), recently_evicted: Int64(found.recentlyEvicted))
@@ -89,7 +92,8 @@ func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt 
 func lm_buffer_evict(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
-        return push(try about(0) { () throws(MapError) in try bytes.evict() }, L)
+        let monitor = Monitor(frugal: L)
+        return push(try about(0) { () throws(MapError) in try bytes.evict { monitor.goesOn($0) } }, L)
     }
 }
 
@@ -97,7 +101,8 @@ func lm_buffer_evict(_ L: LuaState, _ call: Call) -> CInt {
 @implementation @c
 func lm_evict_path(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>) -> CInt {
     respond(call) { () throws(Failure) in
-        push(try about(0) { () throws(MapError) in try evictFile(path) }, L)
+        let monitor = Monitor(frugal: L)
+        return push(try about(0) { () throws(MapError) in try evictFile(path) { monitor.goesOn($0) } }, L)
     }
 }
 

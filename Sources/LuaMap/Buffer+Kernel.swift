@@ -21,7 +21,10 @@ func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
         let advice = try arguments.advice(isWhole ? 2 : 4)
         let offset = isWhole ? 0 : try arguments.integer(2, default: 0)
         let length = isWhole ? nil : try arguments.optionalInteger(3)
-        let range = try about(2) { () throws(MapError) in try bytes.advise(advice, offset, length) }
+        let monitor = Monitor(frugal: L)
+        let range = try about(2) { () throws(MapError) in
+            try bytes.advise(advice, offset, length) { monitor.goesOn($0) }
+        }
         return push(range.offset, range.length, L)
     }
 }
@@ -38,8 +41,11 @@ func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
         let length = hasRange ? try arguments.optionalInteger(3) : nil
         let isBlocking = try arguments.boolean(hasRange ? 4 : 2, default: false)
         let invalidates = try arguments.boolean(hasRange ? 5 : 3, default: false)
+        let monitor = Monitor(frugal: L)
         let range = try about(2) { () throws(MapError) in
-            try bytes.sync(offset, length, blocking: isBlocking, invalidate: invalidates, path: path)
+            try bytes.sync(offset, length, blocking: isBlocking, invalidate: invalidates, path: path) {
+                monitor.goesOn($0)
+            }
         }
         return push(range.offset, range.length, L)
     }
@@ -81,7 +87,10 @@ func lm_buffer_lock(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
         let length = try arguments.optionalInteger(3)
-        try about(2) { () throws(MapError) in try bytes.lock(offset, length, path: path) }
+        let monitor = Monitor(frugal: L)
+        try about(2) { () throws(MapError) in
+            try bytes.lock(offset, length, path: path) { monitor.goesOn($0) }
+        }
         return 0
     }
 }

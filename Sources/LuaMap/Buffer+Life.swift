@@ -24,11 +24,13 @@ func lm_map(_ L: LuaState, _ call: Call, _ target: BufferPointer, _ descriptor: 
         }
         let offset = try arguments.integer(5, default: 0)
         let advice = arguments.isAbsent(6) ? nil : try arguments.advice(6)
+        let monitor = Monitor(frugal: L)
         target.pointee.region = try about(0) { () throws(MapError) in
             try requireAligned(offset)
             return try mapRegion(
                 length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset,
-                advice: advice == .normal ? nil : advice)
+                advice: advice == .normal ? nil : advice
+            ) { monitor.goesOn($0) }
         }
         return 1
     }
@@ -50,13 +52,14 @@ extension OpenOptions {
 /// `mmap.open(path [, mode [, options]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_open(
-    _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ mode: CInt,
+    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ mode: CInt,
     _ options: UnsafePointer<lm_open_options>
 ) -> CInt {
     respond(call) { () throws(Failure) in
         let mode = OpenMode(rawValue: UInt8(truncatingIfNeeded: mode)) ?? .read
+        let monitor = Monitor(frugal: L)
         target.pointee.region = try about(0) { () throws(MapError) in
-            try openRegion(path, mode, OpenOptions(options))
+            try openRegion(path, mode, OpenOptions(options)) { monitor.goesOn($0) }
         }
         return 1
     }
@@ -70,19 +73,21 @@ func lm_anonymous(
     respond(call) { () throws(Failure) in
         let size = try Arguments(L).integer(1)
         let options = options.pointee
+        let monitor = Monitor(frugal: L)
+        let poll: Poll = { monitor.goesOn($0) }
         target.pointee.region = try about(0) { () throws(MapError) in
             let region =
                 options.shared
-                ? try sharedAnonymousRegion(size: size, populate: options.populate)
+                ? try sharedAnonymousRegion(size: size, populate: options.populate, poll: poll)
                 : try mapRegion(
                     length: size, protection: [.read, .write],
                     flags: options.populate ? [.anonymous, .private, .populate] : [.anonymous, .private],
-                    descriptor: -1, offset: 0)
+                    descriptor: -1, offset: 0, poll: poll)
             do throws(MapError) {
                 if options.has_advice {
-                    try MappedBytes(region).advise(Advice(rawValue: Int(options.advice)))
+                    try MappedBytes(region).advise(Advice(rawValue: Int(options.advice)), poll: poll)
                 }
-                if options.lock { try MappedBytes(region).lock() }
+                if options.lock { try MappedBytes(region).lock(0, nil, path: nil, poll: poll) }
             } catch {
                 unmapRegion(region)
                 throw error
@@ -113,7 +118,8 @@ func lm_buffer_resize(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let size = try arguments.integer(2)
-        try about(0) { () throws(MapError) in try bytes.resize(size, path: path) }
+        let monitor = Monitor(frugal: L)
+        try about(0) { () throws(MapError) in try bytes.resize(size, path: path) { monitor.goesOn($0) } }
         return 0
     }
 }
@@ -123,7 +129,8 @@ func lm_buffer_resize(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?
 func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
     respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
-        try about(0) { () throws(MapError) in try bytes.remap(path: path) }
+        let monitor = Monitor(frugal: L)
+        try about(0) { () throws(MapError) in try bytes.remap(path: path) { monitor.goesOn($0) } }
         return 0
     }
 }

@@ -15,9 +15,11 @@ func lm_process_entries(
     respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
         let raw = UnsafeMutableRawBufferPointer(start: target, count: capacity)
+        let monitor = Monitor(frugal: L)
         needed.pointee = try about(0) { () throws(MapError) in
             try bytes.processEntries(
-                of: isDetailed ? "/proc/self/smaps" : "/proc/self/maps", into: raw.bindMemory(to: UInt8.self))
+                of: isDetailed ? "/proc/self/smaps" : "/proc/self/maps", into: raw.bindMemory(to: UInt8.self)
+            ) { monitor.goesOn($0) }
         }
         return 0
     }
@@ -59,26 +61,48 @@ func lm_cost_size() -> Int {
         &+ MemoryLayout<ResidencyCount>.stride
 }
 
+/// The start of `mmap.faults(fn)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_cost_start(_ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer, _ size: Int) {
-    let head = MemoryLayout<ResidencyCount>.stride
-    let entries = (memory + head).assumingMemoryBound(to: ResidencyEntry.self)
-    let count = max(size &- head, 0) / MemoryLayout<ResidencyEntry>.stride
-    let pages = ResidencyCount(UnsafeMutableBufferPointer(start: entries, count: count))
-    memory.assumingMemoryBound(to: ResidencyCount.self).initialize(to: pages)
-    cost.pointee.resident = Int64(residentSize())
-    var usage = mm_usage()
-    mm_read_usage(&usage)
-    cost.pointee.note(usage, sign: -1)
+func lm_cost_start(
+    _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer,
+    _ size: Int
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let head = MemoryLayout<ResidencyCount>.stride
+        let entries = (memory + head).assumingMemoryBound(to: ResidencyEntry.self)
+        let count = max(size &- head, 0) / MemoryLayout<ResidencyEntry>.stride
+        let monitor = Monitor(frugal: L)
+        let pages = try about(0) { () throws(MapError) in
+            try ResidencyCount(UnsafeMutableBufferPointer(start: entries, count: count)) {
+                monitor.goesOn($0)
+            }
+        }
+        memory.assumingMemoryBound(to: ResidencyCount.self).initialize(to: pages)
+        cost.pointee.resident = Int64(residentSize())
+        var usage = mm_usage()
+        mm_read_usage(&usage)
+        cost.pointee.note(usage, sign: -1)
+        return 0
+    }
 }
 
+/// The end of it. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_cost_end(_ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer) {
-    var usage = mm_usage()
-    mm_read_usage(&usage)
-    cost.pointee.note(usage, sign: 1)
-    cost.pointee.resident = Int64(residentSize()) &- cost.pointee.resident
-    cost.pointee.pages = Int64(memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth())
+func lm_cost_end(
+    _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        var usage = mm_usage()
+        mm_read_usage(&usage)
+        cost.pointee.note(usage, sign: 1)
+        cost.pointee.resident = Int64(residentSize()) &- cost.pointee.resident
+        let monitor = Monitor(frugal: L)
+        cost.pointee.pages = Int64(
+            try about(0) { () throws(MapError) in
+                try memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth { monitor.goesOn($0) }
+            })
+        return 0
+    }
 }
 
 extension lm_cost {
@@ -216,7 +240,7 @@ func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_pictur
         memory.watch.initialize(to: Watch(memory.picture, title: plan.pointee.title, into: memory.text))
         try about(0) { () throws(MapError) in
             try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }
-            try Watch.start(memory.watch)
+            try Watch.start(memory.watch) { monitor.goesOn($0) }
         }
         return 0
     }

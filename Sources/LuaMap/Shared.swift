@@ -12,8 +12,9 @@ func lm_shared(
 ) -> CInt {
     respond(call) { () throws(Failure) in
         let size = try Arguments(L).optionalInteger(2)
+        let monitor = Monitor(frugal: L)
         target.pointee.region = try about(2) { () throws(MapError) in
-            try sharedRegion(path, size: size, exclusive: exclusive)
+            try sharedRegion(path, size: size, exclusive: exclusive) { monitor.goesOn($0) }
         }
         return 1
     }

@@ -13,9 +13,16 @@ public struct Advice: RawRepresentable, Hashable, Sendable {
     public static let dontNeed = Advice(rawValue: 4)
     public static let free = Advice(rawValue: 8)
     public static let remove = Advice(rawValue: 9)
+    static let cold = Advice(rawValue: 20)
+    static let pageout = Advice(rawValue: 21)
+    static let populateRead = Advice(rawValue: 22)
+    static let populateWrite = Advice(rawValue: 23)
     static let dontNeedLocked = Advice(rawValue: 24)
+    static let collapse = Advice(rawValue: 25)
     static let hardwarePoison = Advice(rawValue: 100)
+    static let softOffline = Advice(rawValue: 101)
     static let guardInstall = Advice(rawValue: 102)
+    static let guardRemove = Advice(rawValue: 103)
 
     /// Every advice of Linux up to 6.18 by its name in the manual, in lower case without `MADV_`.
     package static let names: [(name: StaticString, advice: Advice)] = [
@@ -25,12 +32,11 @@ public struct Advice: RawRepresentable, Hashable, Sendable {
         ("unmergeable", Advice(rawValue: 13)), ("hugepage", Advice(rawValue: 14)),
         ("nohugepage", Advice(rawValue: 15)), ("dontdump", Advice(rawValue: 16)),
         ("dodump", Advice(rawValue: 17)), ("wipeonfork", Advice(rawValue: 18)),
-        ("keeponfork", Advice(rawValue: 19)), ("cold", Advice(rawValue: 20)),
-        ("pageout", Advice(rawValue: 21)), ("populate_read", Advice(rawValue: 22)),
-        ("populate_write", Advice(rawValue: 23)), ("dontneed_locked", .dontNeedLocked),
-        ("collapse", Advice(rawValue: 25)), ("hwpoison", .hardwarePoison),
-        ("soft_offline", Advice(rawValue: 101)), ("guard_install", .guardInstall),
-        ("guard_remove", Advice(rawValue: 103)),
+        ("keeponfork", Advice(rawValue: 19)), ("cold", .cold),
+        ("pageout", .pageout), ("populate_read", .populateRead),
+        ("populate_write", .populateWrite), ("dontneed_locked", .dontNeedLocked), ("collapse", .collapse),
+        ("hwpoison", .hardwarePoison), ("soft_offline", .softOffline), ("guard_install", .guardInstall),
+        ("guard_remove", .guardRemove),
     ]
 
     /// Whether the running kernel knows it. An empty range is checked for its advice and for nothing
@@ -38,6 +44,16 @@ public struct Advice: RawRepresentable, Hashable, Sendable {
     package var isKnown: Bool {
         guard let value = CInt(exactly: rawValue) else { return false }
         return madvise(nil, 0, value) == 0
+    }
+
+    /// Whether the kernel goes through the pages of the range; else it only notes something about the whole of it.
+    var walksPages: Bool {
+        switch self {
+        case .willNeed, .dontNeed, .dontNeedLocked, .free, .remove, .cold, .pageout, .populateRead,
+            .populateWrite, .collapse, .hardwarePoison, .softOffline, .guardInstall, .guardRemove:
+            true
+        default: false
+        }
     }
 
     /// Whether it takes the bytes of such a mapping away: rounding a range to whole pages would then

@@ -15,10 +15,6 @@ package struct AdviceTrial: Equatable, Sendable {
 }
 
 extension Advice {
-    private static let pageout = Advice(rawValue: 21)
-    private static let collapse = Advice(rawValue: 25)
-    private static let softOffline = Advice(rawValue: 101)
-
     /// Whether it is tried: the two that simulate broken memory take a page from the machine for good.
     package var isHarmless: Bool { self != .hardwarePoison && self != .softOffline }
 

@@ -25,12 +25,19 @@ package struct ResidencyCount {
     /// How many entries there have to be.
     package static func capacity() -> Int { Int(mm_slots_in_use()) }
 
-    /// - Parameter entries: Memory of the caller, not yet initialised, that outlives this value.
-    package init(_ entries: UnsafeMutableBufferPointer<ResidencyEntry>) {
+    /// - Parameters:
+    ///   - entries: Memory of the caller, not yet initialised, that outlives this value.
+    ///   - poll: Asked now and then; false stops.
+    /// - Throws: `interrupted`.
+    package init(
+        _ entries: UnsafeMutableBufferPointer<ResidencyEntry>, poll: Poll = { _ in true }
+    ) throws(MapError) {
         self.entries = entries
         collect()
         share()
-        for index in 0..<count { self.entries[index].resident = residency(self.entries[index]) ?? 0 }
+        for index in 0..<count {
+            self.entries[index].resident = try residency(self.entries[index], poll) ?? 0
+        }
     }
 
     private mutating func collect() {
@@ -68,17 +75,24 @@ package struct ResidencyCount {
         }
     }
 
-    private func residency(_ entry: ResidencyEntry) -> Int? {
+    /// Nil for a mapping that was closed, lost or made smaller meanwhile.
+    private func residency(_ entry: ResidencyEntry, _ poll: Poll) throws(MapError) -> Int? {
         let region = mm_region(whole: entry.slot)
         guard entry.length > 0, region.generation == entry.generation else { return nil }
-        return try? MappedBytes(region).residency(entry.offset, entry.length).resident
+        do { return try MappedBytes(region).residency(entry.offset, entry.length, poll: poll).resident } catch
+        {
+            if error.kind == .interrupted { throw error }
+            return nil
+        }
     }
 
     /// How many pages there are more than at the start, in mappings that were there then and are now.
-    package func growth() -> Int {
+    ///
+    /// - Throws: `interrupted`.
+    package func growth(poll: Poll = { _ in true }) throws(MapError) -> Int {
         var sum = 0
         for index in 0..<count {
-            if let now = residency(entries[index]) { sum &+= now &- entries[index].resident }
+            if let now = try residency(entries[index], poll) { sum &+= now &- entries[index].resident }
         }
         return sum
     }

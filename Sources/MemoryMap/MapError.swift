@@ -76,7 +76,7 @@ public struct MapError: Error, Sendable {
         case (ENOMEM, .mmap), (ENOMEM, .mremap), (ENOMEM, .mprotect), (ENOMEM, .munmap), (EAGAIN, .madvise),
             (ENOMEM, .posix_spawn):
             hinting(
-                "no address space or memory left (\"ulimit -v\"), or more than vm.max_map_count mappings; close what is not needed"
+                "no address space or memory left (\"ulimit -v\", \"ulimit -d\"), or more than vm.max_map_count mappings; close what is not needed"
             )
         default: self
         }

@@ -27,12 +27,14 @@ extension MappedBytes {
     /// - Throws: `systemCall`: `EOPNOTSUPP` where the pages are not those of a file or cannot be counted,
     ///   `ENOSYS` before Linux 6.5, `EPERM` for a file that the caller neither owns nor may write, those
     ///   of open(2). `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
-    package func cacheState(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) -> CacheState {
+    package func cacheState(
+        _ offset: Int = 0, _ length: Int? = nil, poll: Poll = { _ in true }
+    ) throws(MapError) -> CacheState {
         let (current, pages) = try wholePages(offset, length)
         guard pages.extent > 0 else { return CacheState(mm_cache_state()) }
         let descriptor = try current.openFile(for: .cachestat)
         defer { systemClose(descriptor) }
-        return try CacheState.of(descriptor, current.filePlace(pages), pages.extent)
+        return try CacheState.of(descriptor, current.filePlace(pages), pages.extent, poll: poll)
     }
 
     /// Where pages of the mapping are in its file, in bytes.
@@ -44,13 +46,31 @@ extension MappedBytes {
 }
 
 extension CacheState {
-    static func of(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws(MapError) -> CacheState {
+    /// - Parameter poll: Asked with the number of bytes done; false stops.
+    static func of(
+        _ descriptor: Descriptor, _ offset: Int, _ length: Int, poll: Poll = { _ in true }
+    ) throws(MapError) -> CacheState {
         if mm_cache_kind_of(descriptor) == MM_CACHE_STACKED {
             throw MapError(
                 .cachestat, errno: EOPNOTSUPP,
                 "the file is on overlayfs: its pages belong to a file below, which cachestat(2) does not see")
         }
-        do { return CacheState(try systemCacheState(descriptor, offset, length)) } catch {
+        do throws(MapError) {
+            var sum = mm_cache_state()
+            var done = 0
+            while done < length {
+                let part = min(length &- done, longExtent)
+                let state = try systemCacheState(descriptor, offset &+ done, part)
+                sum.cached &+= state.cached
+                sum.dirty &+= state.dirty
+                sum.writeback &+= state.writeback
+                sum.evicted &+= state.evicted
+                sum.recently_evicted &+= state.recently_evicted
+                done &+= part
+                if done < length && !poll(done) { throw MapError(.interrupted) }
+            }
+            return CacheState(sum)
+        } catch {
             switch error.errno {
             case ENOSYS: throw error.hinting("the kernel has cachestat(2) since Linux 6.5")
             case EPERM:
@@ -106,16 +126,11 @@ extension MappedBytes {
         guard writing ? mm_is_writable(&current.region) : mm_is_readable(&current.region) else {
             throw writing ? .notWritable : .notReadable
         }
-        let advice: CInt = writing ? 23 : 22
-        let step = 16 << 20
-        var done = 0
-        while let start = pages.start, done < pages.extent {
-            let extent = min(step, pages.extent &- done)
-            do { try systemAdvise(start + done, extent, advice) } catch {
-                throw current.hintPopulate(error)
-            }
-            done &+= extent
-            if !poll(done) { throw MapError(.interrupted) }
+        if let start = pages.start {
+            do {
+                try MemoryMap.populate(
+                    start, pages.extent, current.region.slot.pointee.page, writing: writing, poll)
+            } catch { throw current.hintPopulate(error) }
         }
         try current.checkIntact()
         return pages.range

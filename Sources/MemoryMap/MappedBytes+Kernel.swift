@@ -22,6 +22,17 @@ extension MappedBytes {
     public func advise(
         _ advice: Advice, _ offset: Int = 0, _ length: Int? = nil
     ) throws(MapError) -> PageRange {
+        try advise(advice, offset, length) { _ in true }
+    }
+
+    /// `advise` that can be stopped where the kernel would go through the pages of a long range.
+    ///
+    /// - Parameter poll: Asked with the number of bytes done; false stops, and what is done stays so.
+    /// - Throws: As `advise`, and `interrupted`.
+    @discardableResult
+    package func advise(
+        _ advice: Advice, _ offset: Int = 0, _ length: Int? = nil, poll: Poll
+    ) throws(MapError) -> PageRange {
         guard let number = CInt(exactly: advice.rawValue) else {
             throw MapError(.madvise, errno: EINVAL, "advice %1 is not known", advice.rawValue)
         }
@@ -33,11 +44,33 @@ extension MappedBytes {
             try current.checkWhole(pages, removesFromFile: advice == .remove && slot.kind != MM_ANONYMOUS)
         }
         // An empty range has no address to give; the kernel then looks at the advice alone.
-        do { try systemAdvise(pages.start, pages.extent, number) } catch {
+        do throws(MapError) {
+            if let start = pages.start, advice.walksPages {
+                try current.walk(start, pages.extent, advice, number, poll)
+            } else {
+                try systemAdvise(pages.start, pages.extent, number)
+            }
+        } catch {
             throw current.hint(error, advice)
         }
         try current.checkIntact()
         return pages.range
+    }
+
+    /// Gives advice for which the kernel goes through the pages.
+    private func walk(
+        _ start: UnsafeMutableRawPointer, _ extent: Int, _ advice: Advice, _ number: CInt, _ poll: Poll
+    ) throws(MapError) {
+        // As the kernel goes on where it could not collapse something, so do the steps.
+        var failure: MapError?
+        try inSteps(start, extent, step: max(stepExtent, region.slot.pointee.page), poll: poll) {
+            (start, extent) throws(MapError) in
+            do throws(MapError) { try systemAdvise(start, extent, number) } catch {
+                if advice != .collapse { throw error }
+                failure = error
+            }
+        }
+        if let failure { throw failure }
     }
 
     /// Writes changes of a range to the file: msync(2), rounded outward to whole pages.
@@ -53,21 +86,28 @@ extension MappedBytes {
     public func sync(
         _ offset: Int = 0, _ length: Int? = nil, blocking: Bool = false, invalidate: Bool = false
     ) throws(MapError) -> PageRange {
-        try sync(offset, length, blocking: blocking, invalidate: invalidate, path: nil)
+        try sync(offset, length, blocking: blocking, invalidate: invalidate, path: nil) { _ in true }
     }
 
     /// `sync` that looks at the file first where its path is known: msync(2) says nothing of pages that
     /// are behind the end of a file that was cut short.
     ///
-    /// - Throws: As `sync`, and `systemCall` with `EFAULT` where bytes of the range are gone.
+    /// - Parameter poll: Asked with the number of bytes done; false stops.
+    /// - Throws: As `sync`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone.
     package func sync(
-        _ offset: Int, _ length: Int?, blocking: Bool, invalidate: Bool, path: UnsafePointer<CChar>?
+        _ offset: Int, _ length: Int?, blocking: Bool, invalidate: Bool, path: UnsafePointer<CChar>?,
+        poll: Poll
     ) throws(MapError) -> PageRange {
         let (current, pages) = try wholePages(offset, length)
         let flags = (blocking ? MS_SYNC : MS_ASYNC) | (invalidate ? MS_INVALIDATE : 0)
         if let start = pages.start {
             if let path { try current.checkFileReaches(pages.end, path, .msync) }
-            do { try systemSync(start, pages.extent, CInt(flags)) } catch {
+            // Larger steps: a disk may be told to empty its cache at the end of each.
+            do {
+                try inSteps(start, pages.extent, step: 4 &* stepExtent, poll: poll) {
+                    (start, extent) throws(MapError) in try systemSync(start, extent, CInt(flags))
+                }
+            } catch {
                 throw error.errno == EBUSY
                     ? error.hinting("a locked page cannot be invalidated; unlock it first") : error
             }
@@ -106,28 +146,65 @@ extension MappedBytes {
     ///
     /// - Throws: `systemCall` (`ENOMEM`, `EPERM`: over `RLIMIT_MEMLOCK`), and as `sync`.
     public func lock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
-        try lock(offset, length, path: nil)
+        try lock(offset, length, path: nil) { _ in true }
     }
 
-    /// `lock` that looks at the file after a failure where its path is known: mlock(2) has one code for
-    /// a limit that is reached and for pages that are behind the end of the file.
+    /// `lock` that can be stopped, and looks at the file after a failure where its path is known: mlock(2) has one code
+    /// for a limit that is reached and for pages that are behind the end of the file.
     ///
-    /// - Throws: As `lock`, and `systemCall` with `EFAULT` where bytes of the range are gone.
+    /// - Parameter poll: Asked with the number of bytes done; false stops, and the range is unlocked.
+    /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone. But where a
+    ///   limit refused it, the range is unlocked then.
     package func lock(
-        _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?
+        _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?, poll: Poll
     ) throws(MapError) {
         let (current, pages) = try wholePages(offset, length)
         if let start = pages.start {
-            do { try systemLock(start, pages.extent) } catch {
-                if let path { try current.checkFileReaches(pages.end, path, .mlock) }
+            do { try current.lock(start, pages.extent, poll) } catch {
+                var problem = error
+                if let path, error.kind == .systemCall {
+                    do { try current.checkFileReaches(pages.end, path, .mlock) } catch { problem = error }
+                }
                 // Who may lock as much as he likes needs a mapping more for a part of one.
-                throw error.errno == ENOMEM && geteuid() == 0
-                    ? error.hinting(
+                let isLimit = (problem.errno == ENOMEM || problem.errno == EPERM) && geteuid() != 0
+                // The kernel leaves what it could not bring in marked as locked. It has no reason to refuse this.
+                if !isLimit { try? systemUnlock(start, pages.extent) }
+                throw problem.errno == ENOMEM && problem.call == .mlock && !isLimit
+                    ? problem.hinting(
                         "a mapping would have to be split, and there may be no more (vm.max_map_count)")
-                    : error.namingLockLimit
+                    : problem.errno == EFAULT ? hintMissingPage(problem) : problem.namingLockLimit
             }
+            current.noteLock(pages, true)
         }
         try current.checkIntact()
+    }
+
+    /// A long range is locked first, and then brought in step by step.
+    private func lock(_ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll) throws(MapError) {
+        guard extent >= longExtent else { return try systemLock(start, extent) }
+        try systemLock(start, extent, onFault: true)
+        let slot = region.slot.pointee
+        let isShared = MapFlags(rawValue: slot.flags).isShared
+        do throws(MapError) {
+            try MemoryMap.populate(
+                start, extent, slot.page, writing: slot.protection & PROT_WRITE != 0 && !isShared, poll)
+        } catch  where error.errno == EINVAL {
+            // Before Linux 5.14, and in memory of a device, pages are locked when they come.
+        }
+    }
+
+    /// Keeps in mind whether the end of the mapping is locked.
+    private func noteLock(_ pages: WholePages, _ isLocked: Bool) {
+        let slot = region.slot
+        let first = Int(UInt(bitPattern: pages.start) &- slot.pointee.start)
+        let end = first &+ pages.extent
+        if isLocked {
+            if end >= min(Int(slot.pointee.extent), slot.pointee.locked_from) {
+                slot.pointee.locked_from = min(first, slot.pointee.locked_from)
+            }
+        } else if end > slot.pointee.locked_from {
+            slot.pointee.locked_from = end < Int(slot.pointee.extent) ? end : .max
+        }
     }
 
     /// Takes `lock` back: munlock(2).
@@ -135,7 +212,10 @@ extension MappedBytes {
     /// - Throws: As `sync`.
     public func unlock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
         let (current, pages) = try wholePages(offset, length)
-        if let start = pages.start { try systemUnlock(start, pages.extent) }
+        if let start = pages.start {
+            try systemUnlock(start, pages.extent)
+            current.noteLock(pages, false)
+        }
         try current.checkIntact()
     }
 }

@@ -61,8 +61,11 @@ extension MappedRegion {
 }
 
 /// `MappedRegion.open` for callers that own regions in their own way.
+///
+/// - Parameter poll: Asked now and then with the number of bytes done; false stops, and nothing stays mapped.
+/// - Throws: As `MappedRegion.open`, and `interrupted`.
 package func openRegion(
-    _ path: UnsafePointer<CChar>, _ mode: OpenMode, _ options: OpenOptions
+    _ path: UnsafePointer<CChar>, _ mode: OpenMode, _ options: OpenOptions, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
     if options.grow && !mode.mayGrow {
         throw MapError(.misuse, "a file only grows in mode \"r+\" or \"w+\"")
@@ -82,8 +85,8 @@ package func openRegion(
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {
-        let size = try prepareFile(descriptor, mode, options)
-        return try mapFile(descriptor, mode, options, size)
+        let size = try prepareFile(descriptor, mode, options, poll)
+        return try mapFile(descriptor, mode, options, size, poll)
     } catch {
         if isNew { systemUnlink(path) }
         throw error
@@ -110,7 +113,7 @@ private func openFile(
 
 /// Checks what kind of file it is, truncates and grows it, and returns its size in bytes.
 private func prepareFile(
-    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ poll: Poll
 ) throws(MapError) -> Int {
     let status = try systemStatus(descriptor)
     var size = Int(status.st_size)
@@ -134,10 +137,10 @@ private func prepareFile(
     }
     if mode == .truncate {
         let grown = try grownSize(options, from: options.size)
-        try emptyFile(descriptor, from: size, to: grown)
+        try emptyFile(descriptor, from: size, to: grown, poll)
         return grown
     }
-    return try growFile(descriptor, from: size, to: try grownSize(options, from: size))
+    return try growFile(descriptor, from: size, to: try grownSize(options, from: size), poll)
 }
 
 /// The size that a file of `size` bytes must have for the part to map, where it may grow.
@@ -150,17 +153,19 @@ private func grownSize(_ options: OpenOptions, from size: Int) throws(MapError) 
 
 /// Empties a file and gives it a new size. The space is found before the old contents go, so a full
 /// disk loses nothing.
-private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int) throws(MapError) {
-    do { try systemAllocate(descriptor, from: 0, count: new) } catch {
+private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int, _ poll: Poll) throws(MapError) {
+    do { try systemAllocate(descriptor, from: 0, count: new, poll: poll) } catch {
         try systemTruncate(descriptor, to: old)
         throw error
     }
     try systemTruncate(descriptor, to: 0)
-    try systemAllocate(descriptor, from: 0, count: new)
+    try systemAllocate(descriptor, from: 0, count: new, poll: poll)
 }
 
-private func growFile(_ descriptor: CInt, from old: Int, to new: Int) throws(MapError) -> Int {
-    do { try systemAllocate(descriptor, from: old, count: new &- old) } catch {
+private func growFile(
+    _ descriptor: CInt, from old: Int, to new: Int, _ poll: Poll
+) throws(MapError) -> Int {
+    do { try systemAllocate(descriptor, from: old, count: new &- old, poll: poll) } catch {
         try systemTruncate(descriptor, to: old)
         throw error
     }
@@ -184,7 +189,7 @@ private func partLength(_ options: OpenOptions, fileSize size: Int) throws(MapEr
 }
 
 private func mapFile(
-    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int, _ poll: Poll
 ) throws(MapError) -> mm_region {
     let length = try partLength(options, fileSize: size)
     var flags = mode.flags
@@ -195,9 +200,9 @@ private func mapFile(
     }
     let region = try mapRegion(
         length: length, protection: mode.protection, flags: flags, descriptor: descriptor,
-        offset: options.offset, advice: options.advice)
+        offset: options.offset, advice: options.advice, poll: poll)
     if options.lock {
-        do { try MappedBytes(region).lock() } catch {
+        do { try MappedBytes(region).lock(0, nil, path: nil, poll: poll) } catch {
             unmapRegion(region)
             throw error
         }

@@ -11,7 +11,7 @@ extension MappedBytes {
     /// - Throws: `misuse` for a slice and for anonymous memory, `offsetOutOfRange` where the file now
     ///   ends before the mapping's offset, `systemCall`, `closed`. After an error everything is as it
     ///   was.
-    package func remap(path: UnsafePointer<CChar>?) throws(MapError) {
+    package func remap(path: UnsafePointer<CChar>?, poll: Poll = { _ in true }) throws(MapError) {
         var region = region
         if mm_is_closed(&region) { throw MapError(.closed) }
         guard region.isWhole else {
@@ -24,11 +24,11 @@ extension MappedBytes {
         }
         let isWritten =
             slot.pointee.protection & PROT_WRITE != 0 && MapFlags(rawValue: slot.pointee.flags).isShared
-        if let kept = slot.kept { return try slot.replace(with: kept) }
+        if let kept = slot.kept { return try slot.replace(with: kept, poll: poll) }
         guard let path else { return }
         let descriptor = try systemOpen(path, isWritten ? O_RDWR : O_RDONLY)
         defer { systemClose(descriptor) }
-        try slot.replace(with: descriptor)
+        try slot.replace(with: descriptor, poll: poll)
     }
 }
 
@@ -50,7 +50,7 @@ extension MappedRegion {
 }
 
 extension UnsafeMutablePointer<mm_slot> {
-    fileprivate func replace(with descriptor: CInt) throws(MapError) {
+    fileprivate func replace(with descriptor: CInt, poll: Poll) throws(MapError) {
         let status = try systemStatus(descriptor)
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw MapError(.open, errno: ESTALE, "the path no longer names a regular file")
@@ -65,21 +65,28 @@ extension UnsafeMutablePointer<mm_slot> {
         let reachedEnd = offset &+ pointee.length >= Int(pointee.file_size)
         let length = reachedEnd ? size &- offset : min(pointee.length, size &- offset)
         let slack = length == 0 ? 0 : offset & (pointee.page &- 1)
+        guard let extent = (slack &+ length).roundedUp(toPage: pointee.page) else {
+            throw MapError(.mmap, errno: ENOMEM)
+        }
+        let spare = try reservedSlot()
         var start: UnsafeMutableRawPointer?
-        var extent = 0
         if length > 0 {
-            guard let needed = (slack &+ length).roundedUp(toPage: pointee.page) else {
-                throw MapError(.mmap, errno: ENOMEM)
+            do {
+                start = try mapPages(
+                    extent, Protection(rawValue: pointee.protection), MapFlags(rawValue: pointee.flags),
+                    descriptor, offset &- slack, page: pointee.page, poll: poll)
+            } catch {
+                mm_slot_retire(spare)
+                throw error
             }
-            extent = needed
-            start = try systemMap(extent, pointee.protection, pointee.flags, descriptor, offset &- slack)
         }
         // The new mapping stands before the old one goes: nothing can fail from here on.
         let old = UnsafeMutableRawPointer(bitPattern: pointee.start)
         let oldExtent = pointee.extent
         mm_slot_withdraw(self)
-        if let old { try? systemUnmap(old, oldExtent) }
+        spare.unmap(old, oldExtent)
         pointee.slack = slack
+        pointee.locked_from = MapFlags(rawValue: pointee.flags).contains(.locked) ? 0 : .max
         describe(status, descriptor)
         if let start {
             settle(start, extent, length)

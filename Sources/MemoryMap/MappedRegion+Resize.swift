@@ -31,7 +31,9 @@ extension MappedBytes {
     /// - Throws: `misuse` for a slice, a private mapping of a file, shared anonymous memory that would
     ///   grow, or a mapping that ends before its file does; `systemCall` (`ENOSPC`, `ENOMEM` …);
     ///   `closed`, `lost`. After an error the mapping and the file are as before.
-    package func resize(_ size: Int, path: UnsafePointer<CChar>?) throws(MapError) {
+    package func resize(
+        _ size: Int, path: UnsafePointer<CChar>?, poll: Poll = { _ in true }
+    ) throws(MapError) {
         var current = self
         try current.refresh()
         guard current.region.isWhole else {
@@ -42,15 +44,15 @@ extension MappedBytes {
         }
         let slot = current.region.slot
         if slot.pointee.kind == MM_ANONYMOUS {
-            try slot.resizeAnonymous(size)
+            try slot.resizeAnonymous(size, poll)
         } else {
-            try slot.resizeFile(size, path)
+            try slot.resizeFile(size, path, poll)
         }
     }
 }
 
 extension UnsafeMutablePointer<mm_slot> {
-    fileprivate func resizeAnonymous(_ size: Int) throws(MapError) {
+    fileprivate func resizeAnonymous(_ size: Int, _ poll: Poll) throws(MapError) {
         guard size > 0 else {
             throw MapError(.misuse, "size %1 is out of range: anonymous memory has at least 1 byte", size)
         }
@@ -62,7 +64,7 @@ extension UnsafeMutablePointer<mm_slot> {
         // What others share with it is not theirs to lose: the pages stay.
         let memory = isShared ? try lastingMemory() : nil
         let extent = Int(pointee.extent)
-        try move(to: size)
+        try move(to: size, poll)
         if let memory { mm_memory_leave(memory, extent &- Int(pointee.extent)) }
         clearTail(from: min(old, size))
     }
@@ -78,7 +80,7 @@ extension UnsafeMutablePointer<mm_slot> {
         memset(base + end, 0, min(next, Int(pointee.extent)) &- used)
     }
 
-    fileprivate func resizeFile(_ size: Int, _ path: UnsafePointer<CChar>?) throws(MapError) {
+    fileprivate func resizeFile(_ size: Int, _ path: UnsafePointer<CChar>?, _ poll: Poll) throws(MapError) {
         guard MapFlags(rawValue: pointee.flags).isShared else {
             throw MapError(.misuse, "a private mapping of a file cannot be resized: its file must not change")
         }
@@ -103,19 +105,19 @@ extension UnsafeMutablePointer<mm_slot> {
                 old &- mappedEnd)
         }
         if end > old {
-            do { try systemAllocate(descriptor, from: old, count: end &- old) } catch {
+            do { try systemAllocate(descriptor, from: old, count: end &- old, poll: poll) } catch {
                 try systemTruncate(descriptor, to: old)
                 throw error
             }
         }
-        do { try moveFile(to: size, descriptor) } catch {
+        do { try moveFile(to: size, descriptor, poll) } catch {
             if end > old { try systemTruncate(descriptor, to: old) }
             throw error
         }
         if shrinks && end < old {
             // A seal forbids it, for one.
             do { try systemTruncate(descriptor, to: end) } catch {
-                try moveFile(to: former, descriptor)
+                try moveFile(to: former, descriptor, poll)
                 throw error
             }
         }
@@ -142,12 +144,13 @@ extension UnsafeMutablePointer<mm_slot> {
         throw MapError(.open, errno: ESTALE, "the path now names another file than the one that is mapped")
     }
 
-    private func moveFile(to size: Int, _ descriptor: CInt) throws(MapError) {
+    private func moveFile(to size: Int, _ descriptor: CInt, _ poll: Poll) throws(MapError) {
         if size == 0 {
             let start = UnsafeMutableRawPointer(bitPattern: pointee.start)
             let extent = pointee.extent
+            let spare = try reservedSlot()
             mm_slot_withdraw(self)
-            if let start { try? systemUnmap(start, extent) }
+            spare.unmap(start, extent)
             (pointee.base, pointee.length, pointee.slack) = (nil, 0, 0)
             mm_slot_publish(self, nil, 0)
         } else if pointee.start == 0 {
@@ -155,23 +158,47 @@ extension UnsafeMutablePointer<mm_slot> {
             guard let extent = (slack &+ size).roundedUp(toPage: pointee.page) else {
                 throw MapError(.mmap, errno: ENOMEM)
             }
-            let start = try systemMap(
-                extent, pointee.protection, pointee.flags, descriptor, Int(pointee.file_offset) &- slack)
+            let start = try mapPages(
+                extent, Protection(rawValue: pointee.protection), MapFlags(rawValue: pointee.flags),
+                descriptor,
+                Int(pointee.file_offset) &- slack, page: pointee.page, poll: poll)
             pointee.slack = slack
             settle(start, extent, size)
         } else {
-            try move(to: size)
+            try move(to: size, poll)
         }
     }
 
     /// mremap(2). The guard lets go meanwhile: a handler must not answer at an address that is given
     /// back to the kernel.
-    private func move(to size: Int) throws(MapError) {
+    private func move(to size: Int, _ poll: Poll) throws(MapError) {
         let (needed, overflow) = size.addingReportingOverflow(pointee.slack)
         guard !overflow, let extent = needed.roundedUp(toPage: pointee.page),
             let start = UnsafeMutableRawPointer(bitPattern: pointee.start)
         else { throw MapError(.mremap, errno: ENOMEM, "size %1 is larger than the address space", size) }
-        let old = pointee.extent
+        let old = Int(pointee.extent)
+        let length = pointee.length
+        // The kernel would bring in all that is new where the end is locked.
+        let isLong = extent &- old >= longExtent && pointee.locked_from < old
+        if isLong {
+            do { try systemLock(start, old, onFault: true) } catch { throw error.namingLockLimit }
+        }
+        try move(start, from: old, to: extent, size)
+        if extent < old && pointee.locked_from >= extent { pointee.locked_from = .max }
+        guard isLong, let start = UnsafeMutableRawPointer(bitPattern: pointee.start) else { return }
+        do {
+            try bringIn(
+                start + old, extent &- old, pointee.page, Protection(rawValue: pointee.protection),
+                MapFlags(rawValue: pointee.flags), poll)
+        } catch {
+            try move(start, from: extent, to: old, length)
+            throw error
+        }
+    }
+
+    private func move(
+        _ start: UnsafeMutableRawPointer, from old: Int, to extent: Int, _ size: Int
+    ) throws(MapError) {
         mm_slot_withdraw(self)
         do { settle(try systemRemap(start, from: old, to: extent), extent, size) } catch {
             settle(start, old, pointee.length)

@@ -92,9 +92,10 @@ package func requireAligned(_ offset: Int) throws(MapError) {
 ///   - length: In bytes, at least 1.
 ///   - offset: In bytes, any: the mapping starts at the page's beginning and `base` behind it.
 ///   - advice: Given before anyone sees the mapping; if it fails nothing stays mapped.
+///   - poll: Asked now and then with the number of bytes done; false stops, and nothing stays mapped.
 package func mapRegion(
     length: Int, protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int,
-    advice: Advice? = nil
+    advice: Advice? = nil, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
     guard length > 0 else {
         throw MapError(.mmap, errno: EINVAL, "size %1 is out of range: a mapping has at least 1 byte", length)
@@ -112,13 +113,11 @@ package func mapRegion(
     }
     let isAnonymous = flags.contains(.anonymous)
     let status = isAnonymous ? nil : try systemStatus(descriptor)
-    guard let slot = mm_slot_reserve() else {
-        throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
-    }
+    let slot = try reservedSlot()
     let start: UnsafeMutableRawPointer
     do {
-        start = try systemMap(
-            extent, protection.rawValue, flags.rawValue, isAnonymous ? -1 : descriptor, offset &- slack)
+        start = try mapPages(
+            extent, protection, flags, isAnonymous ? -1 : descriptor, offset &- slack, page: page, poll: poll)
     } catch {
         mm_slot_retire(slot)
         throw hintMap(error, flags)
@@ -126,16 +125,16 @@ package func mapRegion(
     slot.pointee.page = page
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
+    if flags.contains(.locked) { slot.pointee.locked_from = 0 }
     slot.pointee.base = (start + slack).assumingMemoryBound(to: UInt8.self)
     slot.pointee.length = length
     slot.pointee.slack = slack
     slot.pointee.file_offset = Int64(offset)
     slot.describe(status, descriptor)
-    (slot.pointee.keeper, slot.pointee.memory) = (0, nil)
     mm_slot_publish(slot, start, extent)
     let region = mm_region(whole: slot)
     if let advice {
-        do { try MappedBytes(region).advise(advice) } catch {
+        do { try MappedBytes(region).advise(advice, poll: poll) } catch {
             unmapRegion(region)
             throw error
         }
@@ -148,9 +147,7 @@ package func emptyRegion(
     protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int
 ) throws(MapError) -> mm_region {
     let status = try systemStatus(descriptor)
-    guard let slot = mm_slot_reserve() else {
-        throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
-    }
+    let slot = try reservedSlot()
     slot.pointee.page = mappedPageSize(flags, descriptor)
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
@@ -159,7 +156,6 @@ package func emptyRegion(
     slot.pointee.slack = 0
     slot.pointee.file_offset = Int64(offset)
     slot.describe(status, descriptor)
-    (slot.pointee.keeper, slot.pointee.memory) = (0, nil)
     mm_slot_publish(slot, nil, 0)
     return mm_region(whole: slot)
 }
@@ -171,16 +167,64 @@ package func unmapRegion(_ region: mm_region) {
     let start = region.slot.pointee.start
     let extent = region.slot.pointee.extent
     let kept = region.slot.kept
-    let memory = region.slot.pointee.memory
-    mm_slot_retire(region.slot)
+    mm_slot_close(region.slot)
     if let kept { systemClose(kept) }
-    // munmap(2) of a range that was mapped by mmap(2) with these values cannot fail but for a lack of
-    // memory to split a mapping, and nothing is split here.
-    if let address = UnsafeMutableRawPointer(bitPattern: start) { try? systemUnmap(address, extent) }
-    if let memory {
-        mm_memory_leave(memory, extent)
-        mm_memory_release(memory)
+    region.slot.unmap(UnsafeMutableRawPointer(bitPattern: start), extent)
+    unmapWaiting()
+}
+
+/// Tries again to unmap ranges that munmap(2) refused; gives up after a few that it still refuses.
+func unmapWaiting() {
+    var refused = 0
+    var start: UnsafeMutableRawPointer?
+    while refused < 4, let slot = mm_slot_take_waiting(&start) {
+        guard !slot.finishUnmapping(start, slot.pointee.extent), let start else { continue }
+        mm_slot_keep_range(slot, start, slot.pointee.extent)
+        refused &+= 1
     }
+}
+
+extension UnsafeMutablePointer<mm_slot> {
+    /// Unmaps the range of a closed slot and frees the slot.
+    ///
+    /// The kernel joins a mapping with its neighbors and has to split it again then, which it refuses at its limit of
+    /// mappings (vm.max_map_count). The slot keeps such a range, which stays counted, until there is room; its pages
+    /// go at once.
+    func unmap(_ start: UnsafeMutableRawPointer?, _ extent: Int) {
+        guard !finishUnmapping(start, extent), let start else { return }
+        // Where the kernel refuses this too, the pages go with the range.
+        do { try systemAdvise(start, extent, MADV_DONTNEED) } catch {
+            try? systemAdvise(start, extent, CInt(Advice.dontNeedLocked.rawValue))
+        }
+        mm_slot_keep_range(self, start, extent)
+    }
+
+    fileprivate func finishUnmapping(_ start: UnsafeMutableRawPointer?, _ extent: Int) -> Bool {
+        if let start {
+            do { try systemUnmap(start, extent) } catch { return false }
+        }
+        if let memory = pointee.memory {
+            mm_memory_leave(memory, extent)
+            mm_memory_release(memory)
+        }
+        mm_slot_retire(self)
+        return true
+    }
+}
+
+/// Unmaps what no slot was made for yet.
+func unmapRange(_ start: UnsafeMutableRawPointer, _ extent: Int) {
+    // Without memory for a slot it can only be tried.
+    if let slot = try? reservedSlot() { slot.unmap(start, extent) } else { try? systemUnmap(start, extent) }
+}
+
+/// A slot for a mapping, or for a range that goes while its mapping stays.
+func reservedSlot() throws(MapError) -> UnsafeMutablePointer<mm_slot> {
+    guard let slot = mm_slot_reserve() else {
+        throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
+    }
+    (slot.pointee.keeper, slot.pointee.memory, slot.pointee.locked_from) = (0, nil, .max)
+    return slot
 }
 
 extension mm_region {

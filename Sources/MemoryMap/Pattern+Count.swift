@@ -44,7 +44,12 @@ extension PatternSearch {
         /// From where on it gave up, because it takes long and only this thread's caller can be interrupted.
         var from = 0
         var end = 0
+        /// Whether the last line goes on far behind the end; where to is for the caller to find.
+        var isOpen = false
     }
+
+    /// How far behind its piece a thread looks for the end of a line: it cannot be interrupted.
+    private static let farthest = 1 << 26
 
     /// No match holds a newline. So the search comes by the start of each line, with nothing to remember
     /// of what it found before: lines can be searched at the same time.
@@ -54,12 +59,23 @@ extension PatternSearch {
             let upper = start &+ range.upperBound
             let first = range.lowerBound == 0 ? start : startOfLine(start &+ range.lowerBound, upper)
             // A long line is all in the piece where it starts.
-            return first < upper ? countPart(first, startOfLine(upper, subject.count)) : Part()
+            guard first < upper else { return Part() }
+            let limit = min(subject.count &- upper, Self.farthest) &+ upper
+            let end = startOfLine(upper, limit)
+            return end < limit || end == subject.count
+                ? countPart(first, end) : Part(from: first, end: end, isOpen: true)
         }
         var count = 0
         for part in parts {
             count &+= part.count
-            if part.from < part.end { count &+= try self.count(from: part.from, before: part.end, poll) }
+            var end = part.end
+            while part.isOpen, end < subject.count {
+                let limit = min(subject.count &- end, Self.farthest) &+ end
+                end = startOfLine(end, limit)
+                if end < limit { break }
+                if !poll(end &- start) { throw MapError(.interrupted) }
+            }
+            if part.from < end { count &+= try self.count(from: part.from, before: end, poll) }
         }
         return count
     }

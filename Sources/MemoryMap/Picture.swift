@@ -112,10 +112,11 @@ package struct Picture {
             text: FixedText(target), style: style, ending: ending, pages: resident.count,
             cells: style.cells(pages: resident.count))
         canvas.heading(title, bytes)
-        let dirty = DirtyPages(bytes)
+        let dirty = try DirtyPages(bytes, poll)
         defer { dirty.close() }
         var seen: UInt8 = 0
-        canvas.rows { range in
+        try canvas.rows { range throws(MapError) in
+            if !poll(range.lowerBound) { throw MapError(.interrupted) }
             let cell = cell(range, dirty)
             seen |= 1 << cell.rawValue
             return cell
@@ -145,18 +146,19 @@ private struct DirtyPages {
     private var origin = 0
     private(set) var total = 0
 
-    init(_ bytes: MappedBytes) {
+    /// - Throws: `interrupted`.
+    init(_ bytes: MappedBytes, _ poll: Poll) throws(MapError) {
         guard let (current, pages) = try? bytes.wholePages(0, nil), pages.extent > 0,
             current.region.slot.pointee.kind == MM_FILE,
             let descriptor = try? current.openFile(for: .cachestat)
         else { return }
         origin = current.filePlace(pages)
-        guard let state = try? CacheState.of(descriptor, origin, pages.extent), state.dirty > 0 else {
+        do { total = try CacheState.of(descriptor, origin, pages.extent, poll: poll).dirty } catch {
             systemClose(descriptor)
+            if error.kind == .interrupted { throw error }
             return
         }
-        self.descriptor = descriptor
-        total = state.dirty
+        if total > 0 { self.descriptor = descriptor } else { systemClose(descriptor) }
     }
 
     func count(_ range: Range<Int>) -> Int {
@@ -234,7 +236,7 @@ private struct Canvas {
         return result
     }
 
-    mutating func rows(_ cell: (Range<Int>) -> Cell) {
+    mutating func rows(_ cell: (Range<Int>) throws(MapError) -> Cell) throws(MapError) {
         let perCell = perCell
         var width = 1
         var rest = pages / 10
@@ -248,7 +250,7 @@ private struct Canvas {
             var used = 0
             while used < cells && page < pages {
                 let end = min(page &+ perCell, pages)
-                paint(cell(page..<end))
+                paint(try cell(page..<end))
                 page = end
                 used &+= 1
             }

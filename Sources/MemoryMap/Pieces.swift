@@ -197,16 +197,8 @@ private enum Workers {
 
     /// Starts threads up to a number. A thread that cannot be made is done without.
     private static func start(_ number: Int) {
-        // Signals belong to the thread that runs Lua.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        for fault in [SIGBUS, SIGSEGV, SIGILL, SIGFPE] { sigdelset(&all, fault) }
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         while started < number {
-            var thread = pthread_t()
-            guard pthread_create(&thread, nil, { _ in Workers.serve() }, nil) == 0 else { return }
+            guard let thread = startThread({ _ in Workers.serve() }, nil) else { return }
             pthread_detach(thread)
             started &+= 1
         }

@@ -95,11 +95,13 @@ extension MappedBytes {
     /// /proc/self/smaps. There is more than one entry where advice or protection has split it, and one
     /// entry may cover neighbours too.
     ///
-    /// - Parameter target: Takes the lines, each with its newline, as far as they fit.
+    /// - Parameters:
+    ///   - target: Takes the lines, each with its newline, as far as they fit.
+    ///   - poll: Asked with the number of bytes read of them; false stops.
     /// - Returns: How many bytes there are.
     /// - Throws: `systemCall` of open(2) or read(2), `closed`, `lost`.
     package func processEntries(
-        of path: StaticString, into target: UnsafeMutableBufferPointer<UInt8>
+        of path: StaticString, into target: UnsafeMutableBufferPointer<UInt8>, poll: Poll
     ) throws(MapError) -> Int {
         var current = self
         try current.refresh()
@@ -108,14 +110,21 @@ extension MappedBytes {
         var text = FixedText(target)
         var length = 0
         var isInside = false
+        var isStopped = false
         try eachLine(of: path) { line in
-            if let entry = MapsEntry(line) { isInside = entry.start < end && start < entry.end }
+            if let entry = MapsEntry(line) {
+                // In the order of addresses: nothing comes behind the end. The kernel goes through the pages of each.
+                isStopped = !poll(length)
+                if isStopped || entry.start >= end { return false }
+                isInside = start < entry.end
+            }
             guard isInside else { return true }
             for byte in line { text.put(byte) }
             text.put(10)
             length &+= line.count &+ 1
             return true
         }
+        if isStopped { throw MapError(.interrupted) }
         return length
     }
 

@@ -11,9 +11,10 @@ internal import Glibc
 ///     if it is smaller; its space is allocated. So much of it is mapped. Nil for an object that is there, as large as
 ///     it is.
 ///   - exclusive: Whether an object that is there already is an error; needs a size.
+///   - poll: Asked where a signal has interrupted the allocation; false stops.
 /// - Throws: `valueOutOfRange` for the size, `misuse`, `systemCall` (`ENOENT`, `EEXIST`, `EACCES`, `ENOSPC` …).
 package func sharedRegion(
-    _ path: UnsafePointer<CChar>, size: Int?, exclusive: Bool
+    _ path: UnsafePointer<CChar>, size: Int?, exclusive: Bool, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
     if let size {
         try requireSize(size)
@@ -28,7 +29,9 @@ package func sharedRegion(
         }
         let present = Int(status.st_size)
         if let size, size > present {
-            do { try systemAllocate(descriptor, from: present, count: size &- present) } catch {
+            do {
+                try systemAllocate(descriptor, from: present, count: size &- present, poll: poll)
+            } catch {
                 // What was allocated before the memory ran out must not stay.
                 if !isNew { try? systemTruncate(descriptor, to: present) }
                 throw error
@@ -90,19 +93,22 @@ package func memoryFileRegion(
 
 /// Anonymous memory for this process and its children. It is a file in memory, as shared anonymous memory always is
 /// inside the kernel, but one of which there is a descriptor to give away: where the process has descriptors to spare.
-package func sharedAnonymousRegion(size: Int, populate: Bool) throws(MapError) -> mm_region {
+package func sharedAnonymousRegion(
+    size: Int, populate: Bool, poll: Poll = { _ in true }
+) throws(MapError) -> mm_region {
     guard let descriptor = spareMemoryFile(size) else {
         // Then only children of fork(2) have it.
         return try mapRegion(
             length: size, protection: [.read, .write],
             flags: populate ? [.anonymous, .shared, .populate] : [.anonymous, .shared],
-            descriptor: -1, offset: 0)
+            descriptor: -1, offset: 0, poll: poll)
     }
     do throws(MapError) {
         do { try systemTruncate(descriptor, to: size) } catch {
             throw MapError(.mmap, errno: ENOMEM, "size %1 is larger than the address space", size)
         }
-        let region = try keptRegion(descriptor, size, populate ? [.shared, .populate] : .shared)
+        let region = try keptRegion(
+            descriptor, size, populate ? [.shared, .populate] : .shared, poll: poll)
         region.slot.pointee.kind = Int32(MM_ANONYMOUS)
         return region
     } catch {
@@ -130,13 +136,14 @@ private func requireSize(_ size: Int) throws(MapError) {
 /// Maps a file and keeps the descriptor: no path leads there, or may not for long. Only if it throws the descriptor
 /// remains the caller's.
 func keptRegion(
-    _ descriptor: Descriptor, _ size: Int, _ flags: MapFlags = .shared
+    _ descriptor: Descriptor, _ size: Int, _ flags: MapFlags = .shared, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
     let protection: Protection = [.read, .write]
     let region =
         size == 0
         ? try emptyRegion(protection: protection, flags: flags, descriptor: descriptor, offset: 0)
-        : try mapRegion(length: size, protection: protection, flags: flags, descriptor: descriptor, offset: 0)
+        : try mapRegion(
+            length: size, protection: protection, flags: flags, descriptor: descriptor, offset: 0, poll: poll)
     region.slot.pointee.keeper = descriptor &+ 1
     return region
 }

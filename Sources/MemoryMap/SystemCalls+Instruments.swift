@@ -101,6 +101,23 @@ func systemFlush(_ descriptor: Descriptor) throws(MapError) {
     }
 }
 
+/// sync_file_range(2): waits until the dirty pages of the range are written.
+func systemWriteOut(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws(MapError) {
+    while true {
+        let trace = Trace()
+        let result = mm_write_out(descriptor, Int64(offset), Int64(length))
+        trace.end("sync_file_range", Int(result)) {
+            $0.argument(descriptor)
+            $0.argument(offset)
+            $0.argument(length)
+            $0.argument(
+                text: "SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER")
+        }
+        if result == 0 { return }
+        if errno != EINTR { throw MapError(.fdatasync, errno: errno) }
+    }
+}
+
 /// lseek(2) to the next data or to the next hole; nil where there is none behind the offset.
 func systemSeek(_ descriptor: Descriptor, _ offset: Int, toData: Bool) throws(MapError) -> Int? {
     // SEEK_DATA and SEEK_HOLE are GNU's.

@@ -74,19 +74,19 @@ func systemHugePageSize(_ descriptor: Descriptor) -> Int? {
     return size > 0 ? size : nil
 }
 
-/// Throws where `ulimit -f` forbids files of this size: the kernel would end the process, by SIGXFSZ.
-private func requireFileLimit(_ call: SystemCall, _ size: Int) throws(MapError) {
-    var limit = rlimit()
-    guard size > 0, getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
-        UInt64(size) > UInt64(limit.rlim_cur)
-    else { return }
+/// Throws where `ulimit -f` forbids that a file grows to this size: the kernel would send SIGXFSZ, which ends a process
+/// whose host does not handle it.
+private func requireFileLimit(_ call: SystemCall, _ descriptor: Descriptor, _ size: Int) throws(MapError) {
+    guard size > 0, !mm_may_have_size(UInt64(size)), try size > Int(systemStatus(descriptor).st_size) else {
+        return
+    }
     throw MapError(
         call, errno: EFBIG, "%1 bytes are more than a file may have here (\"ulimit -f\")", size)
 }
 
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
-    try requireFileLimit(.ftruncate, size)
+    try requireFileLimit(.ftruncate, descriptor, size)
     while true {
         let trace = Trace()
         let result = ftruncate(descriptor, off_t(size))
@@ -100,21 +100,29 @@ func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
 }
 
 /// posix_fallocate(3): space for the bytes, so that a full disk is an error now and no fault later.
-func systemAllocate(_ descriptor: Descriptor, from offset: Int, count: Int) throws(MapError) {
+///
+/// - Parameter poll: Asked now and then; false stops, and what has been allocated stays.
+func systemAllocate(
+    _ descriptor: Descriptor, from offset: Int, count: Int, poll: Poll = { _ in true }
+) throws(MapError) {
     guard count > 0 else { return }
-    try requireFileLimit(.fallocate, offset.addingReportingOverflow(count).partialValue)
-    while true {
+    try requireFileLimit(.fallocate, descriptor, offset.addingReportingOverflow(count).partialValue)
+    // tmpfs looks first whether there is so much, and ends for a signal: it must not fill the memory step by step.
+    let isLong = count >= longExtent && mm_cache_kind_of(descriptor) != MM_CACHE_MEMORY
+    var done = 0
+    while done < count {
+        let part = isLong ? min(4 &* stepExtent, count &- done) : count
         let trace = Trace()
-        let error = posix_fallocate(descriptor, off_t(offset), off_t(count))
+        let error = posix_fallocate(descriptor, off_t(offset &+ done), off_t(part))
         // It returns the error and leaves errno alone.
         errno = error
         trace.end("posix_fallocate", error == 0 ? 0 : -1) {
             $0.argument(descriptor)
-            $0.argument(offset)
-            $0.argument(count)
+            $0.argument(offset &+ done)
+            $0.argument(part)
         }
-        if error == 0 { return }
-        if error != EINTR { throw MapError(.fallocate, errno: error) }
+        if error == 0 { done &+= part } else if error != EINTR { throw MapError(.fallocate, errno: error) }
+        if done < count && !poll(done) { throw MapError(.interrupted) }
     }
 }
 
@@ -136,6 +144,7 @@ func systemMap(
     _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
     try requireHarmless(.mmap, protection)
+    unmapWaiting()
     try takeMemory(.mmap, extent)
     let trace = Trace()
     let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset))
@@ -256,14 +265,18 @@ func systemResidency(
     }
 }
 
-/// mlock(2).
-func systemLock(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
+/// mlock(2); `onFault`, which brings no page in, is mlock2(2).
+func systemLock(
+    _ address: UnsafeMutableRawPointer, _ extent: Int, onFault: Bool = false
+) throws(MapError) {
     let trace = Trace()
-    let result = mlock(address, extent)
-    try check(.mlock, trace, result) {
+    let result = onFault ? mm_lock_on_fault(address, extent) : mlock(address, extent)
+    trace.end(onFault ? "mlock2" : "mlock", Int(result)) {
         $0.argument(address)
         $0.argument(extent)
+        if onFault { $0.argument(text: "MLOCK_ONFAULT") }
     }
+    if result == -1 { throw MapError(.mlock, errno: errno) }
 }
 
 /// munlock(2).

@@ -24,23 +24,19 @@ package struct Watch {
     /// Draws once, and then again and again.
     ///
     /// - Parameter watch: Stays where it is until `stop`. All it refers to stays valid as long.
+    /// - Parameter poll: Asked while it draws the first time; false stops.
     /// - Throws: What the first drawing throws; `misuse` where there can be no further thread.
-    package static func start(_ watch: UnsafeMutablePointer<Watch>) throws(MapError) {
-        try watch.pointee.draw()
+    package static func start(_ watch: UnsafeMutablePointer<Watch>, poll: Poll) throws(MapError) {
+        try watch.pointee.draw(poll)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_mutex_init(&watch.pointee.lock, nil)
         pthread_cond_init(&watch.pointee.wake, &attributes)
-        // Signals belong to the thread that runs Lua.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        for fault in [SIGBUS, SIGSEGV, SIGILL, SIGFPE] { sigdelset(&all, fault) }
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        let code = pthread_create(&watch.pointee.thread, nil, Watch.body, watch)
-        guard code == 0 else { throw MapError(.misuse, "no further thread can be had (ulimit -u)") }
+        guard let thread = startThread(Watch.body, watch) else {
+            throw MapError(.misuse, "no further thread can be had (\"ulimit -u\", \"ulimit -v\")")
+        }
+        watch.pointee.thread = thread
     }
 
     private static let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
@@ -55,29 +51,38 @@ package struct Watch {
                 until.tv_sec &+= 1
             }
             if pthread_cond_timedwait(&watch.pointee.wake, &watch.pointee.lock, &until) == ETIMEDOUT {
+                pthread_mutex_unlock(&watch.pointee.lock)
                 // A mapping that is closed or resized meanwhile has no picture for a moment, or no more.
-                try? watch.pointee.draw()
+                try? watch.pointee.draw { _ in !Watch.isOver(watch) }
+                pthread_mutex_lock(&watch.pointee.lock)
             }
         }
         pthread_mutex_unlock(&watch.pointee.lock)
         return nil
     }
 
-    /// Ends the redrawing, with a last picture of how things are.
+    private static func isOver(_ watch: UnsafeMutablePointer<Watch>) -> Bool {
+        pthread_mutex_lock(&watch.pointee.lock)
+        defer { pthread_mutex_unlock(&watch.pointee.lock) }
+        return watch.pointee.isOver
+    }
+
+    /// Ends the redrawing, with a last picture of how things are, if that takes no more than a second.
     package static func stop(_ watch: UnsafeMutablePointer<Watch>) {
         pthread_mutex_lock(&watch.pointee.lock)
         watch.pointee.isOver = true
         pthread_cond_signal(&watch.pointee.wake)
         pthread_mutex_unlock(&watch.pointee.lock)
         pthread_join(watch.pointee.thread, nil)
-        try? watch.pointee.draw()
+        let latest = mm_now() &+ 1_000_000_000
+        try? watch.pointee.draw { _ in mm_now() < latest }
         pthread_cond_destroy(&watch.pointee.wake)
         pthread_mutex_destroy(&watch.pointee.lock)
     }
 
     /// Draws over the last picture.
-    private mutating func draw() throws(MapError) {
-        let drawn = try picture.draw(title: title, into: target, ending: "\u{1B}[K\n") { _ in true }
+    private mutating func draw(_ poll: Poll) throws(MapError) {
+        let drawn = try picture.draw(title: title, into: target, ending: "\u{1B}[K\n", poll: poll)
         let below: StaticString = "\u{1B}[J"
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
             var up = FixedText(buffer)

@@ -240,10 +240,10 @@ import Testing
             let entries = UnsafeMutableBufferPointer<ResidencyEntry>.allocate(
                 capacity: ResidencyCount.capacity())
             defer { entries.deallocate() }
-            let count = ResidencyCount(entries)
+            let count = try ResidencyCount(entries)
             for page in [1, 5, 6] { _ = try first.bytes.load(at: page * pageSize) }
             for page in [5, 9] { _ = try second.bytes.load(at: page * pageSize) }
-            #expect(count.growth() == 4)
+            #expect(try count.growth() == 4)
             #expect(try first.bytes.residency().resident == 4)
         }
     }

@@ -137,7 +137,7 @@ LM_BODY(lm_buffer_close);
 /* Bodies that fill in a new, closed buffer. */
 int lm_buffer_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target);
 int lm_map(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, int descriptor);
-int lm_open(lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path, int mode,
+int lm_open(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path, int mode,
             const lm_open_options *_Nonnull options);
 int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target,
                  const lm_open_options *_Nonnull options);

@@ -106,8 +106,9 @@ typedef struct lm_cost {
 } lm_cost;
 size_t lm_cost_size(void);
 /* `memory` has lm_cost_size() bytes and is kept until the end. */
-void lm_cost_start(lm_cost *_Nonnull cost, void *_Nonnull memory, size_t size);
-void lm_cost_end(lm_cost *_Nonnull cost, void *_Nonnull memory);
+int lm_cost_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_cost *_Nonnull cost, void *_Nonnull memory,
+                  size_t size);
+int lm_cost_end(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_cost *_Nonnull cost, void *_Nonnull memory);
 
 /* [-0, +1, –] Loads the Lua source that turns what the kernel says into tables and words: a status. */
 int lm_load_words(lua_State *_Nonnull L);

@@ -37,10 +37,13 @@ typedef struct mm_slot {
   volatile uint64_t generation;
   volatile uintptr_t start; /* page-aligned; 0 while nothing is mapped */
   volatile size_t extent;   /* bytes from start, whole pages */
+  volatile uintptr_t waiting_start; /* of a range that is still to be unmapped, see mm_slot_keep_range; else 0 */
   size_t page;              /* bytes in a page of this mapping */
   int32_t protection;       /* PROT_* */
   int32_t flags;            /* MAP_* */
   volatile int32_t users;   /* handlers that are at work in this slot */
+  volatile int32_t neighbors; /* those among them that have a fault in a region beside it */
+  volatile uintptr_t place; /* the last start, or waiting_start, that it had */
   int32_t fault_signal;     /* of the first fault; 0 while there was none */
   int32_t fault_code;       /* its si_code */
   volatile uint32_t losses; /* faults ever: the stamp tells a loss from a move no more once it is mapped again */
@@ -55,6 +58,7 @@ typedef struct mm_slot {
   bool residency_hidden;    /* mincore(2) answers "all resident" to this caller */
   int32_t keeper;           /* a descriptor of the file plus 1, where no path leads to it; 0 for none */
   mm_memory *_Nullable memory; /* where its pages may outlive the mapping */
+  size_t locked_from;       /* bytes from start: all behind is locked; SIZE_MAX where the last page is not */
   struct mm_slot *_Nullable next_free;
 } mm_slot;
 
@@ -83,7 +87,13 @@ void mm_slot_publish(mm_slot *_Nonnull slot, void *_Nullable start, size_t exten
    stale but can be refreshed. Publish again or retire next. */
 void mm_slot_withdraw(mm_slot *_Nonnull slot);
 /* As withdraw, for good: no handle of this generation will ever be valid again. */
+void mm_slot_close(mm_slot *_Nonnull slot);
+/* The same, and the slot is free for another mapping. */
 void mm_slot_retire(mm_slot *_Nonnull slot);
+/* Keeps a range that munmap(2) refused in a closed slot. */
+void mm_slot_keep_range(mm_slot *_Nonnull slot, void *_Nonnull start, size_t extent);
+/* Takes out the slot that has kept its range the longest, and says where that is; NULL for none. */
+mm_slot *_Nullable mm_slot_take_waiting(void *_Nullable *_Nonnull start);
 /* The i-th slot of the table, in use or not, in an order of its own; NULL behind the last. */
 mm_slot *_Nullable mm_slot_at(size_t i);
 /* How many slots are in use: for tests. */
@@ -101,6 +111,8 @@ bool mm_is_virtual(int descriptor);
 long mm_huge_page_size(int descriptor);
 /* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
 bool mm_has_avx2(void);
+/* mlock2(2) with MLOCK_ONFAULT, which is GNU's: pages are locked when they come in. 0, or -1 with errno. */
+int mm_lock_on_fault(const void *_Nonnull address, size_t extent);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 

@@ -29,6 +29,9 @@ int mm_memfd(const char *_Nonnull name, bool with_seals);
 /* Fixes the size of such a file for good: fcntl(2) with F_ADD_SEALS. 0, or -1 with errno. */
 int mm_seal_size(int descriptor);
 
+/* sync_file_range(2), which is GNU's: writes the dirty pages of a range and waits for them. 0, or -1 with errno. */
+int mm_write_out(int descriptor, int64_t offset, int64_t length);
+
 /* The columns of the terminal behind a descriptor; 0 where there is none. */
 int mm_terminal_columns(int descriptor);
 
