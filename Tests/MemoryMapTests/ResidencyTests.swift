@@ -221,7 +221,7 @@ import Testing
             failure { () throws(MapError) in _ = try map.bytes.residency(0, nil) { _ in false } },
             failure { () throws(MapError) in _ = try map.bytes.touch(0, nil, stride: 1) { _ in false } },
             failure { () throws(MapError) in
-                _ = try map.bytes.populate(0, pageSize, writing: false) { _ in false }
+                _ = try map.bytes.populate(0, 64 << 20, writing: false) { _ in false }
             },
         ]
         #expect(stopped.map { $0?.kind } == [.interrupted, .interrupted, .interrupted])
