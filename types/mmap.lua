@@ -116,7 +116,7 @@ function mmap.open(path, mode, options) end
 ---@return mmap.buffer b the buffer
 function mmap.anonymous(size, options) end
 
----mmap(2) itself, with the arguments of the Node package mmap-io. A size past the end of the file maps, as the system call does; touching pages behind the end is an error with the code `SIGBUS`. If the advice fails nothing stays mapped.
+---mmap(2) itself, with the arguments of the Node package mmap-io. A size past the end of the file maps, as the system call does; touching pages behind the end is an error with the code `SIGBUS`. If the advice fails nothing stays mapped. From 1 GiB on `MAP_POPULATE` and `MAP_LOCKED` bring the pages in step by step: Ctrl-C and `--time` end that, and nothing stays mapped then.
 ---@param size integer in bytes, at least 1
 ---@param protection integer `mmap.PROT_READ`, `PROT_WRITE`, … joined by `|`
 ---@param flags integer `mmap.MAP_SHARED` or `MAP_PRIVATE`, and others joined by `|`
@@ -462,7 +462,7 @@ function buffer:sha256(offset, length) end
 
 -- The kernel
 
----Tells the kernel how a range will be used: madvise(2). The range is rounded outward to whole pages, except for advice that takes data away (`dontneed` on private or anonymous memory, `free`, `remove`): there a range that is not whole pages is an error, as rounding would wipe the neighbours. `mmap.advices()` lists what this kernel knows.
+---Tells the kernel how a range will be used: madvise(2). The range is rounded outward to whole pages, except for advice that takes data away (`dontneed` on private or anonymous memory, `free`, `remove`): there a range that is not whole pages is an error, as rounding would wipe the neighbours. `mmap.advices()` lists what this kernel knows. Advice that makes the kernel go through the pages is given step by step from 1 GiB on: Ctrl-C and `--time` end it, and what is done stays done.
 ---@overload fun(self: mmap.buffer, advice: mmap.advice|integer): integer, integer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
@@ -471,7 +471,7 @@ function buffer:sha256(offset, length) end
 ---@return integer length of the range in effect
 function buffer:advise(offset, length, advice) end
 
----Tells the kernel how a range will be used: madvise(2). The range is rounded outward to whole pages, except for advice that takes data away (`dontneed` on private or anonymous memory, `free`, `remove`): there a range that is not whole pages is an error, as rounding would wipe the neighbours. `mmap.advices()` lists what this kernel knows.
+---Tells the kernel how a range will be used: madvise(2). The range is rounded outward to whole pages, except for advice that takes data away (`dontneed` on private or anonymous memory, `free`, `remove`): there a range that is not whole pages is an error, as rounding would wipe the neighbours. `mmap.advices()` lists what this kernel knows. Advice that makes the kernel go through the pages is given step by step from 1 GiB on: Ctrl-C and `--time` end it, and what is done stays done.
 ---@param b mmap.buffer
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
@@ -519,12 +519,12 @@ function mmap.incore(b, offset, length) end
 ---@param protection integer `PROT_*` joined by `|`
 function buffer:protect(protection) end
 
----Reads the pages of a range in and keeps them in memory, or lets them go again: mlock(2), munlock(2). The range is rounded outward to whole pages.
+---Reads the pages of a range in and keeps them in memory, or lets them go again: mlock(2), munlock(2). The range is rounded outward to whole pages. From 1 GiB on a range is locked by mlock2(2) and read in step by step, so that Ctrl-C and `--time` end it. Where that happens, or a page cannot be read in, all of the range is unlocked.
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
 function buffer:lock(offset, length) end
 
----Reads the pages of a range in and keeps them in memory, or lets them go again: mlock(2), munlock(2). The range is rounded outward to whole pages.
+---Reads the pages of a range in and keeps them in memory, or lets them go again: mlock(2), munlock(2). The range is rounded outward to whole pages. From 1 GiB on a range is locked by mlock2(2) and read in step by step, so that Ctrl-C and `--time` end it. Where that happens, or a page cannot be read in, all of the range is unlocked.
 ---@param offset? integer where the range begins, in bytes
 ---@param length? integer in bytes
 function buffer:unlock(offset, length) end
