@@ -22,7 +22,6 @@ static int v_totable(lua_State *L) {
   if (code < 0) return lm_finish(L, &call, code);
   if (rows.count > INT_MAX) return luaL_error(L, "%I elements are too many for a table", (LUAI_UACINT)rows.count);
   lm_push_table(L, rows.count);
-  luaL_checktype(L, 4, LUA_TTABLE); /* a finalizer that ran may have been at the stack, with debug.setlocal */
   for (size_t done = 0; done < rows.count; done += ROW) {
     size_t count = rows.count - done < ROW ? rows.count - done : ROW;
     code = lm_view_load(L, &call, rows.index + done, bits, count);

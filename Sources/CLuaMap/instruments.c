@@ -38,9 +38,6 @@ static int b_pagemap(lua_State *L) {
   luaL_checkstack(L, LM_TABLE_SETS + 4, NULL);
   lm_pages *sets[LM_TABLE_SETS];
   for (int i = 0; i < LM_TABLE_SETS; i++) sets[i] = lm_new_pages(L, pages, offset);
-  /* The collector may have run a finaliser, and that may do anything with this stack. */
-  for (int i = 0; i < LM_TABLE_SETS; i++)
-    if (lm_pages_at(L, 4 + i) != sets[i]) return luaL_error(L, "a finalizer has changed the arguments");
   code = LM_RUN(L, lm_page_table(L, &call, sets));
   if (code < 0) return lm_finish(L, &call, code);
   bool keeps_soft_dirty = LM_RUN(L, lm_keeps_soft_dirty());

@@ -73,7 +73,6 @@ static int f_map(lua_State *L) {
   lua_Integer flags = lua_tointegerx(L, 3, &is_integer);
   lm_buffer *buffer = lm_new_buffer(L);
   push_path_of(L, is_integer && flags & MAP_ANONYMOUS ? -1 : descriptor);
-  if (lm_buffer_at(L, 7) != buffer) return luaL_error(L, "a finalizer was at the stack");
   lua_setiuservalue(L, 7, 1);
   lm_call call;
   /* Again: a finalizer that ran since may have closed the file. */

@@ -50,9 +50,6 @@ static int b_show(lua_State *L) {
   int code = LM_RUN(L, lm_picture_plan(L, &call, &picture));
   if (code < 0) return lm_finish(L, &call, code);
   picture.memory = lua_newuserdatauv(L, picture.size, 0);
-  /* The collector may have run a finaliser, and that may do anything with this stack. */
-  if (lua_tostring(L, 3) != picture.title || lm_pages_at(L, 4) != picture.since)
-    return luaL_error(L, "a finalizer has changed the arguments");
   const uint8_t *text;
   int length = LM_RUN(L, lm_picture_draw(L, &call, &picture, &text));
   if (length < 0) return lm_finish(L, &call, length);
@@ -119,8 +116,6 @@ static int b_watch(lua_State *L) {
   lua_insert(L, 2);
   watch *w = new_watch(L);
   lua_insert(L, 3);
-  if (lua_tostring(L, 2) != picture.title || lua_touserdata(L, 3) != w || !lm_buffer_at(L, 1))
-    return luaL_error(L, "a finalizer has changed the arguments");
   lua_toclose(L, 3);
   lm_call call;
   int code = LM_RUN(L, start_watch(L, &call, &picture, w));

@@ -56,14 +56,11 @@ static int v_histogram(lua_State *L) {
   lm_histogram histogram;
   int code = lm_histogram_start(L, &call, &histogram);
   if (code < 0) return lm_finish(L, &call, code);
-  enum { COUNTS = 5, EDGES, COUNTERS };
+  enum { COUNTS = 5, EDGES };
   size_t size = (size_t)histogram.bins * sizeof(int64_t);
   lua_createtable(L, (int)histogram.bins, 0);
   lua_createtable(L, (int)histogram.bins + 1, 0);
   int64_t *counters = lua_newuserdatauv(L, size, 0);
-  /* A finalizer that ran may have reached for this stack with debug.setlocal; from here on none runs. */
-  if (!lua_istable(L, COUNTS) || !lua_istable(L, EDGES) || lua_touserdata(L, COUNTERS) != counters)
-    return luaL_error(L, "the stack was changed by a finalizer");
   memset(counters, 0, size);
   code = lm_histogram_count(L, &call, &histogram, counters);
   if (code < 0) return lm_finish(L, &call, code);
