@@ -125,8 +125,8 @@ job("faults with 64 TiB", function()
     for i = 1, 64 do kept[i] = anonymous() end
     for _ = 1, 100 do mmap.faults(function() end) end
 end)
-job("show 64 TiB", function() mmap.map(64 * terabyte, 3, flags, -1):show() end)
-job("pagemap 64 TiB", function() mmap.map(64 * terabyte, 3, flags, -1):pagemap() end)
+job("show 4 TiB", function() mmap.map(4 * terabyte, 3, flags, -1):show() end)
+job("pagemap 4 TiB", function() mmap.map(4 * terabyte, 3, flags, -1):pagemap() end)
 job("smaps with 10000 mappings", function()
     local kept = {}
     for i = 1, 10000 do kept[i] = mmap.map(4096, i % 2 == 0 and 1 or 3, flags, -1) end
