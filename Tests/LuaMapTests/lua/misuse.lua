@@ -80,7 +80,7 @@ end
 
 function suite.everyWrongTypeIsNamedWithItsArgument()
   local wrong = {
-    integer = { 5 }, string = { "3", "", "normal\0" }, boolean = { true, false }, table = { {} }, file = { fixture.file() },
+    integer = { 15 }, string = { "3", "", "normal\0" }, boolean = { true, false }, table = { {} }, file = { fixture.file() },
     ["nil"] = { n = 1 }, ["function"] = { tostring }, thread = { coroutine.create(print) }, strange = { setmetatable({}, { __index = mmap }) },
   }
   for class in ("buffer view records record struct regex pages atomic lock"):gmatch "%a+" do wrong[class] = { fixture[class]() } end
