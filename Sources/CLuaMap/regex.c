@@ -29,7 +29,6 @@ static void add_ballast(lua_State *L, int index) {
   const lm_regex *regex = lm_regex_at(L, index);
   /* What lay there before, a view perhaps, is not to be taken for one. */
   memset(lm_new_userdata(L, lm_regex_size(regex), 0), 0, sizeof(void *));
-  if (lm_regex_at(L, index) != regex) luaL_error(L, "a finalizer was at the stack");
   lua_setiuservalue(L, index, 3);
 }
 
@@ -117,11 +116,8 @@ static void push_translation(lua_State *L, int index) {
     raise_pattern(L, index, &error);
   }
   add_ballast(L, cache + 1);
-  if (!lua_istable(L, cache)) luaL_error(L, "a finalizer was at the stack");
   lua_pushvalue(L, index);
   lua_pushvalue(L, cache + 1);
-  /* A finalizer that took the pattern from the stack would leave nil for a key. */
-  if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "a finalizer was at the stack");
   lua_rawset(L, cache);
   lua_rawgeti(L, cache, 1);
   lua_pushinteger(L, lua_tointeger(L, -1) + 1);
