@@ -17,7 +17,7 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_ato
 int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, size_t start, uint32_t options) {
   /* The interpreter allocates: it cannot be left. */
   if (!pattern->is_machine_code)
-    return pcre2_match(pattern->code, subject, length, start, options, pattern->data, pattern->context);
+    return pcre2_match(pattern->code, subject, length, start, options | PCRE2_NO_JIT, pattern->data, pattern->context);
   sigjmp_buf here;
   if (sigsetjmp(here, 0)) return MM_MATCH_LEFT;
   way_out = &here;

@@ -20,8 +20,12 @@ func requireRoom(_ bytes: Int) throws(MapError) {
 /// Throws where there is not so much memory, in bytes, and a little more: Swift ends the process where its own is not to
 /// be had, so whoever is about to need some asks first.
 package func requireHeap(_ bytes: Int = 0) throws(MapError) {
-    if !mm_has_heap(bytes &+ 64 << 10) {
-        throw MapError(.mmap, errno: ENOMEM, "no memory is left to work in (\"ulimit -v\")")
+    if !mm_has_heap(bytes &+ 64 << 10) { throw .noHeap }
+}
+
+extension MapError {
+    static var noHeap: MapError {
+        MapError(.mmap, errno: ENOMEM, "no memory is left to work in (\"ulimit -v\")")
     }
 }
 

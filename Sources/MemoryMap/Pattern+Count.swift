@@ -17,12 +17,14 @@ extension PatternSearch {
     }
 
     private func count(from start: Int, before end: Int?, _ poll: (Int) -> Bool) throws(MapError) -> Int {
+        var window = PatternWindow(pattern, subject)
+        defer { window.close() }
         var count = 0
         var from = start
         var skipsEmpty = false
         var sincePoll = 0
         while from <= subject.count,
-            try next(from: from, before: end, skipsEmpty: skipsEmpty, poll: poll) == .found
+            try next(&window, from: from, before: end, skipsEmpty: skipsEmpty, poll: poll) == .found
         {
             count &+= 1
             let before = from
@@ -94,28 +96,36 @@ extension PatternSearch {
         var part = Part(count: 0, from: start, end: end)
         let data = pcre2_match_data_create_from_pattern_8(pattern.pointee.code, nil)
         let context = pcre2_match_context_create_8(nil)
+        var window = PatternWindow(pattern, subject, isShared: true)
         defer {
+            window.close()
             pcre2_match_data_free_8(data)
             pcre2_match_context_free_8(context)
         }
-        guard start < end, data != nil, context != nil,
-            let bytes = subject.bindMemory(to: UInt8.self).baseAddress,
-            let offsets = pcre2_get_ovector_pointer_8(data)
-        else { return part }
+        guard start < end, data != nil, context != nil, let offsets = pcre2_get_ovector_pointer_8(data) else {
+            return part
+        }
         pcre2_set_match_limit_8(context, 1000)
         let began = nanoseconds()
         var slice = 4096
         while part.from < end {
-            let last = last(part.from, slice, end)
-            pcre2_set_offset_limit_8(context, last)
+            guard window.least <= pattern.pointee.most_copy, shows(&window, part.from, slice) else {
+                return part
+            }
+            let last = window.last(part.from, slice, end)
+            pcre2_set_offset_limit_8(context, last &- window.lower)
             while part.from <= last {
-                let code = pcre2_jit_match_8(
-                    pattern.pointee.code, bytes, subject.count, part.from, 0, data, context)
-                if code == PCRE2_ERROR_NOMATCH {
+                let code = window.match(part.from, data, context)
+                if code == PCRE2_ERROR_NOMATCH || code > 0 && window.lower &+ offsets[0] > last {
                     part.from = last &+ 1
-                } else if code > 0, offsets[1] > part.from {
+                } else if code > 0, window.lower &+ offsets[1] > part.from {
                     part.count &+= 1
-                    part.from = offsets[1]
+                    part.from = window.lower &+ offsets[1]
+                } else if code == PCRE2_ERROR_PARTIAL {
+                    let place = min(window.lower &+ offsets[0], last &+ 1)
+                    if place > part.from { window.drop() } else { window.grow(part.from) }
+                    part.from = max(place, part.from)
+                    break
                 } else {
                     return part
                 }
@@ -125,5 +135,10 @@ extension PatternSearch {
             slice = elapsed < 4_000_000 ? slice &* 4 : max(slice / 4, 64)
         }
         return part
+    }
+
+    private func shows(_ window: inout PatternWindow, _ from: Int, _ wanted: Int) -> Bool {
+        do throws(MapError) { try window.show(from, wanted) { _ in true } } catch { return false }
+        return true
     }
 }

@@ -10,10 +10,10 @@ package enum PatternResult: Sendable {
     case marked
 }
 
-/// Searches for a pattern in bytes: those of a mapping, in place, or any others.
+/// Searches for a pattern in bytes: those of a mapping or any others, in place or not (see `PatternWindow`).
 ///
 /// A search is done in parts that take some milliseconds each, and between them it is asked whether it
-/// is to go on. A part is a range of offsets where a match may start; the whole subject is looked at
+/// is to go on. A part is a range of offsets where a match may start; the whole subject can be looked at
 /// from there. So the parts cannot be seen in the results.
 package struct PatternSearch {
     package let pattern: PatternPointer
@@ -35,31 +35,61 @@ package struct PatternSearch {
     ///
     /// - Parameters:
     ///   - start: Where to start, in bytes, `0 ... count`.
-    ///   - end: The first offset where a match may not start; nil means that one may even start where
-    ///     the subject ends. Only for patterns that are divisible.
     ///   - skipsEmpty: An empty match at `start` does not count.
     ///   - poll: Asked every few milliseconds whether to go on.
-    /// - Throws: `interrupted`, `lost`, and `misuse` where the match takes too much time or memory.
+    /// - Throws: `interrupted`, `lost`, `misuse` where the match takes too much time or memory, and `systemCall`
+    ///   where a copy of the subject does.
     package func next(
-        from start: Int, before end: Int? = nil, skipsEmpty: Bool = false, poll: (Int) -> Bool
+        from start: Int, skipsEmpty: Bool = false, poll: (Int) -> Bool
     ) throws(MapError) -> PatternResult {
-        let bytes = subject.bindMemory(to: UInt8.self).baseAddress ?? noBytes
+        if pattern.pointee.is_copied { return try nextInCopies(from: start, skipsEmpty, poll) }
+        var window = PatternWindow(inPlace: subject, pattern)
+        return try next(&window, from: start, skipsEmpty: skipsEmpty, poll: poll)
+    }
+
+    private func nextInCopies(
+        from start: Int, _ skipsEmpty: Bool, _ poll: (Int) -> Bool
+    ) throws(MapError) -> PatternResult {
+        var window = PatternWindow(pattern, subject)
+        defer { window.close() }
+        return try next(&window, from: start, skipsEmpty: skipsEmpty, poll: poll)
+    }
+
+    /// As above, with what was copied before.
+    ///
+    /// - Parameter end: The first offset where a match may not start; nil means that one may even start where the
+    ///   subject ends. Only for patterns that are divisible.
+    @inline(__always)
+    func next(
+        _ window: inout PatternWindow, from start: Int, before end: Int? = nil, skipsEmpty: Bool = false,
+        poll: (Int) -> Bool
+    ) throws(MapError) -> PatternResult {
         let end = end ?? subject.count &+ 1
         if start >= end { return .none }
         var effort = Effort(pattern)
         defer { effort.finish() }
+        let isDivisible = pattern.pointee.is_divisible
         var from = start
         var options = skipsEmpty ? PCRE2_NOTEMPTY_ATSTART : 0
         while true {
-            let last = last(from, effort.slice, end)
-            pcre2_set_offset_limit_8(pattern.pointee.context, pattern.pointee.is_divisible ? last : -1)
+            try window.show(from, effort.slice, poll)
+            let last = window.last(from, effort.slice, end)
+            pcre2_set_offset_limit_8(pattern.pointee.context, isDivisible ? last &- window.lower : -1)
             pcre2_set_match_limit_8(pattern.pointee.context, effort.patience)
-            let code = mm_match(pattern, bytes, subject.count, from, options)
+            let code = window.match(from, last, options)
             if code > 0 { return try found() }
             if code == PCRE2_ERROR_CALLOUT { return .marked }
             if code == PCRE2_ERROR_NOMATCH {
-                if last >= end &- 1 { return try none() }
-                (from, options) = (last &+ 1, 0)
+                if last >= end &- 1 || pattern.pointee.is_anchored { return try none() }
+                if isDivisible { (from, options) = (last &+ 1, 0) } else { window.grow(from) }
+            } else if code == PCRE2_ERROR_PARTIAL {
+                let place = min(window.lower &+ offsets[0], last &+ 1)
+                if isDivisible && place > from {
+                    (from, options) = (place, 0)
+                    window.drop()
+                } else {
+                    window.grow(from)
+                }
             } else if code != MM_MATCH_LEFT {
                 try effort.increase(after: code)
             }
@@ -67,17 +97,6 @@ package struct PatternSearch {
             try origin?.checkIntact()
             effort.adapt()
         }
-    }
-
-    /// The last offset of a part.
-    func last(_ from: Int, _ slice: Int, _ end: Int) -> Int {
-        guard pattern.pointee.is_divisible, slice < end &- from else { return end &- 1 }
-        var last = from &+ slice &- 1
-        // The next part must not begin inside a character.
-        while pattern.pointee.is_utf, last < subject.count &- 1, subject[last &+ 1] & 0xc0 == 0x80 {
-            last &+= 1
-        }
-        return min(last, end &- 1)
     }
 
     private func found() throws(MapError) -> PatternResult {
@@ -101,8 +120,6 @@ package struct PatternSearch {
         return (max(offsets[1], from &+ 1), false)
     }
 }
-
-private nonisolated(unsafe) let noBytes = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
 
 /// How much of a search is done at a time: little at first, so that a short one costs little and a hard
 /// one is noticed soon.

@@ -1,5 +1,6 @@
 package import CMemoryMap
 internal import CPCRE2
+internal import Glibc
 
 /// A compiled pattern, and what PCRE2 needs to match with it. It has one owner, who frees it.
 ///
@@ -31,7 +32,6 @@ package struct PatternOptions: OptionSet, Sendable {
     fileprivate var bits: UInt32 {
         var bits = UInt32(truncatingIfNeeded: rawValue) | PCRE2_USE_OFFSET_LIMIT
         // Without the option the subject is not checked, so the pattern must not ask for UTF-8 either.
-        // With it every access is checked as it is made: a mapping may change while it is matched.
         bits |= contains(.unicode) ? PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C : PCRE2_NEVER_UTF
         // Whatever comes to the mark has to.
         if contains(.stopsAtMark) {
@@ -75,11 +75,11 @@ extension mm_pattern {
             }
         }
         guard code != nil else { throw PatternError(code: error, offset: place) }
-        // What the processor's own code cannot do, or may not, is interpreted.
-        pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE)
+        describe(source, options)
         data = pcre2_match_data_create_from_pattern_8(code, nil)
         context = pcre2_match_context_create_8(nil)
-        guard data != nil, context != nil else {
+        if is_copied { window = PatternWindow.makeMemory(smallWindow) }
+        guard data != nil, context != nil, is_copied == (window != nil) else {
             free()
             throw PatternError(code: CInt(PCRE2_ERROR_NOMEMORY), offset: 0)
         }
@@ -87,16 +87,27 @@ extension mm_pattern {
         if options.contains(.stopsAtMark) {
             pcre2_set_callout_8(context, { _, _ in CInt(PCRE2_ERROR_CALLOUT) }, nil)
         }
-        describe(source, options)
     }
 
+    /// Has machine code made too, which depends on what the pattern is.
     private mutating func describe(_ source: UnsafeRawBufferPointer, _ options: PatternOptions) {
-        is_machine_code = size(UInt32(PCRE2_INFO_JITSIZE)) > 0
         let all = unit(UInt32(PCRE2_INFO_ALLOPTIONS))
         is_utf = all & PCRE2_UTF != 0
+        // What the processor's own code cannot do, or may not, is interpreted. (*NO_JIT) is no error.
+        is_machine_code =
+            pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
+            && (!is_utf || pcre2_jit_compile_8(code, PCRE2_JIT_PARTIAL_HARD) == 0)
+            && size(UInt32(PCRE2_INFO_JITSIZE)) > 0
+        // Machine code looks at bytes one at a time, at none outside the subject. Where it decodes UTF-8 it looks at
+        // up to three behind the end; and the interpreter looks twice and relies on what it saw.
+        is_copied = is_utf || !is_machine_code
+        (first_copy, most_copy) = (512, 256 << 10)
+        is_anchored = all & PCRE2_ANCHORED != 0
+        has_clusters = contains(source, "\\X")
+        lookbehind = reach(source)
         // Of a search cut into parts, \G would match at every part's start, and a verb like (*COMMIT)
         // would end but one.
-        is_divisible = all & PCRE2_ANCHORED == 0 && !contains(source, "\\G") && !contains(source, "(*")
+        is_divisible = !is_anchored && !contains(source, "\\G") && !contains(source, "(*")
         is_within_line =
             is_divisible && unit(UInt32(PCRE2_INFO_MATCHEMPTY)) == 0 && staysWithinLine(source, options)
     }
@@ -108,6 +119,16 @@ extension mm_pattern {
             unit(UInt32(PCRE2_INFO_FIRSTCODETYPE)) == 1, unit(UInt32(PCRE2_INFO_LASTCODETYPE)) == 1
         else { return false }
         return unit(UInt32(PCRE2_INFO_FIRSTCODEUNIT)) | 0x20 == unit(UInt32(PCRE2_INFO_LASTCODEUNIT)) | 0x20
+    }
+
+    /// How many bytes in front of a search's start its match may depend on. PCRE2 knows how far one lookbehind goes,
+    /// but those inside others add up; and with a recursion there is no end of them.
+    private func reach(_ source: UnsafeRawBufferPointer) -> Int {
+        let lookbehinds = countLookbehinds(source)
+        if lookbehinds > 0, has_clusters || mayRecurse(source) { return Int.max }
+        // One more for \b and ^, and one so that they are not at the start of all.
+        let characters = Int(unit(UInt32(PCRE2_INFO_MAXLOOKBEHIND))) &* max(lookbehinds, 1) &+ 2
+        return 4 &* characters
     }
 
     /// How many groups there are.
@@ -128,6 +149,7 @@ extension mm_pattern {
     package var size: Int {
         size(UInt32(PCRE2_INFO_SIZE)) &+ size(UInt32(PCRE2_INFO_JITSIZE))
             &+ pcre2_get_match_data_size_8(data) &+ (is_machine_code ? 0 : shallowMatch)
+            &+ (is_copied ? smallWindow : 0)
     }
 
     /// Lets the memory go that the interpreter needed to turn back and has kept. The offsets stay.
@@ -145,6 +167,7 @@ extension mm_pattern {
     package mutating func free() {
         let old = self
         self = mm_pattern()
+        Glibc.free(old.window)
         pcre2_match_context_free_8(old.context)
         pcre2_match_data_free_8(old.data)
         pcre2_code_free_8(old.code)
@@ -169,4 +192,35 @@ private func withBytes<Result>(
 private func contains(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
     guard let start = bytes.baseAddress else { return false }
     return mm_find(start, bytes.count, text.utf8Start, text.utf8CodeUnitCount) != nil
+}
+
+/// How many lookbehinds a pattern has at most: `(?<=`, `(?<!`, `(?<*`, and all that has a name as `(*plb:` has.
+private func countLookbehinds(_ source: UnsafeRawBufferPointer) -> Int {
+    var count = 0
+    for place in source.indices where source[place] == UInt8(ascii: "(") {
+        func byte(_ distance: Int) -> UInt8 {
+            place &+ distance < source.count ? source[place &+ distance] : 0
+        }
+        let isNamed = byte(1) == UInt8(ascii: "*") && byte(2) >= UInt8(ascii: "a")
+        let isPlain = byte(1) == UInt8(ascii: "?") && byte(2) == UInt8(ascii: "<")
+        switch byte(3) {
+        case UInt8(ascii: "="), UInt8(ascii: "!"), UInt8(ascii: "*"): if isPlain { count &+= 1 }
+        default: break
+        }
+        if isNamed { count &+= 1 }
+    }
+    return count
+}
+
+/// Whether a pattern may call a group of its own: `(?R)`, `(?1)`, `(?+1)`, `(?&name)`, `(?P>name)`, `\g<name>`.
+private func mayRecurse(_ source: UnsafeRawBufferPointer) -> Bool {
+    if contains(source, "(?R") || contains(source, "(?&") || contains(source, "(?P>") { return true }
+    if contains(source, "\\g") || contains(source, "(?+") { return true }
+    for place in source.indices where source[place] == UInt8(ascii: "(") && place &+ 2 < source.count {
+        guard source[place &+ 1] == UInt8(ascii: "?") else { continue }
+        let isSigned = source[place &+ 2] == UInt8(ascii: "-") && place &+ 3 < source.count
+        let digit = source[isSigned ? place &+ 3 : place &+ 2]
+        if digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") { return true }
+    }
+    return false
 }
