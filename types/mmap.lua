@@ -1120,7 +1120,7 @@ function buffer:match(pattern, offset) end
 ---@return function step gives what `buffer:match` does
 function buffer:gmatch(pattern, offset) end
 
----Compiles a regular expression: PCRE2, with its JIT.
+---Compiles a regular expression: PCRE2, with its JIT. A buffer is searched in place; with the flag `u`, and where there is no machine code for a pattern, in copies of its parts. A match that looks at much, as one of `(?s)a.*b` may, is found in a copy of all that it looks at; such copies count for `--memory`.
 ---@param pattern string see pcre2pattern(3)
 ---@param flags? string any of `i` (either case), `m` (`^` and `$` at every line), `s` (a dot is a newline too), `x` (blanks and comments in the pattern), `u` (UTF-8)
 ---@return mmap.regex re the expression

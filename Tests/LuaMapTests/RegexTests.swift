@@ -125,28 +125,6 @@ import Testing
             """)
     }
 
-    /// The parts of a subject that are copied cannot be seen: long matches, long lines, captures in front of a match.
-    @Test func whatIsCopiedIsAllThere() {
-        check(
-            """
-            for _, n in ipairs { 0, 1, 500, 503, 504, 505, 511, 512, 513, 1024, 5000, 300000 } do
-              for _, way in ipairs { "", "(*NO_JIT)" } do
-                local text = ("\u{e9}"):rep(n) .. "x=y;" .. ("a"):rep(n) .. "\n" .. ("b "):rep(n)
-                local b = mmap.open(scratch(text))
-                for _, s in ipairs { b, text } do
-                  local function re(pattern) return mmap.regex(way .. pattern, "u") end
-                  eq(re("(?<=(.))=(.)"):find(s), #("\u{e9}") * n + 1, n)
-                  eq(select(3, re("(?<=(.))=(.)"):find(s)), "x", n); eq(re("\u{e9}*x"):match(s), ("\u{e9}"):rep(n) .. "x", n)
-                  eq(re(";a*\\n"):match(s), ";" .. ("a"):rep(n) .. "\n", n); eq(re("(?s)^.*$"):match(s), text, n)
-                  if n < 10000 then eq(re("\\bb\\b"):count(s), n, n); eq(re("b"):count(s), n, n) end
-                  eq(re("z"):find(s), nil, n); eq(re("\\Ab"):find(s), nil, n)
-                end
-                b:close()
-              end
-            end
-            """)
-    }
-
     @Test func anEndedRegexRaises() {
         check(
             """
