@@ -49,7 +49,7 @@ local regexes = {}
 for _, p in ipairs {
   "\\b", "\\B", "\\w+", "(\\d+)(\\.\\d+)?", ".$", "\\X", "[^a]+", "(?<=a).", "(?=.)", "\\s*$", "a*?b", "(.)\\1", "\\z", "^", "\\R", "[\\x80-\\xff]", "(?i)S",
   "some|words|\\n", "(a(?1)?b)" } do
-  for _, flags in ipairs { "", "m", "s", "i" } do
+  for _, flags in ipairs { "", "u", "us", "m", "ui" } do
     local ok, re = pcall(mmap.regex, p, flags)
     if ok then regexes[#regexes + 1] = { re, p .. " " .. flags } end
   end

@@ -192,7 +192,7 @@ local function refresh()
     if ok then keep(layout) end
   end
   if chance(40) then
-    local ok, regex = pcall(mmap.regex, pick { "a+", "(\\w+), (\\d+)", "\\n", "(?<n>s)(o)?", "\\b", "\\B", "\\X", "[^x]*$" }, pick { "", "", "s", "i" })
+    local ok, regex = pcall(mmap.regex, pick { "a+", "(\\w+), (\\d+)", "\\n", "(?<n>s)(o)?", "\\b", "\\B", "\\X", "[^x]*$" }, pick { "", "", "u", "us", "i" })
     if ok then keep(regex) end
   end
   -- Garbage whose finaliser does harm in the middle of some later call, and may come back to life.

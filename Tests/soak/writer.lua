@@ -92,6 +92,9 @@ end
 local patterns = { "(%w+)", "(\"[^\"]*\")", "([^,;\n]+)", "(%d+%.?%d*)", "(.-)\n", "(%f[%a]%a+)", "(%b\"\")", "(...)" }
 local regexes = {}
 for i, p in ipairs { "(\\w+)", "(\"[^\"]*\")", "([^,;\\n]+)", "(\\d+\\.?\\d*)", "(.*)\\n", "(\\b.+\\b)", "(a|b|c)+?" } do regexes[i] = { p, mmap.regex(p) } end
+local utf = {}
+for i, p in ipairs { "(\\w+)", "(\\X)", "(.)", "([^x]*)$", "\\b", "\\B" } do utf[i] = mmap.regex(p, "u") end
+
 -- Each is called with where to read and how much.
 local checks = {
   string = function(at, n) bytes_at(text:string(at, n), at, "string") end,
@@ -150,6 +153,13 @@ local checks = {
       if place then in_range(place, at, size, re[1]) in_range(length, 0, size - place, re[1]) if s then same(s, re[1]) end end
       in_range(re[2]:count(text, size - 2000), 0, 2001, re[1])
       for s in re[2]:gmatch(text, size - 100) do same(s, re[1]) end
+    end
+  end,
+  -- What is no UTF-8 at that moment is an error.
+  utf = function(at)
+    for _, re in ipairs(utf) do
+      local ok, place, length = pcall(re.find, re, text, random(2) == 1 and at or size - random(0, 9))
+      if ok and place then in_range(place, 0, size, "utf") in_range(length, 0, size - place, "utf") end
     end
   end,
   find = function(at, n)
