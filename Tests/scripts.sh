@@ -307,12 +307,12 @@ check 'says what to do' says "su - -c 'apt-get install --no-install-recommends l
 # --- install
 
 build_machine 'install'
-mkdir -p "$tree/man" "$tree/types" "$tree/scripts/completions" "$tree/examples/lessons"
+mkdir -p "$tree/man" "$tree/.build/manual" "$tree/scripts/completions" "$tree/examples/lessons"
 : >"$tree/examples/lessons/01-first.lua"
 : >"$tree/examples/tour.lua"
 : >"$tree/man/mmaplua.1"
-: >"$tree/man/mmap.3lua"
-: >"$tree/types/mmap.lua"
+: >"$tree/.build/manual/mmap.3lua"
+: >"$tree/.build/manual/mmap.lua"
 : >"$tree/scripts/completions/mmaplua.bash"
 : >"$tree/scripts/completions/_mmaplua"
 : >"$tree/scripts/completions/mmaplua.fish"

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "CLuaMap.h"
 #include "call.h"
 
 typedef struct {
@@ -123,7 +124,7 @@ void host_repl(lua_State *L, const host_plan *plan) {
     /* The editor's library and its history are files like others. */
     s.editing = host_has_terminal() && !plan->bounds.is_sandbox && plan->editor.open(L);
     if (s.editing) {
-        puts(plan->welcome);
+        puts("mmaplua " LM_VERSION ": help() tells of the library mmap, Tab completes, Ctrl-D leaves");
         fflush(stdout);
     }
     host_ignore_interrupts_at_rest(s.editing);

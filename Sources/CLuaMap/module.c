@@ -258,7 +258,7 @@ int lm_open_module(lua_State *L) {
   luaL_setfuncs(L, lm_shared_functions, 0);
   luaL_setfuncs(L, lm_child_functions, 0);
   add_constants(L);
-  lua_pushliteral(L, "mmaplua 0.1.0");
+  lua_pushliteral(L, "mmaplua " LM_VERSION);
   lua_setfield(L, -2, "_VERSION");
   protect(L);
   return 1;

@@ -1,10 +1,6 @@
 internal import CHost
+internal import CLuaMap
 internal import Glibc
-
-/// One line for a person who starts a session, below the line of lua(1).
-func welcome() -> UnsafePointer<CChar> {
-    pointer("mmaplua 0.1.0: help() tells of the library mmap, Tab completes, Ctrl-D leaves")
-}
 
 func defaultName() -> UnsafePointer<CChar> { pointer("mmaplua") }
 
@@ -14,7 +10,7 @@ private func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
 }
 
 func versionText() -> String {
-    "mmaplua 0.1.0 (\(String(cString: host_lua_release())))\n"
+    "mmaplua \(LM_VERSION) (\(String(cString: host_lua_release())))\n"
 }
 
 let helpText = """

@@ -192,7 +192,7 @@ struct Options {
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
                         counts_faults: countsFaults, traces: traces,
-                        name: name, welcome: welcome(), editor: lineEditor(completion),
+                        name: name, editor: lineEditor(completion),
                         lesson: lesson.baseAddress ?? defaultName(), lesson_length: lesson.count,
                         bounds: bounds.forHost)
                     return host_main(&plan)

@@ -1,4 +1,4 @@
--- man/mmap.3lua: the manual as a page of mdoc(7).
+-- mmap.3lua: the manual as a page of mdoc(7).
 
 -- Text for a line of its own: what begins with a dot or an apostrophe would be a request.
 local function escape(text)
@@ -73,7 +73,7 @@ return function(book)
 
     add('.\\" Made by scripts/manual from the texts in manual/.')
     add(".Dd November 26, 2026")
-    add(".Dt MMAP 3")
+    add('.Dt MMAP 3lua "Lua Library Functions Manual"')
     add(".Os mmaplua")
     add(".Sh NAME")
     add(".Nm mmap")

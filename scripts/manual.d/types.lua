@@ -1,4 +1,4 @@
--- types/mmap.lua: what editors with lua-language-server know of the library, in its annotations (LuaCATS).
+-- The types: what editors with lua-language-server know of the library, in its annotations (LuaCATS).
 
 -- The library's types by their short names, as the names of methods tell them.
 local classes, is_class = {}, {}

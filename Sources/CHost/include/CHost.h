@@ -64,7 +64,6 @@ typedef struct {
     bool counts_faults; /* and says at the end how many there were */
     bool traces;        /* reports the library's system calls */
     const char *name;    /* of the program, in front of its messages */
-    const char *welcome; /* one more line for a person who started a session */
     host_editor editor;
     const char *lesson; /* Lua source of the module mmap.lesson */
     size_t lesson_length;

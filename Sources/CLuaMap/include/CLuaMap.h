@@ -13,6 +13,9 @@
 #include "CMemoryMap.h"
 #include "lm_sandbox.h"
 
+/* The version of the program and of the library, here and nowhere else. */
+#define LM_VERSION "0.1.0"
+
 /* Opens the library: pushes the module table "mmap". The first is what Lua looks for in a shared library, the
    second is for a program that the library is part of. */
 int luaopen_mmap(lua_State *_Nonnull L);
