@@ -96,9 +96,9 @@ import Testing
                 #expect(!outcome.output.isEmpty, "\(line)")
                 last = outcome.output
             }
-            if let output = snippet.output {
-                #expect(last.contains(output), "\(snippet.testDescription): \(last)")
-            }
+            guard let output = snippet.output else { continue }
+            // A part of what is printed.
+            #expect(Self.shows("…\n\(output)…\n", last), "\(snippet.testDescription): \(last)")
         }
     }
 
