@@ -61,4 +61,43 @@ struct MethodTests {
             ])
         #expect(outcome == Outcome(output: "\(options.isEmpty)\n", errors: "", ending: .status(0)))
     }
+
+    /// Calls that take long, on 1 TiB, where none comes to its end: Ctrl-C does, as an error of the script. Not those that
+    /// write: on a busy machine they fill the disk meanwhile.
+    @Test func aLongCallIsInterrupted() throws {
+        let folder = try TemporaryFolder()
+        let script = try folder.file(
+            "long.lua",
+            """
+            local methods = dofile '\(Self.tests)/methods.lua'
+            local function each(row) return type(row.long) == 'function' and { whole = row.long } or row.long or {} end
+            if not arg[1] then
+              for _, row in ipairs(methods.rows) do
+                for name in pairs(not row.writes and each(row) or {}) do print(row.name .. ',' .. name) end
+              end
+              return
+            end
+            local path = '\(folder.path)/sparse'
+            os.remove(path)
+            local b = mmap.sparse(path, 1 << 40)
+            local row, name = arg[1]:match '^(.-),(.*)$'
+            local call = table.pack(each(methods.row(row))[name](b, function() return mmap.open(path) end))
+            local process = io.open '/proc/self/stat':read 'n'
+            print(pcall(function()
+              os.execute('{ sleep 0.2; kill -INT ' .. process .. '; } &')
+              return call[1](table.unpack(call, 2, call.n))
+            end))
+            os.exit(true)
+            """)
+        // These end by themselves: a part, and what there is no memory for.
+        let short: Set = ["buffer.hexdump,128 MiB", "view.totable,u64", "view.unique,u32"]
+        let calls = try Program.mmaplua.run([script]).output.split(separator: "\n").map(String.init)
+        #expect(calls.count >= 35 && short.isSubset(of: calls))
+        for call in calls where !short.contains(call) {
+            let outcome = try Program.mmaplua.run([script, call])
+            #expect(
+                outcome.output.hasPrefix("false\t") && outcome.output.hasSuffix("interrupted!\n")
+                    && outcome.errors == "" && outcome.ending == .status(0), "\(call): \(outcome)")
+        }
+    }
 }

@@ -38,6 +38,26 @@ import Testing
     }
 
     /// As Perl's //g: behind an empty match comes one that is not, or one further on.
+    /// Pieces of 256 KiB are counted by line, and a line is looked at for its end 64 MiB behind the piece where it
+    /// starts.
+    @Test func linesMayEndAnywhere() {
+        check(
+            """
+            local b, re = mmap.anonymous(72 << 20), mmap.regex "ab"
+            b:fill("ab" .. ("-"):rep(250))
+            eq(re:count(b), b:count "ab")
+            local piece <const>, far <const> = 1 << 18, 1 << 26
+            for _, near in ipairs { piece, far, piece + far, 2 * piece + far, #b - 3 } do
+              for place = near - 2, near + 2 do
+                local before = b[place]
+                b[place] = 10
+                eq(re:count(b), b:count "ab", place)
+                b[place] = before
+              end
+            end
+            """)
+    }
+
     @Test func emptyMatchesGoOn() {
         check(
             """
