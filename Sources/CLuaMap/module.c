@@ -235,9 +235,19 @@ static void stay_loaded(void) {
   }
 }
 
+/* [-0, +0, e] The metatable of lauxlib's buffers that outgrow the stack. Where memory runs out while lauxlib makes it, at
+   the first such buffer, it stays in the registry without its methods, and no string over 1 KiB is built any more. */
+static void make_buffer_class(lua_State *L) {
+  luaL_Buffer buffer;
+  luaL_buffinitsize(L, &buffer, LUAL_BUFFERSIZE + 1);
+  luaL_pushresultsize(&buffer, 0);
+  lua_pop(L, 1);
+}
+
 int lm_open_module(lua_State *L) {
   static const luaL_Reg functions[] = {{"map", f_map}, {"open", f_open}, {"anonymous", f_anonymous}, {NULL, NULL}};
   lm_choose_kernels();
+  make_buffer_class(L);
   lm_open_errors(L);
   lm_open_buffer(L);
   lm_open_pages(L);

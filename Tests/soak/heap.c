@@ -119,8 +119,8 @@ static void judge(lua_State *L, int status) {
   told->outcome = strstr(text, "memory") || strstr(text, "ENOMEM") ? NO_MEMORY : OTHER_ERROR;
 }
 
-/* walk(call, again, width, step): for each number from 0, a child of this process in which so many allocations of call()
-   are granted and the next `width` fail, until nothing fails any more; from 32 on for every `step`-th. When memory is back,
+/* walk(prepare, again, width, step): for each number from 0, a child of this process in which so many allocations of the
+   function that prepare() returns are granted and the next `width` fail, until nothing fails any more; from 32 on for every `step`-th. When memory is back,
    again() must return. With a width of 0 a single child, in which `step` KiB of memory are left, and no again().
    Returns how many children there were, how many of the calls returned, how many raised an error of memory, and of the first
    one that did anything else its number and what it did. */
@@ -138,7 +138,9 @@ static int walk(lua_State *L) {
     if (child < 0) return luaL_error(L, "fork failed");
     if (child == 0) {
       alarm(60);
+      /* Here, as what it makes may belong to this process: a child of its own. */
       lua_pushvalue(L, 1);
+      lua_call(L, 0, 1);
       if (count) arm(number, count);
       else exhaust(step << 10);
       int status = lua_pcall(L, 0, 0, 0);
@@ -154,7 +156,11 @@ static int walk(lua_State *L) {
     }
     int status;
     waitpid(child, &status, 0);
-    if (count && status == 0 && !told->failed) break;
+    if (count && status == 0 && !told->failed) {
+      /* What is not right with all its memory is no test of less. */
+      if (told->outcome == OTHER_ERROR) snprintf(problem, sizeof problem, "without a failure: %s", told->message);
+      break;
+    }
     points++;
     if (WIFSIGNALED(status)) snprintf(problem, sizeof problem, "signal %d", WTERMSIG(status));
     else if (status) snprintf(problem, sizeof problem, "status %d", WEXITSTATUS(status));
