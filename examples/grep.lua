@@ -7,7 +7,7 @@
 --   -v  the lines in which it is not found    -o  what was found, each in a line of its own
 --   -n  the number of each line in front      -h  no file names in front, which several FILEs have
 --   -a  binary files are text too             -q  nothing but the status
---   --color=auto|always|never: what is found in colour; auto is on a terminal, NO_COLOR unset
+--   --color=auto|always|never: what is found in color; auto is on a terminal, NO_COLOR unset
 --
 -- The status is 0 where lines were found, 1 where none was, 2 after an error, as of grep(1). A match is sought
 -- in the whole mapping, on which a line is only looked for around what was found: that is what makes it fast.

@@ -29,7 +29,7 @@ let helpText = """
       -W          turn warnings on
       --          stop handling options
       -           stop handling options and execute stdin
-      --lessons   list the lessons about mmap and leave; with --check behind
+      --lessons   list the lessons about mmap and leave; with --check after
                   it, run them all and say whether their claims hold here
       --lesson NAME [--check]
                   run a lesson, by its name, its number or its path; with
@@ -68,7 +68,7 @@ let helpText = """
     script may set another with os.exit.
 
     Example:
-      mmaplua -e 'local b = mmap.open(arg[0]) print(#b)' file
+      mmaplua -e 'print(mmap.open("/etc/passwd"):count "\\n")'
 
     """
 

@@ -62,7 +62,7 @@ claim(entry.rss <= before, "and not one page of memory: all of them show the sam
 
 step "A file that is in memory is cheaper"
 say [[The pages of a file that was just written are in memory already, in the page cache. A fault only has to enter
-them into the page table, and as the kernel is there anyhow it enters the neighbours too.]]
+them into the page table, and as the kernel is there anyhow it enters the neighbors too.]]
 run(function()
   mmap.open("file.bin", "w+", { size = 1000 * PAGE }):fill(7)
   local f <close> = mmap.open "file.bin"

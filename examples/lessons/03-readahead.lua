@@ -33,7 +33,7 @@ there is no cold file here, nothing to read ahead, and advice has nothing to adv
   claim(b:pages():count() == PAGES, "all %d pages are still in memory", PAGES)
   step "What is different here"
   say [[Only a hole is not in memory. When a page of it is touched the kernel makes one of zeros; there is no disk to
-read neighbours from.]]
+read neighbors from.]]
   ask "The whole file is a hole, and we read one byte in the middle of it. How many of its 4096 pages will be in memory?"
   local h
   run(function()
@@ -100,7 +100,7 @@ if expected == 0 then
 else
   claim(normal:count() > 1, "one byte was read, and %d pages came in: %d to %d", normal:count(), first, last)
   claim(first <= PLACE and last >= PLACE, "page %d, which was touched, is among them, with pages on both sides or at an edge", PLACE)
-  say [[For a mapping the kernel reads around the place: it guesses that neighbours will be wanted, and on a disk one large
+  say [[For a mapping the kernel reads around the place: it guesses that neighbors will be wanted, and on a disk one large
 read costs little more than a small one. Wrong guesses cost memory, and time that others wait for the disk.]]
 end
 

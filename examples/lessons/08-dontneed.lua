@@ -68,7 +68,7 @@ run(function()
   print(refusal)
   a:advise(PAGE, PAGE, "dontneed")
 end)
-claim(refusal ~= nil and a[0] == 119 and a[2 * PAGE] == 119, "the neighbours have kept what they had")
+claim(refusal ~= nil and a[0] == 119 and a[2 * PAGE] == 119, "the neighbors have kept what they had")
 claim(a:count("\0", PAGE, PAGE) == PAGE, "the page that was named has %d zeros", a:count("\0", PAGE, PAGE))
 
 step "Not evicted"
