@@ -36,7 +36,7 @@ func lm_sandbox_confine(_ files: UnsafePointer<UnsafePointer<CChar>?>, _ count: 
 
 @implementation @c
 func lm_sandbox_open(_ path: UnsafePointer<CChar>, _ flags: CInt, _ mode: CUnsignedInt) -> CInt {
-    inBounds { (policy) throws(FileFailure) in try policy.open(path, flags, mode: mode_t(mode)) }
+    inBounds { (policy) throws(FileFailure) in try policy.open(path, flags, mode: mode) }
 }
 
 @implementation @c

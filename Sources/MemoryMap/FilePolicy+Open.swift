@@ -1,4 +1,4 @@
-package import Glibc
+internal import Glibc
 
 /// How often a path is followed anew when a link appeared where there was none a moment ago.
 private let attempts = 32
@@ -11,7 +11,7 @@ extension FilePolicy {
     ///   - flags: `O_*`; what they make of the file decides which access is needed.
     ///   - mode: Of a file that is made.
     package func open(
-        _ path: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0o666
+        _ path: UnsafePointer<CChar>, _ flags: CInt, mode: UInt32 = 0o666
     ) throws(FileFailure) -> CInt {
         try repeating { () throws(FileFailure) in
             let place = try find(path, FileAccess(flags: flags), followsLast: followsLink(flags))
