@@ -24,11 +24,12 @@ function common.place(bytes, at_start)
   local n = #bytes
   if at_start then
     whole:copy(0, bytes)
-    whole:copy(n, bytes:sub(1, 64))
+    whole:copy(n, bytes:sub(1, math.min(64, SIZE - n)))
     return whole:slice(0, n)
   end
   whole:copy(SIZE - n, bytes)
-  whole:copy(SIZE - n - math.min(n, 64), bytes:sub(-64))
+  local more = math.min(n, 64, SIZE - n)
+  whole:copy(SIZE - n - more, bytes:sub(n - more + 1))
   return whole:slice(SIZE - n, n)
 end
 

@@ -60,5 +60,8 @@ func fuzz_open(
 
 extension FilePolicy {
     /// A policy lives as long as its process; here there are many.
-    fileprivate func forget() { for root in roots { close(root.folder) } }
+    fileprivate func forget() {
+        close(top)
+        for root in roots { close(root.folder) }
+    }
 }
