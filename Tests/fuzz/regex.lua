@@ -1,8 +1,7 @@
 -- Regular expressions on shared memory against PCRE2's interpreter on a copy.
 local common = require "common"
 
--- Without u: at a subject's end that is a cut character PCRE2's JIT reads on.
-local FLAGS <const> = { "i", "m", "s", "x" }
+local FLAGS <const> = { "i", "m", "s", "x", "u" }
 
 -- The offsets of a match as fuzz.regex gives them, of what re:find gives.
 local function offsets_of(found)
