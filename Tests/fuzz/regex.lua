@@ -17,6 +17,14 @@ end
 
 local function show(offsets) return offsets and table.concat(offsets, " ") or "no match" end
 
+-- Whether no search from any place meets a limit of the interpreter: what is slow there may take for ever here.
+local function is_quick(pattern, flags, subject)
+  for from = 0, #subject do
+    if fuzz.regex(pattern, flags, subject, from, true) == nil then return false end
+  end
+  return true
+end
+
 -- All matches, and how many re:count says there are.
 local function check_count(re, b, offset, about)
   local matches = 0
@@ -61,6 +69,6 @@ return function(input)
   if is_comparable and got ~= show(wanted) and got ~= show((fuzz.regex(pattern, flags, subject, offset, false))) then
     error(("%s: %s, not %s"):format(about, got, show(wanted)))
   end
-  if how & 4 == 4 and #subject <= 64 then check_count(re, b, offset, about) end
+  if how & 4 == 4 and #subject <= 32 and is_quick(pattern, flags, subject) then check_count(re, b, offset, about) end
   re:close()
 end
