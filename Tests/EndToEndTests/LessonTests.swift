@@ -22,6 +22,7 @@ import Testing
 
     private static func files() throws -> [String] {
         try Program(path: "/bin/ls").run([folder]).output.split(separator: "\n").map(String.init)
+            .filter { $0.hasSuffix(".lua") }
     }
 
     @Test func theyAreListedInOrder() throws {
