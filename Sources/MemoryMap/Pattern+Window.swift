@@ -88,6 +88,8 @@ struct PatternWindow {
         var ahead = max(least, min(max(wanted, pattern.pointee.first_copy), pattern.pointee.most_copy))
         // The interpreter takes what is no UTF-8 for the end of the subject, too, when it looks for a part too short.
         if pattern.pointee.is_utf && !pattern.pointee.is_machine_code { ahead = subject.count }
+        // Where all in front is copied each time, the next copy is only due when there is twice as much.
+        if behind >= from { ahead = max(ahead, from) }
         repeat {
             lower = behind < from ? from &- behind : 0
             try fill(from, to: ahead < subject.count &- from ? from &+ ahead : subject.count, poll)
