@@ -64,9 +64,12 @@ static void mark_lost(mm_slot *slot, uintptr_t address, int signal, int code) {
 static bool replace_neighbors(const mm_slot *slot, uintptr_t start, size_t extent, int signal, int code) {
   uintptr_t from = start, to = start + extent;
   mm_slot *other;
-  for (bool grows = true; grows;) {
+  const size_t made = __atomic_load_n(&slots_made, __ATOMIC_ACQUIRE);
+  /* Up and down in turn: those that were made one after the other, the last in front, are found in one go. */
+  for (bool grows = true, goes_up = true; grows; goes_up = !goes_up) {
     grows = false;
-    for (size_t i = 0; (other = mm_slot_at(i)); i++) {
+    for (size_t i = 0; i < made; i++) {
+      other = mm_slot_at(goes_up ? i : made - 1 - i);
       uintptr_t first = range_start(other), end = first + other->extent;
       if (first == 0 || (end != from && first != to)) continue;
       __atomic_add_fetch(&other->users, 1, __ATOMIC_SEQ_CST);
