@@ -123,6 +123,7 @@ size_t __wrap_malloc_usable_size(void *block) {
 }
 
 void *mm_runtime_realloc(void *old, size_t size) {
+  if (size == 0) size = 1; /* NULL would not say that there was no memory */
   void *block = unit_of(old) == UNITS ? realloc(old, size) : NULL;
   if (block) return block;
   block = mm_runtime_malloc(size);
