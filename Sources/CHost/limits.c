@@ -4,9 +4,10 @@
  * collection and then the error "not enough memory".
  *
  * Time: a signal, of a timer or of the kernel at its own limit of CPU time ("ulimit -t"), sets a hook in whatever
- * coroutine runs at that moment, and the hook raises. Before that nothing is slower. An error that is caught once may be a script that wants to say what it has so far; caught again
- * it is raised at every instruction, which no loop around a pcall survives. What never comes back to Lua code
- * (a pattern that does not end, a read that waits, a finaliser, where Lua runs no hooks) the second tick ends. */
+ * coroutine runs at that moment, and the hook raises. Before that nothing is slower. An error that is caught once may be
+ * a script that wants to say what it has so far; caught again it is raised at every instruction, which no loop around a
+ * pcall survives. What never comes back to Lua code (a pattern that does not end, a read that waits, a finalizer, where
+ * Lua runs no hooks) the second tick ends. */
 #include "limits.h"
 
 #include <errno.h>
@@ -193,7 +194,7 @@ static int forget_state(lua_State *L) {
     return 0;
 }
 
-// [-0, +0, m] uses 2 slots. The first finaliser that is made is the last that runs, also when a script closes the
+// [-0, +0, m] uses 2 slots. The first finalizer that is made is the last that runs, also when a script closes the
 // state by os.exit: behind it the timer finds no state any more.
 static void guard_state(lua_State *L) {
     lua_newuserdatauv(L, 0, 0);

@@ -1,4 +1,4 @@
-/* debug.setlocal, but for the stacks of C functions. A finaliser runs in the middle of whatever C function has just
+/* debug.setlocal, but for the stacks of C functions. A finalizer runs in the middle of whatever C function has just
    allocated, and could take from it what it is working on: neither Lua's own libraries nor C modules expect that. */
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>

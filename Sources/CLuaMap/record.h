@@ -8,7 +8,7 @@
 #define LM_RECORDS "mmap.records"
 #define LM_RECORD_NAME "mmap.record"
 
-/* What is at an absolute index was checked when it was put there. Any allocation may run a finaliser since,
+/* What is at an absolute index was checked when it was put there. Any allocation may run a finalizer since,
    which can reach this function's stack with debug.setlocal: so tables and userdata are checked again. */
 static inline void lm_need_table(lua_State *L, int index) {
   if (mm_unlikely(lua_type(L, index) != LUA_TTABLE)) luaL_error(L, "a layout was taken apart while it was in use");

@@ -138,7 +138,7 @@ static int check_how(lua_State *L, int argument) {
 }
 
 /* [-0, +(1|2), e] One capture of the subject at 1 as a result, from the two integers at an index. What is
-   pushed may have run a finaliser, which may have closed the buffer: it is asked again each time. */
+   pushed may have run a finalizer, which may have closed the buffer: it is asked again each time. */
 static void push_capture(lua_State *L, int index, int how) {
   lua_Integer offset = lua_tointeger(L, index), length = lua_tointeger(L, index + 1);
   if (offset < 0) {

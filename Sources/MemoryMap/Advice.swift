@@ -57,7 +57,7 @@ public struct Advice: RawRepresentable, Hashable, Sendable {
     }
 
     /// Whether it takes the bytes of such a mapping away: rounding a range to whole pages would then
-    /// wipe neighbours.
+    /// wipe neighbors.
     func destroysData(shared: Bool, anonymous: Bool) -> Bool {
         switch self {
         case .dontNeed, .dontNeedLocked: !shared || anonymous

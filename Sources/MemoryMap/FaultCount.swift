@@ -26,7 +26,7 @@ package struct ResidencyCount {
     package static func capacity() -> Int { Int(mm_slots_in_use()) }
 
     /// - Parameters:
-    ///   - entries: Memory of the caller, not yet initialised, that outlives this value.
+    ///   - entries: Memory of the caller, not yet initialized, that outlives this value.
     ///   - poll: Asked now and then; false stops.
     /// - Throws: `interrupted`.
     package init(

@@ -13,7 +13,7 @@ extension MappedBytes {
     ///
     /// The range is rounded outward to whole pages, except for advice that takes data away
     /// (`dontNeed` on private or anonymous memory, `free`, `remove`): there a range that is not whole
-    /// pages is refused, because rounding would wipe neighbours.
+    /// pages is refused, because rounding would wipe neighbors.
     ///
     /// - Returns: The range in effect.
     /// - Throws: `systemCall` (`EINVAL`: the advice does not suit this mapping), `offsetOutOfRange`,

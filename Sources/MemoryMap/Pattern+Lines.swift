@@ -4,7 +4,7 @@ internal import CPCRE2
 // same time. "No" is always a right answer: so everything that is not common is refused unread.
 
 /// Whether it is certain that what a pattern consumes has no newline in it, and that it looks at no text
-/// but what it consumes and its neighbours.
+/// but what it consumes and its neighbors.
 func staysWithinLine(_ source: UnsafeRawBufferPointer, _ options: PatternOptions) -> Bool {
     if options.contains(.extended) { return false }
     var reader = PatternReader(source, options)

@@ -9,7 +9,7 @@ package struct PictureStyle: Sendable {
     package var rows = 4
     /// Letters in place of blocks.
     package var isPlain = true
-    /// Escape sequences for colour.
+    /// Escape sequences for color.
     package var isColored = false
 
     package init() {}

@@ -93,7 +93,7 @@ func eachLine(
 extension MappedBytes {
     /// What a file of proc(5) says of the mapping: the line of /proc/self/maps, or the lines of
     /// /proc/self/smaps. There is more than one entry where advice or protection has split it, and one
-    /// entry may cover neighbours too.
+    /// entry may cover neighbors too.
     ///
     /// - Parameters:
     ///   - target: Takes the lines, each with its newline, as far as they fit.

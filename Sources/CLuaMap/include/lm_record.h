@@ -31,7 +31,7 @@ typedef struct lm_records {
   mm_records records;
 } lm_records;
 
-/* No finaliser: it owns nothing, and a script may make millions. */
+/* No finalizer: it owns nothing, and a script may make millions. */
 typedef struct lm_record {
   const void *_Nullable self, *_Nullable kind;
   uint64_t layout; /* its id */

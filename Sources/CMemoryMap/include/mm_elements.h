@@ -125,7 +125,7 @@ static inline uint8_t *_Nullable mm_place_of(const mm_elements *_Nonnull e, uint
   return e->region.base + i * e->stride;
 }
 
-/* Whether elements share bytes with their neighbours: such are only read. */
+/* Whether elements share bytes with their neighbors: such are only read. */
 static inline bool mm_overlap(const mm_elements *_Nonnull e) { return e->stride < mm_element_size(e->type); }
 
 /* `count` numbers, `stride` bytes from one to the next. Ask mm_was_intact afterwards. */
