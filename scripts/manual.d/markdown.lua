@@ -1,6 +1,6 @@
 -- docs/api.md: the manual to be read in a browser.
 
-local function anchor(title) return (title:lower():gsub("[^%w%- ]", ""):gsub(" ", "-")) end
+local function anchor(title) return (title:lower():gsub("[^%w_%- ]", ""):gsub(" ", "-")) end
 
 -- Cells of a table: a bar within one would end it.
 local function cell(text) return (text:gsub("|", "\\|")) end
