@@ -83,9 +83,11 @@ package struct Watch {
     /// Draws over the last picture.
     private mutating func draw(_ poll: Poll) throws(MapError) {
         let drawn = try picture.draw(title: title, into: target, ending: "\u{1B}[K\n", poll: poll)
-        let below: StaticString = "\u{1B}[J"
+        // A line that is too long is cut by the terminal: one that wrapped would be two, and the count wrong.
+        let below: StaticString = "\u{1B}[J\u{1B}[?7h"
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
             var up = FixedText(buffer)
+            up.text("\u{1B}[?7l")
             if lines > 0 {
                 up.text("\u{1B}[")
                 up.decimal(lines)
