@@ -81,11 +81,15 @@ package struct PatternSearch {
             if code == PCRE2_ERROR_CALLOUT { return .marked }
             if code == PCRE2_ERROR_NOMATCH {
                 if last >= end &- 1 || pattern.pointee.is_anchored { return try none() }
-                if isDivisible { (from, options) = (last &+ 1, 0) } else { window.grow(from) }
+                if isDivisible {
+                    (from, options) = (last &+ 1, window.optionsToStart(last &+ 1))
+                } else {
+                    window.grow(from)
+                }
             } else if code == PCRE2_ERROR_PARTIAL {
                 let place = min(window.lower &+ offsets[0], last &+ 1)
                 if isDivisible && place > from {
-                    (from, options) = (place, 0)
+                    (from, options) = (place, window.optionsToStart(place))
                     window.drop()
                 } else {
                     window.grow(from)

@@ -28,6 +28,9 @@ struct PatternWindow {
     /// The pattern's own memory, where this thread may use it.
     private var small: UnsafeMutablePointer<UInt8>?
     private var memory: UnsafeMutablePointer<UInt8>?
+    /// Whether the byte at `upper` continues a character, though there is none. No match starts there, but an empty one
+    /// would if the search did.
+    private var endsInside = false
     /// Where the copy ended before it was shortened.
     private var copied = 0
     /// How much the next copy holds at least behind the start of the search, in bytes.
@@ -108,6 +111,12 @@ struct PatternWindow {
         drop()
     }
 
+    /// How the search goes on at an offset behind its start.
+    @inline(__always)
+    func optionsToStart(_ offset: Int) -> UInt32 {
+        endsInside && offset == upper ? PCRE2_NOTEMPTY_ATSTART : 0
+    }
+
     private func holds(_ from: Int) -> Bool {
         guard from >= lower, from < upper || from == upper && !isCut else { return false }
         return lower == 0 || startOfFlags(from) &- lower >= pattern.pointee.lookbehind
@@ -128,13 +137,18 @@ struct PatternWindow {
         let count = end &- lower
         let target = try makeRoom(count)
         if let source = subject.baseAddress { try move(target, source + lower, count, poll) }
-        (upper, copied) = (end, end)
-        // A part ends where a character starts, or what is none.
-        if isCut && pattern.pointee.is_utf {
-            repeat { upper &-= 1 } while upper > from && isInside(upper)
-        }
+        (upper, copied, endsInside) = (end, end, false)
+        if isCut && pattern.pointee.is_utf { leaveCharacter(from) }
         isOpen = isCut && !(pattern.pointee.is_within_line && leavesLine(from))
         (target + (upper &- lower)).update(repeating: 0, count: padding)
+    }
+
+    /// Ends the part where a character starts, or what is none: after a fourth byte that continues one, none does.
+    private mutating func leaveCharacter(_ from: Int) {
+        let end = upper
+        repeat { upper &-= 1 } while upper > from && upper > end &- 4 && isInside(upper)
+        endsInside = upper > from && isInside(upper)
+        if endsInside { upper = end &- 1 }
     }
 
     /// Lets the line go that does not end here, if it is not the first: no match looks at the next one.
