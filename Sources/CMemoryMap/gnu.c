@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 const void *mm_find(const void *memory, size_t count, const void *needle, size_t length) {
@@ -32,6 +33,16 @@ bool mm_is_virtual(int descriptor) {
 long mm_huge_page_size(int descriptor) {
   struct statfs status;
   return fstatfs(descriptor, &status) == 0 && status.f_type == HUGETLBFS_MAGIC ? (long)status.f_bsize : 0;
+}
+
+bool mm_may_have_space(int descriptor, uint64_t count) {
+  struct statfs system;
+  struct stat file;
+  if (fstatfs(descriptor, &system) != 0 || fstat(descriptor, &file) != 0) return true;
+  if (system.f_blocks == 0 || system.f_bsize <= 0) return true; /* a file system that does not count */
+  /* What is reserved may be this user's, and what the file has may be in the range. */
+  uint64_t present = (uint64_t)file.st_blocks * 512;
+  return count <= present || (count - present) / (uint64_t)system.f_bsize <= system.f_bfree;
 }
 
 bool mm_has_avx2(void) {

@@ -159,7 +159,7 @@ private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int, _ poll: P
         throw error
     }
     try systemTruncate(descriptor, to: 0)
-    try systemAllocate(descriptor, from: 0, count: new, poll: poll)
+    try systemAllocate(descriptor, from: 0, count: new, isEmptied: true, poll: poll)
 }
 
 private func growFile(

@@ -101,14 +101,21 @@ func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
 
 /// posix_fallocate(3): space for the bytes, so that a full disk is an error now and no fault later.
 ///
-/// - Parameter poll: Asked now and then; false stops, and what has been allocated stays.
+/// - Parameters:
+///   - isEmptied: The file had the space a moment ago, which some file systems count as free only later.
+///   - poll: Asked now and then; false stops, and what has been allocated stays.
 func systemAllocate(
-    _ descriptor: Descriptor, from offset: Int, count: Int, poll: Poll = { _ in true }
+    _ descriptor: Descriptor, from offset: Int, count: Int, isEmptied: Bool = false,
+    poll: Poll = { _ in true }
 ) throws(MapError) {
     guard count > 0 else { return }
     try requireFileLimit(.fallocate, descriptor, offset.addingReportingOverflow(count).partialValue)
     // tmpfs looks first whether there is so much, and ends for a signal: it must not fill the memory step by step.
     let isLong = count >= longExtent && mm_cache_kind_of(descriptor) != MM_CACHE_MEMORY
+    // Others would find the disk full until the last step fails.
+    if isLong && !isEmptied && !mm_may_have_space(descriptor, UInt64(count)) {
+        throw MapError(.fallocate, errno: ENOSPC)
+    }
     var done = 0
     while done < count {
         let part = isLong ? min(4 &* stepExtent, count &- done) : count

@@ -109,6 +109,8 @@ int mm_processor_count(void);
 bool mm_is_virtual(int descriptor);
 /* The page size of a file of hugetlbfs, 0 for all others. */
 long mm_huge_page_size(int descriptor);
+/* False where the file system surely has no room for so many bytes of a file. */
+bool mm_may_have_space(int descriptor, uint64_t count);
 /* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
 bool mm_has_avx2(void);
 /* mlock2(2) with MLOCK_ONFAULT, which is GNU's: pages are locked when they come in. 0, or -1 with errno. */
