@@ -48,7 +48,9 @@ extension MappedBytes {
         let (current, target) = try writable(offset, source.count)
         if source.count == 0 { return }
         guard let to = target.baseAddress, let from = source.baseAddress else { return }
-        try move(to, from, source.count, poll)
+        do { try move(to, from, source.count) { poll($0) && current.isIntact } } catch {
+            throw current.cause(error)
+        }
         try current.checkIntact()
     }
 
@@ -87,10 +89,13 @@ extension MappedBytes {
     package func fill(_ value: UInt8, _ offset: Int, _ length: Int?, poll: Poll) throws(MapError) {
         let (current, target) = try writable(offset, length)
         if let start = target.baseAddress {
-            try Pieces(target.count, grain: grain).forEach(poll: poll) { _, range in
-                memset(start + range.lowerBound, CInt(value), range.count)
-                return true
-            }
+            do {
+                try Pieces(target.count, grain: grain).forEach(poll: { poll($0) && current.isIntact }) {
+                    _, range in
+                    memset(start + range.lowerBound, CInt(value), range.count)
+                    return true
+                }
+            } catch { throw current.cause(error) }
         }
         try current.checkIntact()
     }
@@ -122,16 +127,19 @@ extension MappedBytes {
             memcpy(start + filled, start, next)
             filled &+= next
         }
-        try Pieces(target.count &- filled, grain: grain).forEach(poll: poll) { _, range in
-            var place = range.lowerBound
-            while place < range.upperBound {
-                let phase = place % filled
-                let next = min(filled &- phase, range.upperBound &- place)
-                memcpy(start + filled + place, start + phase, next)
-                place &+= next
+        do {
+            try Pieces(target.count &- filled, grain: grain).forEach(poll: { poll($0) && current.isIntact }) {
+                _, range in
+                var place = range.lowerBound
+                while place < range.upperBound {
+                    let phase = place % filled
+                    let next = min(filled &- phase, range.upperBound &- place)
+                    memcpy(start + filled + place, start + phase, next)
+                    place &+= next
+                }
+                return true
             }
-            return true
-        }
+        } catch { throw current.cause(error) }
         try current.checkIntact()
     }
 }

@@ -57,6 +57,16 @@ public struct MappedBytes: @unchecked Sendable {
         throw lossError()
     }
 
+    /// Whether `checkIntact` does not throw. Long work that writes asks between its parts: what is written behind a lost
+    /// page takes memory.
+    var isIntact: Bool {
+        var region = region
+        return mm_was_intact(&region)
+    }
+
+    /// Why work was left that `isIntact` may have stopped.
+    func cause(_ error: MapError) -> MapError { isIntact ? error : lossError() }
+
     /// What there is to say about pages that are gone. The values are the offset in the mapping, the
     /// file's size when it was mapped (both in bytes) and the signal.
     package func lossError() -> MapError {

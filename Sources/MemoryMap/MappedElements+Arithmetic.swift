@@ -59,11 +59,16 @@ extension MappedElements {
             try result.requireApart(part)
             other = part
         }
-        if result.type.isFloat {
-            try combineFloats(operation, source, other, scalar, result, poll)
-        } else {
-            try combineIntegers(operation, source, other, scalar, result, isWrapping, poll)
-        }
+        let bytes = result.bytes
+        do {
+            if result.type.isFloat {
+                try combineFloats(operation, source, other, scalar, result) { poll($0) && bytes.isIntact }
+            } else {
+                try combineIntegers(operation, source, other, scalar, result, isWrapping) {
+                    poll($0) && bytes.isIntact
+                }
+            }
+        } catch { throw bytes.cause(error) }
         try source.checkIntact()
         if let other { try other.checkIntact() }
         try result.checkIntact()

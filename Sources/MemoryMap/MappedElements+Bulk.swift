@@ -33,17 +33,20 @@ extension MappedElements {
         let bits = try type.bits(of: value)
         guard let base = part.elements.region.base else { return }
         let (stride, code) = (part.stride, elements.type)
-        try Pieces(part.count, grain: grain).forEach(poll: poll) { _, range in
-            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
-                guard let row = buffer.baseAddress else { return }
-                row.initialize(repeating: bits, count: chunk)
-                forEachChunk(range) { start, count in
-                    mm_store_numbers(base + start &* stride, stride, count, code, row)
-                    return true
+        do {
+            try Pieces(part.count, grain: grain).forEach(poll: { poll($0) && part.bytes.isIntact }) {
+                _, range in
+                withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
+                    guard let row = buffer.baseAddress else { return }
+                    row.initialize(repeating: bits, count: chunk)
+                    forEachChunk(range) { start, count in
+                        mm_store_numbers(base + start &* stride, stride, count, code, row)
+                        return true
+                    }
                 }
+                return true
             }
-            return true
-        }
+        } catch { throw part.bytes.cause(error) }
         try part.checkIntact()
     }
 
@@ -90,7 +93,11 @@ extension MappedElements {
         if from.type.kind == type.kind, from.type == type, from.stride == type.byteCount,
             to.stride == type.byteCount
         {
-            try move(write, read, from.elements.region.length) { poll($0 / type.byteCount) }
+            do {
+                try move(write, read, from.elements.region.length) {
+                    poll($0 / type.byteCount) && to.bytes.isIntact
+                }
+            } catch { throw to.bytes.cause(error) }
         } else {
             try from.check(conversion, poll)
             let isShared =
@@ -101,18 +108,22 @@ extension MappedElements {
                 let (readStride, writeStride, codes) = (
                     from.stride, to.stride, (from.elements.type, to.elements.type)
                 )
-                try Pieces(from.count, grain: grain).forEach(poll: poll) { _, range in
-                    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
-                        guard let row = buffer.baseAddress else { return }
-                        forEachChunk(range) { start, count in
-                            mm_load_numbers(read + start &* readStride, readStride, count, codes.0, row)
-                            conversion.convert(row, count)
-                            mm_store_numbers(write + start &* writeStride, writeStride, count, codes.1, row)
-                            return true
+                do {
+                    try Pieces(from.count, grain: grain).forEach(poll: { poll($0) && to.bytes.isIntact }) {
+                        _, range in
+                        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
+                            guard let row = buffer.baseAddress else { return }
+                            forEachChunk(range) { start, count in
+                                mm_load_numbers(read + start &* readStride, readStride, count, codes.0, row)
+                                conversion.convert(row, count)
+                                mm_store_numbers(
+                                    write + start &* writeStride, writeStride, count, codes.1, row)
+                                return true
+                            }
                         }
+                        return true
                     }
-                    return true
-                }
+                } catch { throw to.bytes.cause(error) }
             }
         }
         try from.checkIntact()
@@ -154,11 +165,12 @@ extension MappedElements {
     ) throws(MapError) {
         guard let read = from.elements.region.base, let write = to.elements.region.base else { return }
         let (size, overflow) = from.count.multipliedReportingOverflow(by: 8)
-        guard !overflow, let memory = malloc(size) else {
-            throw MapError(
-                .misuse, "source and target share memory, and there is none to put %1 elements aside",
-                from.count)
-        }
+        let noRoom = MapError(
+            .misuse, "source and target share memory, and there is none to put %1 elements aside", from.count)
+        if overflow { throw noRoom }
+        try takeMemory(.mmap, size)
+        defer { mm_budget_give(size) }
+        guard let memory = malloc(size) else { throw noRoom }
         defer { free(memory) }
         let row = memory.bindMemory(to: UInt64.self, capacity: from.count)
         let pieces = Pieces(from.count, grain: grain)
