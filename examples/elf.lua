@@ -53,7 +53,7 @@ local SECTION_HEADER <const> = {
   format = "I4I4AAAAI4I4AA",
   "name", "type", "flags", "addr", "offset", "size", "link", "info", "addralign", "entsize",
 }
-local LONGEST <const> = 20 -- characters of a section's name, for lines of 80
+local LONGEST <const> = 18 -- characters of a section's name, for lines of 80
 local MOST <const> = 1 << 17 -- rows of a table; a hostile file could claim billions
 
 -- A mistake of the file, not of this script: no position in front.

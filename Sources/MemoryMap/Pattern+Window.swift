@@ -139,6 +139,7 @@ struct PatternWindow {
         if let source = subject.baseAddress { try move(target, source + lower, count, poll) }
         (upper, copied, endsInside) = (end, end, false)
         if isCut && pattern.pointee.is_utf { leaveCharacter(from) }
+        if isCut { leaveReturns(from) }
         isOpen = isCut && !(pattern.pointee.is_within_line && leavesLine(from))
         (target + (upper &- lower)).update(repeating: 0, count: padding)
     }
@@ -149,6 +150,14 @@ struct PatternWindow {
         repeat { upper &-= 1 } while upper > from && upper > end &- 4 && isInside(upper)
         endsInside = upper > from && isInside(upper)
         if endsInside { upper = end &- 1 }
+    }
+
+    /// Ends the part in front of carriage returns: a repeated `\R` takes one at the end for all there is, and asks no more.
+    private mutating func leaveReturns(_ from: Int) {
+        while upper > from, start[upper &- 1 &- lower] == UInt8(ascii: "\r") {
+            upper &-= 1
+            endsInside = false
+        }
     }
 
     /// Lets the line go that does not end here, if it is not the first: no match looks at the next one.

@@ -85,7 +85,7 @@ private struct Tables: Equatable {
                 var cells = line[line.index(after: end)...].split(separator: " ")
                 if number == 0 { cells.insert("", at: 0) }
                 guard cells.count >= 9 else { continue }
-                let name = cells[0].utf8.count > 20 ? cells[0].prefix(19) + "~" : cells[0]
+                let name = cells[0].utf8.count > 18 ? cells[0].prefix(17) + "~" : cells[0]
                 let type = cells[1] == "X86_64_UNWIND" ? "UNWIND" : cells[1]
                 sections.append(
                     ["\(number)", String(name), String(type)] + cells[2...5].map(Self.hex)

@@ -205,6 +205,24 @@ import Testing
         }
     }
 
+    /// PCRE2's interpreter takes a carriage return at the end for all of a repeated `\R`.
+    @Test func aPartEndsBeforeNoNewlineOfTwoBytes() throws {
+        for pattern in ["\\R*+", "\\R+", "(?:\\R)*+", "a\\R*"] {
+            for options: PatternOptions in [[], .unicode] {
+                let reference = try Compiled(pattern, options, .interpreted)
+                for text in ["\r\n\r\n", "\r\r\r\n", "a\r\n\na\r\r", "\r\r\r\r"] {
+                    let subject = Array(text.utf8)
+                    let wanted = try reference.all(in: subject)
+                    for size in 1...5 {
+                        let way: Way = options == .unicode ? .compiled(size) : .parts(size)
+                        let found = try Compiled(pattern, options, way).all(in: subject)
+                        #expect(found == wanted, "\(pattern) \(options.rawValue) in \(subject), \(way)")
+                    }
+                }
+            }
+        }
+    }
+
     // MARK: What is outside
 
     private static let atoms = [
