@@ -170,7 +170,7 @@ import Testing
     }
 
     @Test func partsAreNotSeenInLongSubjects() throws {
-        var dice = Seeded()
+        var dice = Seeded(seed: 1)
         for round in 0..<400 {
             let pattern =
                 round % 4 == 0 ? Self.patterns.randomElement(using: &dice) ?? "" : Self.pattern(&dice)
@@ -284,7 +284,7 @@ import Testing
             for place in memory.indices { memory[place] = place % 7 == 0 ? 0x20 : 0x61 }
             nonisolated(unsafe) let shared = memory
             let writer = Task.detached { PatternWindowTests.write(shared) }
-            var dice = Seeded()
+            var dice = Seeded(seed: 1)
             let began = nanoseconds()
             while nanoseconds() - began < 4_000_000_000 { PatternWindowTests.search(memory, &dice) }
             PatternWindowTests.isOver.store(true, ordering: .relaxed)
