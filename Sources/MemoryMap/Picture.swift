@@ -48,7 +48,7 @@ private enum Cell: UInt8 {
         }
     }
 
-    /// Colours that can be read on light and on dark.
+    /// Colors that can be read on light and on dark.
     var color: StaticString {
         switch self {
         case .none: "\u{1B}[2m"

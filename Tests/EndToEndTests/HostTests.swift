@@ -207,7 +207,7 @@ struct HostTests {
         #expect(ours == (try Program.lua.run(["-", "first"], input: code)))
     }
 
-    /// A finaliser runs in the middle of whatever allocates, and there it must not be at that function's own values.
+    /// A finalizer runs in the middle of whatever allocates, and there it must not be at that function's own values.
     @Test func `setlocal leaves functions of C alone`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "data 1;2\n", count: 1000))

@@ -7,7 +7,7 @@ struct Program: Sendable {
 
     /// The command under test: `MMAPLUA`, or the one built beside the tests.
     static let mmaplua = Program(path: variable("MMAPLUA") ?? products + "/mmaplua")
-    /// The interpreter whose behaviour is the measure, where it is installed.
+    /// The interpreter whose behavior is the measure, where it is installed.
     static let lua = Program(path: variable("LUA54") ?? "/usr/bin/lua5.4")
     /// The folder of the built products.
     static let products = folder(of: executable)

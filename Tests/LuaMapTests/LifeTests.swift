@@ -229,7 +229,7 @@ import Testing
             """)
     }
 
-    /// In the midst of a step a finaliser replaces the iterator's state, which nobody else holds.
+    /// In the midst of a step a finalizer replaces the iterator's state, which nobody else holds.
     @Test(arguments: [#"b:lines()"#, #"b:fields(",")"#, #"b:lines { find = "y" }"#, #"b:gmatch("y+")"#])
     func iteratorsOutliveTheirUpvalues(iterator: String) async {
         await #expect(processExitsWith: .exitCode(0)) { [iterator] in

@@ -554,7 +554,7 @@ import Testing
             """)
     }
 
-    /// A finaliser runs inside a step, whenever the collector likes.
+    /// A finalizer runs inside a step, whenever the collector likes.
     @Test func aFinaliserMayCloseOrMoveTheBuffer() {
         check(
             """

@@ -5,18 +5,7 @@
 -- first allocation of the call, then at the second, up to the last. Whatever is read of a mapping after that must
 -- be an error; where the memory was closed another mapping with bytes of its own stands in its place, and none of those
 -- bytes may come out, nor be written. Runs in a folder of its own.
-local options = { seed = os.time(), calls = 20000 }
-do
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "verbose" then options.verbose = true else
-      i = i + 1
-      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
-    end
-    i = i + 1
-  end
-end
+local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 local methods = dofile(arg[0]:gsub("soak/[^/]*$", "") .. "methods.lua")
 math.randomseed(options.seed)

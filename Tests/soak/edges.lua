@@ -4,18 +4,7 @@
 -- whatever stands in front or behind. They end in the middle of a character, a number, a quoted field or a record.
 -- scripts/soak puts a page that cannot be read at both ends of every mapping (holes.c), so that reading past one of
 -- them ends the process.
-local options = { seed = os.time(), calls = 20000 }
-do
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "verbose" then options.verbose = true else
-      i = i + 1
-      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
-    end
-    i = i + 1
-  end
-end
+local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 local methods = dofile(arg[0]:gsub("soak/[^/]*$", "") .. "methods.lua")
 math.randomseed(options.seed)

@@ -195,7 +195,7 @@ local function refresh()
     local ok, regex = pcall(mmap.regex, pick { "a+", "(\\w+), (\\d+)", "\\n", "(?<n>s)(o)?", "\\b", "\\B", "\\X", "[^x]*$" }, pick { "", "", "u", "us", "i" })
     if ok then keep(regex) end
   end
-  -- Garbage whose finaliser does harm in the middle of some later call, and may come back to life.
+  -- Garbage whose finalizer does harm in the middle of some later call, and may come back to life.
   local held = object_of(pick(classes))
   setmetatable({ held }, { __gc = function(self)
     mischief()
@@ -349,7 +349,7 @@ local close_buffer = buffers.metatable.__methods.close
 local resize_buffer = buffers.metatable.__methods.resize
 
 -- How many calls under a strange metatable are under way: none of them may be left half done, or what the
--- collector finalises under it stays mapped.
+-- collector finalizes under it stays mapped.
 local masked = 0
 
 -- What happens behind the back of a call.
@@ -462,7 +462,7 @@ function perform(name, f, list, count)
   count = tame(name:match "^masked (.*)" or name:match "^uprooted (.*)" or name, list, count)
   if options.trace then trace(name, list, count) end
   if chance(3) then
-    -- A finaliser's place is anywhere; a hook's is at each call of a function.
+    -- A finalizer's place is anywhere; a hook's is at each call of a function.
     made(name, pcall(function()
       debug.sethook(function() debug.sethook() mischief() end, pick { "c", "r", "cr" })
       return f(unpack(list, 1, count))
@@ -537,7 +537,7 @@ end
 local function uproot()
   local class = pick(classes)
   if registry[class.name] ~= class.metatable then return end
-  -- No table: under another metatable a buffer has no finaliser and stays mapped. No yield: see `masked`.
+  -- No table: under another metatable a buffer has no finalizer and stays mapped. No yield: see `masked`.
   registry[class.name] = pick { false, 1, "x", print } or nil
   masked = masked + 1
   local f = pick(functions)
@@ -582,7 +582,7 @@ function one_call()
     local path = pick(files)
     if chance(50) then pcall(write_file, path, random(0, 3 * PAGE)) end
   else
-    -- Finalised by hand, then by scope, then by the collector.
+    -- Finalized by hand, then by scope, then by the collector.
     local object = object_of(pick(classes))
     local metatable = object and debug.getmetatable(object)
     if metatable and metatable.__gc and chance(40) then
@@ -646,7 +646,7 @@ do
   table.sort(names)
   for _, name in ipairs(names) do print(("good %8d of %8d  %s"):format(good[name] or 0, tries[name] or 0, name)) end
 end
--- All is dropped: finalisers only finalise, and nothing may be left.
+-- All is dropped: finalizers only finalize, and nothing may be left.
 depth = 99
 for _, class in ipairs(classes) do class.objects = {} end
 iterators, kept = {}, {}

@@ -1,18 +1,7 @@
 -- model.lua --seed N --calls N [--trace] [--verbose]: random operations on buffers, slices and views, each compared
 -- with the same on a table of bytes. Ends with 0 if there was no difference. --verbose says how often each
 -- operation was done and refused.
-local options = { seed = os.time(), calls = 20000 }
-do
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "trace" or name == "verbose" then options[name] = true else
-      i = i + 1
-      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
-    end
-    i = i + 1
-  end
-end
+local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 math.randomseed(options.seed)
 local random = math.random

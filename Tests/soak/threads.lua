@@ -1,18 +1,7 @@
 -- threads.lua --seed N --calls N [--verbose]: long work on all cores, and everything else that reads or writes, on
 -- files that another process cuts short and lets grow all the time. Each result is the right one of some moment, or an
 -- error with code "SIGBUS"; never a third thing.
-local options = { seed = os.time(), calls = 20000 }
-do
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "verbose" then options.verbose = true else
-      i = i + 1
-      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
-    end
-    i = i + 1
-  end
-end
+local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 math.randomseed(options.seed)
 local random = math.random

@@ -3,18 +3,7 @@
 -- Each offset has two bytes of its own, and the other process writes now the one, now the other. So it is known of every
 -- result whether its bytes were ever there. Every string is equal to itself, every place and count is in range, a sort
 -- ends, keeps to its elements and makes no value up. Runs in a folder of its own.
-local options = { seed = os.time(), calls = 20000 }
-do
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "verbose" then options.verbose = true else
-      i = i + 1
-      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
-    end
-    i = i + 1
-  end
-end
+local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 local methods = dofile(arg[0]:gsub("soak/[^/]*$", "") .. "methods.lua")
 math.randomseed(options.seed)
