@@ -65,15 +65,16 @@ let package = Package(
             swiftSettings: strict, linkerSettings: hashes),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"],
-            cSettings: [.define("_GNU_SOURCE")]),
+            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime")]),
         .target(
             name: "LuaMap",
             dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,
-            resources: [.embedInCode("words.lua")],
+            resources: [.embedInCode("Instruments/words.lua")],
             swiftSettings: strict),
         .target(
-            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], exclude: ["display.lua"],
-            cSettings: [.define("_GNU_SOURCE")]),
+            name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], exclude: ["Terminal/display.lua"],
+            cSettings: [.define("_GNU_SOURCE")]
+                + ["Lessons", "Limits", "Runtime", "Sandbox"].map { .headerSearchPath($0) }),
         .executableTarget(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")],
@@ -107,7 +108,7 @@ if Context.environment["MMAPLUA_FUZZ"] != nil {
             resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")], swiftSettings: strict),
         .target(
             name: "CFuzz", dependencies: ["CLua", "CLuaMap", "CPCRE2"], path: "Tests/fuzz/CFuzz",
-            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("../../../Sources/CLuaMap")]),
+            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("../../../Sources/CLuaMap/Runtime")]),
         .executableTarget(
             name: "Fuzz", dependencies: ["CFuzz", "CLua", "CLuaMap", "LuaMap", "MemoryMap", "mmaplua"],
             path: "Tests/fuzz/Fuzz", swiftSettings: strict, linkerSettings: lua),

@@ -1,0 +1,42 @@
+import Foundation
+import Testing
+
+/// What the suites have in Lua: files in the folder `lua` beside them.
+enum Interface {
+    private static let folder =
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/lua/"
+
+    /// What every script may use.
+    static let prelude = "dofile [[\(folder)prelude.lua]]\n"
+    /// The table of all functions too.
+    static let tools = "dofile [[\(folder)tools.lua]]\n"
+
+    /// A suite: it returns a table of tests by their names.
+    static func suite(_ name: String) throws -> String {
+        try String(contentsOfFile: folder + name + ".lua", encoding: .utf8)
+    }
+}
+
+/// Runs the test of this name that a suite in Lua has.
+func check(suite: String, test: String = #function, sourceLocation: SourceLocation = #_sourceLocation) {
+    guard let script = Script() else {
+        Issue.record("no memory for a Lua state", sourceLocation: sourceLocation)
+        return
+    }
+    script.run(suite: suite, test: test, sourceLocation: sourceLocation)
+}
+
+extension Script {
+    /// Runs `test()` of the suite.
+    func run(suite: String, test: String, sourceLocation: SourceLocation = #_sourceLocation) {
+        do {
+            let source = try Interface.suite(suite)
+            let call = "local suite = (function() \(source)\nend)() suite.\(test)"
+            if let problem = run(Interface.tools, name: "tools") ?? run(call) {
+                Issue.record("\(problem)", sourceLocation: sourceLocation)
+            }
+        } catch {
+            Issue.record("\(error)", sourceLocation: sourceLocation)
+        }
+    }
+}
