@@ -1,16 +1,18 @@
 /* Many numbers at once: one loop per type, so that no switch stands inside. */
 #include "CMemoryMap.h"
 
-#define EACH_TYPE(DO)                                                                                             \
-  DO(MM_U8) DO(MM_I8) DO(MM_U16) DO(MM_I16) DO(MM_U32) DO(MM_I32) DO(MM_U64) DO(MM_I64) DO(MM_F32) DO(MM_F64)      \
-  DO(MM_U16 | MM_SWAPPED) DO(MM_I16 | MM_SWAPPED) DO(MM_U32 | MM_SWAPPED) DO(MM_I32 | MM_SWAPPED)                 \
+/* clang-format off */
+#define EACH_TYPE(DO) \
+  DO(MM_U8) DO(MM_I8) DO(MM_U16) DO(MM_I16) DO(MM_U32) DO(MM_I32) DO(MM_U64) DO(MM_I64) DO(MM_F32) DO(MM_F64) \
+  DO(MM_U16 | MM_SWAPPED) DO(MM_I16 | MM_SWAPPED) DO(MM_U32 | MM_SWAPPED) DO(MM_I32 | MM_SWAPPED) \
   DO(MM_U64 | MM_SWAPPED) DO(MM_I64 | MM_SWAPPED) DO(MM_F32 | MM_SWAPPED) DO(MM_F64 | MM_SWAPPED)
+/* clang-format on */
 
 void mm_load_numbers(const uint8_t *place, size_t stride, size_t count, int32_t type, uint64_t *bits) {
   switch (type) {
-#define LOAD(T)                                                                                        \
-  case T:                                                                                              \
-    for (size_t i = 0; i < count; i++) bits[i] = mm_load_number(place + i * stride, T);                \
+#define LOAD(T)                                                                                                        \
+  case T:                                                                                                              \
+    for (size_t i = 0; i < count; i++) bits[i] = mm_load_number(place + i * stride, T);                                \
     break;
     EACH_TYPE(LOAD)
     default: break;
@@ -19,9 +21,9 @@ void mm_load_numbers(const uint8_t *place, size_t stride, size_t count, int32_t 
 
 void mm_store_numbers(uint8_t *place, size_t stride, size_t count, int32_t type, const uint64_t *bits) {
   switch (type) {
-#define STORE(T)                                                                                      \
-  case T:                                                                                             \
-    for (size_t i = 0; i < count; i++) mm_store_number(place + i * stride, T, bits[i]);               \
+#define STORE(T)                                                                                                       \
+  case T:                                                                                                              \
+    for (size_t i = 0; i < count; i++) mm_store_number(place + i * stride, T, bits[i]);                                \
     break;
     EACH_TYPE(STORE)
     default: break;

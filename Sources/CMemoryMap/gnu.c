@@ -1,8 +1,8 @@
 /* Functions of the C library that Swift cannot call: variadic ones and GNU's own; and the compiler's. */
 #include "CMemoryMap.h"
 
-#include <sched.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

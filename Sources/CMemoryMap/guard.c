@@ -145,8 +145,7 @@ static void pass_on(int signal, siginfo_t *info, void *context) {
 static void handle(int signal, siginfo_t *info, void *context) {
   int saved = errno;
   /* si_code above 0 comes from the kernel; only then does si_addr mean anything. */
-  if (info->si_code <= 0 || info->si_code == SI_KERNEL ||
-      !answer_any((uintptr_t)info->si_addr, signal, info->si_code))
+  if (info->si_code <= 0 || info->si_code == SI_KERNEL || !answer_any((uintptr_t)info->si_addr, signal, info->si_code))
     pass_on(signal, info, context);
   errno = saved;
 }

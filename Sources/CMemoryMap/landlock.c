@@ -54,7 +54,9 @@ int mm_landlock_create(void) {
     return -1;
   }
   struct ruleset set = {.files = known(version), .network = version >= 4 ? 3 : 0, .scope = version >= 6 ? 3 : 0};
-  size_t size = version >= 6 ? sizeof set : version >= 4 ? offsetof(struct ruleset, scope) : offsetof(struct ruleset, network);
+  size_t size = version >= 6   ? sizeof set
+                : version >= 4 ? offsetof(struct ruleset, scope)
+                               : offsetof(struct ruleset, network);
   return (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
 }
 

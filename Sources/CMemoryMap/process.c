@@ -14,9 +14,7 @@ int mm_futex_wait(const uint8_t *p, uint32_t expected, int64_t nanoseconds) {
   return (int)syscall(SYS_futex, p, FUTEX_WAIT, expected, &time, NULL, 0);
 }
 
-int mm_futex_wake(const uint8_t *p, int count) {
-  return (int)syscall(SYS_futex, p, FUTEX_WAKE, count, NULL, NULL, 0);
-}
+int mm_futex_wake(const uint8_t *p, int count) { return (int)syscall(SYS_futex, p, FUTEX_WAKE, count, NULL, NULL, 0); }
 
 int64_t mm_now(void) {
   struct timespec now = {0};

@@ -90,7 +90,8 @@ static void arm(long from, long count) {
 }
 
 static void *share(void) {
-  void *memory = (void *)syscall(SYS_mmap, NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      (void *)syscall(SYS_mmap, NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) abort();
   return memory;
 }
@@ -104,7 +105,8 @@ static void exhaust(long spare) {
   for (long i = 0; i < count; i++) kept[i] = __libc_malloc(SMALL);
   setrlimit(RLIMIT_AS, &none);
   setrlimit(RLIMIT_DATA, &none);
-  for (size_t size = 1 << 24; size >= 8; size /= 2) while (__libc_malloc(size)) continue;
+  for (size_t size = 1 << 24; size >= 8; size /= 2)
+    while (__libc_malloc(size)) continue;
   for (long i = 0; i < count; i++) free(kept[i]);
 }
 
@@ -225,7 +227,8 @@ __attribute__((constructor)) static void begin(void) {
       if (status) printf("without a failure: status %d: %s\n", WEXITSTATUS(status), line);
       break;
     }
-    if (WIFEXITED(status) && (WEXITSTATUS(status) < 2 || WEXITSTATUS(status) == 123) && (status == 0 || strstr(line, "memory"))) {
+    if (WIFEXITED(status) && (WEXITSTATUS(status) < 2 || WEXITSTATUS(status) == 123) &&
+        (status == 0 || strstr(line, "memory"))) {
       ended[status != 0]++;
       continue;
     }

@@ -99,7 +99,7 @@ static int b_newindex(lua_State *L) {
   } else {
     i = slow_index(L, b, PROT_WRITE);
   }
-  lua_Integer value = likely(lua_isinteger(L, 3)) ? lua_tointegerx(L, 3, NULL)
+  lua_Integer value = likely(lua_isinteger(L, 3))     ? lua_tointegerx(L, 3, NULL)
                       : lua_type(L, 3) == LUA_TNUMBER ? luaL_checkinteger(L, 3)
                                                       : luaL_typeerror(L, 3, "integer");
   if (value & ~(lua_Integer)255) return luaL_error(L, "%I is not a byte", (LUAI_UACINT)value);
@@ -142,8 +142,9 @@ static int f_open(lua_State *L) {
   struct stat status;
   int descriptor = open(path, O_RDWR | O_CLOEXEC);
   if (descriptor < 0) return luaL_error(L, "%s: %s", path, strerror(errno));
-  void *base = fstat(descriptor, &status) ? MAP_FAILED
-                                          : mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  void *base = fstat(descriptor, &status)
+                   ? MAP_FAILED
+                   : mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   int error = errno;
   close(descriptor);
   if (base == MAP_FAILED) return luaL_error(L, "%s: %s", path, strerror(error));
@@ -154,7 +155,8 @@ static int f_open(lua_State *L) {
 }
 
 __attribute__((visibility("default"))) int luaopen_handwritten(lua_State *L) {
-  static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len}, {"__gc", b_close}, {"__close", b_close}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__newindex", b_newindex}, {"__len", b_len}, {"__gc", b_close}, {"__close", b_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"string", b_string}, {"len", b_len}, {"close", b_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"open", f_open}, {NULL, NULL}};
   luaL_newmetatable(L, NAME);

@@ -42,19 +42,19 @@ static struct termios terminal;
 static bool has_terminal;
 
 static void *allocate(void *unused, void *block, size_t old, size_t size) {
-    (void)unused;
-    if (block == NULL) old = 0; /* it says what kind of object is wanted then */
-    if (size == 0) {
-        free(block);
-        mm_budget_give(old);
-        return NULL;
-    }
-    size_t more = size > old ? size - old : 0;
-    if (more > 0 && !mm_budget_take(more)) return NULL;
-    void *moved = realloc(block, size);
-    if (moved == NULL) mm_budget_give(more);
-    else if (old > size) mm_budget_give(old - size);
-    return moved;
+  (void)unused;
+  if (block == NULL) old = 0; /* it says what kind of object is wanted then */
+  if (size == 0) {
+    free(block);
+    mm_budget_give(old);
+    return NULL;
+  }
+  size_t more = size > old ? size - old : 0;
+  if (more > 0 && !mm_budget_take(more)) return NULL;
+  void *moved = realloc(block, size);
+  if (moved == NULL) mm_budget_give(more);
+  else if (old > size) mm_budget_give(old - size);
+  return moved;
 }
 
 bool limits_have_time(void) { return is_timed; }
@@ -64,174 +64,174 @@ bool limits_time_is_up(void) { return ticks > 0; }
 void limits_say_goodbye(void) { fputs(last_words, stderr); }
 
 int limits_exit_status(int status) {
-    if (limits_time_is_up()) {
-        if (status == EXIT_SUCCESS) limits_say_goodbye(); /* the script has caught the error */
-        return HOST_TIME_IS_UP;
-    }
-    return status != EXIT_SUCCESS && memory_ended_it ? HOST_MEMORY_IS_FULL : status;
+  if (limits_time_is_up()) {
+    if (status == EXIT_SUCCESS) limits_say_goodbye(); /* the script has caught the error */
+    return HOST_TIME_IS_UP;
+  }
+  return status != EXIT_SUCCESS && memory_ended_it ? HOST_MEMORY_IS_FULL : status;
 }
 
-// [-0, +0, m] uses 2 slots.
+/* [-0, +0, m] uses 2 slots. */
 void limits_note_error(lua_State *L, int index) {
-    memory_ended_it = limits != NULL && limits->memory > 0 && lm_error_number(L, index) == ENOMEM;
+  memory_ended_it = limits != NULL && limits->memory > 0 && lm_error_number(L, index) == ENOMEM;
 }
 
 void limits_note_lack_of_memory(void) { memory_ended_it = limits != NULL && limits->memory > 0; }
 
 const char *limits_hint(int status) {
-    static char hint[128];
-    if (status != LUA_ERRMEM || limits == NULL || limits->memory == 0) return "";
-    snprintf(hint, sizeof hint, " (the limit is --memory=%s)", limits->memory_text);
-    return hint;
+  static char hint[128];
+  if (status != LUA_ERRMEM || limits == NULL || limits->memory == 0) return "";
+  snprintf(hint, sizeof hint, " (the limit is --memory=%s)", limits->memory_text);
+  return hint;
 }
 
 static void on_time(lua_State *L, lua_Debug *where);
 
 /* [-0, +0, –] Safe in a signal handler, as far as lua_sethook is. A hook that counts already goes on counting. */
 static void arm(lua_State *L) {
-    int count = raised == 1 ? INSTRUCTIONS_TO_SAY_GOODBYE : 1;
-    if (lua_gethook(L) == on_time && lua_gethookcount(L) == count) return;
-    lua_sethook(L, on_time, LUA_MASKCOUNT, count);
+  int count = raised == 1 ? INSTRUCTIONS_TO_SAY_GOODBYE : 1;
+  if (lua_gethook(L) == on_time && lua_gethookcount(L) == count) return;
+  lua_sethook(L, on_time, LUA_MASKCOUNT, count);
 }
 
 void limits_rearm(lua_State *L) {
-    if (limits_time_is_up()) arm(L);
+  if (limits_time_is_up()) arm(L);
 }
 
-// [-0, +0, v] uses 3 slots.
+/* [-0, +0, v] uses 3 slots. */
 static void raise_time(lua_State *L, int level) {
-    raised++;
-    arm(L);
-    if (raised == 1) fflush(stdout); /* what comes later may have no time for it */
-    luaL_where(L, level);
-    lua_pushstring(L, reason);
-    lua_concat(L, 2);
-    lua_error(L);
+  raised++;
+  arm(L);
+  if (raised == 1) fflush(stdout); /* what comes later may have no time for it */
+  luaL_where(L, level);
+  lua_pushstring(L, reason);
+  lua_concat(L, 2);
+  lua_error(L);
 }
 
-// [-0, +0, v] uses 3 slots.
+/* [-0, +0, v] uses 3 slots. */
 static void on_time(lua_State *L, lua_Debug *where) {
-    (void)where;
-    raise_time(L, 0);
+  (void)where;
+  raise_time(L, 0);
 }
 
-// [-0, +0, v] uses 3 slots; what the library raises when its long work is told to stop.
+/* [-0, +0, v] uses 3 slots; what the library raises when its long work is told to stop. */
 static void raise_interrupt(lua_State *L) {
-    if (limits_time_is_up()) raise_time(L, 1);
-    host_raise_interrupt(L);
+  if (limits_time_is_up()) raise_time(L, 1);
+  host_raise_interrupt(L);
 }
 
 /* Nothing here may wait: a pipe that is full must not keep the process alive. */
 static void leave(void) {
-    if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
-    struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&errors, 1, 0) == 1 && (errors.revents & POLLOUT)) {
-        ssize_t written = write(STDERR_FILENO, last_words, strlen(last_words));
-        (void)written;
-    }
-    _exit(HOST_TIME_IS_UP);
+  if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+  struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
+  if (poll(&errors, 1, 0) == 1 && (errors.revents & POLLOUT)) {
+    ssize_t written = write(STDERR_FILENO, last_words, strlen(last_words));
+    (void)written;
+  }
+  _exit(HOST_TIME_IS_UP);
 }
 
 static void tick(int signal_number) {
-    int saved = errno;
-    if (ticks == 0 && signal_number == SIGXCPU) {
-        reason = cpu_reason;
-        memcpy(last_words, cpu_words, sizeof last_words);
-    }
-    ticks++;
-    if (ticks == 2) leave();
-    if (ticks > 2) _exit(HOST_TIME_IS_UP); /* the terminal kept the last words waiting */
-    lm_interrupt = 1;
-    lua_State *L = host_running;
-    if (L != NULL) arm(L);
-    errno = saved;
-    mm_escape(signal_number); /* last: it may not return */
+  int saved = errno;
+  if (ticks == 0 && signal_number == SIGXCPU) {
+    reason = cpu_reason;
+    memcpy(last_words, cpu_words, sizeof last_words);
+  }
+  ticks++;
+  if (ticks == 2) leave();
+  if (ticks > 2) _exit(HOST_TIME_IS_UP); /* the terminal kept the last words waiting */
+  lm_interrupt = 1;
+  lua_State *L = host_running;
+  if (L != NULL) arm(L);
+  errno = saved;
+  mm_escape(signal_number); /* last: it may not return */
 }
 
 /* "A little later": half of the time again, between a tenth of a second and a second. */
 static struct timeval grace(struct timeval time) {
-    long long microseconds = (time.tv_sec * 1000000LL + time.tv_usec) / 2;
-    if (microseconds > 1000000) microseconds = 1000000;
-    if (microseconds < 100000) microseconds = 100000;
-    return (struct timeval){.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
+  long long microseconds = (time.tv_sec * 1000000LL + time.tv_usec) / 2;
+  if (microseconds > 1000000) microseconds = 1000000;
+  if (microseconds < 100000) microseconds = 100000;
+  return (struct timeval){.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
 }
 
 static void handle_ticks(int signal_number) {
-    is_timed = true;
-    has_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
-    /* No SA_RESTART: what waits for something comes back, so that the hook has its turn. */
-    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_NODEFER};
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, signal_number);
-    sigaction(signal_number, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  is_timed = true;
+  has_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
+  /* No SA_RESTART: what waits for something comes back, so that the hook has its turn. */
+  struct sigaction action = {.sa_handler = tick, .sa_flags = SA_NODEFER};
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal_number);
+  sigaction(signal_number, &action, NULL);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void start_timer(void) {
-    struct timeval time = {.tv_sec = (time_t)(limits->time / 1000000), .tv_usec = (suseconds_t)(limits->time % 1000000)};
-    struct itimerval timer = {.it_value = time, .it_interval = grace(time)};
-    snprintf(time_reason, sizeof time_reason, "the time limit is reached (--time=%s)", limits->time_text);
-    snprintf(last_words, sizeof last_words, "%s: %s\n", host_program, time_reason);
-    handle_ticks(SIGALRM);
-    setitimer(ITIMER_REAL, &timer, NULL);
+  struct timeval time = {.tv_sec = (time_t)(limits->time / 1000000), .tv_usec = (suseconds_t)(limits->time % 1000000)};
+  struct itimerval timer = {.it_value = time, .it_interval = grace(time)};
+  snprintf(time_reason, sizeof time_reason, "the time limit is reached (--time=%s)", limits->time_text);
+  snprintf(last_words, sizeof last_words, "%s: %s\n", host_program, time_reason);
+  handle_ticks(SIGALRM);
+  setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 /* The kernel sends SIGXCPU at the limit and after each further second, up to the hard limit, where it ends the process. */
 static void start_cpu_limit(void) {
-    struct rlimit limit;
-    struct sigaction former;
-    if (getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-        sigaction(SIGXCPU, NULL, &former) != 0 || former.sa_handler != SIG_DFL)
-        return;
-    snprintf(cpu_words, sizeof cpu_words, "%s: %s\n", host_program, cpu_reason);
-    handle_ticks(SIGXCPU);
+  struct rlimit limit;
+  struct sigaction former;
+  if (getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || sigaction(SIGXCPU, NULL, &former) != 0 ||
+      former.sa_handler != SIG_DFL)
+    return;
+  snprintf(cpu_words, sizeof cpu_words, "%s: %s\n", host_program, cpu_reason);
+  handle_ticks(SIGXCPU);
 }
 
 static int forget_state(lua_State *L) {
-    (void)L;
-    host_running = NULL;
-    return 0;
+  (void)L;
+  host_running = NULL;
+  return 0;
 }
 
-// [-0, +0, m] uses 2 slots. The first finalizer that is made is the last that runs, also when a script closes the
-// state by os.exit: behind it the timer finds no state any more.
+/* [-0, +0, m] uses 2 slots. The first finalizer that is made is the last that runs, also when a script closes the
+   state by os.exit: behind it the timer finds no state any more. */
 static void guard_state(lua_State *L) {
-    lua_newuserdatauv(L, 0, 0);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, forget_state);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, forget_state);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 /* Without so much, functions that call each other as deep as Lua lets them would end the process. */
 enum { LEAST_STACK = 1 << 20 };
 
 bool limits_make_room(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= LEAST_STACK) return true;
-    limit.rlim_cur = LEAST_STACK;
-    if (limit.rlim_max < LEAST_STACK) limit.rlim_max = LEAST_STACK; /* root may */
-    if (setrlimit(RLIMIT_STACK, &limit) == 0) return true;
-    host_message("the stack has to be 1024 KiB at least (\"ulimit -s\")", "");
-    return false;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= LEAST_STACK) return true;
+  limit.rlim_cur = LEAST_STACK;
+  if (limit.rlim_max < LEAST_STACK) limit.rlim_max = LEAST_STACK; /* root may */
+  if (setrlimit(RLIMIT_STACK, &limit) == 0) return true;
+  host_message("the stack has to be 1024 KiB at least (\"ulimit -s\")", "");
+  return false;
 }
 
 void limits_begin(lua_State *L, const host_bounds *bounds) {
-    limits = bounds;
-    if (bounds->memory > 0) {
-        mm_budget_set_limit(bounds->memory);
-        mm_budget_add((size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB));
-        lua_setallocf(L, allocate, NULL);
-    }
-    if (bounds->time > 0) start_timer();
-    start_cpu_limit();
+  limits = bounds;
+  if (bounds->memory > 0) {
+    mm_budget_set_limit(bounds->memory);
+    mm_budget_add((size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB));
+    lua_setallocf(L, allocate, NULL);
+  }
+  if (bounds->time > 0) start_timer();
+  start_cpu_limit();
 }
 
-// [-0, +0, m] uses 3 slots.
+/* [-0, +0, m] uses 3 slots. */
 void limits_open(lua_State *L) {
-    if (!is_timed) return;
-    lm_raise_interrupt = raise_interrupt;
-    guard_state(L);
+  if (!is_timed) return;
+  lm_raise_interrupt = raise_interrupt;
+  guard_state(L);
 }

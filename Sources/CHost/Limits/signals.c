@@ -12,24 +12,24 @@ static void let_fail(int signal_number) { (void)signal_number; }
 
 /* SIGPIPE: the call fails with EPIPE. But a program whose own output nobody reads any more ends, as filters do. */
 static void end_or_let_fail(int signal_number) {
-    int saved = errno;
-    struct pollfd outputs[] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
-    if (poll(outputs, 2, 0) > 0 && (outputs[0].revents | outputs[1].revents) & (POLLERR | POLLHUP)) {
-        signal(signal_number, SIG_DFL);
-        raise(signal_number);
-    }
-    errno = saved;
+  int saved = errno;
+  struct pollfd outputs[] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+  if (poll(outputs, 2, 0) > 0 && (outputs[0].revents | outputs[1].revents) & (POLLERR | POLLHUP)) {
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+  }
+  errno = saved;
 }
 
 /* [-0, +0, –] A signal that was ignored from the start stays so, for the programs that are started too. */
 static void handle(int signal_number, void (*handler)(int)) {
-    struct sigaction former, action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_NODEFER};
-    sigemptyset(&action.sa_mask);
-    if (sigaction(signal_number, NULL, &former) == 0 && former.sa_handler == SIG_DFL)
-        sigaction(signal_number, &action, NULL);
+  struct sigaction former, action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_NODEFER};
+  sigemptyset(&action.sa_mask);
+  if (sigaction(signal_number, NULL, &former) == 0 && former.sa_handler == SIG_DFL)
+    sigaction(signal_number, &action, NULL);
 }
 
 void host_let_calls_fail(void) {
-    handle(SIGXFSZ, let_fail);
-    handle(SIGPIPE, end_or_let_fail);
+  handle(SIGXFSZ, let_fail);
+  handle(SIGPIPE, end_or_let_fail);
 }

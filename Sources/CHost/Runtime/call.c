@@ -15,101 +15,101 @@ const char *host_chunk_mode = NULL;
 lua_State *volatile host_running = NULL;
 
 static void handle_interrupt(void (*handler)(int)) {
-    struct sigaction action = {.sa_handler = handler};
-    /* No SA_RESTART: a read that waits for a person must come back, or the error would wait as well. */
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
+  struct sigaction action = {.sa_handler = handler};
+  /* No SA_RESTART: a read that waits for a person must come back, or the error would wait as well. */
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
 }
 
-// [-0, +0, v] uses 2 slots.
+/* [-0, +0, v] uses 2 slots. */
 void host_raise_interrupt(lua_State *L) {
-    lua_sethook(L, NULL, 0, 0);
-    lm_interrupt = limits_time_is_up();
-    limits_rearm(L);
-    luaL_error(L, "interrupted!");
+  lua_sethook(L, NULL, 0, 0);
+  lm_interrupt = limits_time_is_up();
+  limits_rearm(L);
+  luaL_error(L, "interrupted!");
 }
 
-// [-0, +0, v] uses 2 slots; the hook that turns a Ctrl-C into an error.
+/* [-0, +0, v] uses 2 slots; the hook that turns a Ctrl-C into an error. */
 static void raise_interrupt(lua_State *L, lua_Debug *where) {
-    (void)where;
-    host_raise_interrupt(L);
+  (void)where;
+  host_raise_interrupt(L);
 }
 
 /* Setting a hook is the one thing Lua allows from a signal handler. Code inside a C function does not reach
    a hook: the library's long work polls lm_interrupt, a match is left in the middle, and for the rest the
    second Ctrl-C has the default action again and ends the program. */
 static void interrupt(int signal_number) {
-    handle_interrupt(SIG_DFL);
-    lm_interrupt = 1;
-    if (host_running != NULL)
-        lua_sethook(host_running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-    mm_escape(signal_number); /* last: it may not return */
+  handle_interrupt(SIG_DFL);
+  lm_interrupt = 1;
+  if (host_running != NULL)
+    lua_sethook(host_running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  mm_escape(signal_number); /* last: it may not return */
 }
 
-// [-0, +1, m] uses 4 slots; the message handler: any error object becomes a text for a person.
+/* [-0, +1, m] uses 4 slots; the message handler: any error object becomes a text for a person. */
 static int describe_error(lua_State *L) {
-    limits_note_error(L, 1);
-    const char *message = lua_tostring(L, 1);
-    if (message == NULL) {
-        if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
-        message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
-    }
-    luaL_traceback(L, L, message, 1);
-    return 1;
+  limits_note_error(L, 1);
+  const char *message = lua_tostring(L, 1);
+  if (message == NULL) {
+    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
+    message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  }
+  luaL_traceback(L, L, message, 1);
+  return 1;
 }
 
 void host_message(const char *text, const char *hint) {
-    if (host_program != NULL) {
-        host_write(stderr, host_program);
-        fputs(": ", stderr);
-    }
-    host_write(stderr, text);
-    fprintf(stderr, "%s\n", hint);
-    fflush(stderr);
+  if (host_program != NULL) {
+    host_write(stderr, host_program);
+    fputs(": ", stderr);
+  }
+  host_write(stderr, text);
+  fprintf(stderr, "%s\n", hint);
+  fflush(stderr);
 }
 
-// [-(status ? 1 : 0), +0, –] uses no slots; never raises: a number on the stack would be the only danger,
-// and describe_error has made a string of it.
+/* [-(status ? 1 : 0), +0, –] uses no slots; never raises: a number on the stack would be the only danger,
+   and describe_error has made a string of it. */
 int host_report(lua_State *L, int status) {
-    if (status == LUA_OK) return status;
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    if (status == LUA_ERRMEM) limits_note_lack_of_memory();
-    host_message(text != NULL ? text : "(error message not a string)", limits_hint(status));
-    lua_pop(L, 1);
-    return status;
+  if (status == LUA_OK) return status;
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  if (status == LUA_ERRMEM) limits_note_lack_of_memory();
+  host_message(text != NULL ? text : "(error message not a string)", limits_hint(status));
+  lua_pop(L, 1);
+  return status;
 }
 
 /* What Ctrl-C does while no Lua code runs. */
 static void (*at_rest)(int) = SIG_DFL;
 
 void host_ignore_interrupts_at_rest(bool ignore) {
-    at_rest = ignore ? SIG_IGN : SIG_DFL;
-    handle_interrupt(at_rest);
+  at_rest = ignore ? SIG_IGN : SIG_DFL;
+  handle_interrupt(at_rest);
 }
 
-// [-0, +0, –] uses no slots; never raises.
+/* [-0, +0, –] uses no slots; never raises. */
 void host_interrupts_begin(lua_State *L) {
-    host_running = L;
-    limits_rearm(L);
-    handle_interrupt(interrupt);
+  host_running = L;
+  limits_rearm(L);
+  handle_interrupt(interrupt);
 }
 
-// [-0, +0, –] uses no slots; never raises. An interrupt that came too late for the code it was meant for must
-// not hit the next.
+/* [-0, +0, –] uses no slots; never raises. An interrupt that came too late for the code it was meant for must
+   not hit the next. */
 void host_interrupts_end(lua_State *L) {
-    handle_interrupt(at_rest);
-    lm_interrupt = limits_time_is_up();
-    if (lua_gethook(L) == raise_interrupt) lua_sethook(L, NULL, 0, 0);
+  handle_interrupt(at_rest);
+  lm_interrupt = limits_time_is_up();
+  if (lua_gethook(L) == raise_interrupt) lua_sethook(L, NULL, 0, 0);
 }
 
-// [-(arguments + 1), +(results | 1), –] uses 1 slot; never raises. The stack must have that slot.
+/* [-(arguments + 1), +(results | 1), –] uses 1 slot; never raises. The stack must have that slot. */
 int host_call(lua_State *L, int arguments, int results) {
-    int handler = lua_gettop(L) - arguments;
-    lua_pushcfunction(L, describe_error);
-    lua_insert(L, handler);
-    host_interrupts_begin(L);
-    int status = lua_pcall(L, arguments, results, handler);
-    host_interrupts_end(L);
-    lua_remove(L, handler);
-    return status;
+  int handler = lua_gettop(L) - arguments;
+  lua_pushcfunction(L, describe_error);
+  lua_insert(L, handler);
+  host_interrupts_begin(L);
+  int status = lua_pcall(L, arguments, results, handler);
+  host_interrupts_end(L);
+  lua_remove(L, handler);
+  return status;
 }

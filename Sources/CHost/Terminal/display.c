@@ -16,33 +16,34 @@ static const char source[] = {
 };
 #pragma clang diagnostic pop
 
-// [-1, +1, v] uses 5 slots. A string, or nil where print is to show the value.
+/* [-1, +1, v] uses 5 slots. A string, or nil where print is to show the value. */
 static int display(lua_State *L) {
-    if (lua_getfield(L, LUA_REGISTRYINDEX, DISPLAYER) != LUA_TFUNCTION) {
-        lua_pop(L, 1);
-        if (luaL_loadbufferx(L, source, sizeof source, "=display", "t") != LUA_OK) lua_error(L);
-        lua_pushcfunction(L, lm_shown);
-        lua_call(L, 1, 1);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, LUA_REGISTRYINDEX, DISPLAYER);
-    }
-    lua_pushvalue(L, 1);
-    if (luaL_getmetafield(L, 1, "__name") == LUA_TNIL) lua_pushnil(L);
-    lua_pushinteger(L, terminal_columns());
-    lua_pushboolean(L, host_is_unicode());
-    lua_call(L, 4, 1);
-    return 1;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, DISPLAYER) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    if (luaL_loadbufferx(L, source, sizeof source, "=display", "t") != LUA_OK) lua_error(L);
+    lua_pushcfunction(L, lm_shown);
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, DISPLAYER);
+  }
+  lua_pushvalue(L, 1);
+  if (luaL_getmetafield(L, 1, "__name") == LUA_TNIL) lua_pushnil(L);
+  lua_pushinteger(L, terminal_columns());
+  lua_pushboolean(L, host_is_unicode());
+  lua_call(L, 4, 1);
+  return 1;
 }
 
 bool host_push_display(lua_State *L, int index) {
-    const char *terminal = getenv("TERM");
-    if (lua_type(L, index) != LUA_TUSERDATA || !isatty(STDOUT_FILENO) || terminal == NULL || strcmp(terminal, "dumb") == 0)
-        return false;
-    lua_pushvalue(L, index);
-    lua_pushcfunction(L, display);
-    lua_insert(L, -2);
-    /* An error is no error here: print shows the value. But Ctrl-C is meant for what would be shown. */
-    bool is_shown = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING;
-    if (!is_shown) lua_pop(L, 1);
-    return is_shown;
+  const char *terminal = getenv("TERM");
+  if (lua_type(L, index) != LUA_TUSERDATA || !isatty(STDOUT_FILENO) || terminal == NULL ||
+      strcmp(terminal, "dumb") == 0)
+    return false;
+  lua_pushvalue(L, index);
+  lua_pushcfunction(L, display);
+  lua_insert(L, -2);
+  /* An error is no error here: print shows the value. But Ctrl-C is meant for what would be shown. */
+  bool is_shown = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING;
+  if (!is_shown) lua_pop(L, 1);
+  return is_shown;
 }

@@ -34,108 +34,108 @@ static const char texts[] = {
 #pragma clang diagnostic pop
 
 static void load(lua_State *L, const char *source, size_t length, const char *name) {
-    if (luaL_loadbufferx(L, source, length, name, "t") != LUA_OK) lua_error(L);
+  if (luaL_loadbufferx(L, source, length, name, "t") != LUA_OK) lua_error(L);
 }
 
-// [-0, +0, m] uses 4 slots. The functions of the table at the index into the table on top, with their names.
+/* [-0, +0, m] uses 4 slots. The functions of the table at the index into the table on top, with their names. */
 static void add_functions(lua_State *L, int index, const char *owner) {
-    int table = lua_absindex(L, index);
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        if (lua_type(L, -1) != LUA_TFUNCTION || lua_type(L, -2) != LUA_TSTRING) continue;
-        lua_pushvalue(L, -1);
-        lua_pushfstring(L, "%s%s", owner, lua_tostring(L, -3));
-        lua_rawset(L, -5);
-    }
+  int table = lua_absindex(L, index);
+  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+    if (lua_type(L, -1) != LUA_TFUNCTION || lua_type(L, -2) != LUA_TSTRING) continue;
+    lua_pushvalue(L, -1);
+    lua_pushfstring(L, "%s%s", owner, lua_tostring(L, -3));
+    lua_rawset(L, -5);
+  }
 }
 
-// [-0, +2, e] uses 8 slots. The library's types by their names, and the name of each of its functions. The registry
-// itself is nothing that a script in a sandbox may see, and it can replace what Lua code calls.
+/* [-0, +2, e] uses 8 slots. The library's types by their names, and the name of each of its functions. The registry
+   itself is nothing that a script in a sandbox may see, and it can replace what Lua code calls. */
 static void push_library(lua_State *L) {
-    lua_newtable(L);
-    int classes = lua_gettop(L);
-    lua_newtable(L);
-    for (lua_pushnil(L); lua_next(L, LUA_REGISTRYINDEX); lua_pop(L, 1)) {
-        static const char library[] = "mmap.";
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-        if (strncmp(name, library, sizeof library - 1) != 0 || lua_type(L, -1) != LUA_TTABLE) continue;
-        lua_pushliteral(L, "__methods");
-        if (lua_rawget(L, -2) == LUA_TTABLE) {
-            lua_pushboolean(L, 1);
-            lua_setfield(L, classes, name);
-            const char *owner = lua_pushfstring(L, "%s:", name + sizeof library - 1);
-            lua_pushvalue(L, classes + 1);
-            add_functions(L, -3, owner);
-        }
-        lua_settop(L, classes + 3);
+  lua_newtable(L);
+  int classes = lua_gettop(L);
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, LUA_REGISTRYINDEX); lua_pop(L, 1)) {
+    static const char library[] = "mmap.";
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strncmp(name, library, sizeof library - 1) != 0 || lua_type(L, -1) != LUA_TTABLE) continue;
+    lua_pushliteral(L, "__methods");
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+      lua_pushboolean(L, 1);
+      lua_setfield(L, classes, name);
+      const char *owner = lua_pushfstring(L, "%s:", name + sizeof library - 1);
+      lua_pushvalue(L, classes + 1);
+      add_functions(L, -3, owner);
     }
-    if (luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) && lua_getfield(L, -1, "mmap") == LUA_TTABLE &&
-        luaL_getmetafield(L, -1, "__index") == LUA_TTABLE) {
-        lua_pushvalue(L, classes + 1);
-        add_functions(L, -2, "mmap.");
-    }
-    lua_settop(L, classes + 1);
+    lua_settop(L, classes + 3);
+  }
+  if (luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) && lua_getfield(L, -1, "mmap") == LUA_TTABLE &&
+      luaL_getmetafield(L, -1, "__index") == LUA_TTABLE) {
+    lua_pushvalue(L, classes + 1);
+    add_functions(L, -2, "mmap.");
+  }
+  lua_settop(L, classes + 1);
 }
 
-// [-0, +1, e] uses 12 slots. A function of the manual, by the key under which it stays.
+/* [-0, +1, e] uses 12 slots. A function of the manual, by the key under which it stays. */
 static void push_helper(lua_State *L, const char *key) {
-    if (lua_getfield(L, LUA_REGISTRYINDEX, key) == LUA_TFUNCTION) return;
-    lua_pop(L, 1);
-    load(L, helper, sizeof helper, "=help");
-    load(L, parser, sizeof parser, "=manual");
-    lua_call(L, 0, 1);
-    lua_pushlstring(L, texts, sizeof texts);
-    push_library(L);
-    lua_getglobal(L, "mmap");
-    lua_call(L, 5, 2);
-    lua_setfield(L, LUA_REGISTRYINDEX, WORDS);
-    lua_setfield(L, LUA_REGISTRYINDEX, HELPER);
-    lua_getfield(L, LUA_REGISTRYINDEX, key);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, key) == LUA_TFUNCTION) return;
+  lua_pop(L, 1);
+  load(L, helper, sizeof helper, "=help");
+  load(L, parser, sizeof parser, "=manual");
+  lua_call(L, 0, 1);
+  lua_pushlstring(L, texts, sizeof texts);
+  push_library(L);
+  lua_getglobal(L, "mmap");
+  lua_call(L, 5, 2);
+  lua_setfield(L, LUA_REGISTRYINDEX, WORDS);
+  lua_setfield(L, LUA_REGISTRYINDEX, HELPER);
+  lua_getfield(L, LUA_REGISTRYINDEX, key);
 }
 
 bool host_is_unicode(void) {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && *value != '\0')
-            return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL || strstr(value, "utf-8") != NULL;
-    }
-    return false;
+  static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *value = getenv(names[i]);
+    if (value != NULL && *value != '\0')
+      return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL || strstr(value, "utf-8") != NULL;
+  }
+  return false;
 }
 
 /* help([value]) */
 static int f_help(lua_State *L) {
-    int count = lua_gettop(L);
-    lua_settop(L, 1);
-    push_helper(L, HELPER);
-    lua_pushinteger(L, count);
-    lua_pushvalue(L, 1);
-    if (lua_type(L, 1) != LUA_TUSERDATA || luaL_getmetafield(L, 1, "__name") == LUA_TNIL) lua_pushnil(L);
-    lua_pushinteger(L, terminal_columns());
-    lua_pushboolean(L, host_is_unicode());
-    lua_call(L, 5, 1);
-    host_write(stdout, luaL_checkstring(L, -1));
-    fputc('\n', stdout);
-    fflush(stdout);
-    return 0;
+  int count = lua_gettop(L);
+  lua_settop(L, 1);
+  push_helper(L, HELPER);
+  lua_pushinteger(L, count);
+  lua_pushvalue(L, 1);
+  if (lua_type(L, 1) != LUA_TUSERDATA || luaL_getmetafield(L, 1, "__name") == LUA_TNIL) lua_pushnil(L);
+  lua_pushinteger(L, terminal_columns());
+  lua_pushboolean(L, host_is_unicode());
+  lua_call(L, 5, 1);
+  host_write(stdout, luaL_checkstring(L, -1));
+  fputc('\n', stdout);
+  fflush(stdout);
+  return 0;
 }
 
-// [-?, +?, e] For completion.
+/* [-?, +?, e] For completion. */
 int host_manual_words(lua_State *L) {
-    push_helper(L, WORDS);
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-    return lua_gettop(L);
+  push_helper(L, WORDS);
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
 }
 
-// [-0, +0, m] uses 3 slots. A script that has a global of this name keeps it. Raw: a script may have made an error of
-// undefined globals.
+/* [-0, +0, m] uses 3 slots. A script that has a global of this name keeps it. Raw: a script may have made an error of
+   undefined globals. */
 void host_open_help(lua_State *L) {
-    lua_pushglobaltable(L);
+  lua_pushglobaltable(L);
+  lua_pushliteral(L, "help");
+  if (lua_rawget(L, -2) == LUA_TNIL) {
     lua_pushliteral(L, "help");
-    if (lua_rawget(L, -2) == LUA_TNIL) {
-        lua_pushliteral(L, "help");
-        lua_pushcfunction(L, f_help);
-        lua_rawset(L, -4);
-    }
-    lua_pop(L, 2);
+    lua_pushcfunction(L, f_help);
+    lua_rawset(L, -4);
+  }
+  lua_pop(L, 2);
 }

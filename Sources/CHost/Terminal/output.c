@@ -13,37 +13,37 @@
 #include "host_limits.h"
 
 static void check_output(int status, void *name) {
-    int failed = ferror(stdout);
-    errno = 0;
-    if (fflush(stdout) != 0) failed = 1;
-    if (limits_time_is_up() && status != HOST_TIME_IS_UP) { /* whatever the script gave to os.exit */
-        limits_say_goodbye();
-        fflush(NULL);
-        _exit(HOST_TIME_IS_UP);
-    }
-    if (!failed) return;
-    int reason = errno;
-    fprintf(stderr, "%s: cannot write standard output%s%s\n", (const char *)name, reason ? ": " : "",
-            reason ? strerror(reason) : "");
-    if (status != EXIT_SUCCESS) return; /* a failure that the script reported says more than this one */
-    fflush(NULL); /* other files keep what the script wrote */
-    _exit(EXIT_FAILURE);
+  int failed = ferror(stdout);
+  errno = 0;
+  if (fflush(stdout) != 0) failed = 1;
+  if (limits_time_is_up() && status != HOST_TIME_IS_UP) { /* whatever the script gave to os.exit */
+    limits_say_goodbye();
+    fflush(NULL);
+    _exit(HOST_TIME_IS_UP);
+  }
+  if (!failed) return;
+  int reason = errno;
+  fprintf(stderr, "%s: cannot write standard output%s%s\n", (const char *)name, reason ? ": " : "",
+          reason ? strerror(reason) : "");
+  if (status != EXIT_SUCCESS) return; /* a failure that the script reported says more than this one */
+  fflush(NULL);                       /* other files keep what the script wrote */
+  _exit(EXIT_FAILURE);
 }
 
 void host_write(FILE *file, const char *text) {
-    if (!isatty(fileno(file))) {
-        fputs(text, file);
-        return;
+  if (!isatty(fileno(file))) {
+    fputs(text, file);
+    return;
+  }
+  for (size_t left = strlen(text), count; left > 0; text += count, left -= count) {
+    count = text[0] == '\n' || text[0] == '\t' ? 1 : mm_shown(text, left);
+    if (count > 0) {
+      fwrite(text, 1, count, file);
+    } else {
+      fprintf(file, "\\x%02x", (unsigned char)text[0]);
+      count = 1;
     }
-    for (size_t left = strlen(text), count; left > 0; text += count, left -= count) {
-        count = text[0] == '\n' || text[0] == '\t' ? 1 : mm_shown(text, left);
-        if (count > 0) {
-            fwrite(text, 1, count, file);
-        } else {
-            fprintf(file, "\\x%02x", (unsigned char)text[0]);
-            count = 1;
-        }
-    }
+  }
 }
 
 void host_watch_output(const char *name) { on_exit(check_output, (void *)name); }

@@ -13,26 +13,26 @@ typedef struct editline editline;
 typedef struct history edit_history;
 
 typedef struct {
-    const char *buffer;
-    const char *cursor;
-    const char *end;
+  const char *buffer;
+  const char *cursor;
+  const char *end;
 } editline_text;
 
 typedef struct {
-    int number;
-    const char *_Nullable text;
+  int number;
+  const char *_Nullable text;
 } edit_event;
 
 typedef enum {
-    EDITLINE_EDITOR = 2,
-    EDITLINE_SIGNALS = 3,
-    EDITLINE_BIND = 4,
-    EDITLINE_ADD_FUNCTION = 9,
-    EDITLINE_HISTORY = 10,
-    EDITLINE_READER = 13,
-    EDITLINE_TERMINAL_MODE = 16,
-    EDITLINE_REFRESH = 20,
-    EDITLINE_ESCAPED_PROMPT = 21,
+  EDITLINE_EDITOR = 2,
+  EDITLINE_SIGNALS = 3,
+  EDITLINE_BIND = 4,
+  EDITLINE_ADD_FUNCTION = 9,
+  EDITLINE_HISTORY = 10,
+  EDITLINE_READER = 13,
+  EDITLINE_TERMINAL_MODE = 16,
+  EDITLINE_REFRESH = 20,
+  EDITLINE_ESCAPED_PROMPT = 21,
 } editline_operation;
 
 /* What a function bound to a key answers. */
@@ -46,15 +46,15 @@ typedef int (*editline_reader)(editline *, int32_t *);
 
 /* The addresses that dlsym found. */
 typedef struct {
-    editline *_Nullable (*_Nonnull initialize)(const char *, FILE *, FILE *, FILE *);
-    const char *_Nullable (*_Nonnull get)(editline *, int *);
-    const editline_text *_Nonnull (*_Nonnull text)(editline *);
-    int (*_Nonnull insert)(editline *, const char *);
-    void (*_Nonnull resize)(editline *);
-    int (*_Nonnull source)(editline *, const char *_Nullable);
-    edit_history *_Nullable (*_Nonnull initialize_history)(void);
-    int (*_Nonnull set)(editline *, int, ...);
-    int (*_Nonnull history)(edit_history *, edit_event *, int, ...);
+  editline *_Nullable (*_Nonnull initialize)(const char *, FILE *, FILE *, FILE *);
+  const char *_Nullable (*_Nonnull get)(editline *, int *);
+  const editline_text *_Nonnull (*_Nonnull text)(editline *);
+  int (*_Nonnull insert)(editline *, const char *);
+  void (*_Nonnull resize)(editline *);
+  int (*_Nonnull source)(editline *, const char *_Nullable);
+  edit_history *_Nullable (*_Nonnull initialize_history)(void);
+  int (*_Nonnull set)(editline *, int, ...);
+  int (*_Nonnull history)(edit_history *, edit_event *, int, ...);
 } editline_library;
 
 /* The functions behind a handle of dlopen; NULL when one is missing. */

@@ -179,10 +179,9 @@ static int b_info(lua_State *L) {
 }
 
 const luaL_Reg lm_byte_methods[] = {
-    {"string", b_string},   {"copy", b_copy},       {"fill", b_fill},         {"slice", b_slice},
-    {"find", b_find},       {"rfind", b_rfind},     {"compare", b_compare},   {"equals", b_equals},
-    {"hexdump", b_hexdump}, {"info", b_info},       {"mismatch", b_mismatch}, {"close", b_close},
-    {"unmap", b_close},     {"count", b_count},     {NULL, NULL}};
+    {"string", b_string},     {"copy", b_copy},       {"fill", b_fill},     {"slice", b_slice},     {"find", b_find},
+    {"rfind", b_rfind},       {"compare", b_compare}, {"equals", b_equals}, {"hexdump", b_hexdump}, {"info", b_info},
+    {"mismatch", b_mismatch}, {"close", b_close},     {"unmap", b_close},   {"count", b_count},     {NULL, NULL}};
 
 /* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
    names fall together, the one that came first is found at once and the other behind it. So the two that
@@ -223,12 +222,12 @@ void lm_open_methods(lua_State *L, const char *name, const luaL_Reg *metamethods
 }
 
 void lm_open_buffer(lua_State *L) {
-  static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},   {"__tostring", b_tostring},
+  static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},     {"__tostring", b_tostring},
                                          {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {lm_byte_methods, lm_kernel_methods, lm_original_functions,
-                                                 lm_number_methods, lm_view_makers, lm_regex_methods,
-                                                 lm_hash_methods, lm_records_makers, lm_text_methods,
-                                                 lm_instrument_methods, lm_picture_methods, lm_atomic_makers, lm_lock_makers};
+  static const luaL_Reg *const capabilities[] = {
+      lm_byte_methods,    lm_kernel_methods, lm_original_functions, lm_number_methods, lm_view_makers,
+      lm_regex_methods,   lm_hash_methods,   lm_records_makers,     lm_text_methods,   lm_instrument_methods,
+      lm_picture_methods, lm_atomic_makers,  lm_lock_makers};
   lm_open_class(L, LM_BUFFER, metamethods, b_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lm_add_accessors(L);
   lua_pop(L, 1);

@@ -183,13 +183,10 @@ static int f_faults(lua_State *L) {
   return lua_gettop(L);
 }
 
-const luaL_Reg lm_instrument_methods[] = {{"pages", b_pages},       {"pagemap", b_pagemap},   {"cachestat", b_cachestat},
-                                          {"touch", b_touch},       {"populate", b_populate}, {"holes", b_holes},
-                                          {"evict", b_evict},       {NULL, NULL}};
+const luaL_Reg lm_instrument_methods[] = {
+    {"pages", b_pages},       {"pagemap", b_pagemap}, {"cachestat", b_cachestat}, {"touch", b_touch},
+    {"populate", b_populate}, {"holes", b_holes},     {"evict", b_evict},         {NULL, NULL}};
 
 extern int f_advices(lua_State *L);
-const luaL_Reg lm_instrument_functions[] = {{"evict", f_evict},
-                                            {"sparse", f_sparse},
-                                            {"faults", f_faults},
-                                            {"advices", f_advices},
-                                            {NULL, NULL}};
+const luaL_Reg lm_instrument_functions[] = {
+    {"evict", f_evict}, {"sparse", f_sparse}, {"faults", f_faults}, {"advices", f_advices}, {NULL, NULL}};

@@ -28,11 +28,11 @@ const luaL_Reg lm_number_methods[] = {
     {"get", b_get}, {"set", b_set}, {"unpack", b_unpack}, {"pack", b_pack}, {NULL, NULL}};
 
 /* The accessors of Node's Buffer are one function each way; the type is its upvalue. */
-#define LM_ACCESSOR(name, body)                                              \
-  static int name(lua_State *L) {                                            \
-    lm_call call;                                                            \
-    int count = body(L, &call, (int32_t)lua_tointeger(L, lua_upvalueindex(1))); \
-    return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);       \
+#define LM_ACCESSOR(name, body)                                                                                        \
+  static int name(lua_State *L) {                                                                                      \
+    lm_call call;                                                                                                      \
+    int count = body(L, &call, (int32_t)lua_tointeger(L, lua_upvalueindex(1)));                                        \
+    return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);                                                 \
   }
 LM_ACCESSOR(b_read, lm_buffer_read)
 LM_ACCESSOR(b_write, lm_buffer_write)

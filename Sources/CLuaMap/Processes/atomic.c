@@ -95,10 +95,9 @@ static int a_tostring(lua_State *L) {
 const luaL_Reg lm_atomic_makers[] = {{"atomic", b_atomic}, {NULL, NULL}};
 
 /* The hot ones first: each call looks its method up. */
-static const luaL_Reg methods[] = {{"add", a_add},           {"load", a_load},
-                                   {"store", a_store},       {"compareexchange", a_compareexchange},
-                                   {"exchange", a_exchange}, {"wait", a_wait},
-                                   {"wake", a_wake},         {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"add", a_add},           {"load", a_load}, {"store", a_store}, {"compareexchange", a_compareexchange},
+    {"exchange", a_exchange}, {"wait", a_wait}, {"wake", a_wake},   {NULL, NULL}};
 
 void lm_open_atomic(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__tostring", a_tostring}, {NULL, NULL}};

@@ -113,8 +113,8 @@ bool lm_child_fail(int file, const char *message) {
   if (parent == 0) return false;
   int64_t length = (int64_t)strlen(message);
   uint64_t header[2] = {LM_ANSWER, 2 + sizeof length + (uint64_t)length};
-  bool done = mm_may_have_size(sizeof header + header[1]) && ftruncate(file, 0) == 0 &&
-              lseek(file, 0, SEEK_SET) == 0 && write_all(file, header, sizeof header) && write_all(file, "fs", 2) &&
+  bool done = mm_may_have_size(sizeof header + header[1]) && ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0 &&
+              write_all(file, header, sizeof header) && write_all(file, "fs", 2) &&
               write_all(file, &length, sizeof length) && write_all(file, message, (size_t)length);
   return done && getppid() == parent;
 }

@@ -11,9 +11,7 @@
 
 static const char child_kind;
 
-lm_child *lm_child_at(lua_State *L, int index) {
-  return lm_kind_at(L, index, sizeof(lm_child), &child_kind);
-}
+lm_child *lm_child_at(lua_State *L, int index) { return lm_kind_at(L, index, sizeof(lm_child), &child_kind); }
 
 static lm_child *check_child(lua_State *L) {
   lm_child *child = lm_child_at(L, 1);
@@ -242,8 +240,11 @@ static int check_signal(lua_State *L, int argument) {
     if (strncmp(name, "SIG", 3) == 0) name += 3;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
       if (strcmp(name, signals[i].name) == 0) return signals[i].number;
-    return luaL_argerror(L, argument, lua_pushfstring(L, "signal '%s' is none of HUP INT QUIT KILL USR1 USR2 TERM CONT "
-                                                         "STOP, nor a number", lua_tostring(L, argument)));
+    return luaL_argerror(L, argument,
+                         lua_pushfstring(L,
+                                         "signal '%s' is none of HUP INT QUIT KILL USR1 USR2 TERM CONT "
+                                         "STOP, nor a number",
+                                         lua_tostring(L, argument)));
   }
   lua_Integer number = lm_check_integer(L, argument, "number or string");
   luaL_argcheck(L, number >= 0 && number <= SIGRTMAX, argument,

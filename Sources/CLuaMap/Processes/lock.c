@@ -10,9 +10,7 @@
 static const char lock_kind;
 
 /* [-0, +0, –] The lock at an index, or NULL. */
-static lm_lock *lock_at(lua_State *L, int index) {
-  return lm_kind_at(L, index, sizeof(lm_lock), &lock_kind);
-}
+static lm_lock *lock_at(lua_State *L, int index) { return lm_kind_at(L, index, sizeof(lm_lock), &lock_kind); }
 
 static lm_lock *check_lock(lua_State *L) {
   lm_lock *lock = lock_at(L, 1);

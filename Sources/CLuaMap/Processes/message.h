@@ -32,9 +32,22 @@ void lm_close_given(lm_child *child);
 
 /* What a value begins with. */
 enum {
-  T_NIL = 'z', T_FALSE = 'f', T_TRUE = 't', T_INTEGER = 'i', T_NUMBER = 'd', T_STRING = 's', T_TABLE = '{', T_END = '}',
-  T_AGAIN = 'r', T_MAPPING = 'm', T_BUFFER = 'b', T_SLICE = 'l', T_VIEW = 'v', T_ATOMIC = 'a',
-  T_GLOBALS = 'e', T_MODULE = 'q'
+  T_NIL = 'z',
+  T_FALSE = 'f',
+  T_TRUE = 't',
+  T_INTEGER = 'i',
+  T_NUMBER = 'd',
+  T_STRING = 's',
+  T_TABLE = '{',
+  T_END = '}',
+  T_AGAIN = 'r',
+  T_MAPPING = 'm',
+  T_BUFFER = 'b',
+  T_SLICE = 'l',
+  T_VIEW = 'v',
+  T_ATOMIC = 'a',
+  T_GLOBALS = 'e',
+  T_MODULE = 'q'
 };
 
 /* A message that is written. With a child, at stack index `place`, buffers can be part of it. */
@@ -43,7 +56,7 @@ typedef struct lm_writer {
   lm_child *child;
   int place;
   int file;
-  int seen;     /* stack index of a table: from tables to their numbers */
+  int seen; /* stack index of a table: from tables to their numbers */
   int tables;
   int depth;
   int argument; /* for errors: of the function; 0 for a result */

@@ -151,7 +151,9 @@ static bool get_shared(lm_reader *r, char tag) {
   int code = lm_part(&call, buffer, place[1], place[2], &part);
   if (code < 0) lm_finish(L, &call, code);
   if (slice) slice->region = part;
-  if (view) view->elements = (mm_elements){.region = part, .count = (size_t)shape[0], .stride = (size_t)shape[1], .type = (int32_t)shape[2]};
+  if (view)
+    view->elements =
+        (mm_elements){.region = part, .count = (size_t)shape[0], .stride = (size_t)shape[1], .type = (int32_t)shape[2]};
   if (atomic) {
     atomic->region = part;
     atomic->type = (int32_t)shape[2];

@@ -20,7 +20,9 @@ static int fail(lua_State *L, const char *what, int error) {
 /* [-0, +0, e] */
 static void require_size(lm_writer *w, uint64_t size) {
   if (mm_may_have_size(size)) return;
-  lm_call call = {.kind = LM_SYSTEM, .error = EFBIG, .call = "write",
+  lm_call call = {.kind = LM_SYSTEM,
+                  .error = EFBIG,
+                  .call = "write",
                   .text = "the message to the other process is larger than a file may be here (\"ulimit -f\")"};
   lm_finish(w->L, &call, LM_FAILED);
 }
@@ -103,8 +105,7 @@ static int put_mapping(lm_writer *w, int index) {
   if (mm_is_closed(region)) refuse(w, "attempt to use a closed buffer");
   for (int i = 0; i < child->count; i++)
     if (child->slots[i] == region->slot) return i;
-  if (child->count == LM_MOST_MAPPINGS)
-    refuse(w, lua_pushfstring(L, "more than %d mappings", (int)LM_MOST_MAPPINGS));
+  if (child->count == LM_MOST_MAPPINGS) refuse(w, lua_pushfstring(L, "more than %d mappings", (int)LM_MOST_MAPPINGS));
   const mm_slot *slot = region->slot;
   lm_mapping shared = {.offset = slot->file_offset,
                        .length = (int64_t)slot->length,
@@ -228,9 +229,12 @@ void lm_write_value(lm_writer *w, int index) {
       break;
     default: break;
   }
-  const char *name = luaL_getmetafield(L, index, "__name") == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, index);
-  refuse(w, lua_pushfstring(L, "a %s cannot be sent to another process, only nil, booleans, numbers, strings, plain "
-                               "tables, and buffers, views and atomics on shared memory", name));
+  const char *name =
+      luaL_getmetafield(L, index, "__name") == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, index);
+  refuse(w, lua_pushfstring(L,
+                            "a %s cannot be sent to another process, only nil, booleans, numbers, strings, plain "
+                            "tables, and buffers, views and atomics on shared memory",
+                            name));
 }
 
 /* Pieces of a function: their lengths in front, 0 at the end. */
@@ -278,8 +282,10 @@ void lm_write_function(lm_writer *w, int index) {
       if (lua_type(L, -1) != LUA_TSTRING)
         refuse(w, strcmp(name, "_ENV") == 0
                       ? "its _ENV is not the table of globals"
-                      : lua_pushfstring(L, "the function has the upvalue '%s', which a child cannot have; pass it as an "
-                                           "argument", name));
+                      : lua_pushfstring(L,
+                                        "the function has the upvalue '%s', which a child cannot have; pass it as an "
+                                        "argument",
+                                        name));
       put_tag(w, T_MODULE);
       put_string(w, lua_gettop(L));
     }

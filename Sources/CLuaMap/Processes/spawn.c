@@ -17,7 +17,8 @@ static const char *own_program(char *path, size_t size) {
   struct stat now, then;
   if (length <= 0) return link;
   path[length] = 0;
-  bool is_there = stat(path, &now) == 0 && stat(link, &then) == 0 && now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+  bool is_there =
+      stat(path, &now) == 0 && stat(link, &then) == 0 && now.st_dev == then.st_dev && now.st_ino == then.st_ino;
   return is_there ? path : link;
 }
 
@@ -70,8 +71,8 @@ static void start(lua_State *L, int place, lm_child *child) {
   descriptors[child->count] = child->message;
   fflush(NULL); /* what was printed before comes before what the child prints */
   lm_call call;
-  int code = LM_RUN(L, lm_start(&call, program, arguments, descriptors, (size_t)child->count + 1, &child->process,
-                                &child->watch));
+  int code = LM_RUN(
+      L, lm_start(&call, program, arguments, descriptors, (size_t)child->count + 1, &child->process, &child->watch));
   if (code < 0) lm_finish(L, &call, code);
   lm_close_given(child);
 }

@@ -163,8 +163,7 @@ static mm_field push_type(lua_State *L, int name) {
   mm_field field = 0;
   if (lm_push_part(L, 1, LM_NAMES)) {
     lua_pushvalue(L, name);
-    if (lm_rawget(L, -2) != LUA_TNUMBER)
-      luaL_error(L, "there is no field '%s' in the layout", lua_tostring(L, name));
+    if (lm_rawget(L, -2) != LUA_TNUMBER) luaL_error(L, "there is no field '%s' in the layout", lua_tostring(L, name));
     field = (mm_field)lua_tointeger(L, -1);
     lua_pop(L, 1);
   }
@@ -249,8 +248,7 @@ static int l_tostring(lua_State *L) {
     mm_field field = push_type(L, 4);
     lua_pushfstring(L, "%s%s %s @%I %s", lua_tostring(L, 3), i > 1 ? "," : "", lm_show(L, 4),
                     (LUAI_UACINT)mm_field_offset(field), lua_tostring(L, 5));
-    if (is_array(field))
-      lua_pushfstring(L, "%s[%I]", lua_tostring(L, -1), (LUAI_UACINT)mm_field_count(field));
+    if (is_array(field)) lua_pushfstring(L, "%s[%I]", lua_tostring(L, -1), (LUAI_UACINT)mm_field_count(field));
     lua_replace(L, 3);
     lua_settop(L, 3);
   }

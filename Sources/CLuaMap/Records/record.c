@@ -237,8 +237,8 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
   lua_settop(L, top);
 }
 
-void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
-                     mm_field field, int value) {
+void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset, mm_field field,
+                     int value) {
   lm_call call;
   switch (mm_field_kind(field)) {
     case MM_NUMBERS:
@@ -279,8 +279,7 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
     mm_field field = push_name(L, tables, i, &is_there);
     if (!is_there) break;
     lua_pushvalue(L, top + 1);
-    if (lm_rawget(L, value) != LUA_TNIL)
-      lm_assign_field(L, tables + 2, top + 1, depth, record, offset, field, top + 2);
+    if (lm_rawget(L, value) != LUA_TNIL) lm_assign_field(L, tables + 2, top + 1, depth, record, offset, field, top + 2);
     lm_pause_often(L);
     lua_settop(L, top);
   }

@@ -116,10 +116,13 @@ static int rs_each(lua_State *L) {
 static size_t check_element(lua_State *L, mm_field field) {
   lua_Integer last = (lua_Integer)mm_field_count(field) - 1;
   if (lua_isnoneornil(L, 3))
-    luaL_argerror(L, 3, lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lua_tostring(L, 2), (LUAI_UACINT)last));
+    luaL_argerror(L, 3,
+                  lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lua_tostring(L, 2),
+                                  (LUAI_UACINT)last));
   lua_Integer element = lm_check_integer(L, 3, "integer");
   if (element < 0 || element > last)
-    luaL_argerror(L, 3, lua_pushfstring(L, "index %I is out of range (0 to %I)", (LUAI_UACINT)element, (LUAI_UACINT)last));
+    luaL_argerror(L, 3,
+                  lua_pushfstring(L, "index %I is out of range (0 to %I)", (LUAI_UACINT)element, (LUAI_UACINT)last));
   return (size_t)element;
 }
 
@@ -134,7 +137,9 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
   int kind = mm_field_kind(field);
   bool is_array = kind == MM_NUMBERS || kind == MM_RECORDS;
   if (kind == MM_CHARACTERS || kind == MM_BYTES)
-    luaL_argerror(L, 2, lua_pushfstring(L, "field '%s' is a string: a column is one of numbers or of records", lua_tostring(L, 2)));
+    luaL_argerror(
+        L, 2,
+        lua_pushfstring(L, "field '%s' is a string: a column is one of numbers or of records", lua_tostring(L, 2)));
   if (!is_array && !lua_isnoneornil(L, 3))
     luaL_argerror(L, 3, lua_pushfstring(L, "field '%s' is not an array", lua_tostring(L, 2)));
   *element = is_array ? check_element(L, field) : 0;

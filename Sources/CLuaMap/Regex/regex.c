@@ -226,8 +226,10 @@ static int b_match(lua_State *L) {
 static int g_next(lua_State *L) {
   lua_settop(L, 1);
   int how = (int)lua_tointeger(L, lua_upvalueindex(4));
-  lm_search search = {.regex = lua_upvalueindex(1), .subject = lua_upvalueindex(2),
-                      .from = lua_tointeger(L, lua_upvalueindex(3)), .how = how};
+  lm_search search = {.regex = lua_upvalueindex(1),
+                      .subject = lua_upvalueindex(2),
+                      .from = lua_tointeger(L, lua_upvalueindex(3)),
+                      .how = how};
   lm_call call;
   int pairs = search.from < 0 ? 0 : lm_regex_search(L, &call, &search);
   if (pairs < 0 && pairs != LM_BYTES) return fail(L, &search, &call, pairs);

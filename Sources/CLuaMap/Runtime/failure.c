@@ -83,8 +83,8 @@ static const char *push_loss(lua_State *L, const lm_call *call, const mm_region 
   if (size < 0)
     return lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
                            (LUAI_UACINT)call->values[1]);
-  return lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint,
-                         (LUAI_UACINT)call->values[1], (LUAI_UACINT)size);
+  return lua_pushfstring(L, "%s: it had %I bytes when it was mapped and has %I now", hint, (LUAI_UACINT)call->values[1],
+                         (LUAI_UACINT)size);
 }
 
 /* [-?, +0, e] Raises an error object: fields call, code, errno, message, hint, path, offset. */
@@ -105,8 +105,8 @@ static int raise_object(lua_State *L, const lm_call *call) {
   /* What is wrong and what to do stands in front: it reads alike for a file and for memory. */
   if (file && !*hint) hint = file;
   else if (file && !strstr(hint, file)) hint = lua_pushfstring(L, "%s (%s)", hint, file);
-  const char *message = *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint)
-                              : lua_pushfstring(L, "%s (%s)", reason, code);
+  const char *message =
+      *hint ? lua_pushfstring(L, "%s (%s): %s", reason, code, hint) : lua_pushfstring(L, "%s (%s)", reason, code);
   const char *what = call->call ? call->call : "access";
   lua_createtable(L, 0, 9);
   int object = lua_gettop(L);
@@ -147,9 +147,7 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
   switch (call->kind) {
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
     case LM_ARGUMENT: return luaL_argerror(L, call->argument, lm_push_text(L, call, NULL));
-    case LM_INTERRUPTED:
-      lm_raise_interrupt(L);
-      return luaL_error(L, "interrupted!");
+    case LM_INTERRUPTED: lm_raise_interrupt(L); return luaL_error(L, "interrupted!");
     case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);

@@ -100,8 +100,7 @@ static int check_mode(lua_State *L, int argument) {
   if (!mode) return luaL_typeerror(L, argument, "string");
   for (int i = 0; i < 4; i++)
     if (strcmp(mode, modes[i]) == 0 && strlen(mode) == length) return i;
-  return luaL_argerror(L, argument,
-                       lua_pushfstring(L, "mode '%s' is not one of 'r', 'r+', 'c' and 'w+'", mode));
+  return luaL_argerror(L, argument, lua_pushfstring(L, "mode '%s' is not one of 'r', 'r+', 'c' and 'w+'", mode));
 }
 
 static int f_open(lua_State *L) {

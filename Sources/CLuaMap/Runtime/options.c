@@ -35,8 +35,9 @@ void lm_check_separator(lua_State *L, int argument, int index, const char *what,
   if (!bytes)
     luaL_argerror(L, argument, lua_pushfstring(L, "%s: string expected, got %s", what, luaL_typename(L, index)));
   if (length < 1 || length > MM_LONGEST_SEPARATOR)
-    luaL_argerror(L, argument, lua_pushfstring(L, "%s: %I bytes are out of range (1 to %d)", what,
-                                               (LUAI_UACINT)length, (int)MM_LONGEST_SEPARATOR));
+    luaL_argerror(L, argument,
+                  lua_pushfstring(L, "%s: %I bytes are out of range (1 to %d)", what, (LUAI_UACINT)length,
+                                  (int)MM_LONGEST_SEPARATOR));
   memset(separator, 0, sizeof *separator);
   memcpy(separator->bytes, bytes, length);
   separator->count = (uint32_t)length;

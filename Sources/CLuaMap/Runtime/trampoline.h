@@ -14,9 +14,9 @@
 
 /* Buffers, views and atomics are known by their size and by pointing to themselves, which is quick; all others have a
    kind too. No other type that points to itself may have their size. */
-#define LM_APART(type)                                                                                      \
-  _Static_assert(sizeof(type) != sizeof(lm_buffer) && sizeof(type) != sizeof(lm_view) &&                    \
-                     sizeof(type) != sizeof(lm_atomic),                                                     \
+#define LM_APART(type)                                                                                                 \
+  _Static_assert(sizeof(type) != sizeof(lm_buffer) && sizeof(type) != sizeof(lm_view) &&                               \
+                     sizeof(type) != sizeof(lm_atomic),                                                                \
                  #type " could be taken for a buffer, a view or an atomic")
 _Static_assert(sizeof(lm_buffer) != sizeof(lm_view) && sizeof(lm_view) != sizeof(lm_atomic) &&
                    sizeof(lm_atomic) != sizeof(lm_buffer),
@@ -30,44 +30,44 @@ LM_APART(lm_fields);
 LM_APART(lm_lock);
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
-#define LM_TRAMPOLINE(name, body)            \
-  int name(lua_State *L) {                   \
-    lm_call call;                            \
-    int count = body(L, &call);              \
-    if (mm_likely(count >= 0)) return count; \
-    return lm_finish(L, &call, count);       \
+#define LM_TRAMPOLINE(name, body)                                                                                      \
+  int name(lua_State *L) {                                                                                             \
+    lm_call call;                                                                                                      \
+    int count = body(L, &call);                                                                                        \
+    if (mm_likely(count >= 0)) return count;                                                                           \
+    return lm_finish(L, &call, count);                                                                                 \
   }
 
 /* [-?, +?, –] Runs a body that makes system calls: a report of them then knows which script is running. A
    body never raises, so the state is never left behind. */
-#define LM_RUN(L, body)              \
-  __extension__({                    \
-    lua_State *before_ = lm_running; \
-    lm_running = (L);                \
-    int count_ = (body);             \
-    lm_running = before_;            \
-    count_;                          \
+#define LM_RUN(L, body)                                                                                                \
+  __extension__({                                                                                                      \
+    lua_State *before_ = lm_running;                                                                                   \
+    lm_running = (L);                                                                                                  \
+    int count_ = (body);                                                                                               \
+    lm_running = before_;                                                                                              \
+    count_;                                                                                                            \
   })
 extern _Thread_local lua_State *lm_running;
 
 /* [-?, +?, e] The same, and once more after a collection where the body ran out of something that it may have freed. */
-#define LM_RUN_COLLECTING(L, call, body)               \
-  __extension__({                                      \
-    int result_ = LM_RUN(L, body);                     \
-    if (lm_worth_collecting(call, result_)) {          \
-      lua_gc(L, LUA_GCCOLLECT);                        \
-      result_ = LM_RUN(L, body);                       \
-    }                                                  \
-    result_;                                           \
+#define LM_RUN_COLLECTING(L, call, body)                                                                               \
+  __extension__({                                                                                                      \
+    int result_ = LM_RUN(L, body);                                                                                     \
+    if (lm_worth_collecting(call, result_)) {                                                                          \
+      lua_gc(L, LUA_GCCOLLECT);                                                                                        \
+      result_ = LM_RUN(L, body);                                                                                       \
+    }                                                                                                                  \
+    result_;                                                                                                           \
   })
 
 /* [-?, +?, e] The trampoline of a body that makes system calls. */
-#define LM_SYSTEM_TRAMPOLINE(name, body)     \
-  int name(lua_State *L) {                   \
-    lm_call call;                            \
-    int count = LM_RUN(L, body(L, &call));   \
-    if (mm_likely(count >= 0)) return count; \
-    return lm_finish(L, &call, count);       \
+#define LM_SYSTEM_TRAMPOLINE(name, body)                                                                               \
+  int name(lua_State *L) {                                                                                             \
+    lm_call call;                                                                                                      \
+    int count = LM_RUN(L, body(L, &call));                                                                             \
+    if (mm_likely(count >= 0)) return count;                                                                           \
+    return lm_finish(L, &call, count);                                                                                 \
   }
 
 /* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
@@ -199,9 +199,9 @@ void lm_open_child(lua_State *L);
 void lm_open_lock(lua_State *L);
 
 /* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[],
-    lm_regex_methods[], lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[],
-    lm_picture_methods[], lm_atomic_makers[], lm_lock_makers[];
+extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[], lm_regex_methods[],
+    lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[], lm_picture_methods[],
+    lm_atomic_makers[], lm_lock_makers[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 /* The methods of views. */

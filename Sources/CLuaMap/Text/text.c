@@ -208,8 +208,10 @@ static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, size_t colum
   while (!row->complete && lm_row_scan(L, &call, &fields->walk, row, &rest, 1) >= 0) continue;
   if (row->complete) mm_finish_row(&fields->walk, row);
   const char *text = lua_tostring(L, -1);
-  return luaL_error(L, "row %I, field %I: '%s' is not %s", number, (LUAI_UACINT)column,
-                    strlen(text) <= 40 ? text : lua_pushfstring(L, "%s...", (lua_pushlstring(L, text, 40), lua_tostring(L, -1))), kind);
+  return luaL_error(
+      L, "row %I, field %I: '%s' is not %s", number, (LUAI_UACINT)column,
+      strlen(text) <= 40 ? text : lua_pushfstring(L, "%s...", (lua_pushlstring(L, text, 40), lua_tostring(L, -1))),
+      kind);
 }
 
 static int fields_next(lua_State *L) {
@@ -268,11 +270,15 @@ static void read_types(lua_State *L, mm_rows *walk) {
     if (optional) length--;
     while (name && type < 4 && (strlen(names[type]) != length || memcmp(names[type], name, length) != 0)) type++;
     if (!name || type == 4 || (optional && type == MM_TEXT_SKIP))
-      luaL_argerror(L, 3, lua_pushfstring(L, "type %I: 'string', 'number', 'integer' or 'skip' expected, got %s",
-                                          (LUAI_UACINT)i + 1, luaL_tolstring(L, -1, NULL)));
+      luaL_argerror(L, 3,
+                    lua_pushfstring(L, "type %I: 'string', 'number', 'integer' or 'skip' expected, got %s",
+                                    (LUAI_UACINT)i + 1, luaL_tolstring(L, -1, NULL)));
     if (optional && !results)
-      luaL_argerror(L, 3, lua_pushfstring(L, "type %I: the first result ends the loop where it is nil, so it "
-                                             "cannot be optional", (LUAI_UACINT)i + 1));
+      luaL_argerror(L, 3,
+                    lua_pushfstring(L,
+                                    "type %I: the first result ends the loop where it is nil, so it "
+                                    "cannot be optional",
+                                    (LUAI_UACINT)i + 1));
     results = results || type != MM_TEXT_SKIP;
     walk->types[i] = (uint8_t)(type | (optional ? MM_TEXT_OPTIONAL : 0));
     lua_pop(L, 1);
@@ -305,8 +311,9 @@ static int b_fields(lua_State *L) {
   walk->takes_return = !fields->has_line;
   luaL_argcheck(L, memcmp(&walk->separator, &walk->line, sizeof walk->line) != 0, 2,
                 "the fields' separator is the lines' too");
-  luaL_argcheck(L, walk->separator.count >= walk->line.count ||
-                       memcmp(walk->separator.bytes, walk->line.bytes, walk->separator.count) != 0,
+  luaL_argcheck(L,
+                walk->separator.count >= walk->line.count ||
+                    memcmp(walk->separator.bytes, walk->line.bytes, walk->separator.count) != 0,
                 4, "option 'sep' begins with the fields' separator: a field would end where a row does");
   luaL_argcheck(L, !walk->quoted || !(begins_with(&walk->separator, '"') || begins_with(&walk->line, '"')), 2,
                 "with option 'csv' no separator begins with a quote");

@@ -39,12 +39,10 @@ static int v_totable(lua_State *L) {
 static void read_row(lua_State *L, lm_table_value *values, size_t k, size_t count) {
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (lua_Integer)(k + i));
-    if (lua_isinteger(L, -1))
-      values[i] = (lm_table_value){(uint64_t)lua_tointeger(L, -1), LM_VALUE_INTEGER};
+    if (lua_isinteger(L, -1)) values[i] = (lm_table_value){(uint64_t)lua_tointeger(L, -1), LM_VALUE_INTEGER};
     else if (lua_type(L, -1) == LUA_TNUMBER)
       values[i] = (lm_table_value){mm_bits_of_double(lua_tonumber(L, -1)), LM_VALUE_FLOAT};
-    else
-      values[i] = (lm_table_value){0, LM_VALUE_OTHER};
+    else values[i] = (lm_table_value){0, LM_VALUE_OTHER};
     lua_pop(L, 1);
   }
 }
@@ -86,5 +84,5 @@ static int v_each(lua_State *L) {
   return 3;
 }
 
-const luaL_Reg lm_element_methods[] = {{"get", v_get},   {"set", v_set},   {"fill", v_fill}, {"copy", v_copy},
+const luaL_Reg lm_element_methods[] = {{"get", v_get},   {"set", v_set},         {"fill", v_fill}, {"copy", v_copy},
                                        {"each", v_each}, {"totable", v_totable}, {NULL, NULL}};

@@ -80,8 +80,8 @@ const luaL_Reg lm_view_makers[] = {{"view", b_view}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"slice", v_slice}, {"info", v_info}, {"close", v_close}, {NULL, NULL}};
 
 void lm_open_view(lua_State *L) {
-  static const luaL_Reg metamethods[] = {{"__newindex", v_newindex}, {"__len", v_len},     {"__tostring", v_tostring},
-                                         {"__close", v_close}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__newindex", v_newindex}, {"__len", v_len}, {"__tostring", v_tostring}, {"__close", v_close}, {NULL, NULL}};
   static const luaL_Reg *const capabilities[] = {methods, lm_element_methods, lm_reduce_methods};
   lm_open_class(L, LM_VIEW, metamethods, v_index, capabilities, sizeof capabilities / sizeof *capabilities);
   lua_pop(L, 1);

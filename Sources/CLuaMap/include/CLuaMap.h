@@ -140,8 +140,8 @@ LM_BODY(lm_buffer_close);
 /* Bodies that fill in a new, closed buffer. */
 int lm_buffer_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target);
 int lm_map(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, int descriptor);
-int lm_open(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path, int mode,
-            const lm_open_options *_Nonnull options);
+int lm_open(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path,
+            int mode, const lm_open_options *_Nonnull options);
 int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target,
                  const lm_open_options *_Nonnull options);
 
@@ -172,16 +172,16 @@ int64_t lm_advice_named(const char *_Nonnull name, size_t length);
 /* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
+#include "lm_child.h"
 #include "lm_hash.h"
 #include "lm_instruments.h"
 #include "lm_numbers.h"
 #include "lm_record.h"
-#include "lm_view.h"
 #include "lm_reduce.h"
-#include "lm_work.h"
 #include "lm_regex.h"
-#include "lm_text.h"
 #include "lm_shared.h"
-#include "lm_child.h"
+#include "lm_text.h"
+#include "lm_view.h"
+#include "lm_work.h"
 
 #endif

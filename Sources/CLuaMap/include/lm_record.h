@@ -18,7 +18,7 @@ typedef struct lm_layout {
 
 /* The user values of a layout. Nothing that they hold is trusted: the debug library can change it. */
 enum {
-  LM_NAMES = 1, /* from a field's name to its mm_field as an integer, from a method's to a function */
+  LM_NAMES = 1,    /* from a field's name to its mm_field as an integer, from a method's to a function */
   LM_RECORD_CLASS, /* the metatable of records */
   LM_FIELDS,       /* the fields' names, in order */
   LM_INNER         /* from a field's name to its layout */

@@ -7,10 +7,10 @@ typedef struct lm_regex {
   const void *_Nullable self;
   const void *_Nullable kind; /* lm_regex_kind: no other type has it, whatever its size */
   mm_pattern pattern;
-  uint32_t captures;            /* results of a match: groups that help the translation are none */
-  uint32_t positions;           /* of Lua's captures those that are "()", a bit each */
+  uint32_t captures;             /* results of a match: groups that help the translation are none */
+  uint32_t positions;            /* of Lua's captures those that are "()", a bit each */
   const char *_Nullable mistake; /* in a pattern of Lua's: the message, raised where a match comes to it */
-  int64_t mistaken;             /* its value */
+  int64_t mistaken;              /* its value */
 } lm_regex;
 
 extern const char lm_regex_kind;
@@ -46,8 +46,7 @@ typedef struct lm_pattern_error {
 
 /* Compile the string at 1 with the flags at 2; the pattern of Lua's at an index. Negative: see `error`. */
 int lm_regex_compile(lua_State *_Nonnull L, lm_regex *_Nonnull target, lm_pattern_error *_Nonnull error);
-int lm_regex_translate(lua_State *_Nonnull L, lm_regex *_Nonnull target, int index,
-                       lm_pattern_error *_Nonnull error);
+int lm_regex_translate(lua_State *_Nonnull L, lm_regex *_Nonnull target, int index, lm_pattern_error *_Nonnull error);
 
 /* Bodies. */
 int lm_regex_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);

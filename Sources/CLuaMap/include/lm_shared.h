@@ -38,7 +38,7 @@ int lm_atomic_wait(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t deadli
 /* A lock on a range of a file as userdata. */
 typedef struct lm_lock {
   const void *_Nullable self, *_Nullable kind;
-  int64_t offset, length; /* in the file, bytes */
+  int64_t offset, length;             /* in the file, bytes */
   struct mm_memory *_Nullable memory; /* what the descriptor keeps, where no path leads to the file */
   int32_t descriptor;                 /* the lock's own; -1 once it was released */
   bool is_exclusive;

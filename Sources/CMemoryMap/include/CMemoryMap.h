@@ -17,9 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mm_pattern.h"
 #include "mm_budget.h"
 #include "mm_landlock.h"
+#include "mm_pattern.h"
 #include "mm_shown.h"
 
 #define mm_likely(x) __builtin_expect(!!(x), 1)
@@ -35,30 +35,30 @@
 typedef struct mm_slot {
   volatile uint64_t stamp;
   volatile uint64_t generation;
-  volatile uintptr_t start; /* page-aligned; 0 while nothing is mapped */
-  volatile size_t extent;   /* bytes from start, whole pages */
+  volatile uintptr_t start;         /* page-aligned; 0 while nothing is mapped */
+  volatile size_t extent;           /* bytes from start, whole pages */
   volatile uintptr_t waiting_start; /* of a range that is still to be unmapped, see mm_slot_keep_range; else 0 */
-  size_t page;              /* bytes in a page of this mapping */
-  int32_t protection;       /* PROT_* */
-  int32_t flags;            /* MAP_* */
-  volatile int32_t users;   /* handlers that are at work in this slot */
-  volatile int32_t neighbors; /* those among them that have a fault in a region beside it */
-  volatile uintptr_t place; /* the last start, or waiting_start, that it had */
-  int32_t fault_signal;     /* of the first fault; 0 while there was none */
-  int32_t fault_code;       /* its si_code */
+  size_t page;                      /* bytes in a page of this mapping */
+  int32_t protection;               /* PROT_* */
+  int32_t flags;                    /* MAP_* */
+  volatile int32_t users;           /* handlers that are at work in this slot */
+  volatile int32_t neighbors;       /* those among them that have a fault in a region beside it */
+  volatile uintptr_t place;         /* the last start, or waiting_start, that it had */
+  int32_t fault_signal;             /* of the first fault; 0 while there was none */
+  int32_t fault_code;               /* its si_code */
   volatile uint32_t losses; /* faults ever: the stamp tells a loss from a move no more once it is mapped again */
   int32_t kind;             /* MM_FILE … */
   volatile uintptr_t fault_address;
-  uint8_t *_Nullable base;  /* the user's first byte */
-  size_t length;            /* bytes the user sees, from base */
-  size_t slack;             /* bytes between start and base: an offset need not be a page's */
-  int64_t file_offset;      /* of the user's first byte */
-  int64_t file_size;        /* when it was mapped, bytes */
-  uint64_t device, inode;   /* which file it is */
-  bool residency_hidden;    /* mincore(2) answers "all resident" to this caller */
-  int32_t keeper;           /* a descriptor of the file plus 1, where no path leads to it; 0 for none */
+  uint8_t *_Nullable base;     /* the user's first byte */
+  size_t length;               /* bytes the user sees, from base */
+  size_t slack;                /* bytes between start and base: an offset need not be a page's */
+  int64_t file_offset;         /* of the user's first byte */
+  int64_t file_size;           /* when it was mapped, bytes */
+  uint64_t device, inode;      /* which file it is */
+  bool residency_hidden;       /* mincore(2) answers "all resident" to this caller */
+  int32_t keeper;              /* a descriptor of the file plus 1, where no path leads to it; 0 for none */
   mm_memory *_Nullable memory; /* where its pages may outlive the mapping */
-  size_t locked_from;       /* bytes from start: all behind is locked; SIZE_MAX where the last page is not */
+  size_t locked_from;          /* bytes from start: all behind is locked; SIZE_MAX where the last page is not */
   struct mm_slot *_Nullable next_free;
 } mm_slot;
 
@@ -118,16 +118,12 @@ int mm_lock_on_fault(const void *_Nonnull address, size_t extent);
 /* mremap(2) with MREMAP_MAYMOVE; variadic in C, so Swift cannot call it. MAP_FAILED with errno. */
 void *_Nonnull mm_mremap(void *_Nonnull address, size_t old_extent, size_t new_extent);
 
-static inline bool mm_is_closed(const mm_region *_Nonnull r) {
-  return r->slot->generation != r->generation;
-}
+static inline bool mm_is_closed(const mm_region *_Nonnull r) { return r->slot->generation != r->generation; }
 
 static inline bool mm_is_lost(const mm_region *_Nonnull r) { return (r->slot->stamp & 1) != 0; }
 
 /* Whether the handle may be used: not closed, not lost, not moved. */
-static inline bool mm_is_current(const mm_region *_Nonnull r) {
-  return mm_likely(r->slot->stamp == r->stamp);
-}
+static inline bool mm_is_current(const mm_region *_Nonnull r) { return mm_likely(r->slot->stamp == r->stamp); }
 
 /* Whether everything read or written up to here was really there. The barrier keeps the compiler
    from asking before the accesses are done: in a trial it did, and a cut page read as 0.
@@ -156,20 +152,19 @@ static inline bool mm_is_writable(const mm_region *_Nonnull r) { return (r->slot
 
 /* True when the byte was written: in range, writable, the handle current before and after. */
 static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_t value) {
-  if (mm_unlikely(i >= r->length) || mm_unlikely(r->slot->stamp != r->stamp) ||
-      mm_unlikely(!(r->slot->protection & 2)))
+  if (mm_unlikely(i >= r->length) || mm_unlikely(r->slot->stamp != r->stamp) || mm_unlikely(!(r->slot->protection & 2)))
     return false;
   *(volatile uint8_t *)(r->base + i) = value;
   return mm_was_intact(r);
 }
 
+#include "mm_atomic.h"
 #include "mm_elements.h"
 #include "mm_field.h"
 #include "mm_format.h"
-#include "mm_text.h"
 #include "mm_instruments.h"
-#include "mm_atomic.h"
 #include "mm_process.h"
 #include "mm_reserve.h"
+#include "mm_text.h"
 
 #endif

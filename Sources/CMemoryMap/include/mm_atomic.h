@@ -41,19 +41,18 @@ static inline uint64_t mm_atomic_add(uint8_t *_Nonnull p, int32_t type, uint64_t
   }
 }
 
-#define MM_COMPARE(word)                                                                                        \
-  __extension__({                                                                                               \
-    word found_ = (word)*expected;                                                                              \
-    bool done_ = __atomic_compare_exchange_n((word *)(void *)p, &found_, (word)desired, false, __ATOMIC_SEQ_CST, \
-                                             __ATOMIC_SEQ_CST);                                                 \
-    *expected = mm_extended(type, found_);                                                                      \
-    done_;                                                                                                      \
+#define MM_COMPARE(word)                                                                                               \
+  __extension__({                                                                                                      \
+    word found_ = (word) * expected;                                                                                   \
+    bool done_ = __atomic_compare_exchange_n((word *)(void *)p, &found_, (word)desired, false, __ATOMIC_SEQ_CST,       \
+                                             __ATOMIC_SEQ_CST);                                                        \
+    *expected = mm_extended(type, found_);                                                                             \
+    done_;                                                                                                             \
   })
 
 /* Whether the value was the expected one and is the desired one now; the value found is where the expected one
    was. */
-static inline bool mm_atomic_compare(uint8_t *_Nonnull p, int32_t type, uint64_t *_Nonnull expected,
-                                     uint64_t desired) {
+static inline bool mm_atomic_compare(uint8_t *_Nonnull p, int32_t type, uint64_t *_Nonnull expected, uint64_t desired) {
   switch ((type & 6) >> 1) {
     case 0: return MM_COMPARE(uint8_t);
     case 1: return MM_COMPARE(uint16_t);

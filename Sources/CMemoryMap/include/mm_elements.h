@@ -13,11 +13,7 @@
 
 /* A type is a number: bit 0 says signed, bits 1 and 2 the size of an integer as a power of two, MM_FLOAT
    a float, MM_SWAPPED that the bytes stand in the order that is not the machine's. */
-enum {
-  MM_U8, MM_I8, MM_U16, MM_I16, MM_U32, MM_I32, MM_U64, MM_I64, MM_F32, MM_F64,
-  MM_FLOAT = 8,
-  MM_SWAPPED = 16
-};
+enum { MM_U8, MM_I8, MM_U16, MM_I16, MM_U32, MM_I32, MM_U64, MM_I64, MM_F32, MM_F64, MM_FLOAT = 8, MM_SWAPPED = 16 };
 
 /* Numbers of one type in a mapping, `stride` bytes from one to the next. The region reaches from the
    first byte of the first to the last byte of the last. */
@@ -71,18 +67,22 @@ static inline uint32_t mm_narrow_float(uint64_t bits) {
 static inline uint64_t mm_load_number(const uint8_t *_Nonnull p, int32_t type) {
   switch (type) {
     case MM_U8: return *(volatile const uint8_t *)p;
-    case MM_I8: return (uint64_t)(int64_t) * (volatile const int8_t *)p;
+    case MM_I8: return (uint64_t)(int64_t)*(volatile const int8_t *)p;
     case MM_U16: return mm_load16(p);
     case MM_I16: return (uint64_t)(int64_t)(int16_t)mm_load16(p);
     case MM_U32: return mm_load32(p);
     case MM_I32: return (uint64_t)(int64_t)(int32_t)mm_load32(p);
-    case MM_U64: case MM_I64: case MM_F64: return mm_load64(p);
+    case MM_U64:
+    case MM_I64:
+    case MM_F64: return mm_load64(p);
     case MM_F32: return mm_widen_float(mm_load32(p));
     case MM_U16 | MM_SWAPPED: return __builtin_bswap16(mm_load16(p));
     case MM_I16 | MM_SWAPPED: return (uint64_t)(int64_t)(int16_t)__builtin_bswap16(mm_load16(p));
     case MM_U32 | MM_SWAPPED: return __builtin_bswap32(mm_load32(p));
     case MM_I32 | MM_SWAPPED: return (uint64_t)(int64_t)(int32_t)__builtin_bswap32(mm_load32(p));
-    case MM_U64 | MM_SWAPPED: case MM_I64 | MM_SWAPPED: case MM_F64 | MM_SWAPPED: return __builtin_bswap64(mm_load64(p));
+    case MM_U64 | MM_SWAPPED:
+    case MM_I64 | MM_SWAPPED:
+    case MM_F64 | MM_SWAPPED: return __builtin_bswap64(mm_load64(p));
     case MM_F32 | MM_SWAPPED: return mm_widen_float(__builtin_bswap32(mm_load32(p)));
     default: return 0;
   }
@@ -91,16 +91,23 @@ static inline uint64_t mm_load_number(const uint8_t *_Nonnull p, int32_t type) {
 /* Writes the number, cut down to the type: ask mm_fits first. Ask mm_was_intact afterwards. */
 static inline void mm_store_number(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
   switch (type) {
-    case MM_U8: case MM_I8: *(volatile uint8_t *)p = (uint8_t)bits; break;
-    case MM_U16: case MM_I16: *(mm_word16 *)p = (uint16_t)bits; break;
-    case MM_U32: case MM_I32: *(mm_word32 *)p = (uint32_t)bits; break;
-    case MM_U64: case MM_I64: case MM_F64: *(mm_word64 *)p = bits; break;
+    case MM_U8:
+    case MM_I8: *(volatile uint8_t *)p = (uint8_t)bits; break;
+    case MM_U16:
+    case MM_I16: *(mm_word16 *)p = (uint16_t)bits; break;
+    case MM_U32:
+    case MM_I32: *(mm_word32 *)p = (uint32_t)bits; break;
+    case MM_U64:
+    case MM_I64:
+    case MM_F64: *(mm_word64 *)p = bits; break;
     case MM_F32: *(mm_word32 *)p = mm_narrow_float(bits); break;
-    case MM_U16 | MM_SWAPPED: case MM_I16 | MM_SWAPPED: *(mm_word16 *)p = __builtin_bswap16((uint16_t)bits); break;
-    case MM_U32 | MM_SWAPPED: case MM_I32 | MM_SWAPPED: *(mm_word32 *)p = __builtin_bswap32((uint32_t)bits); break;
-    case MM_U64 | MM_SWAPPED: case MM_I64 | MM_SWAPPED: case MM_F64 | MM_SWAPPED:
-      *(mm_word64 *)p = __builtin_bswap64(bits);
-      break;
+    case MM_U16 | MM_SWAPPED:
+    case MM_I16 | MM_SWAPPED: *(mm_word16 *)p = __builtin_bswap16((uint16_t)bits); break;
+    case MM_U32 | MM_SWAPPED:
+    case MM_I32 | MM_SWAPPED: *(mm_word32 *)p = __builtin_bswap32((uint32_t)bits); break;
+    case MM_U64 | MM_SWAPPED:
+    case MM_I64 | MM_SWAPPED:
+    case MM_F64 | MM_SWAPPED: *(mm_word64 *)p = __builtin_bswap64(bits); break;
     case MM_F32 | MM_SWAPPED: *(mm_word32 *)p = __builtin_bswap32(mm_narrow_float(bits)); break;
     default: break;
   }
@@ -129,8 +136,7 @@ static inline uint8_t *_Nullable mm_place_of(const mm_elements *_Nonnull e, uint
 static inline bool mm_overlap(const mm_elements *_Nonnull e) { return e->stride < mm_element_size(e->type); }
 
 /* `count` numbers, `stride` bytes from one to the next. Ask mm_was_intact afterwards. */
-void mm_load_numbers(const uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
-                     uint64_t *_Nonnull bits);
+void mm_load_numbers(const uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type, uint64_t *_Nonnull bits);
 void mm_store_numbers(uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
                       const uint64_t *_Nonnull bits);
 

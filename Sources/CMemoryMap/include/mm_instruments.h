@@ -17,10 +17,10 @@ int mm_cachestat(int descriptor, uint64_t offset, uint64_t length, mm_cache_stat
 
 /* How the pages of a file on this file system relate to its mappings. */
 typedef enum {
-  MM_CACHE_UNKNOWN,  /* cachestat(2) may look at another inode than the one that is mapped, or there is no cache */
-  MM_CACHE_STACKED,  /* overlayfs: the pages belong to a file below */
-  MM_CACHE_MEMORY,   /* tmpfs: the cache is the file */
-  MM_CACHE_BACKED,   /* a file system on a disk, whose cache is that of its mappings */
+  MM_CACHE_UNKNOWN, /* cachestat(2) may look at another inode than the one that is mapped, or there is no cache */
+  MM_CACHE_STACKED, /* overlayfs: the pages belong to a file below */
+  MM_CACHE_MEMORY,  /* tmpfs: the cache is the file */
+  MM_CACHE_BACKED,  /* a file system on a disk, whose cache is that of its mappings */
 } mm_cache_kind;
 mm_cache_kind mm_cache_kind_of(int descriptor);
 

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 enum {
-  MM_MAY_READ = 1,   /* read files, list folders */
-  MM_MAY_WRITE = 2,  /* write and empty files */
-  MM_MAY_MAKE = 4,   /* make, rename and remove files in a folder */
+  MM_MAY_READ = 1,  /* read files, list folders */
+  MM_MAY_WRITE = 2, /* write and empty files */
+  MM_MAY_MAKE = 4,  /* make, rename and remove files in a folder */
 };
 
 /* The version that the kernel offers; 0 where it has none or does not use it. */

@@ -23,17 +23,17 @@ typedef struct mm_pattern {
   struct pcre2_real_match_context_8 *_Nullable context;
   size_t *_Nullable offsets; /* in `data`: of the last match and its groups */
   uint8_t *_Nullable window; /* memory for a short copy of a subject, where `is_copied` */
-  size_t first_copy;    /* bytes of a subject that are copied at first, */
-  size_t most_copy;     /* and at most, where no match needs more */
-  size_t lookbehind;    /* bytes in front of its start that a search may look at; SIZE_MAX for all */
-  bool is_utf;          /* the subject is UTF-8 */
-  bool is_copied;       /* the subject is matched in private copies of its parts */
-  bool is_machine_code; /* else it is interpreted */
-  bool is_divisible;    /* a search may be cut into searches that start at later offsets */
-  bool is_anchored;     /* a match starts only where the search does */
-  bool has_clusters;    /* \X, which looks at all the flags in front of one */
-  bool is_within_line;  /* no match is empty or has a newline in it */
-  bool is_deep;         /* it has needed a large stack before */
+  size_t first_copy;         /* bytes of a subject that are copied at first, */
+  size_t most_copy;          /* and at most, where no match needs more */
+  size_t lookbehind;         /* bytes in front of its start that a search may look at; SIZE_MAX for all */
+  bool is_utf;               /* the subject is UTF-8 */
+  bool is_copied;            /* the subject is matched in private copies of its parts */
+  bool is_machine_code;      /* else it is interpreted */
+  bool is_divisible;         /* a search may be cut into searches that start at later offsets */
+  bool is_anchored;          /* a match starts only where the search does */
+  bool has_clusters;         /* \X, which looks at all the flags in front of one */
+  bool is_within_line;       /* no match is empty or has a newline in it */
+  bool is_deep;              /* it has needed a large stack before */
 } mm_pattern;
 
 /* What mm_match returns where a signal ended it. PCRE2's own codes are far above. */

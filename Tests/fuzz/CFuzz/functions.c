@@ -44,8 +44,8 @@ static int f_regex(lua_State *L) {
   const char *pattern = luaL_checklstring(L, 1, &length), *flags = luaL_checkstring(L, 2);
   const char *bytes = luaL_checklstring(L, 3, &count);
   size_t offset = (size_t)luaL_checkinteger(L, 4);
-  uint32_t options = strchr(flags, 'u') ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C
-                                        : PCRE2_NEVER_UTF;
+  uint32_t options =
+      strchr(flags, 'u') ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C : PCRE2_NEVER_UTF;
   if (strchr(flags, 'i')) options |= PCRE2_CASELESS;
   if (strchr(flags, 'm')) options |= PCRE2_MULTILINE;
   if (strchr(flags, 's')) options |= PCRE2_DOTALL;
@@ -267,11 +267,20 @@ static int f_exchange(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"hole", f_hole},         {"regex", f_regex},     {"options", f_options},       {"bytes", f_bytes},
-    {"open", f_open},         {"realpath", f_realpath}, {"plain_open", f_plain_open}, {"microseconds", f_microseconds},
-    {"mkdir", f_mkdir},       {"symlink", f_symlink}, {"chdir", f_chdir},           {"folder", f_folder},
-    {"exchange", f_exchange}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"hole", f_hole},
+                                     {"regex", f_regex},
+                                     {"options", f_options},
+                                     {"bytes", f_bytes},
+                                     {"open", f_open},
+                                     {"realpath", f_realpath},
+                                     {"plain_open", f_plain_open},
+                                     {"microseconds", f_microseconds},
+                                     {"mkdir", f_mkdir},
+                                     {"symlink", f_symlink},
+                                     {"chdir", f_chdir},
+                                     {"folder", f_folder},
+                                     {"exchange", f_exchange},
+                                     {NULL, NULL}};
 
 void fuzz_open_functions(lua_State *L) {
   static int file = -1;
