@@ -173,14 +173,13 @@ func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointe
         var larger = style(picture, on: STDOUT_FILENO)
         larger.columns = max(larger.columns, style(picture, on: watched).columns)
         picture.pointee.size =
-            MemoryLayout<Watch>.stride &+ 3 &* PageBits.words(for: span.count) &* 8 &+ larger.capacity
+            Watch.size &+ 3 &* PageBits.words(for: span.count) &* 8 &+ larger.capacity
         return 0
     }
 }
 
 /// The parts of a picture's memory.
 private struct PictureMemory {
-    let watch: UnsafeMutablePointer<Watch>
     /// Where a watch keeps what was in memory at its start.
     let before: PageBits
     let picture: Picture
@@ -192,12 +191,12 @@ private struct PictureMemory {
         let memory = UnsafeMutableRawPointer(plan.pointee.memory)
         let pages = Int(plan.pointee.pages)
         let words = PageBits.words(for: pages)
-        let first = memory + MemoryLayout<Watch>.stride
+        // What a watch needs comes first.
+        let first = memory + Watch.size
         let end = 3 &* words &* 8
-        watch = memory.assumingMemoryBound(to: Watch.self)
         text = UnsafeMutableBufferPointer(
             start: (first + end).assumingMemoryBound(to: UInt8.self),
-            count: plan.pointee.size &- MemoryLayout<Watch>.stride &- end)
+            count: plan.pointee.size &- Watch.size &- end)
         before = PageBits((first + 2 &* words &* 8).assumingMemoryBound(to: UInt64.self), count: pages)
         picture = Picture(
             bytes, style(plan, on: descriptor),
@@ -237,10 +236,11 @@ func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_pictur
         let bytes = try Arguments(L).bytes(1)
         let memory = PictureMemory(plan, bytes, on: watched, isWatched: true)
         let monitor = try Monitor(L)
-        memory.watch.initialize(to: Watch(memory.picture, title: plan.pointee.title, into: memory.text))
         try about(0) { () throws(MapError) in
             try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }
-            try Watch.start(memory.watch) { monitor.goesOn($0) }
+            try Watch.start(
+                memory.picture, title: plan.pointee.title, into: memory.text, at: plan.pointee.memory
+            ) { monitor.goesOn($0) }
         }
         return 0
     }
@@ -248,7 +248,7 @@ func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_pictur
 
 @implementation @c
 func lm_watch_stop(_ memory: UnsafeMutablePointer<UInt8>) {
-    Watch.stop(UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Watch.self))
+    Watch(at: memory).stop()
 }
 
 /// Loads the Lua source that words what the kernel says. [-0, +1, –] uses one slot; never raises.

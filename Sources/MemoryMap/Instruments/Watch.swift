@@ -4,45 +4,78 @@ internal import Glibc
 /// Redraws a picture on the terminal, twenty times a second, from a thread of its own: also while long
 /// work keeps the one that runs the program.
 ///
-/// It lives in memory of the caller and ends with `stop`.
+/// It lives in memory of the caller and ends with `stop`. Each part has an address of its own: what the
+/// thread draws with is the thread's alone while it runs, and what both use is used under the lock.
 package struct Watch {
-    private let picture: Picture
-    private let title: UnsafePointer<CChar>
-    private let target: UnsafeMutableBufferPointer<UInt8>
-    private var lines = 0
-    private var isOver = false
-    private var thread = pthread_t()
-    private var lock = pthread_mutex_t()
-    private var wake = pthread_cond_t()
+    private struct Drawing {
+        let picture: Picture
+        let title: UnsafePointer<CChar>
+        let target: UnsafeMutableBufferPointer<UInt8>
+        var lines = 0
+    }
 
-    package init(
-        _ picture: Picture, title: UnsafePointer<CChar>, into target: UnsafeMutableBufferPointer<UInt8>
-    ) {
-        (self.picture, self.title, self.target) = (picture, title, target)
+    private let drawing: UnsafeMutablePointer<Drawing>
+    private let thread: UnsafeMutablePointer<pthread_t>
+    private let lock: UnsafeMutablePointer<pthread_mutex_t>
+    private let wake: UnsafeMutablePointer<pthread_cond_t>
+    private let isOver: UnsafeMutablePointer<Bool>
+
+    /// Of the memory, in bytes; a multiple of 8.
+    package static var size: Int {
+        MemoryLayout<Drawing>.stride &+ MemoryLayout<pthread_t>.stride &+ MemoryLayout<pthread_mutex_t>.stride
+            &+ MemoryLayout<pthread_cond_t>.stride &+ 8
+    }
+
+    /// The watch that lives there.
+    package init(at memory: UnsafeMutableRawPointer) {
+        var place = memory
+        drawing = Watch.part(&place)
+        thread = Watch.part(&place)
+        lock = Watch.part(&place)
+        wake = Watch.part(&place)
+        isOver = Watch.part(&place)
+    }
+
+    @inline(__always)
+    private static func part<T>(_ place: inout UnsafeMutableRawPointer) -> UnsafeMutablePointer<T> {
+        defer { place += MemoryLayout<T>.stride }
+        return place.assumingMemoryBound(to: T.self)
     }
 
     /// Draws once, and then again and again.
     ///
-    /// - Parameter watch: Stays where it is until `stop`. All it refers to stays valid as long.
-    /// - Parameter poll: Asked while it draws the first time; false stops.
+    /// - Parameters:
+    ///   - memory: Of `size` bytes, aligned to 8. It stays until `stop`, and all that the picture refers to.
+    ///   - poll: Asked while it draws the first time; false stops.
     /// - Throws: What the first drawing throws; `misuse` where there can be no further thread.
-    package static func start(_ watch: UnsafeMutablePointer<Watch>, poll: Poll) throws(MapError) {
-        try watch.pointee.draw(poll)
+    package static func start(
+        _ picture: Picture, title: UnsafePointer<CChar>, into target: UnsafeMutableBufferPointer<UInt8>,
+        at memory: UnsafeMutableRawPointer, poll: Poll
+    ) throws(MapError) {
+        let watch = Watch(at: memory)
+        watch.drawing.initialize(to: Drawing(picture: picture, title: title, target: target))
+        watch.isOver.initialize(to: false)
+        try watch.draw(poll)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_mutex_init(&watch.pointee.lock, nil)
-        pthread_cond_init(&watch.pointee.wake, &attributes)
-        guard let thread = startThread(Watch.body, watch) else {
+        pthread_mutex_init(watch.lock, nil)
+        pthread_cond_init(watch.wake, &attributes)
+        guard let thread = startThread(Watch.body, memory) else {
             throw MapError(.misuse, "no further thread can be had (\"ulimit -u\", \"ulimit -v\")")
         }
-        watch.pointee.thread = thread
+        watch.thread.initialize(to: thread)
     }
 
     private static let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
-        guard let watch = raw?.assumingMemoryBound(to: Watch.self) else { return nil }
-        pthread_mutex_lock(&watch.pointee.lock)
-        while !watch.pointee.isOver {
+        guard let raw else { return nil }
+        Watch(at: raw).redraw()
+        return nil
+    }
+
+    private func redraw() {
+        pthread_mutex_lock(lock)
+        while !isOver.pointee {
             var until = timespec()
             clock_gettime(CLOCK_MONOTONIC, &until)
             until.tv_nsec &+= 50_000_000
@@ -50,39 +83,40 @@ package struct Watch {
                 until.tv_nsec &-= 1_000_000_000
                 until.tv_sec &+= 1
             }
-            if pthread_cond_timedwait(&watch.pointee.wake, &watch.pointee.lock, &until) == ETIMEDOUT {
-                pthread_mutex_unlock(&watch.pointee.lock)
+            if pthread_cond_timedwait(wake, lock, &until) == ETIMEDOUT {
+                pthread_mutex_unlock(lock)
                 // A mapping that is closed or resized meanwhile has no picture for a moment, or no more.
-                try? watch.pointee.draw { _ in !Watch.isOver(watch) }
-                pthread_mutex_lock(&watch.pointee.lock)
+                try? draw { _ in !hasEnded }
+                pthread_mutex_lock(lock)
             }
         }
-        pthread_mutex_unlock(&watch.pointee.lock)
-        return nil
+        pthread_mutex_unlock(lock)
     }
 
-    private static func isOver(_ watch: UnsafeMutablePointer<Watch>) -> Bool {
-        pthread_mutex_lock(&watch.pointee.lock)
-        defer { pthread_mutex_unlock(&watch.pointee.lock) }
-        return watch.pointee.isOver
+    private var hasEnded: Bool {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return isOver.pointee
     }
 
     /// Ends the redrawing, with a last picture of how things are, if that takes no more than a second.
-    package static func stop(_ watch: UnsafeMutablePointer<Watch>) {
-        pthread_mutex_lock(&watch.pointee.lock)
-        watch.pointee.isOver = true
-        pthread_cond_signal(&watch.pointee.wake)
-        pthread_mutex_unlock(&watch.pointee.lock)
-        pthread_join(watch.pointee.thread, nil)
+    package func stop() {
+        pthread_mutex_lock(lock)
+        isOver.pointee = true
+        pthread_cond_signal(wake)
+        pthread_mutex_unlock(lock)
+        pthread_join(thread.pointee, nil)
         let latest = mm_now() &+ 1_000_000_000
-        try? watch.pointee.draw { _ in mm_now() < latest }
-        pthread_cond_destroy(&watch.pointee.wake)
-        pthread_mutex_destroy(&watch.pointee.lock)
+        try? draw { _ in mm_now() < latest }
+        pthread_cond_destroy(wake)
+        pthread_mutex_destroy(lock)
     }
 
     /// Draws over the last picture.
-    private mutating func draw(_ poll: Poll) throws(MapError) {
-        let drawn = try picture.draw(title: title, into: target, ending: "\u{1B}[K\n", poll: poll)
+    private func draw(_ poll: Poll) throws(MapError) {
+        let (title, target, lines) = (drawing.pointee.title, drawing.pointee.target, drawing.pointee.lines)
+        let drawn = try drawing.pointee.picture.draw(
+            title: title, into: target, ending: "\u{1B}[K\n", poll: poll)
         // A line that is too long is cut by the terminal: one that wrapped would be two, and the count wrong.
         let below: StaticString = "\u{1B}[J\u{1B}[?7h"
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
@@ -105,6 +139,6 @@ package struct Watch {
                 _ = writev(STDERR_FILENO, raw.bindMemory(to: iovec.self).baseAddress, 3)
             }
         }
-        lines = drawn.lines
+        drawing.pointee.lines = drawn.lines
     }
 }
