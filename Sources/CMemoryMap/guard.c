@@ -18,6 +18,7 @@ static size_t slots_used;
 static mm_slot *free_slots;
 static mm_slot *waiting_slots, **waiting_end = &waiting_slots; /* see mm_slot_keep_range */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+MM_FREE_AFTER_FORK(table_lock)
 
 mm_slot *mm_closed_slot(void) {
   static mm_slot closed = {.stamp = 2, .generation = 1};

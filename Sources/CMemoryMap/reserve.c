@@ -1,5 +1,6 @@
 /* The reserve: units of 64 bytes, and for the first unit of each block its length. First fit and no lists, as it is used
    when memory has run out and at no other time; until then it takes no memory either. */
+#include "mm_fork.h"
 #include "mm_reserve.h"
 
 #include <malloc.h>
@@ -17,6 +18,7 @@ static _Alignas(PAGE) unsigned char reserve[UNITS][UNIT];
 static uint32_t lengths[UNITS];
 static size_t used;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+MM_FREE_AFTER_FORK(lock)
 
 void *mm_reserve_take(size_t size, size_t alignment) {
   size_t count = size / UNIT + 1;

@@ -28,6 +28,7 @@ typedef struct orphan {
 } orphan;
 static orphan *orphans;
 static pthread_mutex_t orphans_lock = PTHREAD_MUTEX_INITIALIZER;
+MM_FREE_AFTER_FORK(orphans_lock)
 
 static void reap_orphans(void) {
   pthread_mutex_lock(&orphans_lock);
@@ -276,7 +277,7 @@ static int c_close(lua_State *L) {
   if (is_error && !has_ended(child, L, 0)) LM_RUN(L, lm_signal(&call, child->process, child->watch, SIGTERM));
   lua_settop(L, 1);
   c_wait(L);
-  /* The results stand behind the table that keeps them. */
+  /* The results stand after the table that keeps them. */
   if (is_error || lua_gettop(L) < 4 || lua_toboolean(L, 4)) return 0;
   lua_pushvalue(L, 5); /* where it happened is in it */
   return lua_error(L);

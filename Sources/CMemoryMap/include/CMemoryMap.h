@@ -56,9 +56,10 @@ typedef struct mm_slot {
   int64_t file_size;           /* when it was mapped, bytes */
   uint64_t device, inode;      /* which file it is */
   bool residency_hidden;       /* mincore(2) answers "all resident" to this caller */
+  bool may_be_locked;          /* pages of it, since it was mapped */
   int32_t keeper;              /* a descriptor of the file plus 1, where no path leads to it; 0 for none */
   mm_memory *_Nullable memory; /* where its pages may outlive the mapping */
-  size_t locked_from;          /* bytes from start: all behind is locked; SIZE_MAX where the last page is not */
+  size_t locked_from;          /* bytes from start: all after is locked; SIZE_MAX where the last page is not */
   struct mm_slot *_Nullable next_free;
 } mm_slot;
 
@@ -94,7 +95,7 @@ void mm_slot_retire(mm_slot *_Nonnull slot);
 void mm_slot_keep_range(mm_slot *_Nonnull slot, void *_Nonnull start, size_t extent);
 /* Takes out the slot that has kept its range the longest, and says where that is; NULL for none. */
 mm_slot *_Nullable mm_slot_take_waiting(void *_Nullable *_Nonnull start);
-/* The i-th slot of the table, in use or not, in an order of its own; NULL behind the last. */
+/* The i-th slot of the table, in use or not, in an order of its own; NULL after the last. */
 mm_slot *_Nullable mm_slot_at(size_t i);
 /* How many slots are in use: for tests. */
 size_t mm_slots_in_use(void);
@@ -161,6 +162,7 @@ static inline bool mm_store_byte(const mm_region *_Nonnull r, uint64_t i, uint8_
 #include "mm_atomic.h"
 #include "mm_elements.h"
 #include "mm_field.h"
+#include "mm_fork.h"
 #include "mm_format.h"
 #include "mm_instruments.h"
 #include "mm_process.h"

@@ -1,4 +1,4 @@
-/* Records in memory that may fault: structures of fixed size, one behind the other.
+/* Records in memory that may fault: structures of fixed size, one after the other.
  *
  * What there is to know about a field is one integer, so that a table from names to integers is all that
  * a layout needs, and nothing that such a table holds can lead outside a record: what is read from it is
@@ -15,7 +15,7 @@ typedef uint64_t mm_field;
 
 enum {
   MM_NUMBER,     /* one number */
-  MM_CHARACTERS, /* a string; zero bytes behind it are not part of it */
+  MM_CHARACTERS, /* a string; zero bytes after it are not part of it */
   MM_BYTES,      /* a string of exactly so many bytes */
   MM_NUMBERS,    /* an array of numbers */
   MM_RECORD,     /* a record in the record */
@@ -47,7 +47,7 @@ static inline uint8_t *_Nullable mm_place_of_field(const mm_region *_Nonnull rec
 /* The fields of a record are being placed: see RecordLayout.swift. All in bytes. */
 typedef struct mm_ruler {
   size_t limit; /* no field is aligned to more */
-  size_t next;  /* behind the field before */
+  size_t next;  /* after the field before */
   size_t end;   /* of the field that reaches farthest */
   size_t alignment;
 } mm_ruler;

@@ -57,7 +57,7 @@ public struct MappedBytes: @unchecked Sendable {
         throw lossError()
     }
 
-    /// Whether `checkIntact` does not throw. Long work that writes asks between its parts: what is written behind a lost
+    /// Whether `checkIntact` does not throw. Long work that writes asks between its parts: what is written after a lost
     /// page takes memory.
     var isIntact: Bool {
         var region = region
@@ -79,7 +79,7 @@ public struct MappedBytes: @unchecked Sendable {
             slot.fault_signal != SIGBUS
                 ? "the page at offset %1 is out of reach: a guard page is there, or its protection was changed from outside"
                 : slot.kind == MM_FILE && Int64(place) &+ slot.file_offset >= slot.file_size
-                    ? "the page at offset %1 is behind the end of the file"
+                    ? "the page at offset %1 is past the end of the file"
                     : "the page at offset %1 is gone: the file was cut short, or the disk is full or failed",
             place, Int(slot.file_size), Int(slot.fault_signal))
     }

@@ -90,7 +90,7 @@ package func requireAligned(_ offset: Int) throws(MapError) {
 ///
 /// - Parameters:
 ///   - length: In bytes, at least 1.
-///   - offset: In bytes, any: the mapping starts at the page's beginning and `base` behind it.
+///   - offset: In bytes, any: the mapping starts at the page's beginning and `base` after it.
 ///   - advice: Given before anyone sees the mapping; if it fails nothing stays mapped.
 ///   - poll: Asked now and then with the number of bytes done; false stops, and nothing stays mapped.
 package func mapRegion(
@@ -125,7 +125,7 @@ package func mapRegion(
     slot.pointee.page = page
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
-    if flags.contains(.locked) { slot.pointee.locked_from = 0 }
+    if flags.contains(.locked) { (slot.pointee.locked_from, slot.pointee.may_be_locked) = (0, true) }
     slot.pointee.base = (start + slack).assumingMemoryBound(to: UInt8.self)
     slot.pointee.length = length
     slot.pointee.slack = slack
@@ -224,6 +224,7 @@ func reservedSlot() throws(MapError) -> UnsafeMutablePointer<mm_slot> {
         throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
     }
     (slot.pointee.keeper, slot.pointee.memory, slot.pointee.locked_from) = (0, nil, .max)
+    slot.pointee.may_be_locked = false
     return slot
 }
 

@@ -90,7 +90,7 @@ extension MappedBytes {
     }
 
     /// `sync` that looks at the file first where its path is known: msync(2) says nothing of pages that
-    /// are behind the end of a file that was cut short.
+    /// are past the end of a file that was cut short.
     ///
     /// - Parameter poll: Asked with the number of bytes done; false stops.
     /// - Throws: As `sync`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone.
@@ -127,7 +127,7 @@ extension MappedBytes {
         if size < reached {
             throw MapError(
                 call, errno: EFAULT,
-                "the file had %1 bytes when it was mapped and has %2 now: what was behind them is gone; remap() maps it again",
+                "the file had %1 bytes when it was mapped and has %2 now: what was after them is gone; remap() maps it again",
                 Int(slot.file_size), size)
         }
     }
@@ -150,16 +150,17 @@ extension MappedBytes {
     }
 
     /// `lock` that can be stopped, and looks at the file after a failure where its path is known: mlock(2) has one code
-    /// for a limit that is reached and for pages that are behind the end of the file.
+    /// for a limit that is reached and for pages that are past the end of the file.
     ///
-    /// - Parameter poll: Asked with the number of bytes done; false stops, and the range is unlocked.
-    /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone. But where a
-    ///   limit refused it, the range is unlocked then.
+    /// - Parameter poll: Asked with the number of bytes done; false stops.
+    /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone. What was not
+    ///   locked before is unlocked then.
     package func lock(
         _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?, poll: Poll
     ) throws(MapError) {
         let (current, pages) = try wholePages(offset, length)
         if let start = pages.start {
+            let before = try current.lockedParts(start, pages.extent, poll)
             do { try current.lock(start, pages.extent, poll) } catch {
                 var problem = error
                 if let path, error.kind == .systemCall {
@@ -168,7 +169,7 @@ extension MappedBytes {
                 // Who may lock as much as he likes needs a mapping more for a part of one.
                 let isLimit = (problem.errno == ENOMEM || problem.errno == EPERM) && geteuid() != 0
                 // The kernel leaves what it could not bring in marked as locked. It has no reason to refuse this.
-                if !isLimit { try? systemUnlock(start, pages.extent) }
+                if !isLimit { unlockRange(start, pages.extent, but: before) }
                 throw problem.errno == ENOMEM && problem.call == .mlock && !isLimit
                     ? problem.hinting(
                         "a mapping would have to be split, and there may be no more (vm.max_map_count)")
@@ -193,12 +194,39 @@ extension MappedBytes {
         }
     }
 
+    /// The parts of whole pages that are locked, in the order of their addresses: proc_pid_smaps(5) alone tells. It is
+    /// asked only where there may be some.
+    private func lockedParts(
+        _ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll
+    ) throws(MapError) -> [Range<UInt>] {
+        var parts: [Range<UInt>] = []
+        guard region.slot.pointee.may_be_locked else { return parts }
+        let whole = UInt(bitPattern: start)..<UInt(bitPattern: start) &+ UInt(extent)
+        var entry: Range<UInt>?
+        var isStopped = false
+        // Where it cannot be asked, as without /proc, nothing is known.
+        try? eachLine(of: "/proc/self/smaps") { line in
+            if let next = MapsEntry(line) {
+                isStopped = !poll(0)
+                if isStopped || next.start >= whole.upperBound { return false }
+                let (first, end) = (max(next.start, whole.lowerBound), min(next.end, whole.upperBound))
+                entry = first < end ? first..<end : nil
+            } else if let entry, isLocked(line) {
+                parts.append(entry)
+            }
+            return true
+        }
+        if isStopped { throw MapError(.interrupted) }
+        return parts
+    }
+
     /// Keeps in mind whether the end of the mapping is locked.
     private func noteLock(_ pages: WholePages, _ isLocked: Bool) {
         let slot = region.slot
         let first = Int(UInt(bitPattern: pages.start) &- slot.pointee.start)
         let end = first &+ pages.extent
         if isLocked {
+            slot.pointee.may_be_locked = true
             if end >= min(Int(slot.pointee.extent), slot.pointee.locked_from) {
                 slot.pointee.locked_from = min(first, slot.pointee.locked_from)
             }
@@ -220,9 +248,34 @@ extension MappedBytes {
     }
 }
 
+/// Whether a line of proc_pid_smaps(5) is that of the flags, and says that the pages are locked.
+private func isLocked(_ line: UnsafeRawBufferPointer) -> Bool {
+    let name: StaticString = "VmFlags:"
+    guard let start = line.baseAddress, line.count >= name.utf8CodeUnitCount,
+        memcmp(start, name.utf8Start, name.utf8CodeUnitCount) == 0
+    else { return false }
+    return mm_find(start, line.count, " lo", 3) != nil
+}
+
+/// Unlocks what is in none of the parts, and locks them as they were: a long lock has made them locks of pages that are
+/// still to come.
+private func unlockRange(_ start: UnsafeMutableRawPointer, _ extent: Int, but parts: [Range<UInt>]) {
+    let end = UInt(bitPattern: start) &+ UInt(extent)
+    var place = UInt(bitPattern: start)
+    for part in parts + [end..<end] {
+        if place < part.lowerBound, let gap = UnsafeMutableRawPointer(bitPattern: place) {
+            try? systemUnlock(gap, Int(part.lowerBound &- place))
+        }
+        if !part.isEmpty, let kept = UnsafeMutableRawPointer(bitPattern: part.lowerBound) {
+            try? systemLock(kept, Int(part.upperBound &- part.lowerBound))
+        }
+        place = part.upperBound
+    }
+}
+
 /// What madvise(2) has no code of its own for, where it is to read pages in.
 func hintMissingPage(_ error: MapError) -> MapError {
-    error.hinting("a page of the range is behind the end of the file, or could not be read")
+    error.hinting("a page of the range is past the end of the file, or could not be read")
 }
 
 /// Whole pages of a mapping.
@@ -268,7 +321,7 @@ extension MappedBytes {
     }
 
     /// Refuses a range that is not whole pages. An end of the mapping counts as one of a page: what
-    /// is behind it belongs to nobody, unless it is a file's.
+    /// is after it belongs to nobody, unless it is a file's.
     private func checkWhole(_ pages: WholePages, removesFromFile: Bool) throws(MapError) {
         let slot = region.slot.pointee
         let page = slot.page

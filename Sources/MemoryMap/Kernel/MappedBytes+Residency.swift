@@ -137,7 +137,7 @@ private struct CacheGaps {
     private var window = CacheGaps.smallest
 
     private static let smallest = 64 << 20
-    /// Pages behind a gap are counted twice; this is how far.
+    /// Pages after a gap are counted twice; this is how far.
     private static let largest = 1 << 30
 
     init(_ bytes: MappedBytes, _ pages: WholePages) {

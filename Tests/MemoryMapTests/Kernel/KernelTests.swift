@@ -1,3 +1,4 @@
+import CMemoryMap
 import Glibc
 import Testing
 
@@ -35,8 +36,8 @@ import Testing
         }
     }
 
-    /// A slice's rounding would reach its neighbours in the same mapping.
-    @Test func destructiveAdviceOnASliceSparesItsNeighbours() throws {
+    /// A slice's rounding would reach its neighbors in the same mapping.
+    @Test func destructiveAdviceOnASliceSparesItsNeighbors() throws {
         let map = try MappedRegion.anonymous(3 * pageSize)
         try map.bytes.fill(9)
         let slice = try map.bytes.slice(pageSize + 10, 100)
@@ -127,6 +128,61 @@ import Testing
         try map.bytes.unlock()
         try map.bytes.sync(invalidate: true)
         #expect(failure { () throws(MapError) in try map.bytes.sync(-1) }?.kind == .offsetOutOfRange)
+    }
+
+    /// The pages of a mapping that are locked, by their numbers, as /proc has them.
+    private func lockedPages(_ bytes: MappedBytes) throws -> [Int] {
+        var text = [UInt8](repeating: 0, count: 1 << 16)
+        let length = try text.withUnsafeMutableBufferPointer { buffer in
+            try bytes.processEntries(of: "/proc/self/smaps", into: buffer) { _ in true }
+        }
+        let start = Int(bytes.region.slot.pointee.start)
+        var (pages, entry): ([Int], Range<Int>) = ([], 0..<0)
+        for line in String(decoding: text[..<length], as: UTF8.self).split(separator: "\n") {
+            let words = line.split(separator: " ")
+            let ends = (words.first ?? "").split(separator: "-").compactMap { Int($0, radix: 16) }
+            if ends.count == 2 {
+                entry = max((ends[0] - start) / pageSize, 0)..<min((ends[1] - start) / pageSize, 1 << 20)
+            }
+            if words.first == "VmFlags:" && words.contains("lo") { pages += entry }
+        }
+        return pages
+    }
+
+    /// A lock that fails, or is stopped, leaves locked what was so before, and nothing else.
+    @Test(arguments: [false, true])
+    func aLockThatFailsLeavesTheOthers(isLong: Bool) async {
+        await #expect(processExitsWith: .exitCode(0)) { [isLong] in
+            let scratch = try Scratch()
+            let tests = KernelTests()
+            let size = isLong ? longExtent + 8 * pageSize : 64 * pageSize
+            let map = try MappedRegion.open(try scratch.sparse("data", size), .readWrite)
+            let all = try map.bytes.slice(0)
+            try map.bytes.lock(2 * pageSize, 2 * pageSize)
+            try map.bytes.lock(7 * pageSize, 1)
+            #expect(try tests.lockedPages(map.bytes) == [2, 3, 7])
+            if isLong {
+                let refused = failure { () throws(MapError) in
+                    try all.lock(0, nil, path: nil) { $0 == 0 }
+                }
+                #expect(refused?.kind == .interrupted)
+            } else {
+                #expect(truncate("\(scratch.path)/data", off_t(9 * pageSize)) == 0)
+                let refused = failure { () throws(MapError) in try map.bytes.lock() }
+                #expect(refused?.call == .mlock)
+            }
+            #expect(try tests.lockedPages(map.bytes) == [2, 3, 7])
+            // A part that ends in the middle of one.
+            if isLong {
+                let refused = failure { () throws(MapError) in
+                    try all.lock(3 * pageSize, size - 3 * pageSize, path: nil) { $0 == 0 }
+                }
+                #expect(refused?.kind == .interrupted)
+                #expect(try tests.lockedPages(map.bytes) == [2, 3, 7])
+            }
+            try map.bytes.unlock()
+            #expect(try tests.lockedPages(map.bytes) == [])
+        }
     }
 
     /// More pages than fit the vector of one call.

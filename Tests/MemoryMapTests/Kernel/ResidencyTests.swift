@@ -39,7 +39,7 @@ import Testing
     }
 
     /// Large enough that parts without a page are left out by cachestat(2), and that the steps of the
-    /// search are met: in the first part, behind a gap, at the very end.
+    /// search are met: in the first part, after a gap, at the very end.
     @Test(arguments: folders) func aSparseMappingIsAsMincoreSays(_ folder: String) throws {
         let scratch = try Scratch(in: folder)
         let size = 1 << 30

@@ -36,6 +36,40 @@ import Testing
         }
     }
 
+    /// A lock that another thread holds at that moment would be held in the child for ever.
+    @Test func aChildFindsNoLockHeld() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            let reserve = startThread(
+                { _ in
+                    // All of it: looking for that much takes long, and the lock is held meanwhile.
+                    while true { _ = mm_reserve_give(mm_reserve_take(17 << 20 - 64, 1)) }
+                }, nil)
+            let slots = startThread(
+                { _ in
+                    while true { if let slot = mm_slot_reserve() { mm_slot_retire(slot) } }
+                }, nil)
+            #expect(reserve != nil && slots != nil)
+            for _ in 0..<50 {
+                let isRight = ForkTests.forked {
+                    // The threads of tests have it blocked.
+                    var signals = sigset_t()
+                    sigemptyset(&signals)
+                    sigaddset(&signals, SIGALRM)
+                    sigprocmask(SIG_UNBLOCK, &signals, nil)
+                    alarm(20)
+                    if let block = mm_reserve_take(1, 1) { _ = mm_reserve_give(block) }
+                    guard let slot = mm_slot_reserve() else { return false }
+                    mm_slot_retire(slot)
+                    return true
+                }
+                guard isRight else {
+                    Issue.record("the child did not come to its end")
+                    return
+                }
+            }
+        }
+    }
+
     /// The threads that share long work are the parent's: a child starts its own.
     @Test func aChildSharesLongWorkAmongThreadsOfItsOwn() async {
         await #expect(processExitsWith: .exitCode(0)) {
