@@ -46,6 +46,52 @@ local function value(r, tables, depth)
 end
 
 local MAGIC <const> = "alummap2"
+local INHERITED <const> = 100
+
+-- Every byte of what a message has made of shared memory is in it, or it is an error.
+local function use(object)
+  for i = 0, #object - 1, math.max(1, #object // 64) do local _ = object[i] end
+  if #object > 0 then
+    local last = object[#object - 1]
+    pcall(function() object[#object - 1] = last end)
+  end
+end
+
+local function use_all(values)
+  for i = 1, values.n do
+    local object = values[i]
+    local kind = type(object) == "userdata" and tostring(object):match "^mmap%.(%a+)"
+    if kind == "buffer" or kind == "view" then pcall(use, object)
+    elseif kind == "atomic" then pcall(function() object:store(object:load()) end)
+    end
+  end
+end
+
+-- A number as a message may say it: small, near the end of the memory, or any.
+local function number(r)
+  local how = r:byte()
+  if how < 100 then return how end
+  if how < 150 then return 3 * mmap.PAGESIZE - (how - 125) end
+  if how < 200 then return (how - 150) * 8 end
+  return r:integer()
+end
+
+-- A request about shared memory, with what is on it.
+local function forged(r)
+  local parts = {}
+  for _ = 1, 1 + (r:byte() & 1) do
+    local offset, length = number(r), r:byte() < 200 and 3 * mmap.PAGESIZE or number(r)
+    parts[#parts + 1] = "m" .. string.pack("<jj i4 i4 i4 i4", r:byte() < 200 and 0 or offset, length, INHERITED,
+      r:byte() & 3, r:byte() & 3, r:byte() & 1) .. "z"
+    for _ = 1, 1 + (r:byte() & 3) do
+      local tag = ({ "b", "l", "v", "a" })[(r:byte() & 3) + 1]
+      parts[#parts + 1] = tag .. string.pack("<jjj", r:byte() & 1, number(r), number(r))
+      if tag == "v" then parts[#parts + 1] = string.pack("<jjj", number(r), number(r), number(r)) end
+      if tag == "a" then parts[#parts + 1] = string.pack("<j", number(r)) end
+    end
+  end
+  return table.concat(parts)
+end
 
 return function(input)
   local r = common.reader(input)
@@ -54,6 +100,12 @@ return function(input)
     local values, tables = { n = 1 + (how & 7) }, {}
     for i = 1, values.n do values[i] = value(r, tables, 0) end
     check_again(values, "written")
+    return
+  end
+  if how >= 160 and how < 208 then
+    local body = forged(r)
+    local ok, is_message, values = pcall(fuzz.decode, MAGIC .. string.pack("<j", #body) .. body, true)
+    if ok and is_message then use_all(values) end
     return
   end
   local body = r:rest()

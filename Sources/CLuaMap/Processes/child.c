@@ -1,6 +1,7 @@
 /* What a child does: it reads what it is to run, runs it, and answers. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,9 @@ static int read_request(lua_State *L, lm_reader *r) {
   set_search_path(L, "cpath");
   if (!lm_read_value(r) || !lm_read_value(r)) refuse(L);
   bool is_script = lua_toboolean(L, -2);
-  int count = (int)lua_tointegerx(L, -1, NULL);
+  lua_Integer given = lua_tointegerx(L, -1, NULL);
+  if (given < 0 || given > INT_MAX - 8) refuse(L);
+  int count = (int)given;
   lua_pop(L, 2);
   if (!(is_script ? lm_read_value(r) : lm_read_function(r))) refuse(L);
   int callee = lua_gettop(L);
@@ -79,7 +82,7 @@ int lm_child_run(lua_State *L) {
     if (ftruncate(file, 0) != 0) return refuse(L);
     lua_call(L, count, LUA_MULTRET);
   }
-  /* Behind the two tables of the reader. */
+  /* After the two tables of the reader. */
   int count = lua_gettop(L) - 3;
   lm_writer writer = {.L = L, .file = file};
   luaL_checkstack(L, 8, NULL);

@@ -99,7 +99,7 @@ bool lm_read_value(lm_reader *r);
 /* [-0, +1, e] A function. */
 bool lm_read_function(lm_reader *r);
 
-/* A number that says what it is, and the bytes behind it. */
+/* A number that says what it is, and the bytes after it. */
 enum { LM_HEADER_SIZE = 16 };
 #define LM_REQUEST UINT64_C(0x3170616d6d756c61)
 #define LM_ANSWER UINT64_C(0x3270616d6d756c61)

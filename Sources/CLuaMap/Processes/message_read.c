@@ -2,6 +2,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,6 +115,9 @@ static bool get_mapping(lm_reader *r) {
   lua_State *L = r->L;
   lm_mapping shared;
   if (!lm_read_bytes(r, &shared, sizeof shared)) return false;
+  /* Only a descriptor that was inherited may be taken, and closed: this process marks all of its own. */
+  int flags = shared.descriptor < 3 ? -1 : fcntl(shared.descriptor, F_GETFD);
+  if (flags < 0 || flags & FD_CLOEXEC || shared.offset < 0 || shared.length <= 0) return false;
   lm_buffer *buffer = lm_new_buffer(L);
   int place = lua_gettop(L);
   if (!lm_read_value(r)) return false;
@@ -144,20 +148,13 @@ static bool get_shared(lm_reader *r, char tag) {
   else if (tag == T_VIEW) view = lm_new_view(L);
   else atomic = lm_new_atomic(L);
   lm_keep_mapping(L, whole);
-  lm_buffer *buffer = lm_buffer_at(L, whole);
+  const lm_buffer *buffer = lm_buffer_at(L, whole);
   if (!buffer) return false;
   lm_call call;
-  mm_region part;
-  int code = lm_part(&call, buffer, place[1], place[2], &part);
+  int code = slice  ? lm_share_slice(&call, buffer, place, slice)
+             : view ? lm_share_view(&call, buffer, place, shape, view)
+                    : lm_share_atomic(&call, buffer, place, shape[2], atomic);
   if (code < 0) lm_finish(L, &call, code);
-  if (slice) slice->region = part;
-  if (view)
-    view->elements =
-        (mm_elements){.region = part, .count = (size_t)shape[0], .stride = (size_t)shape[1], .type = (int32_t)shape[2]};
-  if (atomic) {
-    atomic->region = part;
-    atomic->type = (int32_t)shape[2];
-  }
   lua_remove(L, whole);
   return true;
 }

@@ -2,18 +2,27 @@
 #ifndef LM_CHILD_H
 #define LM_CHILD_H
 
+#include "lm_shared.h"
+#include "lm_view.h"
+
 /* A mapping on its way to a child. */
 typedef struct lm_mapping {
   int64_t offset; /* of the first byte in the file */
   int64_t length;
   int32_t descriptor, protection, kind;
-  bool keeps; /* the descriptor: no path leads to the file */
+  int32_t keeps; /* the descriptor, if not 0: no path leads to the file */
 } lm_mapping;
 
 int lm_share(lm_call *_Nonnull call, const mm_region *_Nonnull region, int *_Nonnull descriptor);
 int lm_adopt(lm_call *_Nonnull call, lm_buffer *_Nonnull target, const lm_mapping *_Nonnull shared);
-int lm_part(lm_call *_Nonnull call, const lm_buffer *_Nonnull whole, int64_t offset, int64_t length,
-            mm_region *_Nonnull part);
+/* What is on a buffer that lm_adopt has filled in. All that the message says is checked: `place` is the number of the
+   mapping, offset and length in bytes; `shape` the count, the stride in bytes and the type of a view's elements. */
+int lm_share_slice(lm_call *_Nonnull call, const lm_buffer *_Nonnull whole, const int64_t *_Nonnull place,
+                   lm_buffer *_Nonnull target);
+int lm_share_view(lm_call *_Nonnull call, const lm_buffer *_Nonnull whole, const int64_t *_Nonnull place,
+                  const int64_t *_Nonnull shape, lm_view *_Nonnull target);
+int lm_share_atomic(lm_call *_Nonnull call, const lm_buffer *_Nonnull whole, const int64_t *_Nonnull place,
+                    int64_t type, lm_atomic *_Nonnull target);
 int lm_start(lm_call *_Nonnull call, const char *_Nonnull path, char *_Nullable const *_Nonnull arguments,
              const int *_Nonnull descriptors, size_t count, int *_Nonnull process, int *_Nonnull watch);
 /* 1 with the status of waitpid(2), or -1 for one that somebody else has taken; 0 while the process runs. A deadline of

@@ -27,25 +27,69 @@ func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_
         target.pointee.region = try about(0) { () throws(MapError) in
             try adoptRegion(
                 shared.descriptor, offset: Int(shared.offset), length: Int(shared.length),
-                protection: Protection(rawValue: shared.protection), keeps: shared.keeps,
+                protection: Protection(rawValue: shared.protection), keeps: shared.keeps != 0,
                 isAnonymous: shared.kind == MM_ANONYMOUS)
         }
         return 0
     }
 }
 
-/// A part of a buffer that lm_adopt has filled in.
+/// A slice of a buffer that lm_adopt has filled in.
 @implementation @c
-func lm_part(
-    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ offset: Int64, _ length: Int64,
-    _ part: UnsafeMutablePointer<mm_region>
+func lm_share_slice(
+    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ target: BufferPointer
 ) -> CInt {
     respond(call) { () throws(Failure) in
-        part.pointee = try about(0) { () throws(MapError) in
-            try MappedBytes(whole.pointee.region).slice(Int(offset), Int(length))
+        target.pointee.region = try about(0) { () throws(MapError) in
+            try MappedBytes(whole.pointee.region).slice(Int(place[1]), Int(place[2]))
         }.region
         return 0
     }
+}
+
+/// A view on a buffer that lm_adopt has filled in.
+@implementation @c
+func lm_share_view(
+    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>,
+    _ shape: UnsafePointer<Int64>, _ target: ViewPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let type = try sharedType(shape[2])
+        let elements = try about(0) { () throws(MapError) in
+            try MappedBytes(whole.pointee.region).elements(
+                type, Int(place[1]), count: Int(shape[0]), stride: Int(shape[1]))
+        }.elements
+        guard elements.region.length == place[2] else { throw Failure.unsound }
+        target.pointee.elements = elements
+        return 0
+    }
+}
+
+/// An atomic on a buffer that lm_adopt has filled in.
+@implementation @c
+func lm_share_atomic(
+    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ type: Int64,
+    _ target: AtomicPointer
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let type = try sharedType(type)
+        let region = try about(0) { () throws(MapError) in
+            try MappedBytes(whole.pointee.region).atomic(type, at: Int(place[1]))
+        }.region
+        guard region.length == place[2] else { throw Failure.unsound }
+        target.pointee.region = region
+        target.pointee.type = type.code
+        return 0
+    }
+}
+
+private func sharedType(_ code: Int64) throws(Failure) -> ElementType {
+    guard let type = ElementType(checking: code) else { throw Failure.unsound }
+    return type
+}
+
+extension Failure {
+    fileprivate static var unsound: Failure { Failure(misuse: "the message to the child is damaged") }
 }
 
 @implementation @c

@@ -7,6 +7,15 @@ public struct ElementType: Hashable, Sendable {
 
     package init(code: Int32) { self.code = code }
 
+    /// The type of a code that another process has sent; nil if it is none.
+    package init?(checking code: Int64) {
+        guard let code = Int32(exactly: code), code & ~Int32(15 | MM_SWAPPED) == 0, code & 15 <= MM_F64 else {
+            return nil
+        }
+        self.code = code
+        if isSwapped && byteCount == 1 { return nil }
+    }
+
     private init(_ code: Int) { self.code = Int32(truncatingIfNeeded: code) }
 
     public static let uint8 = ElementType(MM_U8)
@@ -78,7 +87,7 @@ public struct ElementType: Hashable, Sendable {
         self = !isOrdered ? type : order == 0x6c65 ? type.littleEndian : type.bigEndian
     }
 
-    /// The name, with the byte order behind it where it has one: `"u8"`, `"u32le"`, `"f64be"`.
+    /// The name, with the byte order after it where it has one: `"u8"`, `"u32le"`, `"f64be"`.
     package var name: StaticString {
         switch code {
         case Int32(MM_U8): return "u8"

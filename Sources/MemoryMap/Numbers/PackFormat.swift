@@ -7,7 +7,7 @@ package struct PackFormat {
         case signed, unsigned, float, double
         /// `c`: bytes of a fixed length.
         case characters
-        /// `s`: bytes behind their length.
+        /// `s`: bytes after their length.
         case string
         /// `z`: bytes before a zero.
         case zeroTerminated

@@ -45,6 +45,73 @@ struct SpawnTests {
             """)
     }
 
+    /// All that a message says is checked: a child maps what it was given, and reads nothing else.
+    @Test func aForgedMessageIsRefused() throws {
+        let folder = try TemporaryFolder()
+        let script = try folder.file(
+            "script.lua", "local x = ... print(#x, pcall(function() return x[0], x[#x - 1] end))")
+        let data = try folder.file("data", String(repeating: "x", count: 8192))
+        /// The message as Lua packs it, and the program that reads it as descriptor 3, with the data as descriptor 4.
+        func answer(_ mapping: String, _ place: String, _ count: Int = 1) throws -> Outcome {
+            let request = folder.path + "/request"
+            let made = try run(
+                """
+                local function integer(n) return "i" .. string.pack("<j", n) end
+                local function text(s) return "s" .. string.pack("<j", #s) .. s end
+                local body = integer(1) .. "zz" .. "t" .. integer(\(count)) .. text "\(script)"
+                    .. "m" .. string.pack("<jj i4 i4 i4 i4", \(mapping)) .. "z" .. \(place)
+                io.open("\(request)", "wb"):write("alummap1", string.pack("<j", #body), body)
+                """)
+            #expect(made.ending == .status(0), "\(made)")
+            return try Program(path: "/bin/sh").run([
+                "-c", "exec \"$0\" --child=3 3<>\"$1\" 4<>\"$2\"", Program.mmaplua.path, request, data,
+            ])
+        }
+        let mapping = "0, 8192, 4, 1, 1, 0"
+        let type = { (code: String) in "\"v\" .. string.pack(\"<jjj jjj\", 0, 8, 4096, 1024, 4, \(code))" }
+        let right = [
+            ("\"b\" .. string.pack(\"<jjj\", 0, 0, 8192)", "8192\ttrue\t120\t120\n"),
+            ("\"l\" .. string.pack(\"<jjj\", 0, 8, 8184)", "8184\ttrue\t120\t120\n"),
+            (type("4"), "1024\ttrue\t2021161080\t2021161080\n"),
+        ]
+        for (place, output) in right {
+            let outcome = try answer(mapping, place)
+            #expect(outcome.output == output && outcome.ending == .status(0), "\(place): \(outcome)")
+        }
+        var wrong = [
+            (mapping, "\"l\" .. string.pack(\"<jjj\", 0, 8, 8185)", 1),
+            (mapping, "\"l\" .. string.pack(\"<jjj\", 0, -8, 8)", 1),
+            (mapping, "\"b\" .. string.pack(\"<jjj\", 1, 0, 8192)", 1),
+            (mapping, type("4"), -1), (mapping, type("4"), 1 << 40),
+        ]
+        // Of a view: offset, length, count, stride and type.
+        for shape in [
+            "8, 4096, 1025, 4, 4", "8, 4096, 1 << 40, 4, 4", "8, 4096, -1, 4, 4", "8, 4096, 1024, 0, 4",
+            "8, 4096, 1024, -4, 4", "8, 4096, 1024, 1 << 61, 4", "8, 4096, 1024, 4, 10",
+            "8, 4096, 1024, 4, 16",
+            "8, 4096, 1024, 4, 1 << 32", "8, 4096, 1024, 4, -1", "8, 4095, 1024, 4, 4", "8192, 4, 1, 4, 4",
+            "-4, 4, 1, 4, 4",
+        ] {
+            wrong.append((mapping, "\"v\" .. string.pack(\"<jjjjjj\", 0, \(shape))", 1))
+        }
+        // Of an atomic: offset, length and type.
+        for shape in ["4, 4, 8", "4, 4, 20", "3, 4, 4", "8192, 4, 4", "4, 8, 4", "4, 4, 99", "4, 4, 1 << 32"]
+        {
+            wrong.append((mapping, "\"a\" .. string.pack(\"<jjjj\", 0, \(shape))", 1))
+        }
+        // Of the mapping: its own standard streams, the message, what is not open, and no bytes.
+        for mapping in [
+            "0, 8192, 0, 1, 1, 0", "0, 8192, 2, 1, 1, 0", "0, 16, 3, 1, 1, 0", "0, 8192, 77, 1, 1, 0",
+            "0, 8192, -1, 1, 1, 0", "-4096, 8192, 4, 1, 1, 0", "0, 0, 4, 1, 1, 0", "0, -1, 4, 1, 1, 0",
+        ] {
+            wrong.append((mapping, right[0].0, 1))
+        }
+        for (mapping, place, count) in wrong {
+            let outcome = try answer(mapping, place, count)
+            #expect(outcome.ending == .status(1) && outcome.output == "", "\(mapping) \(place): \(outcome)")
+        }
+    }
+
     @Test func memoryIsShared() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "x", count: 10_000))

@@ -1,3 +1,5 @@
+import CMemoryMap
+import Glibc
 import Testing
 
 @testable import MemoryMap
@@ -8,6 +10,33 @@ import Testing
         .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64, .float32, .float64,
     ]
     static let types = native.flatMap { [$0.littleEndian, $0.bigEndian] }
+
+    /// A conversion within the same bytes puts all of them aside first.
+    @Test func whatIsPutAsideCountsForTheLimit() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            let map = try MappedRegion.anonymous(1 << 20)
+            let (bytes, floats) = (
+                try map.bytes.elements(.uint8, 0, count: 1000), try map.bytes.elements(.float32)
+            )
+            let before = mm_budget_used()
+            mm_budget_set_limit(before + 7999)
+            let refused = failure { () throws(MapError) in try floats.copy(from: bytes) }
+            #expect(refused?.errno == ENOMEM, "\(String(describing: refused))")
+            #expect(mm_budget_used() == before)
+            mm_budget_set_limit(before + 8000)
+            try bytes.fill(.integer(7))
+            try floats.copy(from: bytes)
+            #expect(try floats.load(at: 999) == .float(7))
+            #expect(mm_budget_used() == before)
+        }
+    }
+
+    /// What another process says of a type is one, or it is refused.
+    @Test func aCodeIsATypeOrNone() {
+        let codes = Set(Self.types.map { Int64($0.code) })
+        for code in Int64(-70)...70 { #expect((ElementType(checking: code) != nil) == codes.contains(code)) }
+        for code in [Int64.min, .max, 1 << 32, 1 << 33 | 3] { #expect(ElementType(checking: code) == nil) }
+    }
 
     @Test func aTypeHasOneName() {
         for type in Self.types {

@@ -119,15 +119,28 @@ static int f_encode(lua_State *L) {
   return 1;
 }
 
-/* fuzz.decode(message): whether it is one, and the values of it that could be read. */
+/* What a message may map: INHERITED is a descriptor of three pages, as the parent of a child leaves one. */
+enum { INHERITED = 100 };
+static void inherit(void) {
+  static int memory;
+  if (memory == 0) {
+    memory = make_file();
+    if (ftruncate(memory, 3 * getpagesize()) != 0) abort();
+  }
+  if (dup2(memory, INHERITED) != INHERITED) abort();
+}
+
+/* fuzz.decode(message [, with_mappings]): whether it is one, and the values of it that could be read. */
 static int f_decode(lua_State *L) {
   size_t count;
   const char *bytes = luaL_checklstring(L, 1, &count);
+  bool with_mappings = lua_toboolean(L, 2);
   lua_settop(L, 1);
+  if (with_mappings) inherit();
   int file = message_file(L);
   if (ftruncate(file, 0) != 0 || pwrite(file, bytes, count, 0) != (ssize_t)count) abort();
   lm_reader reader = {.L = L, .file = file};
-  if (!lm_read_begin(&reader, LM_ANSWER, false)) {
+  if (!lm_read_begin(&reader, LM_ANSWER, with_mappings)) {
     lua_pushboolean(L, 0);
     return 1;
   }
