@@ -532,7 +532,7 @@ row "buffer.advise" {
     call("integer?, integer?, integer|string", function(f) return f.buffer(), 0, page, "random" end),
     quiet = {
         random = { function(b) return b:advise "random" end, works, gone },
-        populate_read = { function(b) return b:advise "populate_read" end, "%(EFAULT%).-behind the end", gone, absent = true },
+        populate_read = { function(b) return b:advise "populate_read" end, "%(EFAULT%).-past the end", gone, absent = true },
     },
 }
 row "buffer.sync" {
@@ -626,7 +626,7 @@ row "buffer.touch" {
 row "buffer.populate" {
     call("integer|string?, integer?, string?", function(f) return f.buffer(), 0, 1, "read" end),
     call("string|integer?", function(f) return f.buffer(), "write" end),
-    quiet = { function(b) return b:populate() end, "%(EFAULT%).-behind the end", gone, absent = true },
+    quiet = { function(b) return b:populate() end, "%(EFAULT%).-past the end", gone, absent = true },
     long = function(b) return b.populate, b end,
 }
 row "buffer.smaps" {

@@ -34,7 +34,7 @@ local function edit(path, find, replace)
   if not at then error(("%s: no %q in it"):format(path, find), 0) end
   while at and #places < SHOWN do
     places[#places + 1] = at
-    at = b:find(find, at + #find) -- behind it: matches do not overlap
+    at = b:find(find, at + #find) -- after it: matches do not overlap
   end
 
   show("Before, in the second mapping:", second, places, #find)
@@ -67,7 +67,7 @@ if #arg ~= 0 and #arg ~= 3 then
 end
 local path, find, replace = table.unpack(arg)
 if path and (#find == 0 or #find ~= #replace) then
-  -- In place, what is behind FIND stays where it is.
+  -- In place, what is after FIND stays where it is.
   io.stderr:write(("edit.lua: FIND has %s and REPLACE %s; they must be equally long, and not empty\n"):format(
     plural(#find, "byte"), plural(#replace, "byte")))
   os.exit(2)

@@ -19,7 +19,7 @@ local Format = mmap.struct {
   { "tag", "u16le" }, { "channels", "u16le" }, { "rate", "u32le" }, { "bytes_per_second", "u32le" },
   { "frame", "u16le" }, { "bits", "u16le" },
 }
--- The tag behind EXTENSIBLE begins the identifier at the end of a longer format.
+-- The tag after EXTENSIBLE begins the identifier at the end of a longer format.
 local SUBFORMAT <const> = 24
 
 -- Types of samples, what full scale is, and what silence is.

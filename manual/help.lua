@@ -22,7 +22,7 @@ local columns = 80
 
 local function width(text) return utf8.len(text) or #text end
 
--- Words in lines between a margin and the terminal's end; the first line begins behind what stands there already.
+-- Words in lines between a margin and the terminal's end; the first line begins after what stands there already.
 local function wrap(text, margin, first)
     local lines, line = {}, first or (" "):rep(margin)
     local empty = true

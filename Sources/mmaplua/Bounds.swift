@@ -88,7 +88,7 @@ struct Bounds {
     }
 }
 
-/// A number with a unit behind it, as people write sizes and times.
+/// A number with a unit after it, as people write sizes and times.
 enum Quantity {
     /// `64M`, `1.5G`, `4096`: units of 1024; nil for anything else, for nothing, and for what is too much.
     static func bytes(_ text: String) -> UInt? {
@@ -110,7 +110,7 @@ enum Quantity {
         return microseconds > 0 ? microseconds : nil
     }
 
-    /// Digits with at most one dot, and what is behind them.
+    /// Digits with at most one dot, and what is after them.
     private static func split(_ text: String) -> (number: Double, unit: String)? {
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         guard digits.first?.isNumber == true, let number = Double(digits) else { return nil }

@@ -89,7 +89,7 @@ enum Lessons {
             show("\(margin)\(number)  \(lesson.name)\(gap)  \(lesson.title)")
         }
         show(
-            "\nmmaplua --lesson NAME runs one, by its name or number; with --check behind it, without pauses."
+            "\nmmaplua --lesson NAME runs one, by its name or number; with --check after it, without pauses."
         )
         return EXIT_SUCCESS
     }

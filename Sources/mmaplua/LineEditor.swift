@@ -132,7 +132,7 @@ private func readLine(
 }
 
 /// libedit marks text that takes no room on the screen by the same character on both sides; readline, and
-/// with it the prompts people already have, by 1 before and 2 behind.
+/// with it the prompts people already have, by 1 before and 2 after.
 private func setPrompt(_ prompt: UnsafePointer<CChar>) {
     free(editor?.prompt)
     let copy = strdup(prompt)

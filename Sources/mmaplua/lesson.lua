@@ -155,7 +155,7 @@ lesson.has_disk = can_evict()
 
 -- [ what a lesson says ]
 
--- Claims stand together; a blank line comes behind the last of them.
+-- Claims stand together; a blank line comes after the last of them.
 local after_claim = false
 local function begin_paragraph()
   if after_claim then print() end

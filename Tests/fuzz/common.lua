@@ -53,7 +53,7 @@ function Reader:text(length)
   return text
 end
 
--- A text behind a byte with its length.
+-- A text after a byte with its length.
 function Reader:short() return self:text(self:byte()) end
 function Reader:rest() return self:text(#self.input) end
 function Reader:is_at_end() return self.place > #self.input end

@@ -66,7 +66,7 @@ local function read_layout(r, inner)
     names[field.key] = true
     if field.count then
       is_good = is_good and field.count >= 1 and field.count <= LARGEST and (not field.text or field.is_short)
-      -- Behind a word without brackets it says how many bytes.
+      -- After a word without brackets it says how many bytes.
       if field.is_short then field.size, field.count = field.count, nil end
     end
     if is_good then

@@ -1,7 +1,7 @@
 -- edges.lua --seed N --calls N [--verbose]: everything that reads, at the edges of a mapping.
 --
 -- The same bytes at the end of a mapping, at its start, and in the middle of others: each call gives the same there,
--- whatever stands in front or behind. They end in the middle of a character, a number, a quoted field or a record.
+-- whatever stands in front or after. They end in the middle of a character, a number, a quoted field or a record.
 -- scripts/soak puts a page that cannot be read at both ends of every mapping (holes.c), so that reading past one of
 -- them ends the process.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")

@@ -4,18 +4,7 @@
 -- and looks at how this process ends. What is called is found by enumeration, so that what is added to
 -- the module is called too. Ends with 0 if only errors were raised that may be raised, the memory of a
 -- bystander is as it was and nothing is left mapped. --trace says each call before it is made.
-local options = { seed = os.time(), calls = 20000 }
-do
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match "^%-%-(%a+)$" or error("what is " .. arg[i])
-    if name == "trace" or name == "verbose" then options[name] = true else
-      i = i + 1
-      options[name] = math.tointeger(tonumber(arg[i])) or error("--" .. name .. " takes an integer")
-    end
-    i = i + 1
-  end
-end
+local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 math.randomseed(options.seed)
 local random, unpack = math.random, table.unpack
@@ -148,7 +137,7 @@ local child_functions = {
 
 -- What a buffer ends with: a character, a number, a quoted field, a line's end, cut off.
 local tails = { "\xf0", "\xe2\x82", "\xf0\x9f\x98", "\xc3", "12", "-", "3e", "0x", "1.", '"', '"a""', "x\r", "", "ab,", "\xff\xff\xff" }
--- As many bytes as they are, or up to the end of a page: behind that is a hole, where scripts/soak sees to it.
+-- As many bytes as they are, or up to the end of a page: after that is a hole, where scripts/soak sees to it.
 local function some_size(most) return chance(50) and random(most // PAGE) * PAGE or random(most) end
 
 local perform

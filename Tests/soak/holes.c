@@ -21,7 +21,7 @@ static struct place {
   char *low;
   size_t length;
 } places[MOST];
-static size_t used; /* none is behind that */
+static size_t used; /* none is after that */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }

@@ -92,7 +92,7 @@ do
 end
 
 -- ---- ten thousand mappings, opened and closed at random, their files cut short by another process
--- (Not the files f0 to f3, which the neighbour of scripts/soak lets grow when they have to stay empty.)
+-- (Not the files f0 to f3, which the neighbor of scripts/soak lets grow when they have to stay empty.)
 for i = 0, 3 do write("g" .. i, ("x"):rep(2 * PAGE)) end
 local maps, opened, read, lost = {}, 0, 0, 0
 math.randomseed(7)

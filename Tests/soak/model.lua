@@ -620,9 +620,9 @@ operations["view, later"] = function()
   local name = pick(view_names)
   last_view_operation = "v:" .. name .. " of " .. x.name
   if not is_alive(x) then
-    fails("a view behind the end", function() return #x.v end)
-    fails("a view behind the end", x.v.sum, x.v)
-    fails("a view behind the end", x.v.fill, x.v, 0)
+    fails("a view past the end", function() return #x.v end)
+    fails("a view past the end", x.v.sum, x.v)
+    fails("a view past the end", x.v.fill, x.v, 0)
     -- What is closed stays so.
     for i = #views, 1, -1 do if views[i].memory.closed then table.remove(views, i) end end
     return "refused"
@@ -662,9 +662,9 @@ while calls < options.calls do
   local other = pick(handles)
   local ok, e
   if not fits(h) then
-    ok, e = pcall(fails, "a slice behind the end", pick { h.b.string, h.b.crc32, h.b.slice }, h.b, 0)
+    ok, e = pcall(fails, "a slice past the end", pick { h.b.string, h.b.crc32, h.b.slice }, h.b, 0)
     name = "slice"
-  elseif not fits(other) then ok, e = pcall(fails, "a slice behind the end", h.b.compare, h.b, other.b)
+  elseif not fits(other) then ok, e = pcall(fails, "a slice past the end", h.b.compare, h.b, other.b)
   else ok, e = pcall(operations[name], h, other) end
   if not ok then
     if name == "view, later" then name = name .. ", " .. tostring(last_view_operation) end

@@ -89,7 +89,7 @@ ones.operations = {
   regex = none(function(b) return mmap.regex("\2"):count(b) end, 0),
 }
 
--- Rows are counted by their ends; zeros behind the last end are a row of their own.
+-- Rows are counted by their ends; zeros after the last end are a row of their own.
 local function rows(n) return n // #ROW + (n < text.size and 1 or 0) end
 local function begun(n) return (n + #ROW - 1) // #ROW end
 local layout = mmap.struct { { "number", "char[3]" }, { "comma", "u8" }, { "word", "bytes[3]" }, { "rest", "u8", 1 } }
@@ -238,7 +238,7 @@ for _, file in ipairs(files) do
   end
 end
 
--- Without a neighbour every result is known exactly.
+-- Without a neighbor every result is known exactly.
 for i, one in ipairs(names) do
   local file, operation = one.file, one.file.operations[one.name]
   local n = pick { 0, file.size, random(0, file.size) }

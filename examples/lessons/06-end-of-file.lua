@@ -1,4 +1,4 @@
--- end-of-file.lua - zeros behind the last byte, a fault behind the last page
+-- end-of-file.lua - zeros after the last byte, a fault after the last page
 
 local mmap = require "mmap"
 local lesson <close> = require "mmap.lesson"
@@ -28,11 +28,11 @@ end)
 claim(#b == 3 * PAGE and size_of_file() == SIZE, "%d bytes are mapped of a file with %d", #b, size_of_file())
 
 step "The rest of the last page"
-say "Memory comes in whole pages, so the last page of the file has room behind the last byte."
+say "Memory comes in whole pages, so the last page of the file has room after the last byte."
 ask "What do we read there? And what becomes of what we write there?"
 local zeros
 run(function()
-  print("behind the end:", b[SIZE], b[2 * PAGE - 1])
+  print("past the end:", b[SIZE], b[2 * PAGE - 1])
   zeros = b:count("\0", SIZE, 2 * PAGE - SIZE)
   b[SIZE] = 65
   print("written and read again:", b[SIZE], "file size:", size_of_file())
@@ -44,7 +44,7 @@ claim(size_of_file() == SIZE, "what was written there did not become part of the
 say [[Others who map the file may see it as long as the page is in memory. File systems on a disk fill the rest with zeros
 again when they write the page; on tmpfs it stays.]]
 
-step "Behind the last page"
+step "After the last page"
 say [[The third page has nothing of the file in it. The kernel has no page to show, and sends the signal SIGBUS. It ends
 most programs; here it is an error of the script.]]
 local failure
@@ -53,7 +53,7 @@ run(function()
   print(failure)
 end)
 claim(type(failure) == "table" and failure.code == "SIGBUS", "touching the third page is the error %s", failure.code)
-say "`mmap.open` never maps behind the end of a file, so this takes the bare `mmap.map`. But there is another way to get there."
+say "`mmap.open` never maps past the end of a file, so this takes the bare `mmap.map`. But there is another way to get there."
 
 step "The file is cut short"
 say "We map a file of three pages as it is, and then somebody truncates it to one: an editor that saves, a log that is rotated."

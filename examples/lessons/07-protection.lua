@@ -85,4 +85,4 @@ lesson.next [[
   b:protect(mmap.PROT_READ | mmap.PROT_EXEC)
 
 is how a just-in-time compiler makes its code run. Why do many systems not allow pages that are writable and executable at
-the same time? And why do programs put a page with `PROT_NONE` behind their stack?]]
+the same time? And why do programs put a page with `PROT_NONE` below their stack?]]

@@ -1,4 +1,4 @@
--- guard.lua PROGRAM OTHER ROUNDS - what the test behind each access costs: b[i] and b[i] = v in PROGRAM against
+-- guard.lua PROGRAM OTHER ROUNDS - what the test after each access costs: b[i] and b[i] = v in PROGRAM against
 -- OTHER, the same program without it. guard.lua alone prints what the two cost in this process.
 --
 -- The processes run in turn, and each ratio is of two that followed each other. A process is always a little

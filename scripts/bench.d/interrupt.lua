@@ -1,5 +1,5 @@
 -- interrupt.lua MMAPLUA FILE ROUNDS: how long after Ctrl-C the long operations end, on a file of 1 GiB. Run by
--- scripts/bench. With OPERATION and DELAY behind it does one of them, in a process of its own: a second signal would
+-- scripts/bench. With OPERATION and DELAY after it does one of them, in a process of its own: a second signal would
 -- end it, as it ends lua(1).
 --
 -- A shell in the background sends the signal after a while; what is measured is the time from the start of the

@@ -1,4 +1,4 @@
-# Completion of mmaplua's command line for bash: options, modules behind -l, scripts, then the script's files.
+# Completion of mmaplua's command line for bash: options, modules after -l, scripts, then the script's files.
 # Install as ~/.local/share/bash-completion/completions/mmaplua, or source it.
 
 # The names that require would find, for a prefix. Not run by mmaplua itself: LUA_INIT would run with it.
@@ -28,7 +28,7 @@ _mmaplua() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word i
     COMPREPLY=()
 
-    # Behind the script's name everything belongs to the script.
+    # After the script's name everything belongs to the script.
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in

@@ -1,6 +1,6 @@
 # Completion of mmaplua's command line for fish. Install it as ~/.config/fish/completions/mmaplua.fish.
 
-# Options come before the script; behind its name everything belongs to the script.
+# Options come before the script; after its name everything belongs to the script.
 function __mmaplua_before_script
     set -l words (commandline -opc)[2..-1]
     set -l value no

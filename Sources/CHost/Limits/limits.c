@@ -195,7 +195,7 @@ static int forget_state(lua_State *L) {
 }
 
 /* [-0, +0, m] uses 2 slots. The first finalizer that is made is the last that runs, also when a script closes the
-   state by os.exit: behind it the timer finds no state any more. */
+   state by os.exit: after it the timer finds no state any more. */
 static void guard_state(lua_State *L) {
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 1);

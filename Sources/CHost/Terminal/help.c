@@ -19,7 +19,7 @@ static const char parser[] = {
 static const char helper[] = {
 #embed "../../../manual/help.lua"
 };
-/* A zero byte behind each. */
+/* A zero byte after each. */
 static const char texts[] = {
 #embed "../../../manual/1-buffers.txt" suffix(, 0, )
 #embed "../../../manual/2-bytes.txt" suffix(, 0, )

@@ -184,7 +184,7 @@ const luaL_Reg lm_byte_methods[] = {
     {"mismatch", b_mismatch}, {"close", b_close},     {"unmap", b_close},   {"count", b_count},     {NULL, NULL}};
 
 /* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
-   names fall together, the one that came first is found at once and the other behind it. So the two that
+   names fall together, the one that came first is found at once and the other after it. So the two that
    are looked up for each element come first, into a table that never grows. */
 void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
                    const luaL_Reg *const *capabilities, size_t count) {

@@ -7,7 +7,7 @@ static LM_SYSTEM_TRAMPOLINE(b_incore, lm_buffer_incore)
 static LM_SYSTEM_TRAMPOLINE(b_protect, lm_buffer_protect)
 static LM_SYSTEM_TRAMPOLINE(b_unlock, lm_buffer_unlock)
 
-/* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed behind the arguments
+/* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed after the arguments
    first, so that it stays alive. */
 static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const char *)) {
   lm_check_buffer(L);

@@ -46,7 +46,7 @@ enum { LE = MM_SWAPPED, BE = 0 };
 #endif
 
 static const struct {
-  const char *name; /* behind "read" and "write" */
+  const char *name; /* after "read" and "write" */
   int32_t type;
   bool has_length;
 } accessors[] = {

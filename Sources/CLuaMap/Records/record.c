@@ -145,7 +145,7 @@ static int push_tables(lua_State *L, int layout) {
   return lua_gettop(L) - 2;
 }
 
-/* [-0, +1, e] The name of the i-th field; 0 behind the last, then nothing is pushed. */
+/* [-0, +1, e] The name of the i-th field; 0 after the last, then nothing is pushed. */
 static mm_field push_name(lua_State *L, int tables, lua_Integer i, bool *is_there) {
   *is_there = lm_rawgeti(L, tables + 1, i) == LUA_TSTRING;
   if (!*is_there) {

@@ -99,7 +99,7 @@ static inline void *_Nullable lm_self_at(lua_State *_Nonnull L, int index, size_
   return p && lua_rawlen(L, index) == size && *(const void *const *)p == p ? p : NULL;
 }
 
-/* [-0, +0, –] The same of those that have their kind behind that, or NULL. */
+/* [-0, +0, –] The same of those that have their kind after that, or NULL. */
 static inline void *_Nullable lm_kind_at(lua_State *_Nonnull L, int index, size_t size, const void *_Nonnull kind) {
   void *p = lm_self_at(L, index, size);
   return p && ((const void *const *)p)[1] == kind ? p : NULL;
@@ -169,7 +169,7 @@ void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull desc
 
 /* The advice of that name, or -1. */
 int64_t lm_advice_named(const char *_Nonnull name, size_t length);
-/* The i-th advice there is, whether or not the kernel knows it; its name or NULL behind the last. */
+/* The i-th advice there is, whether or not the kernel knows it; its name or NULL after the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
 #include "lm_child.h"

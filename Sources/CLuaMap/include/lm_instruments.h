@@ -37,7 +37,7 @@ LM_BODY(lm_buffer_storage);
 int lm_pages_span(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t *_Nonnull count, int64_t *_Nonnull offset);
 /* Fills a new set with what is in memory. */
 int lm_pages_fill(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_pages *_Nonnull pages);
-/* The first run of pages at one or behind it. */
+/* The first run of pages at one or after it. */
 bool lm_pages_run(const lm_pages *_Nonnull pages, int64_t from, int64_t *_Nonnull first, int64_t *_Nonnull count);
 int64_t lm_pages_total(const lm_pages *_Nonnull pages);
 /* The pages of one set that are not in another of the same size. */

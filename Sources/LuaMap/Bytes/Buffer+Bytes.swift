@@ -48,7 +48,7 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
         } catch {
             throw error.kind == .lengthOutOfRange
                 ? Failure(
-                    "%1 bytes do not fit behind offset %2", argument: 3, length, offset)
+                    "%1 bytes do not fit at offset %2", argument: 3, length, offset)
                 : Failure(error, argument: 2)
         }
         try origin.checkIntact()

@@ -83,7 +83,7 @@ func lm_pages_count(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// A step of `for first, n in p:ranges() do`: behind the run that begins at `first`, or the first one.
+/// A step of `for first, n in p:ranges() do`: after the run that begins at `first`, or the first one.
 /// [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_pages_next(_ L: LuaState, _ call: Call) -> CInt {
@@ -121,7 +121,7 @@ func lm_pages_offset(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// The first run of pages at one or behind it.
+/// The first run of pages at one or after it.
 @implementation @c
 func lm_pages_run(
     _ pages: UnsafePointer<lm_pages>, _ from: Int64, _ first: UnsafeMutablePointer<Int64>,

@@ -158,7 +158,7 @@ func lm_advice_named(_ name: UnsafePointer<CChar>, _ length: Int) -> Int64 {
     Int64(Advice(named: UnsafeRawBufferPointer(start: name, count: length))?.rawValue ?? -1)
 }
 
-/// The i-th advice there is; nil behind the last.
+/// The i-th advice there is; nil after the last.
 @implementation @c
 func lm_advice_at(
     _ i: CInt, _ value: UnsafeMutablePointer<Int64>, _ isKnown: UnsafeMutablePointer<Bool>

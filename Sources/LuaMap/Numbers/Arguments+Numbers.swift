@@ -25,7 +25,7 @@ extension Arguments {
         guard let name = string(index) else { throw Failure(type: "string", argument: index) }
         guard let type = ElementType(name: name) else {
             throw Failure(
-                "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be behind it or neither",
+                "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither",
                 argument: index)
         }
         return type

@@ -45,7 +45,7 @@ func lm_buffer_read(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
     }
 }
 
-/// `b:writeUInt32LE(value [, offset])` and its like; gives the offset behind what was written. Like
+/// `b:writeUInt32LE(value [, offset])` and its like; gives the offset after what was written. Like
 /// Node's, a float that is too large for 32 bits is written as infinite. [-0, +1, –] uses one slot; never
 /// raises.
 @implementation @c
@@ -106,7 +106,7 @@ func lm_buffer_read_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
     }
 }
 
-/// `b:writeUIntLE(value, offset, byteLength)` and its like; gives the offset behind what was written.
+/// `b:writeUIntLE(value, offset, byteLength)` and its like; gives the offset after what was written.
 /// [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_write_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {

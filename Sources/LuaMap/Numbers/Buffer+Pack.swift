@@ -74,7 +74,7 @@ private func unpackNumbers(
             continue
         }
         let digit = next.pointee
-        // Only I and i may have a size behind them; what else a digit stands behind is wrong.
+        // Only I and i may have a size after them; what else a digit stands after is wrong.
         if digit >= 0x30 && digit <= 0x39 {
             if type & ~1 != Int32(MM_U32) { break }
             switch digit {
@@ -183,7 +183,7 @@ private struct Unpacker {
         return nil
     }
 
-    /// The next item, behind its padding, all its bytes in range.
+    /// The next item, after its padding, all its bytes in range.
     private mutating func next() throws(Failure) -> PackFormat.Item? {
         let place = offset &+ position
         guard let item = try about(2, { () throws(MapError) in try format.next(at: place) }) else {

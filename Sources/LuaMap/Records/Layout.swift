@@ -4,7 +4,7 @@ internal import MemoryMap
 
 // Layouts: what the table that describes one comes to. Nothing here touches Lua.
 
-/// Places a field behind the others; see lm_record.h. A message is about the field.
+/// Places a field after the others; see lm_record.h. A message is about the field.
 @implementation @c
 func lm_layout_place(
     _ call: Call, _ ruler: UnsafeMutablePointer<mm_ruler>, _ type: UnsafePointer<CChar>?, _ length: Int,
@@ -55,7 +55,7 @@ private struct Shape {
         case nil:
             throw Failure(
                 misuse:
-                    "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be behind it or neither, char[n], bytes[n] or a layout"
+                    "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout"
             )
         }
     }

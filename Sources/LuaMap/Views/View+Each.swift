@@ -5,7 +5,7 @@ internal import MemoryMap
 
 // `for i, x in v:each()`.
 
-/// One step of `for i, x in v:each()`: `(v, i)` gives the next index and its element, or nil behind the
+/// One step of `for i, x in v:each()`: `(v, i)` gives the next index and its element, or nil after the
 /// last. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_view_next(_ L: LuaState, _ call: Call) -> CInt {

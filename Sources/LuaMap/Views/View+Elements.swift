@@ -68,7 +68,7 @@ extension Arguments {
     ) throws(Failure) -> MappedElements {
         do throws(MapError) { return try elements.writable(index, count) } catch {
             throw error.kind == .lengthOutOfRange
-                ? Failure("%1 elements do not fit behind index %2", argument: 3, count, index)
+                ? Failure("%1 elements do not fit at index %2", argument: 3, count, index)
                 : Failure(error, argument: 2)
         }
     }

@@ -36,7 +36,7 @@ extension MappedBytes {
     /// Copies bytes into the mapping. Source and destination may overlap.
     ///
     /// - Parameters:
-    ///   - offset: Where to write, in bytes; `source.count` bytes must fit behind it.
+    ///   - offset: Where to write, in bytes; `source.count` bytes must fit there.
     ///   - source: What to write.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notWritable`.
     public func copy(at offset: Int, from source: UnsafeRawBufferPointer) throws(MapError) {

@@ -5,7 +5,7 @@ internal import Glibc
 package struct HexDump {
     /// The offset of the next byte to print.
     package var position: Int
-    /// The offset behind the last byte.
+    /// The offset after the last byte.
     package let end: Int
     /// Whether the last line printed was `*`.
     package var isFolded = false

@@ -145,7 +145,7 @@ private struct Haystack {
         }
     }
 
-    /// Scans what is behind the head, on all cores.
+    /// Scans what is after the head, on all cores.
     private func rest(
         _ head: Int, _ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?
     ) throws(MapError) -> Int? {

@@ -116,7 +116,7 @@ extension MappedBytes {
     ///   - writing: As if each page were written to: private pages are copied, shared ones are dirty.
     ///   - poll: Asked with the number of bytes done so far; false stops.
     /// - Returns: The range in effect.
-    /// - Throws: `systemCall`: `EINVAL` before Linux 5.14, `EFAULT` behind the end of the file,
+    /// - Throws: `systemCall`: `EINVAL` before Linux 5.14, `EFAULT` past the end of the file,
     ///   `ENOMEM`, `EHWPOISON`. `notWritable`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
     ///   `interrupted`.
     package func populate(

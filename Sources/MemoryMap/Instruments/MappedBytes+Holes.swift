@@ -11,7 +11,7 @@ package struct FileExtent: Sendable {
 
 extension MappedBytes {
     /// Finds the parts of the mapped file that have data and those that are holes: `SEEK_DATA` and
-    /// `SEEK_HOLE` of lseek(2). What is behind the end of the file is neither. A file system that keeps
+    /// `SEEK_HOLE` of lseek(2). What is past the end of the file is neither. A file system that keeps
     /// no count of holes has only data.
     ///
     /// - Parameters:

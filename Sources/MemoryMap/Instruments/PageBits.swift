@@ -79,7 +79,7 @@ package struct PageBits {
         return (high == 64 ? ~0 : (1 << UInt64(high)) &- 1) & (~0 << UInt64(low))
     }
 
-    /// The first run of set bits at a page or behind it.
+    /// The first run of set bits at a page or after it.
     package func run(from page: Int) -> Range<Int>? {
         guard let start = next(from: page, isSet: true) else { return nil }
         return start..<(next(from: start, isSet: false) ?? count)

@@ -17,7 +17,7 @@ package struct PictureStyle: Sendable {
     /// Bytes that a picture has at most.
     package var capacity: Int { (columns &* 16 &+ 64) &* (rows &+ 8) }
 
-    /// Cells in one line, behind the number of its first page.
+    /// Cells in one line, after the number of its first page.
     func cells(pages: Int) -> Int {
         var digits = 1
         var rest = pages / 10
@@ -97,7 +97,7 @@ package struct Picture {
     /// - Parameters:
     ///   - title: What the mapping is called, as a terminal may be shown it.
     ///   - target: At least `PictureStyle.capacity` bytes.
-    ///   - ending: Behind each line.
+    ///   - ending: After each line.
     /// - Returns: The number of bytes and of lines written.
     /// - Throws: As `MappedBytes.residency`.
     package func draw(

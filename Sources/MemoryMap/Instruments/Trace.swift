@@ -113,7 +113,7 @@ struct TraceLine {
     }
 }
 
-// The arguments of a call, each behind a comma.
+// The arguments of a call, each after a comma.
 extension TraceLine {
     mutating func argument(_ number: Int) {
         separate()

@@ -33,7 +33,7 @@ package struct Pieces: Sendable {
     ///   - poll: Asked on the caller's thread after each of its pieces, with the number of elements
     ///     done so far; false stops the work.
     ///   - body: Called with a piece's number and range, on any thread, for any number of pieces at
-    ///     once. Returns false where the pieces behind this one are not needed; those before it
+    ///     once. Returns false where the pieces after this one are not needed; those before it
     ///     are still done.
     /// - Throws: `interrupted` when `poll` returned false.
     package func forEach(
@@ -53,7 +53,7 @@ package struct Pieces: Sendable {
         if !isComplete { throw MapError(.interrupted) }
     }
 
-    /// The result of the first piece that has one. Pieces behind one that has are not looked at.
+    /// The result of the first piece that has one. Pieces after one that has are not looked at.
     ///
     /// - Throws: `interrupted` when `poll` returned false.
     package func first(

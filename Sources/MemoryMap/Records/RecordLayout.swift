@@ -3,7 +3,7 @@ package import CMemoryMap
 /// The type of a field: a number, or so many bytes that are a string.
 package enum FieldType {
     case number(ElementType)
-    /// A string and zero bytes behind it, as C has it, except that a full one ends without a zero.
+    /// A string and zero bytes after it, as C has it, except that a full one ends without a zero.
     case characters(Int)
     /// A string of exactly so many bytes.
     case bytes(Int)
@@ -12,17 +12,17 @@ package enum FieldType {
     package init?(name: UnsafeRawBufferPointer) {
         if let type = ElementType(name: name) {
             self = .number(type)
-        } else if let count = Self.count(name, behind: "char") {
+        } else if let count = Self.count(name, after: "char") {
             self = .characters(count)
-        } else if let count = Self.count(name, behind: "bytes") {
+        } else if let count = Self.count(name, after: "bytes") {
             self = .bytes(count)
         } else {
             return nil
         }
     }
 
-    /// What stands in brackets behind a word, 1 or more; 1 where only the word is there.
-    private static func count(_ name: UnsafeRawBufferPointer, behind word: StaticString) -> Int? {
+    /// What stands in brackets after a word, 1 or more; 1 where only the word is there.
+    private static func count(_ name: UnsafeRawBufferPointer, after word: StaticString) -> Int? {
         let digits = word.utf8CodeUnitCount &+ 1
         guard name.count >= digits &- 1 else { return nil }
         for index in 0..<digits &- 1 where name[index] != word.utf8Start[index] { return nil }
@@ -60,7 +60,7 @@ package struct LayoutRuler {
     ///   - size: Of one element, at least 1.
     ///   - count: Elements, at least 1.
     ///   - alignment: What C would align it to.
-    ///   - offset: Where it is to be, whatever the alignment; nil means behind the field before it.
+    ///   - offset: Where it is to be, whatever the alignment; nil means after the field before it.
     /// - Throws: `misuse` where the record becomes too large.
     package mutating func place(
         size: Int, count: Int, alignment: Int, at offset: Int?

@@ -9,9 +9,9 @@ public struct MapError: Error, Sendable {
     public enum Kind: UInt8, Sendable {
         /// A system call failed; `call` and `errno` say which and how.
         case systemCall
-        /// An offset is behind the end, or negative.
+        /// An offset is past the end, or negative.
         case offsetOutOfRange
-        /// A length reaches behind the end, or is negative.
+        /// A length reaches past the end, or is negative.
         case lengthOutOfRange
         /// A number does not fit the type that it is to be written as.
         case valueOutOfRange

@@ -17,7 +17,7 @@ struct MapsEntry {
         position &+= 1
         guard let end = MapsEntry.hexadecimal(line, &position) else { return nil }
         (self.start, self.end) = (start, end)
-        // Behind the addresses: permissions, offset, device, inode, and then the path.
+        // After the addresses: permissions, offset, device, inode, and then the path.
         for _ in 0..<4 {
             MapsEntry.skip(line, &position) { $0 == UInt8(ascii: " ") }
             MapsEntry.skip(line, &position) { $0 != UInt8(ascii: " ") }
@@ -113,7 +113,7 @@ extension MappedBytes {
         var isStopped = false
         try eachLine(of: path) { line in
             if let entry = MapsEntry(line) {
-                // In the order of addresses: nothing comes behind the end. The kernel goes through the pages of each.
+                // In the order of addresses: nothing comes after the end. The kernel goes through the pages of each.
                 isStopped = !poll(length)
                 if isStopped || entry.start >= end { return false }
                 isInside = start < entry.end

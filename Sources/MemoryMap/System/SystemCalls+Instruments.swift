@@ -118,7 +118,7 @@ func systemWriteOut(_ descriptor: Descriptor, _ offset: Int, _ length: Int) thro
     }
 }
 
-/// lseek(2) to the next data or to the next hole; nil where there is none behind the offset.
+/// lseek(2) to the next data or to the next hole; nil where there is none after the offset.
 func systemSeek(_ descriptor: Descriptor, _ offset: Int, toData: Bool) throws(MapError) -> Int? {
     // SEEK_DATA and SEEK_HOLE are GNU's.
     let trace = Trace()

@@ -105,7 +105,7 @@ struct HostSessionTests {
               __index = function() error 'not asked' end })
             """,
         ])
-        // The marker behind makes sure that the name came from the key and was not typed.
+        // The marker after makes sure that the name came from the key and was not typed.
         terminal.type(typed + "_")
         #expect(terminal.sees(completed + "_"))
     }
@@ -188,7 +188,7 @@ struct HostSessionTests {
         #expect(terminal.end() == .status(0))
     }
 
-    @Test func `Ctrl-C right behind the prompt is not lost`() throws {
+    @Test func `Ctrl-C right after the prompt is not lost`() throws {
         let terminal = try session([], ["TERM": "dumb"])
         for number in 1...300 {
             terminal.type(Self.controlC)

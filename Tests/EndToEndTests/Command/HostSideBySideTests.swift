@@ -61,7 +61,7 @@ struct HostSideBySideTests {
     ])
     func `options in every form`(line: CommandLineCase) throws { try compare(line) }
 
-    /// The two options that are only here are listed behind those of lua.
+    /// The two options that are only here are listed after those of lua.
     @Test(arguments: [
         ["-h"], ["---"], ["--x"], ["-Ex"], ["-Wx"], ["-vv"], ["-iv"], ["-ix"], ["-e"], ["-l"], ["-e", "-v"],
         ["-l", "-"], ["-v", "-e", "print(1)", "-z"], ["-i", "-e", "--"], ["-%s"], ["--helpless"],

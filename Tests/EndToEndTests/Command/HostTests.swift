@@ -22,7 +22,7 @@ struct HostTests {
         #expect(outcome.ending == .status(0))
     }
 
-    @Test func `behind the script's name nothing is an option`() throws {
+    @Test func `after the script's name nothing is an option`() throws {
         let outcome = try Program.mmaplua.run(["-", "--help", "--version"], input: "print(...)")
         #expect(outcome.output == "--help\t--version\n")
     }

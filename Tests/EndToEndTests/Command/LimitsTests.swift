@@ -156,7 +156,7 @@ struct LimitsTests {
         #expect(outcome.output.hasPrefix("true\t"), "\(outcome)")
     }
 
-    /// Memory that has no name stays as long as anything holds it: its pages behind the end of a mapping that was made
+    /// Memory that has no name stays as long as anything holds it: its pages past the end of a mapping that was made
     /// smaller, and all of them where the mapping is closed but a lock is not.
     private static let holders = [
         "local b = mmap.anonymous(50 << 20, { shared = true }) b:fill(1) b:resize(4096) return b",

@@ -6,7 +6,7 @@ import Testing
         let language: String
         let text: String
         let line: Int
-        /// The output shown right behind it.
+        /// The output shown right after it.
         var output: String?
 
         var testDescription: String { "\(language) at line \(line)" }

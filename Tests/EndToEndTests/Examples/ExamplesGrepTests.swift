@@ -85,7 +85,7 @@ struct ExamplesGrepTests {
     }
 
     @Test(arguments: [true, false])
-    func `colours are for terminals`(wanted: Bool) throws {
+    func `colors are for terminals`(wanted: Bool) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("f", "one\ntwo\n")
         let terminal = try Terminal(

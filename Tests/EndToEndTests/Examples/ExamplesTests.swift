@@ -13,7 +13,7 @@ private enum Example {
         try Program.mmaplua.run([path(name)] + arguments, environment: environment)
     }
 
-    /// The arguments behind the file that it cannot do without.
+    /// The arguments after the file that it cannot do without.
     static func more(_ name: String) -> [String] {
         name == "edit" ? ["a", "b"] : name == "sortcolumn" ? ["x:u8", "x"] : []
     }

@@ -46,7 +46,7 @@ struct SandboxTests {
 
     // MARK: Refusals
 
-    /// A call, and how the message goes on behind the position.
+    /// A call, and how the message goes on after the position.
     private static let refused: [(code: String, message: String)] = [
         (
             "io.open('/etc/passwd')",
@@ -583,7 +583,7 @@ struct SandboxTests {
             ["--allow-read=data"],
             """
             local b = mmap.anonymous(1 << 20) b:fill(1)
-            -- The kernel may have joined the mapping with a neighbour's.
+            -- The kernel may have joined the mapping with a neighbor's.
             print(b:smaps().rss >= 1 << 20, #b:pages(), type(b:pagemap()))
             print(mmap.open('data/file.txt'):explain():find 'data/file.txt' ~= nil)
             print(mmap.faults(function() b = mmap.anonymous(8 << 20) b:fill(1) end).rss > 0)

@@ -9,7 +9,7 @@ final class Terminal {
     private var unread: [UInt8] = []
     /// Everything shown so far, without the escape sequences.
     private(set) var shown = ""
-    /// Whether a colour was set.
+    /// Whether a color was set.
     private(set) var isColored = false
 
     init(_ program: Program, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
@@ -50,7 +50,7 @@ final class Terminal {
         _ = write(master, bytes, bytes.count)
     }
 
-    /// Waits until `text` is shown, behind what earlier calls have found.
+    /// Waits until `text` is shown, after what earlier calls have found.
     func sees(_ text: String, within seconds: Double = 60) -> Bool {
         let deadline = now() + seconds
         while true {

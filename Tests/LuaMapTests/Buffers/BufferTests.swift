@@ -26,7 +26,7 @@ import Testing
             eq(b:copy(2, b, 0, 5), 5); eq(b:string(), "0101234789")
             eq(b:copy(0, b, 2, 5), 5); eq(b:string(), "0123434789")
             eq(b:copy(10, ""), 0); eq(b:copy(9, "xyz", 1, 1), 1); eq(b[9], 121)
-            fails("3 bytes do not fit behind offset 8", b.copy, b, 8, "abc")
+            fails("3 bytes do not fit at offset 8", b.copy, b, 8, "abc")
             fails("offset 11 is out of range %(0 to 10%)", b.copy, b, 11, "")
             b:fill("abc"); eq(b:string(), "abcabcabca")
             b:fill("xy", 3, 3); eq(b:string(), "abcxyxabca")

@@ -162,7 +162,7 @@ private func isThere(_ program: String) -> Bool { access("/usr/bin/" + program, 
             eq(rows[0].pixels[2].r, 9); eq(rows[1].pixels[0].b, 11); eq(rows[1].pixels[2].g, 18); eq(#rows[0].pixels, 3)
             eq(table.concat(rows:column("pixels", 1):column("g"):totable(), " "), "5 15")
 
-            -- A WAV: chunks behind each other, samples of two channels.
+            -- A WAV: chunks after each other, samples of two channels.
             local Chunk = mmap.struct { {"id", "char[4]"}, {"size", "u32le"} }
             local Format = mmap.struct { {"tag", "u16le"}, {"channels", "u16le"}, {"rate", "u32le"}, {"bytes", "u32le"}, {"frame", "u16le"}, {"bits", "u16le"} }
             local sound = mmap.open(scratch("RIFF" .. string.pack("<I4", 52) .. "WAVEfmt " .. string.pack("<I4 I2 I2 I4 I4 I2 I2", 16, 1, 2, 8000, 32000, 4, 16)

@@ -150,7 +150,7 @@ import Testing
             local file <close> = io.open(scratch "hello", "rb")
             local b = mmap.map(3 * mmap.PAGESIZE, mmap.PROT_READ, mmap.MAP_SHARED, file)
             eq(b:string(0, 5), "hello")
-            local e = fails("behind the end of the file", b.string, b, mmap.PAGESIZE, 1)
+            local e = fails("past the end of the file", b.string, b, mmap.PAGESIZE, 1)
             eq(e.code, "SIGBUS"); eq(e.offset, mmap.PAGESIZE); eq(select(2, e.message:gsub("SIGBUS", "")), 1)
             """)
     }

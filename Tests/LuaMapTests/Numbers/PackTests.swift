@@ -110,7 +110,7 @@ import Testing
                 """)
     }
 
-    /// The short way for numbers and the general one behind it, at every border between them.
+    /// The short way for numbers and the general one after it, at every border between them.
     @Test func everyOptionAloneAndInRows() {
         check(
             Self.generator + """

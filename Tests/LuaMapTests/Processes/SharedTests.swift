@@ -132,7 +132,7 @@ import Testing
                 for _, f in ipairs { a.store, a.exchange, a.compareexchange } do
                   fails("number expected, got n[oi]", f, a)
                 end
-                -- The neighbours are as they were.
+                -- The neighbors are as they were.
                 eq(b:string(0, 8), ("\\0"):rep(8)) eq(b:string(8 + bits // 8, 8), ("\\0"):rep(8))
                 b:fill(0)
               end

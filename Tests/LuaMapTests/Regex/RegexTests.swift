@@ -219,7 +219,7 @@ import Testing
             """)
     }
 
-    @Test func aFinaliserMayCloseTheBuffer() {
+    @Test func aFinalizerMayCloseTheBuffer() {
         check(
             """
             collectgarbage("generational"); collectgarbage("incremental", 10, 1000)

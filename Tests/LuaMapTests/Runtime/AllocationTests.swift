@@ -324,7 +324,7 @@ struct Allocator {
         }
     }
 
-    /// Runs it with the k-th allocation and `failures - 1` behind it refused; whether it came that far.
+    /// Runs it with the k-th allocation and `failures - 1` after it refused; whether it came that far.
     private static func run(_ script: String, _ path: String, failing k: Int, _ failures: Int) -> Bool {
         let allocator = UnsafeMutablePointer<Allocator>.allocate(capacity: 1)
         allocator.initialize(to: Allocator())

@@ -198,7 +198,7 @@ import Testing
             """)
     }
 
-    @Test func largeStringsAreMadeUnderFinalisers() {
+    @Test func largeStringsAreMadeUnderFinalizers() {
         check(
             """
             collectgarbage "incremental"

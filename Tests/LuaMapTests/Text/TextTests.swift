@@ -555,7 +555,7 @@ import Testing
     }
 
     /// A finalizer runs inside a step, whenever the collector likes.
-    @Test func aFinaliserMayCloseOrMoveTheBuffer() {
+    @Test func aFinalizerMayCloseOrMoveTheBuffer() {
         check(
             """
             local path = scratch(("some text ;12;\\"a\\"\\"b\\";" .. ("long "):rep(20) .. "\\n"):rep(3000))

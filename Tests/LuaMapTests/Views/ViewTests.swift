@@ -92,8 +92,8 @@ import Testing
                 end
               end
               eq(pcall(v.set, v, n), true)
-              fails("1 elements do not fit behind index 6", v.set, v, n, 1)
-              fails("7 elements do not fit behind index 0", v.copy, v, 0, { 1, 2, 3, 4, 5, 6, 7 })
+              fails("1 elements do not fit at index 6", v.set, v, n, 1)
+              fails("7 elements do not fit at index 0", v.copy, v, 0, { 1, 2, 3, 4, 5, 6, 7 })
             end
             local big = mmap.anonymous(4000000):view("u8")
             fails("4000000 results are too many", big.get, big, 0, #big)

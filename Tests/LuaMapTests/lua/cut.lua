@@ -294,7 +294,7 @@ function suite.everythingIsCalledByACase()
     body(...)
     assert(calls[case.row.name] > before, case.name .. ": does not call the function of its row")
   end
-  -- Only the calls behind the cut count: an object is made before it.
+  -- Only the calls after the cut count: an object is made before it.
   local function on_a_cut(make, case)
     again(path, ROWS)
     local b <close> = mmap.open(path, "r+")

@@ -201,7 +201,7 @@ function suite.everyRangeFollowsTheRule()
   local p = mmap.anonymous(n * mmap.PAGESIZE):pages()
   local regex, path = mmap.regex "z", scratch(("x"):rep(n))
   local edges = { math.mininteger, math.mininteger + n, -n, -1, 0, 1, n - 1, n, n + 1, math.maxinteger - n, math.maxinteger - 1, math.maxinteger }
-  -- By "class.name", and what else is said behind it: a range from an offset on, of so many bytes, elements or
+  -- By "class.name", and what else is said after it: a range from an offset on, of so many bytes, elements or
   -- pages, or without a length to the end.
   local ranges = {
     ["buffer.string"] = function(o, l) return b:string(o, l) end, ["buffer.fill"] = function(o, l) return b:fill(0, o, l) end,
@@ -279,7 +279,7 @@ function suite.everyRangeFollowsTheRule()
         local l = edges[i]
         local good_offset = o >= 0 and o <= n
         local good = good_offset and (not l or l >= 0 and l <= n - o)
-        -- A lock on nothing would be one on everything behind it.
+        -- A lock on nothing would be one on everything after it.
         local nothing = good and lock and (l or n - o) == 0
         local ok, message = pcall(call, o, l)
         local where = judge(name, good and not nothing, ok, message, o, l)
@@ -301,7 +301,7 @@ function suite.everyRangeFollowsTheRule()
       local ok, message = pcall(call, o)
       local where = judge(name, o >= 0 and o < n, ok, message, o)
       assert(ok or message:find(o .. " is out of range (0 to ", 1, true) or
-        o == n and (message:find("do not fit behind %a+ 7") or message:find("0 bytes are left at offset 7", 1, true)), where)
+        o == n and (message:find("do not fit at %a+ 7") or message:find("0 bytes are left at offset 7", 1, true)), where)
     end
   end
   for name, call in pairs(places) do

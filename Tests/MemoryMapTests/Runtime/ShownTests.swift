@@ -33,7 +33,7 @@ import Testing
         #expect(wrong == [])
     }
 
-    /// Two, three and four bytes that are no character: overlong, surrogates, behind the last one, no continuation.
+    /// Two, three and four bytes that are no character: overlong, surrogates, after the last one, no continuation.
     @Test func whatIsNoUTF8IsNotShown() {
         var wrong: [[UInt8]] = []
         let edges: [UInt8] = [0x00, 0x20, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]

@@ -204,7 +204,7 @@ import Testing
         #expect(open(policy, "\(inside)/file", O_WRONLY) == .refused(2))
         #expect(open(policy, "\(inside)/new", O_WRONLY | O_CREAT) == .opened(""))
         #expect(open(policy, "\(inside)/new", O_WRONLY | O_CREAT | O_EXCL) == .failed(EEXIST))
-        // Behind the allowed name there may come to be a link.
+        // After the allowed name there may come to be a link.
         unlink("\(inside)/new")
         symlink(secret, "\(inside)/new")
         #expect(open(policy, "\(inside)/new", O_WRONLY | O_TRUNC) == .refused(2))

@@ -27,7 +27,7 @@ import Testing
             try model.withUnsafeBytes { raw in try slice.copy(at: 0, from: raw) }
             try body(slice, model)
             #expect(try memory.bytes.load(at: 6) == 0)
-            #expect(try memory.bytes.load(at: 7 + count) == 0, "a byte behind the slice was written")
+            #expect(try memory.bytes.load(at: 7 + count) == 0, "a byte after the slice was written")
         }
     }
 

@@ -1,5 +1,6 @@
 import CMemoryMap
 import Glibc
+import Kernels
 import Testing
 
 @testable import MemoryMap
@@ -102,6 +103,72 @@ import Testing
         }
     }
 
+    /// What is written after a lost page takes memory, so a long write does not go on to its end.
+    @Test func aLongWriteEndsSoonAfterALoss() throws {
+        typealias Write = (MappedBytes, Poll) throws(MapError) -> Void
+        let size = 256 << 20
+        let half = try MappedRegion.anonymous(size / 2)
+        let writes: [(String, Write)] = [
+            ("fill", { b, poll throws(MapError) in try b.fill(1, 0, nil, poll: poll) }),
+            (
+                "repeat",
+                { b, poll throws(MapError) in
+                    try [UInt8](repeating: 7, count: 3).lend { r throws(MapError) in
+                        try b.fill(repeating: r, 0, nil, poll: poll)
+                    }
+                }
+            ),
+            (
+                "copy",
+                { b, poll throws(MapError) in
+                    try b.copy(at: 0, from: try half.bytes.readable(0, nil).1, poll: poll)
+                }
+            ),
+            (
+                "fill elements",
+                { b, poll throws(MapError) in try b.elements(.uint32).fill(.integer(1), 0, nil, poll: poll) }
+            ),
+            (
+                "copy elements",
+                { b, poll throws(MapError) in
+                    try b.elements(.uint32).copy(
+                        from: try half.bytes.elements(.uint32), at: 0, saturating: false, poll: poll)
+                }
+            ),
+            (
+                "convert",
+                { b, poll throws(MapError) in
+                    try b.elements(.uint32).copy(
+                        from: try half.bytes.elements(.uint16), at: 0, saturating: false, poll: poll)
+                }
+            ),
+            (
+                "add",
+                { b, poll throws(MapError) in
+                    try half.bytes.elements(.uint32).combine(
+                        .add, .number(.integer(1)), into: b.elements(.uint32, 0, count: size / 8),
+                        isWrapping: true, poll: poll)
+                }
+            ),
+        ]
+        for (name, write) in writes {
+            let scratch = try Scratch()
+            let path = try scratch.sparse("data", size)
+            let map = try MappedRegion.open(path, .readWrite)
+            #expect(truncate(path, 0) == 0)
+            var asked = 0
+            let refused = failure { () throws(MapError) in
+                try write(map.bytes) { _ in
+                    asked += 1
+                    return true
+                }
+            }
+            #expect(refused?.kind == .lost, "\(name)")
+            // Whoever is asked between the parts is not asked for long.
+            #expect(asked <= 2, "\(name): \(asked)")
+        }
+    }
+
     /// A write that was lost must not be found in the file.
     @Test func aFileThatGrowsBackShowsNothingStale() throws {
         try cut(to: 0) { map, path in
@@ -136,14 +203,14 @@ import Testing
 
     @Test func aFaultOfTheDeviceIsToldLikeATruncation() throws {
         let map = try MappedRegion.anonymous(3 * pageSize)
-        let neighbour = try MappedRegion.anonymous(3 * pageSize)
-        try neighbour.bytes.fill(5)
+        let neighbor = try MappedRegion.anonymous(3 * pageSize)
+        try neighbor.bytes.fill(5)
         try map.bytes.fill(6)
         let address = map.region.base.map { UnsafeRawPointer($0) + pageSize + 3 }
         #expect(address.map { mm_inject_fault($0) } == true)
         let refused = failure { () throws(MapError) in _ = try map.bytes.touched() }
         #expect(refused?.kind == .lost && refused?.values.0 == pageSize + 3)
-        #expect(try neighbour.bytes.load(at: 0) == 5 && neighbour.bytes.load(at: 3 * pageSize - 1) == 5)
+        #expect(try neighbor.bytes.load(at: 0) == 5 && neighbor.bytes.load(at: 3 * pageSize - 1) == 5)
         var outside: UInt8 = 0
         #expect(!mm_inject_fault(&outside))
     }

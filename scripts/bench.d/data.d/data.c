@@ -2,7 +2,7 @@
 
      data WORKLOAD FILE [PASSES]
 
-   maps FILE and prints the answer, and behind it the seconds of every pass: the first enters the pages
+   maps FILE and prints the answer, and after it the seconds of every pass: the first enters the pages
    into the page table, the others find them there. Compiled with -O3 -march=native -ffast-math. */
 #define _GNU_SOURCE
 #define PCRE2_CODE_UNIT_WIDTH 8

@@ -1,4 +1,4 @@
--- neighbour.lua: writes to the files of fuzz.lua in the current folder, mostly where they begin, until it is killed or for
+-- neighbor.lua: writes to the files of fuzz.lua in the current folder, mostly where they begin, until it is killed or for
 -- ten minutes.
 local mmap = require "mmap"
 local random = math.random
