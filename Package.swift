@@ -64,7 +64,7 @@ let package = Package(
             dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
             swiftSettings: strict, linkerSettings: hashes),
         .target(
-            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"],
+            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime")]),
         .target(
             name: "LuaMap",

@@ -7,7 +7,6 @@
 
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(b_touch, lm_buffer_touch)
 static LM_SYSTEM_TRAMPOLINE(b_evict, lm_buffer_evict)
 
 static void set_integer(lua_State *L, const char *name, lua_Integer value) {
@@ -15,7 +14,7 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value) {
   lua_setfield(L, -2, name);
 }
 
-static int b_pages(lua_State *L) {
+int lm_custom_buffer_pages(lua_State *L) {
   lm_take(L, 3, 1, LM_BUFFER);
   lm_call call;
   int64_t pages, offset;
@@ -26,7 +25,7 @@ static int b_pages(lua_State *L) {
   return code < 0 ? lm_finish(L, &call, code) : code;
 }
 
-static int b_pagemap(lua_State *L) {
+int lm_custom_buffer_pagemap(lua_State *L) {
   static const char *const names[LM_TABLE_SETS] = {
       [LM_PRESENT] = "present",     [LM_SWAPPED] = "swapped",   [LM_FILE] = "file",
       [LM_EXCLUSIVE] = "exclusive", [LM_DIVERGED] = "diverged", [LM_SOFT_DIRTY] = "softdirty"};
@@ -51,7 +50,7 @@ static int b_pagemap(lua_State *L) {
   return 1;
 }
 
-static int b_cachestat(lua_State *L) {
+int lm_custom_buffer_cachestat(lua_State *L) {
   lm_call call;
   lm_cache_state state;
   int code = LM_RUN(L, lm_buffer_cachestat(L, &call, &state));
@@ -66,7 +65,7 @@ static int b_cachestat(lua_State *L) {
 }
 
 /* b:populate([offset [, length]] [, "read" | "write"]) */
-static int b_populate(lua_State *L) {
+int lm_custom_buffer_populate(lua_State *L) {
   lm_check_buffer(L);
   static const char *const ways[] = {"read", "write", NULL};
   int argument = lua_type(L, 2) == LUA_TSTRING ? 2 : 4;
@@ -87,7 +86,7 @@ static void push_extent(lua_State *L, const lm_extent *extent) {
   lua_setfield(L, -2, "data");
 }
 
-static int b_holes(lua_State *L) {
+int lm_custom_buffer_holes(lua_State *L) {
   lm_take(L, 3, 1, LM_BUFFER);
   lm_call call;
   int64_t offset, length, data = 0, hole = 0;
@@ -124,7 +123,7 @@ static const char *check_path(lua_State *L, const char *expected) {
   return path;
 }
 
-static int f_evict(lua_State *L) {
+int lm_custom_mmap_evict(lua_State *L) {
   if (lm_buffer_at(L, 1)) return b_evict(L);
   const char *path = check_path(L, "path or " LM_BUFFER);
   lm_call call;
@@ -132,7 +131,7 @@ static int f_evict(lua_State *L) {
   return code < 0 ? lm_finish(L, &call, code) : code;
 }
 
-static int f_sparse(lua_State *L) {
+int lm_custom_mmap_sparse(lua_State *L) {
   const char *path = check_path(L, "string");
   lm_take(L, 2, 2, "number");
   lm_buffer *buffer = lm_new_buffer(L);
@@ -152,7 +151,7 @@ void lm_check_function(lua_State *L, int argument) {
 }
 
 /* mmap.faults(fn, …) */
-static int f_faults(lua_State *L) {
+int lm_custom_mmap_faults(lua_State *L) {
   lm_check_function(L, 1);
   int arguments = lua_gettop(L) - 1;
   size_t size = LM_RUN(L, lm_cost_size());
@@ -182,11 +181,3 @@ static int f_faults(lua_State *L) {
   lua_pop(L, 1);
   return lua_gettop(L);
 }
-
-const luaL_Reg lm_instrument_methods[] = {
-    {"pages", b_pages},       {"pagemap", b_pagemap}, {"cachestat", b_cachestat}, {"touch", b_touch},
-    {"populate", b_populate}, {"holes", b_holes},     {"evict", b_evict},         {NULL, NULL}};
-
-extern int f_advices(lua_State *L);
-const luaL_Reg lm_instrument_functions[] = {
-    {"evict", f_evict}, {"sparse", f_sparse}, {"faults", f_faults}, {"advices", f_advices}, {NULL, NULL}};

@@ -6,9 +6,7 @@
 
 static LM_TRAMPOLINE(p_index, lm_pages_index)
 static LM_TRAMPOLINE(p_len, lm_pages_len)
-static LM_TRAMPOLINE(p_count, lm_pages_count)
 static LM_TRAMPOLINE(p_next, lm_pages_next)
-static LM_TRAMPOLINE(p_offset, lm_pages_offset)
 
 lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset) {
   lm_pages *pages = lm_new_userdata(L, lm_pages_size(count), 0);
@@ -28,7 +26,7 @@ static lm_pages *check_pages(lua_State *L, int argument) {
 }
 
 /* for first, count in p:ranges() do */
-static int p_ranges(lua_State *L) {
+int lm_custom_pages_ranges(lua_State *L) {
   check_pages(L, 1);
   lua_settop(L, 1);
   lua_pushcfunction(L, p_next);
@@ -37,7 +35,7 @@ static int p_ranges(lua_State *L) {
 }
 
 /* came, went = p:diff(before) */
-static int p_diff(lua_State *L) {
+int lm_custom_pages_diff(lua_State *L) {
   lm_pages *now = check_pages(L, 1), *before = check_pages(L, 2);
   if (now->count != before->count || now->offset != before->offset)
     return luaL_argerror(L, 2,
@@ -71,10 +69,7 @@ static int p_tostring(lua_State *L) {
 }
 
 void lm_open_pages(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"count", p_count}, {"ranges", p_ranges}, {"diff", p_diff}, {"offset", p_offset}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", p_len}, {"__tostring", p_tostring}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {methods};
-  lm_open_class(L, LM_PAGES, metamethods, p_index, capabilities, 1);
+  lm_open_class(L, LM_PAGES, LM_CLASS_pages, metamethods, p_index);
   lua_pop(L, 1);
 }

@@ -41,7 +41,7 @@ static void read_options(lua_State *L, lm_picture *picture) {
   }
 }
 
-static int b_show(lua_State *L) {
+int lm_custom_buffer_show(lua_State *L) {
   lm_take(L, 2, 1, LM_BUFFER);
   lm_picture picture = {0};
   read_title(L, &picture);
@@ -107,7 +107,7 @@ static int start_watch(lua_State *L, lm_call *call, lm_picture *picture, watch *
 }
 
 /* b:watch(fn, …) */
-static int b_watch(lua_State *L) {
+int lm_custom_buffer_watch(lua_State *L) {
   lm_check_buffer(L);
   lm_check_function(L, 2);
   luaL_checkstack(L, 8, NULL);
@@ -156,7 +156,7 @@ static void push_entries(lua_State *L, bool detailed) {
   }
 }
 
-static int b_smaps(lua_State *L) {
+int lm_custom_buffer_smaps(lua_State *L) {
   lm_check_buffer(L);
   lua_settop(L, 1);
   push_words(L, "smaps");
@@ -165,7 +165,7 @@ static int b_smaps(lua_State *L) {
   return 1;
 }
 
-static int b_explain(lua_State *L) {
+int lm_custom_buffer_explain(lua_State *L) {
   lm_buffer *buffer = lm_check_buffer(L);
   lua_settop(L, 1);
   push_words(L, "explain");
@@ -191,7 +191,7 @@ static int b_explain(lua_State *L) {
   return 1;
 }
 
-int f_advices(lua_State *L) {
+int lm_custom_mmap_advices(lua_State *L) {
   static const char *const kinds[] = {"private anonymous", "shared anonymous", "private file", "shared file"};
   lua_settop(L, 0);
   push_words(L, "advices");
@@ -228,6 +228,3 @@ int f_advices(lua_State *L) {
   lua_call(L, 1, 1);
   return 1;
 }
-
-const luaL_Reg lm_picture_methods[] = {
-    {"show", b_show}, {"watch", b_watch}, {"smaps", b_smaps}, {"explain", b_explain}, {NULL, NULL}};

@@ -4,10 +4,7 @@
 
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(b_get, lm_buffer_get)
-static LM_TRAMPOLINE(b_set, lm_buffer_set)
-
-static int b_unpack(lua_State *L) {
+int lm_custom_buffer_unpack(lua_State *L) {
   lm_call call;
   lm_unpacking progress;
   progress.started = false;
@@ -16,7 +13,7 @@ static int b_unpack(lua_State *L) {
   return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
 }
 
-static int b_pack(lua_State *L) {
+int lm_custom_buffer_pack(lua_State *L) {
   lm_call call;
   int count;
   luaL_checkstack(L, 1, NULL);
@@ -24,20 +21,18 @@ static int b_pack(lua_State *L) {
   return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
 }
 
-const luaL_Reg lm_number_methods[] = {
-    {"get", b_get}, {"set", b_set}, {"unpack", b_unpack}, {"pack", b_pack}, {NULL, NULL}};
-
 /* The accessors of Node's Buffer are one function each way; the type is its upvalue. */
-#define LM_ACCESSOR(name, body)                                                                                        \
+#define LM_ACCESSOR(name, body, most)                                                                                  \
   static int name(lua_State *L) {                                                                                      \
     lm_call call;                                                                                                      \
+    if (mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most);                                                  \
     int count = body(L, &call, (int32_t)lua_tointeger(L, lua_upvalueindex(1)));                                        \
     return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);                                                 \
   }
-LM_ACCESSOR(b_read, lm_buffer_read)
-LM_ACCESSOR(b_write, lm_buffer_write)
-LM_ACCESSOR(b_read_bytes, lm_buffer_read_bytes)
-LM_ACCESSOR(b_write_bytes, lm_buffer_write_bytes)
+LM_ACCESSOR(b_read, lm_buffer_read, 2)
+LM_ACCESSOR(b_write, lm_buffer_write, 3)
+LM_ACCESSOR(b_read_bytes, lm_buffer_read_bytes, 3)
+LM_ACCESSOR(b_write_bytes, lm_buffer_write_bytes, 4)
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 enum { LE = 0, BE = MM_SWAPPED };

@@ -3,13 +3,6 @@
 
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(a_load, lm_atomic_load)
-static LM_TRAMPOLINE(a_store, lm_atomic_store)
-static LM_TRAMPOLINE(a_add, lm_atomic_add)
-static LM_TRAMPOLINE(a_exchange, lm_atomic_exchange)
-static LM_TRAMPOLINE(a_compareexchange, lm_atomic_compareexchange)
-static LM_SYSTEM_TRAMPOLINE(a_wake, lm_atomic_wake)
-
 /* [-0, +0, e] */
 static lm_atomic *check_atomic(lua_State *L) {
   lm_atomic *atomic = lm_atomic_at(L, 1);
@@ -27,7 +20,7 @@ lm_atomic *lm_new_atomic(lua_State *L) {
   return atomic;
 }
 
-static int b_atomic(lua_State *L) {
+int lm_custom_buffer_atomic(lua_State *L) {
   lm_check_buffer(L);
   if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "string");
   lm_take(L, 3, 3, "number");
@@ -65,7 +58,7 @@ void lm_pause(lua_State *L) {
 }
 
 /* a:wait(expected [, timeout]) */
-static int a_wait(lua_State *L) {
+int lm_custom_atomic_wait(lua_State *L) {
   check_atomic(L);
   lm_take(L, 3, 2, "number");
   int64_t deadline = lm_check_deadline(L, 3);
@@ -92,14 +85,7 @@ static int a_tostring(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lm_atomic_makers[] = {{"atomic", b_atomic}, {NULL, NULL}};
-
-/* The hot ones first: each call looks its method up. */
-static const luaL_Reg methods[] = {
-    {"add", a_add},           {"load", a_load}, {"store", a_store}, {"compareexchange", a_compareexchange},
-    {"exchange", a_exchange}, {"wait", a_wait}, {"wake", a_wake},   {NULL, NULL}};
-
 void lm_open_atomic(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__tostring", a_tostring}, {NULL, NULL}};
-  lm_open_methods(L, LM_ATOMIC, metamethods, methods);
+  lm_open_methods(L, LM_ATOMIC, LM_CLASS_atomic, metamethods);
 }

@@ -200,7 +200,7 @@ static lm_child *check_started(lua_State *L) {
 }
 
 /* child:wait([timeout]) */
-static int c_wait(lua_State *L) {
+int lm_custom_child_wait(lua_State *L) {
   check_started(L);
   lua_settop(L, 2);
   int64_t deadline = lm_check_deadline(L, 2);
@@ -216,13 +216,13 @@ static int c_wait(lua_State *L) {
   }
 }
 
-static int c_running(lua_State *L) {
+int lm_custom_child_running(lua_State *L) {
   lm_child *child = check_started(L);
   lua_pushboolean(L, !has_ended(child, L, 0));
   return 1;
 }
 
-static int c_pid(lua_State *L) {
+int lm_custom_child_pid(lua_State *L) {
   lua_pushinteger(L, check_started(L)->process);
   return 1;
 }
@@ -254,7 +254,7 @@ static int check_signal(lua_State *L, int argument) {
 }
 
 /* child:kill([signal]): whether it was still there. */
-static int c_kill(lua_State *L) {
+int lm_custom_child_kill(lua_State *L) {
   check_started(L);
   int number = check_signal(L, 2);
   lm_child *child = check_started(L);
@@ -276,7 +276,7 @@ static int c_close(lua_State *L) {
   lm_call call;
   if (is_error && !has_ended(child, L, 0)) LM_RUN(L, lm_signal(&call, child->process, child->watch, SIGTERM));
   lua_settop(L, 1);
-  c_wait(L);
+  lm_custom_child_wait(L);
   /* The results stand after the table that keeps them. */
   if (is_error || lua_gettop(L) < 4 || lua_toboolean(L, 4)) return 0;
   lua_pushvalue(L, 5); /* where it happened is in it */
@@ -292,9 +292,7 @@ static int c_tostring(lua_State *L) {
 }
 
 void lm_open_child(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"wait", c_wait}, {"kill", c_kill}, {"pid", c_pid}, {"running", c_running}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
       {"__tostring", c_tostring}, {"__gc", child_gc}, {"__close", c_close}, {NULL, NULL}};
-  lm_open_methods(L, LM_CHILD, metamethods, methods);
+  lm_open_methods(L, LM_CHILD, LM_CLASS_child, metamethods);
 }

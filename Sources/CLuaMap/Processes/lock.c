@@ -27,7 +27,7 @@ static void release(lm_lock *lock) {
 }
 
 /* `unlock`, `__close` and `__gc` in one; may run any number of times. */
-static int l_unlock(lua_State *L) {
+int lm_custom_lock_unlock(lua_State *L) {
   release(check_lock(L));
   return 0;
 }
@@ -40,7 +40,7 @@ static bool check_exclusive(lua_State *L, int argument) {
 
 /* b:lockrange([offset [, length [, mode [, timeout]]]]). The kernel can wait itself, but neither for a time nor until
    Ctrl-C: so it is asked again, every 20 ms in the end. */
-static int b_lockrange(lua_State *L) {
+int lm_custom_buffer_lockrange(lua_State *L) {
   enum { LONGEST_PAUSE = 20000000 };
   lm_check_buffer(L);
   lua_settop(L, 5);
@@ -94,11 +94,8 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lm_lock_makers[] = {{"lockrange", b_lockrange}, {NULL, NULL}};
-
 void lm_open_lock(lua_State *L) {
-  static const luaL_Reg methods[] = {{"unlock", l_unlock}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
-      {"__tostring", l_tostring}, {"__gc", l_unlock}, {"__close", l_unlock}, {NULL, NULL}};
-  lm_open_methods(L, LM_LOCK, metamethods, methods);
+      {"__tostring", l_tostring}, {"__gc", lm_custom_lock_unlock}, {"__close", lm_custom_lock_unlock}, {NULL, NULL}};
+  lm_open_methods(L, LM_LOCK, LM_CLASS_lock, metamethods);
 }

@@ -37,7 +37,7 @@ static lm_buffer *new_named(lua_State *L) {
 }
 
 /* mmap.shared(name [, size [, options]]) */
-static int f_shared(lua_State *L) {
+int lm_custom_mmap_shared(lua_State *L) {
   static const lm_option known[] = {{"exclusive", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
   lm_take(L, 3, 1, "string");
   const char *path = check_shared_name(L);
@@ -50,7 +50,7 @@ static int f_shared(lua_State *L) {
 }
 
 /* mmap.memfd(name, size [, options]) */
-static int f_memfd(lua_State *L) {
+int lm_custom_mmap_memfd(lua_State *L) {
   static const lm_option known[] = {{"seal", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
   if (lua_isnone(L, 1)) luaL_typeerror(L, 1, "string");
   lm_take(L, 3, 2, "number");
@@ -67,12 +67,10 @@ static int f_memfd(lua_State *L) {
 }
 
 /* mmap.unlink(name) */
-static int f_unlink(lua_State *L) {
+int lm_custom_mmap_unlink(lua_State *L) {
   lm_take(L, 1, 1, "string");
   const char *path = check_shared_name(L);
   lm_call call;
   int count = LM_RUN(L, lm_unlink(&call, path));
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
-
-const luaL_Reg lm_shared_functions[] = {{"shared", f_shared}, {"memfd", f_memfd}, {"unlink", f_unlink}, {NULL, NULL}};

@@ -96,7 +96,7 @@ static void write_search_path(lm_writer *w, const char *name) {
 }
 
 /* mmap.spawn(script or function, …) */
-static int f_spawn(lua_State *L) {
+int lm_custom_mmap_spawn(lua_State *L) {
   int count = lua_gettop(L);
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   bool is_script = lua_type(L, 1) == LUA_TSTRING;
@@ -138,5 +138,3 @@ static int f_spawn(lua_State *L) {
   lua_settop(L, place);
   return 1;
 }
-
-const luaL_Reg lm_child_functions[] = {{"spawn", f_spawn}, {NULL, NULL}};

@@ -125,7 +125,7 @@ static void read_field(lua_State *L, mm_ruler *ruler, int32_t *depth, lua_Intege
 }
 
 /* mmap.struct { {name, type [, count]}, … } */
-static int f_struct(lua_State *L) {
+int lm_custom_mmap_struct(lua_State *L) {
   static const char *const keys[] = {"align", "size", NULL};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -209,7 +209,7 @@ static void push_description(lua_State *L) {
   lua_replace(L, name);
 }
 
-static int l_fields(lua_State *L) {
+int lm_custom_struct_fields(lua_State *L) {
   lm_check_layout(L, 1);
   lua_settop(L, 1);
   luaL_argcheck(L, lm_push_part(L, 1, LM_FIELDS), 1, "the layout is damaged");
@@ -223,7 +223,7 @@ static int l_fields(lua_State *L) {
   return 1;
 }
 
-static int l_offset(lua_State *L) {
+int lm_custom_struct_offset(lua_State *L) {
   lm_check_layout(L, 1);
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, "string");
   lua_settop(L, 2);
@@ -263,13 +263,8 @@ static int l_index(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lm_record_functions[] = {{"struct", f_struct}, {NULL, NULL}};
-
 void lm_open_layout(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__len", l_len}, {"__tostring", l_tostring}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {
-      {"fields", l_fields}, {"offset", l_offset}, {"totable", lm_layout_totable}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {methods};
-  lm_open_class(L, LM_STRUCT, metamethods, l_index, capabilities, sizeof capabilities / sizeof *capabilities);
+  lm_open_class(L, LM_STRUCT, LM_CLASS_struct, metamethods, l_index);
   lua_pop(L, 1);
 }

@@ -302,7 +302,7 @@ int lm_record_totable(lua_State *L) {
   return 1;
 }
 
-int lm_layout_totable(lua_State *L) {
+int lm_custom_struct_totable(lua_State *L) {
   lm_check_layout(L, 1);
   lm_take(L, 2, 2, LM_RECORD_NAME);
   lm_push_record_table(L, 1, check_record(L, 2, 1)->region, 0);

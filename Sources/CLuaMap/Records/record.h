@@ -86,6 +86,5 @@ const lm_layout *lm_push_inner(lua_State *L, int inner, int name, int32_t depth)
 
 /* r:totable() where the upvalue is the layout, and layout:totable(r). */
 int lm_record_totable(lua_State *L);
-int lm_layout_totable(lua_State *L);
 
 #endif

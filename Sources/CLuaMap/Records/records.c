@@ -39,7 +39,7 @@ static void push_layout(lua_State *L) {
   if (!lm_layout_at(L, -1)) luaL_argerror(L, 1, "its layout is damaged");
 }
 
-static int b_records(lua_State *L) {
+int lm_custom_buffer_records(lua_State *L) {
   lm_check_buffer(L);
   size_t size = lm_check_layout(L, 2)->size;
   lua_settop(L, 5);
@@ -49,7 +49,7 @@ static int b_records(lua_State *L) {
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
-static int rs_slice(lua_State *L) {
+int lm_custom_records_slice(lua_State *L) {
   check_records(L);
   lua_settop(L, 3);
   push_layout(L);
@@ -104,7 +104,7 @@ static int rs_next(lua_State *L) {
 }
 
 /* for i, record in r:each() do */
-static int rs_each(lua_State *L) {
+int lm_custom_records_each(lua_State *L) {
   check_records(L);
   lua_pushcfunction(L, rs_next);
   lua_pushvalue(L, 1);
@@ -148,7 +148,7 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
 }
 
 /* r:column(name [, element]) */
-static int rs_column(lua_State *L) {
+int lm_custom_records_column(lua_State *L) {
   enum { LAYOUT = 4 };
   mm_records records = check_records(L)->records;
   lm_take(L, 3, 2, "string");
@@ -172,7 +172,7 @@ static int rs_column(lua_State *L) {
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
-static int rs_layout(lua_State *L) {
+int lm_custom_records_layout(lua_State *L) {
   check_records(L);
   push_layout(L);
   return 1;
@@ -195,7 +195,7 @@ static int rs_tostring(lua_State *L) {
   return 1;
 }
 
-static int rs_info(lua_State *L) {
+int lm_custom_records_info(lua_State *L) {
   mm_records records = check_records(L)->records;
   lm_description d;
   lm_describe_records(&records.region, &d);
@@ -210,14 +210,9 @@ static int rs_info(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lm_records_makers[] = {{"records", b_records}, {NULL, NULL}};
-
 void lm_open_records(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__newindex", rs_newindex}, {"__len", rs_len}, {"__tostring", rs_tostring}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"slice", rs_slice},   {"each", rs_each}, {"column", rs_column},
-                                     {"layout", rs_layout}, {"info", rs_info}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {methods};
-  lm_open_class(L, LM_RECORDS, metamethods, rs_index, capabilities, sizeof capabilities / sizeof *capabilities);
+  lm_open_class(L, LM_RECORDS, LM_CLASS_records, metamethods, rs_index);
   lua_pop(L, 1);
 }

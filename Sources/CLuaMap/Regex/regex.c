@@ -8,10 +8,9 @@
 
 #define LM_REGEX "mmap.regex"
 
-const char lm_regex_kind;
-
-static LM_TRAMPOLINE(r_count, lm_regex_count)
 static LM_TRAMPOLINE(r_close, lm_regex_close)
+
+const char lm_regex_kind;
 
 /* User values: 1 the pattern, 2 the flags, 3 the ballast. */
 static lm_regex *new_regex(lua_State *L) {
@@ -52,7 +51,7 @@ static void check_flags(lua_State *L, int argument) {
       luaL_argerror(L, argument, lua_pushfstring(L, "flag '%c' is not one of 'i', 'm', 's', 'x' and 'u'", flags[i]));
 }
 
-static int f_regex(lua_State *L) {
+int lm_custom_mmap_regex(lua_State *L) {
   if (lua_type(L, 1) != LUA_TSTRING) return luaL_typeerror(L, 1, "string");
   lua_settop(L, 2);
   check_flags(L, 2);
@@ -200,19 +199,19 @@ static void take_search(lua_State *L) {
   lm_take(L, 4, 2, "string or mmap.buffer");
 }
 
-static int r_find(lua_State *L) {
+int lm_custom_regex_find(lua_State *L) {
   take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4) | LM_PLACE};
   return search_once(L, &search);
 }
 
-static int r_match(lua_State *L) {
+int lm_custom_regex_match(lua_State *L) {
   take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4)};
   return search_once(L, &search);
 }
 
-static int b_match(lua_State *L) {
+int lm_custom_buffer_match(lua_State *L) {
   lm_check_buffer(L);
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, "string");
   lua_settop(L, 3);
@@ -257,13 +256,13 @@ static int push_iterator(lua_State *L, lm_search *search) {
   return 1;
 }
 
-static int r_gmatch(lua_State *L) {
+int lm_custom_regex_gmatch(lua_State *L) {
   take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4)};
   return push_iterator(L, &search);
 }
 
-static int b_gmatch(lua_State *L) {
+int lm_custom_buffer_gmatch(lua_State *L) {
   lm_check_buffer(L);
   lm_take(L, 3, 2, "string");
   size_t length;
@@ -300,21 +299,8 @@ static int r_tostring(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lm_regex_methods[] = {{"match", b_match}, {"gmatch", b_gmatch}, {NULL, NULL}};
-const luaL_Reg lm_regex_functions[] = {{"regex", f_regex}, {NULL, NULL}};
-
 void lm_open_regex(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__tostring", r_tostring}, {"__gc", r_close}, {"__close", r_close}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"find", r_find},   {"match", r_match}, {"gmatch", r_gmatch},
-                                     {"count", r_count}, {"close", r_close}, {NULL, NULL}};
-  luaL_newmetatable(L, LM_REGEX);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__methods");
-  lua_setfield(L, -2, "__index");
-  lua_pushliteral(L, LM_REGEX);
-  lua_setfield(L, -2, "__metatable");
-  lua_pop(L, 1);
+  lm_open_methods(L, LM_REGEX, LM_CLASS_regex, metamethods);
 }

@@ -63,7 +63,7 @@ static void count_memory(lua_State *L, const lm_buffer *buffer) {
   lua_gc(L, LUA_GCSTEP, kibibytes < 0x7fffffff ? (int)kibibytes : 0x7fffffff);
 }
 
-static int f_map(lua_State *L) {
+int lm_custom_mmap_map(lua_State *L) {
   for (int i = 1; i <= 3; i++)
     if (lua_isnone(L, i)) luaL_typeerror(L, i, "number");
   int descriptor = check_descriptor(L, 4);
@@ -103,7 +103,7 @@ static int check_mode(lua_State *L, int argument) {
   return luaL_argerror(L, argument, lua_pushfstring(L, "mode '%s' is not one of 'r', 'r+', 'c' and 'w+'", mode));
 }
 
-static int f_open(lua_State *L) {
+int lm_custom_mmap_open(lua_State *L) {
   size_t length;
   const char *path = lm_string_at(L, 1, &length);
   if (!path) return luaL_typeerror(L, 1, "string");
@@ -120,7 +120,7 @@ static int f_open(lua_State *L) {
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
-static int f_anonymous(lua_State *L) {
+int lm_custom_mmap_anonymous(lua_State *L) {
   lm_take(L, 2, 1, "number");
   lm_open_options options = {0};
   lm_read_options(L, 2, anonymous_options, &options);
@@ -244,7 +244,6 @@ static void make_buffer_class(lua_State *L) {
 }
 
 int lm_open_module(lua_State *L) {
-  static const luaL_Reg functions[] = {{"map", f_map}, {"open", f_open}, {"anonymous", f_anonymous}, {NULL, NULL}};
   lm_choose_kernels();
   make_buffer_class(L);
   lm_open_errors(L);
@@ -258,14 +257,7 @@ int lm_open_module(lua_State *L) {
   lm_open_child(L);
   lm_open_lock(L);
   lua_createtable(L, 0, 128);
-  luaL_setfuncs(L, functions, 0);
-  luaL_setfuncs(L, lm_original_functions, 0);
-  luaL_setfuncs(L, lm_instrument_functions, 0);
-  luaL_setfuncs(L, lm_work_functions, 0);
-  luaL_setfuncs(L, lm_regex_functions, 0);
-  luaL_setfuncs(L, lm_record_functions, 0);
-  luaL_setfuncs(L, lm_shared_functions, 0);
-  luaL_setfuncs(L, lm_child_functions, 0);
+  lm_set_methods(L, LM_CLASS_mmap);
   add_constants(L);
   lua_pushliteral(L, "mmaplua " LM_VERSION);
   lua_setfield(L, -2, "_VERSION");

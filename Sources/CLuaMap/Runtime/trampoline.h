@@ -147,12 +147,40 @@ void lm_push_place(lua_State *L, const lm_description *d, int index);
 /* [-0, +0, m] What is known about the buffer or view at the index into the table on top. */
 void lm_set_description(lua_State *L, const lm_description *d, int index);
 
+/* Whose functions they are, as methods.def says; `mmap` is the module. */
+enum lm_class {
+  LM_CLASS_mmap,
+  LM_CLASS_buffer,
+  LM_CLASS_view,
+  LM_CLASS_regex,
+  LM_CLASS_struct,
+  LM_CLASS_records,
+  LM_CLASS_pages,
+  LM_CLASS_atomic,
+  LM_CLASS_lock,
+  LM_CLASS_child
+};
+
+/* [-0, +0, m] The functions of a class into the table on top. */
+void lm_set_methods(lua_State *L, enum lm_class class);
+
 /* [-0, +1, m] A metatable, and its table of methods on top: `index` has that as its upvalue. */
-void lm_open_class(lua_State *L, const char *name, const luaL_Reg *metamethods, lua_CFunction index,
-                   const luaL_Reg *const *capabilities, size_t count);
+void lm_open_class(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods,
+                   lua_CFunction index);
 
 /* [-0, +0, m] A metatable whose __index is the table of methods itself. */
-void lm_open_methods(lua_State *L, const char *name, const luaL_Reg *metamethods, const luaL_Reg *methods);
+void lm_open_methods(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods);
+
+/* [-0, +0, e] Raises unless all arguments past the greatest number are nil: one that means nothing is a mistake. */
+void lm_check_count(lua_State *L, int most);
+
+/* The trampolines that are written in C. */
+#define LM_PROTOTYPE_PURE(class, name)
+#define LM_PROTOTYPE_SYSTEM(class, name)
+#define LM_PROTOTYPE_CUSTOM(class, name) int lm_custom_##class##_##name(lua_State *L);
+#define METHOD(class, name, kind, most) LM_PROTOTYPE_##kind(class, name)
+#define ALIAS(class, name, other_class, other_name)
+#include "methods.def"
 
 /* [-0, +1, m] A new atomic, closed. */
 lm_atomic *lm_new_atomic(lua_State *L);
@@ -198,18 +226,7 @@ void lm_open_atomic(lua_State *L);
 void lm_open_child(lua_State *L);
 void lm_open_lock(lua_State *L);
 
-/* The methods of buffers, a table per capability, each ended by a NULL name. */
-extern const luaL_Reg lm_byte_methods[], lm_kernel_methods[], lm_number_methods[], lm_view_makers[], lm_regex_methods[],
-    lm_hash_methods[], lm_records_makers[], lm_text_methods[], lm_instrument_methods[], lm_picture_methods[],
-    lm_atomic_makers[], lm_lock_makers[];
 /* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
 void lm_add_accessors(lua_State *L);
-/* The methods of views. */
-extern const luaL_Reg lm_element_methods[], lm_reduce_methods[];
-/* The functions that the original has in its module; they are methods too. */
-extern const luaL_Reg lm_original_functions[];
-/* The other functions of the module, a table per capability. */
-extern const luaL_Reg lm_work_functions[], lm_regex_functions[], lm_record_functions[], lm_instrument_functions[],
-    lm_shared_functions[], lm_child_functions[];
 
 #endif

@@ -76,7 +76,7 @@ static void push_sought(lua_State *L) {
   lua_replace(L, -2);
 }
 
-static int b_lines(lua_State *L) {
+int lm_custom_buffer_lines(lua_State *L) {
   static const lm_option options[] = {
       {"offset", LM_INTEGER, offsetof(lm_lines, offset), 0},
       {"length", LM_INTEGER, offsetof(lm_lines, length), offsetof(lm_lines, has_length)},
@@ -289,7 +289,7 @@ static void read_types(lua_State *L, mm_rows *walk) {
 
 static bool begins_with(const mm_separator *separator, uint8_t byte) { return separator->bytes[0] == byte; }
 
-static int b_fields(lua_State *L) {
+int lm_custom_buffer_fields(lua_State *L) {
   static const lm_option options[] = {
       {"offset", LM_INTEGER, offsetof(lm_fields, offset), 0},
       {"length", LM_INTEGER, offsetof(lm_fields, length), offsetof(lm_fields, has_length)},
@@ -326,7 +326,7 @@ static int b_fields(lua_State *L) {
   return 1;
 }
 
-static int b_split(lua_State *L) {
+int lm_custom_buffer_split(lua_State *L) {
   enum { MOST = 1000000, LIST = 4 };
   lm_check_buffer(L);
   lm_take(L, 3, 2, "integer");
@@ -356,5 +356,3 @@ static int b_split(lua_State *L) {
   }
   return 1;
 }
-
-const luaL_Reg lm_text_methods[] = {{"lines", b_lines}, {"fields", b_fields}, {"split", b_split}, {NULL, NULL}};

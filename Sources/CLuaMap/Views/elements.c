@@ -4,16 +4,13 @@
 
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(v_get, lm_view_get)
-static LM_TRAMPOLINE(v_set, lm_view_set)
-static LM_TRAMPOLINE(v_fill, lm_view_fill)
 static LM_TRAMPOLINE(v_copy_memory, lm_view_copy)
 static LM_TRAMPOLINE(v_next, lm_view_next)
 
 /* Elements that are on their way at a time. */
 enum { ROW = 256 };
 
-static int v_totable(lua_State *L) {
+int lm_custom_view_totable(lua_State *L) {
   lm_call call;
   lm_view_rows rows;
   uint64_t bits[ROW];
@@ -66,7 +63,7 @@ static int copy_table(lua_State *L) {
   return 1;
 }
 
-static int v_copy(lua_State *L) {
+int lm_custom_view_copy(lua_State *L) {
   lm_check_view(L);
   if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "number");
   lm_take(L, 4, 3, "mmap.view, mmap.buffer or table");
@@ -74,7 +71,7 @@ static int v_copy(lua_State *L) {
 }
 
 /* for i, x in v:each() do */
-static int v_each(lua_State *L) {
+int lm_custom_view_each(lua_State *L) {
   lm_call call;
   int code = lm_view_len(L, &call); /* a closed one raises here, and not at the first step */
   if (code < 0) return lm_finish(L, &call, code);
@@ -83,6 +80,3 @@ static int v_each(lua_State *L) {
   lua_pushinteger(L, -1);
   return 3;
 }
-
-const luaL_Reg lm_element_methods[] = {{"get", v_get},   {"set", v_set},         {"fill", v_fill}, {"copy", v_copy},
-                                       {"each", v_each}, {"totable", v_totable}, {NULL, NULL}};

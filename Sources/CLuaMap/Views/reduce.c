@@ -3,27 +3,6 @@
 
 #include "trampoline.h"
 
-static LM_TRAMPOLINE(v_sum, lm_view_sum)
-static LM_TRAMPOLINE(v_min, lm_view_min)
-static LM_TRAMPOLINE(v_max, lm_view_max)
-static LM_TRAMPOLINE(v_minmax, lm_view_minmax)
-static LM_TRAMPOLINE(v_mean, lm_view_mean)
-static LM_TRAMPOLINE(v_variance, lm_view_variance)
-static LM_TRAMPOLINE(v_argmin, lm_view_argmin)
-static LM_TRAMPOLINE(v_argmax, lm_view_argmax)
-static LM_TRAMPOLINE(v_count, lm_view_count)
-static LM_TRAMPOLINE(v_find, lm_view_find)
-static LM_TRAMPOLINE(v_sorted, lm_view_sorted)
-static LM_TRAMPOLINE(v_sort, lm_view_sort)
-static LM_TRAMPOLINE(v_unique, lm_view_unique)
-static LM_TRAMPOLINE(v_lowerbound, lm_view_lowerbound)
-static LM_TRAMPOLINE(v_upperbound, lm_view_upperbound)
-static LM_TRAMPOLINE(v_dot, lm_view_dot)
-static LM_TRAMPOLINE(v_add, lm_view_add)
-static LM_TRAMPOLINE(v_sub, lm_view_sub)
-static LM_TRAMPOLINE(v_mul, lm_view_mul)
-static LM_TRAMPOLINE(v_div, lm_view_div)
-
 /* [-0, +0, m] A number as a field of the table on top. */
 static void set_number(lua_State *L, const char *name, bool is_float, uint64_t bits) {
   if (is_float) lua_pushnumber(L, mm_double_of_bits(bits));
@@ -31,7 +10,7 @@ static void set_number(lua_State *L, const char *name, bool is_float, uint64_t b
   lua_setfield(L, -2, name);
 }
 
-static int v_stats(lua_State *L) {
+int lm_custom_view_stats(lua_State *L) {
   lm_call call;
   lm_stats stats;
   int code = lm_view_stats(L, &call, &stats);
@@ -48,7 +27,7 @@ static int v_stats(lua_State *L) {
   return 1;
 }
 
-static int v_histogram(lua_State *L) {
+int lm_custom_view_histogram(lua_State *L) {
   lm_check_view(L);
   /* An end of the range goes with the other one. */
   lm_take(L, 4, lua_isnoneornil(L, 3) ? 2 : 4, "number");
@@ -75,27 +54,3 @@ static int v_histogram(lua_State *L) {
   lua_settop(L, EDGES);
   return 2;
 }
-
-const luaL_Reg lm_reduce_methods[] = {{"sum", v_sum},
-                                      {"min", v_min},
-                                      {"max", v_max},
-                                      {"minmax", v_minmax},
-                                      {"mean", v_mean},
-                                      {"variance", v_variance},
-                                      {"stats", v_stats},
-                                      {"argmin", v_argmin},
-                                      {"argmax", v_argmax},
-                                      {"count", v_count},
-                                      {"find", v_find},
-                                      {"histogram", v_histogram},
-                                      {"sorted", v_sorted},
-                                      {"sort", v_sort},
-                                      {"unique", v_unique},
-                                      {"lowerbound", v_lowerbound},
-                                      {"upperbound", v_upperbound},
-                                      {"dot", v_dot},
-                                      {"add", v_add},
-                                      {"sub", v_sub},
-                                      {"mul", v_mul},
-                                      {"div", v_div},
-                                      {NULL, NULL}};

@@ -24,7 +24,7 @@ lm_view *lm_check_view(lua_State *L) {
   return view;
 }
 
-static int b_view(lua_State *L) {
+int lm_custom_buffer_view(lua_State *L) {
   lm_check_buffer(L);
   lm_take(L, 5, 2, "string");
   lm_view *view = lm_new_view(L);
@@ -34,7 +34,7 @@ static int b_view(lua_State *L) {
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
-static int v_slice(lua_State *L) {
+int lm_custom_view_slice(lua_State *L) {
   lm_check_view(L);
   lua_settop(L, 3);
   lm_view *slice = lm_new_view(L);
@@ -59,7 +59,7 @@ static int v_tostring(lua_State *L) {
   return 1;
 }
 
-static int v_info(lua_State *L) {
+int lm_custom_view_info(lua_State *L) {
   lm_view_description d;
   lm_describe_view(lm_check_view(L), &d);
   lua_createtable(L, 0, 14);
@@ -75,14 +75,9 @@ static int v_info(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg lm_view_makers[] = {{"view", b_view}, {NULL, NULL}};
-
-static const luaL_Reg methods[] = {{"slice", v_slice}, {"info", v_info}, {"close", v_close}, {NULL, NULL}};
-
 void lm_open_view(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__newindex", v_newindex}, {"__len", v_len}, {"__tostring", v_tostring}, {"__close", v_close}, {NULL, NULL}};
-  static const luaL_Reg *const capabilities[] = {methods, lm_element_methods, lm_reduce_methods};
-  lm_open_class(L, LM_VIEW, metamethods, v_index, capabilities, sizeof capabilities / sizeof *capabilities);
+  lm_open_class(L, LM_VIEW, LM_CLASS_view, metamethods, v_index);
   lua_pop(L, 1);
 }

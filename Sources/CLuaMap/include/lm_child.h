@@ -1,7 +1,8 @@
-/* Processes that share memory with this one. Included by CLuaMap.h. */
+/* Processes that share memory with this one. */
 #ifndef LM_CHILD_H
 #define LM_CHILD_H
 
+#include "lm_runtime.h"
 #include "lm_shared.h"
 #include "lm_view.h"
 

@@ -2,7 +2,7 @@
 #ifndef LM_HASH_H
 #define LM_HASH_H
 
-#include "CLuaMap.h"
+#include "lm_runtime.h"
 
 int lm_buffer_crc32(lua_State *_Nonnull L, lm_call *_Nonnull call);
 int lm_buffer_xxh3(lua_State *_Nonnull L, lm_call *_Nonnull call);

@@ -1,6 +1,8 @@
-/* What shows the kernel at work. Included by CLuaMap.h. */
+/* What shows the kernel at work. */
 #ifndef LM_INSTRUMENTS_H
 #define LM_INSTRUMENTS_H
+
+#include "lm_runtime.h"
 
 /* A set of pages as userdata: one bit for each. Its size says nothing about its type, so it begins not
    with its own address but with the one behind that, which no other type does. */
@@ -22,16 +24,10 @@ static inline lm_pages *_Nullable lm_pages_at(lua_State *_Nonnull L, int index) 
   return p && size >= sizeof(lm_pages) && p->mark == (char *)p + 1 && size == lm_pages_size(p->count) ? p : NULL;
 }
 
-#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
 LM_BODY(lm_pages_index);
 LM_BODY(lm_pages_len);
-LM_BODY(lm_pages_count);
 LM_BODY(lm_pages_next);
-LM_BODY(lm_pages_offset);
-LM_BODY(lm_buffer_touch);
-LM_BODY(lm_buffer_evict);
 LM_BODY(lm_buffer_storage);
-#undef LM_BODY
 
 /* How many pages `(b [, offset [, length]])` are, and where they begin: what to allocate. */
 int lm_pages_span(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t *_Nonnull count, int64_t *_Nonnull offset);

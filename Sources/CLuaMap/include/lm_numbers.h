@@ -2,7 +2,7 @@
 #ifndef LM_NUMBERS_H
 #define LM_NUMBERS_H
 
-#include "CLuaMap.h"
+#include "lm_runtime.h"
 
 /* An unpack in progress: it is interrupted for every string, which only the trampoline can make. Where it
    is in the format is a number and no address: a finalizer may run then. */
@@ -20,11 +20,7 @@ enum { LM_CONVERT = -3 };
 
 int lm_buffer_unpack(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_unpacking *_Nonnull progress);
 
-#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
-LM_BODY(lm_buffer_get);
-LM_BODY(lm_buffer_set);
-LM_BODY(lm_buffer_pack);
-#undef LM_BODY
+int lm_buffer_pack(lua_State *_Nonnull L, lm_call *_Nonnull call);
 
 /* The accessors of Node's Buffer: the type is a MM_U8 …; with a length as an argument, only its sign and
    byte order count. */

@@ -2,7 +2,7 @@
 #ifndef LM_RECORD_H
 #define LM_RECORD_H
 
-#include "CLuaMap.h"
+#include "lm_runtime.h"
 #include "lm_view.h"
 
 /* What tells these userdata from others of the same size. */

@@ -1,4 +1,4 @@
-/* Reductions, scans, order and arithmetic of views. Included by CLuaMap.h. */
+/* Reductions, scans, order and arithmetic of views. */
 #ifndef LM_REDUCE_H
 #define LM_REDUCE_H
 
@@ -19,29 +19,6 @@ typedef struct lm_histogram {
   double low, high;
   uint64_t first, width;
 } lm_histogram;
-
-#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
-LM_BODY(lm_view_sum);
-LM_BODY(lm_view_min);
-LM_BODY(lm_view_max);
-LM_BODY(lm_view_minmax);
-LM_BODY(lm_view_mean);
-LM_BODY(lm_view_variance);
-LM_BODY(lm_view_argmin);
-LM_BODY(lm_view_argmax);
-LM_BODY(lm_view_count);
-LM_BODY(lm_view_find);
-LM_BODY(lm_view_sorted);
-LM_BODY(lm_view_sort);
-LM_BODY(lm_view_unique);
-LM_BODY(lm_view_lowerbound);
-LM_BODY(lm_view_upperbound);
-LM_BODY(lm_view_dot);
-LM_BODY(lm_view_add);
-LM_BODY(lm_view_sub);
-LM_BODY(lm_view_mul);
-LM_BODY(lm_view_div);
-#undef LM_BODY
 
 int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonnull stats);
 /* Reads the arguments; then counts into so many counters; then tells the edges, 0 ... bins. */

@@ -1,6 +1,8 @@
-/* Patterns: those of mmap.regex and, translated, Lua's. Included by CLuaMap.h. */
+/* Patterns: those of mmap.regex and, translated, Lua's. */
 #ifndef LM_REGEX_H
 #define LM_REGEX_H
+
+#include "lm_runtime.h"
 
 /* A compiled pattern as userdata. */
 typedef struct lm_regex {

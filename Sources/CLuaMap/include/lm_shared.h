@@ -1,7 +1,9 @@
 /* What several processes share: memory by a name or a descriptor, integers that they change at once, locks.
-   Included by CLuaMap.h. */
+   */
 #ifndef LM_SHARED_H
 #define LM_SHARED_H
+
+#include "lm_runtime.h"
 
 /* Bodies that fill in a new, closed buffer. `path` is where the object is kept. */
 int lm_shared(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path,
@@ -24,14 +26,6 @@ static inline lm_atomic *_Nullable lm_atomic_at(lua_State *_Nonnull L, int index
 
 int lm_buffer_atomic(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_atomic *_Nonnull target);
 
-#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
-LM_BODY(lm_atomic_load);
-LM_BODY(lm_atomic_store);
-LM_BODY(lm_atomic_add);
-LM_BODY(lm_atomic_exchange);
-LM_BODY(lm_atomic_compareexchange);
-LM_BODY(lm_atomic_wake);
-#undef LM_BODY
 /* One short sleep of a wait until `deadline`, in nanoseconds of CLOCK_MONOTONIC: 0 results where it has to go on. */
 int lm_atomic_wait(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t deadline);
 

@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_H
 #define LM_TEXT_H
 
-#include "CLuaMap.h"
+#include "lm_runtime.h"
 #include "lm_view.h"
 
 /* The state of an iterator is a userdata of one of these; `kind` is the address of a mark of its own,

@@ -2,7 +2,7 @@
 #ifndef LM_VIEW_H
 #define LM_VIEW_H
 
-#include "CLuaMap.h"
+#include "lm_runtime.h"
 
 typedef struct lm_view {
   const void *_Nullable self;
@@ -18,17 +18,11 @@ static inline lm_view *_Nullable lm_view_at(lua_State *_Nonnull L, int index) {
 int lm_buffer_view(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view *_Nonnull target);
 int lm_view_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view *_Nonnull target);
 
-#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
 LM_BODY(lm_view_index);
 LM_BODY(lm_view_newindex);
 LM_BODY(lm_view_len);
-LM_BODY(lm_view_close);
-LM_BODY(lm_view_get);
-LM_BODY(lm_view_set);
-LM_BODY(lm_view_fill);
 LM_BODY(lm_view_copy);
 LM_BODY(lm_view_next);
-#undef LM_BODY
 
 /* Elements and a table, row by row. */
 typedef struct lm_view_rows {

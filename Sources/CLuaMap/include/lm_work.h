@@ -1,9 +1,9 @@
-/* What is set for all long work. Included by CLuaMap.h. */
+/* What is set for all long work. */
 #ifndef LM_WORK_H
 #define LM_WORK_H
 
-int lm_threads(lua_State *_Nonnull L, lm_call *_Nonnull call);
-int lm_progress(lua_State *_Nonnull L, lm_call *_Nonnull call);
+#include "lm_runtime.h"
+
 /* [-0, +0, –] To be called before any other body. */
 void lm_choose_kernels(void);
 

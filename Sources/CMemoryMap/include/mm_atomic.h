@@ -1,5 +1,5 @@
 /* Integers that several processes change at once: the processor's atomic instructions, sequentially consistent,
-   on memory that may fault, and futex(2). Included by CMemoryMap.h. */
+   on memory that may fault, and futex(2). */
 #ifndef MM_ATOMIC_H
 #define MM_ATOMIC_H
 

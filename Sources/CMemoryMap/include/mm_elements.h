@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "CMemoryMap.h"
+#include "mm_guard.h"
 
 /* A type is a number: bit 0 says signed, bits 1 and 2 the size of an integer as a power of two, MM_FLOAT
    a float, MM_SWAPPED that the bytes stand in the order that is not the machine's. */

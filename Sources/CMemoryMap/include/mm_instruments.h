@@ -1,5 +1,5 @@
 /* What is asked of the kernel to show it at work, and that Swift cannot ask itself: GNU's functions and
-   variadic ones. Included by CMemoryMap.h. */
+   variadic ones. */
 #ifndef MM_INSTRUMENTS_H
 #define MM_INSTRUMENTS_H
 

@@ -1,4 +1,4 @@
-/* Descriptors and locks shared with other processes. Included by CMemoryMap.h. */
+/* Descriptors and locks shared with other processes. */
 #ifndef MM_PROCESS_H
 #define MM_PROCESS_H
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "CMemoryMap.h"
+#include "mm_guard.h"
 
 enum { MM_LONGEST_SEPARATOR = 16, MM_MOST_TYPES = 250 };
 

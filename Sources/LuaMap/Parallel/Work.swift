@@ -21,7 +21,7 @@ func lm_choose_kernels() {
 
 /// `mmap.threads([n])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_threads(_ L: LuaState, _ call: Call) -> CInt {
+func lm_mmap_threads(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let former = threadCount
         if let wanted = try Arguments(L).optionalInteger(1) {
@@ -37,7 +37,7 @@ func lm_threads(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `mmap.progress([on])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_progress(_ L: LuaState, _ call: Call) -> CInt {
+func lm_mmap_progress(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let former = ProgressBar.isOn
         ProgressBar.isOn = try Arguments(L).boolean(1, default: former)

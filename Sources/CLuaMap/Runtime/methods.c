@@ -1,0 +1,47 @@
+/* What methods.def says: the trampolines of all functions, and the tables that they stand in. */
+#include "trampoline.h"
+
+enum { ANY = INT32_MAX };
+
+void lm_check_count(lua_State *L, int most) {
+  for (int i = most + 1; i <= lua_gettop(L); i++)
+    if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
+}
+
+#define CALL_PURE(class, name)                                                                                         \
+  lm_call call;                                                                                                        \
+  int count = lm_##class##_##name(L, &call);                                                                           \
+  if (mm_likely(count >= 0)) return count;                                                                             \
+  return lm_finish(L, &call, count);
+#define CALL_SYSTEM(class, name)                                                                                       \
+  lm_call call;                                                                                                        \
+  int count = LM_RUN(L, lm_##class##_##name(L, &call));                                                                \
+  if (mm_likely(count >= 0)) return count;                                                                             \
+  return lm_finish(L, &call, count);
+#define CALL_CUSTOM(class, name) return lm_custom_##class##_##name(L);
+
+#define METHOD(class, name, kind, most)                                                                                \
+  static int class##_##name(lua_State *L) {                                                                            \
+    if ((most) != ANY && mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most);                                 \
+    CALL_##kind(class, name)                                                                                           \
+  }
+#define ALIAS(class, name, other_class, other_name)
+#include "methods.def"
+
+static const struct {
+  enum lm_class class;
+  const char *name;
+  lua_CFunction function;
+} rows[] = {
+#define METHOD(class, name, kind, most) {LM_CLASS_##class, #name, class##_##name},
+#define ALIAS(class, name, other_class, other_name) {LM_CLASS_##class, #name, other_class##_##other_name},
+#include "methods.def"
+};
+
+void lm_set_methods(lua_State *L, enum lm_class class) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (rows[i].class != class) continue;
+    lua_pushcfunction(L, rows[i].function);
+    lua_setfield(L, -2, rows[i].name);
+  }
+}
