@@ -25,7 +25,7 @@ int lm_custom_buffer_pack(lua_State *L) {
 #define LM_ACCESSOR(name, body, most)                                                                                  \
   static int name(lua_State *L) {                                                                                      \
     lm_call call;                                                                                                      \
-    if (mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most);                                                  \
+    if (mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most, LM_BUFFER);                                       \
     int count = body(L, &call, (int32_t)lua_tointeger(L, lua_upvalueindex(1)));                                        \
     return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);                                                 \
   }

@@ -3,9 +3,13 @@
 
 enum { ANY = INT32_MAX };
 
-void lm_check_count(lua_State *L, int most) {
-  for (int i = most + 1; i <= lua_gettop(L); i++)
+void lm_check_count(lua_State *L, int most, const char *name) {
+  int all = lua_gettop(L);
+  /* The body says what is wrong with an object of another class, which matters more. */
+  if (luaL_getmetatable(L, name) == LUA_TTABLE && (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, -2))) all = 0;
+  for (int i = most + 1; i <= all; i++)
     if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
+  lua_settop(L, most);
 }
 
 #define CALL_PURE(class, name)                                                                                         \
@@ -22,7 +26,7 @@ void lm_check_count(lua_State *L, int most) {
 
 #define METHOD(class, name, kind, most)                                                                                \
   static int class##_##name(lua_State *L) {                                                                            \
-    if ((most) != ANY && mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most);                                 \
+    if ((most) != ANY && mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most, "mmap." #class);                 \
     CALL_##kind(class, name)                                                                                           \
   }
 #define ALIAS(class, name, other_class, other_name)

@@ -171,8 +171,9 @@ void lm_open_class(lua_State *L, const char *name, enum lm_class class, const lu
 /* [-0, +0, m] A metatable whose __index is the table of methods itself. */
 void lm_open_methods(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods);
 
-/* [-0, +0, e] Raises unless all arguments past the greatest number are nil: one that means nothing is a mistake. */
-void lm_check_count(lua_State *L, int most);
+/* [-?, +0, e] Drops the arguments past the greatest number of a method of the class, and raises unless they are nil: one
+   that means nothing is a mistake. */
+void lm_check_count(lua_State *L, int most, const char *name);
 
 /* The trampolines that are written in C. */
 #define LM_PROTOTYPE_PURE(class, name)

@@ -311,7 +311,7 @@ import Testing
               for _, table in ipairs { meta, meta.__methods } do
                 for key, f in pairs(table) do
                   for _, wrong in ipairs { file, b, 5, "x", {}, name == "mmap.lock" and b:atomic("u32", 0) or lock } do
-                    if type(f) == "function" then fails(name .. " expected", f, wrong, 1, 1) end
+                    if type(f) == "function" then fails(name .. " expected", f, wrong) end
                   end
                 end
               end
