@@ -10,51 +10,8 @@ typealias RecordsPointer = UnsafeMutablePointer<lm_records>
 typealias RecordPointer = UnsafeMutablePointer<lm_record>
 typealias ViewPointer = UnsafeMutablePointer<lm_view>
 
-/// What a body throws: an error of the memory map, or of an argument, and which argument it is about.
-///
-/// A plain value, so that throwing allocates nothing.
-struct Failure: Error {
-    enum Kind {
-        /// The argument has another type than the one named.
-        case type(StaticString)
-        /// The argument's value will not do; the text is a template.
-        case argument(StaticString, Int, Int)
-        /// Nothing is wrong with a single argument; the text is a template.
-        case misuse(StaticString, Int, Int)
-        case map(MapError)
-        /// One number of many does not fit.
-        case element(MapError, Int)
-    }
-
-    var kind: Kind
-    /// The argument's number; for a range the offset's, the length's being the next.
-    var argument: Int32
-
-    init(_ error: MapError, argument: Int32 = 0) {
-        self.kind = .map(error)
-        self.argument = argument
-    }
-
-    init(_ error: MapError, element: Int, argument: Int32) {
-        self.kind = .element(error, element)
-        self.argument = argument
-    }
-
-    init(type expected: StaticString, argument: Int32) {
-        self.kind = .type(expected)
-        self.argument = argument
-    }
-
-    init(_ text: StaticString, argument: Int32, _ first: Int = 0, _ second: Int = 0) {
-        self.kind = .argument(text, first, second)
-        self.argument = argument
-    }
-
-    init(misuse text: StaticString, _ first: Int = 0, _ second: Int = 0) {
-        self.kind = .misuse(text, first, second)
-        self.argument = 0
-    }
-}
+/// What a body throws: the library's error, with the number of the argument that it is about.
+typealias Failure = MapError
 
 /// Runs a body and turns what it throws into what the trampoline understands.
 /// [-0, +n, –] uses no slots; never raises.
@@ -69,56 +26,61 @@ func respond(_ call: Call, _ body: () throws(Failure) -> CInt) -> CInt {
 /// Runs an operation on a range whose offset is argument `first` and whose length is the next one.
 @inline(__always)
 func about<T>(_ first: Int32, _ body: () throws(MapError) -> T) throws(Failure) -> T {
-    do { return try body() } catch { throw Failure(error, argument: first) }
+    do { return try body() } catch {
+        throw error.argument > 0 ? error : MapError(error, element: error.element, argument: first)
+    }
 }
 
 extension UnsafeMutablePointer<lm_call> {
+    /// [-0, +0, –] uses no slots; never raises.
     @inline(never)
-    func fill(_ failure: Failure) {
+    func fill(_ failure: MapError) {
+        let error = failure.kind == .systemCall ? failure.namingLimit : failure
+        let values = error.values
         pointee = lm_call()
-        pointee.argument = failure.argument
-        switch failure.kind {
-        case .type(let expected): set(LM_TYPE, expected)
-        case .argument(let text, let first, let second): set(LM_ARGUMENT, text, first, second)
-        case .misuse(let text, let first, let second): set(LM_MISUSE, text, first, second)
-        case .map(let error): fill(error)
-        case .element(let error, let index):
-            fill(error)
-            pointee.values.1 = Int64(index)
+        pointee.argument = error.argument
+        pointee.error = error.errno
+        pointee.call = error.call?.name.cString
+        pointee.text = error.advice.cString
+        pointee.values = (Int64(values.0), Int64(values.1), Int64(values.2))
+        if let element = error.element {
+            pointee.values.1 = Int64(element)
             pointee.element = true
         }
-    }
-
-    private func set(
-        _ kind: some BinaryInteger, _ text: StaticString, _ first: Int = 0, _ second: Int = 0,
-        _ third: Int = 0
-    ) {
+        let kind =
+            switch error.kind {
+            case .type: LM_TYPE
+            case .argument: LM_ARGUMENT
+            case .closed: LM_CLOSED
+            case .systemCall: LM_SYSTEM
+            case .lost: LM_LOST
+            case .interrupted: LM_INTERRUPTED
+            case .notReadable, .notWritable, .misuse: LM_MISUSE
+            case .offsetOutOfRange, .valueOutOfRange, .lengthOutOfRange:
+                error.argument > 0 ? LM_ARGUMENT : LM_MISUSE
+            }
+        if error.kind == .lost { pointee.error = Int32(truncatingIfNeeded: values.2) }
+        if error.kind == .lengthOutOfRange, error.argument > 0 { pointee.argument &+= 1 }
         pointee.kind = Int32(truncatingIfNeeded: kind)
-        pointee.text = text.cString
-        pointee.values = (Int64(first), Int64(second), Int64(third))
     }
+}
 
-    private func fill(_ error: MapError) {
-        let values = error.values
-        switch error.kind {
-        case .closed: set(LM_CLOSED, "")
-        case .lost:
-            set(LM_LOST, error.hint, values.0, values.1, values.2)
-            pointee.error = Int32(truncatingIfNeeded: values.2)
-        case .systemCall:
-            let error = error.namingLimit
-            let values = error.values
-            set(LM_SYSTEM, error.hint, values.0, values.1, values.2)
-            pointee.error = error.errno
-            pointee.call = error.call?.name.cString
-        case .lengthOutOfRange:
-            if pointee.argument > 0 { pointee.argument &+= 1 }
-            set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
-        case .offsetOutOfRange, .valueOutOfRange:
-            set(pointee.argument > 0 ? LM_ARGUMENT : LM_MISUSE, error.hint, values.0, values.1, values.2)
-        case .interrupted: set(LM_INTERRUPTED, "")
-        case .notReadable, .notWritable, .misuse:
-            set(LM_MISUSE, error.hint, values.0, values.1, values.2)
+extension MapError {
+    /// What is wrong and what to do about it in a script, as a template.
+    fileprivate var advice: StaticString {
+        switch reason {
+        case nil: hint
+        case .memoryLimit: "%1 bytes more would be over the limit of --memory=%2; %3 are in use"
+        case .readingRefused: "reading it is not allowed (use --allow-read=%0)"
+        case .writingRefused: "writing it is not allowed (use --allow-write=%0)"
+        case .readingAndWritingRefused:
+            "reading and writing it is not allowed (use --allow-read=%0 --allow-write=%0)"
+        case .removingRefused: "removing it is not allowed (use --allow-write=%0)"
+        case .virtualFile: "the files of /proc and /sys have no pages to map; read them with io.open"
+        case .privateMapping:
+            "a private mapping has bytes that no other process can see; use mmap.anonymous(size, { shared = true }), mmap.memfd, mmap.shared or a file opened with \"r\" or \"r+\""
+        case .noDescriptor:
+            "this shared anonymous memory has no descriptor to give away: that of mmap.map never has one, that of mmap.anonymous where there are many to spare; use mmap.memfd"
         }
     }
 }

@@ -122,7 +122,7 @@ private func prepareFile(
         if size == 0 && systemIsVirtual(descriptor) {
             throw MapError(
                 .mmap, errno: ENODEV,
-                "the files of /proc and /sys have no pages to map; read them with io.open")
+                "the files of /proc and /sys have no pages to map").because(.virtualFile)
         }
     case S_IFDIR: throw .directory
     case S_IFBLK: size = try systemEnd(descriptor)

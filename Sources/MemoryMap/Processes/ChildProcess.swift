@@ -113,10 +113,8 @@ extension MappedBytes {
         try current.refresh()
         let slot = current.region.slot.pointee
         guard MapFlags(rawValue: slot.flags).isShared else {
-            throw MapError(
-                .misuse,
-                "a private mapping has bytes that no other process can see; use mmap.anonymous(size, { shared = true }), mmap.memfd, mmap.shared or a file opened with \"r\" or \"r+\""
-            )
+            throw MapError(.misuse, "a private mapping has bytes that no other process can see").because(
+                .privateMapping)
         }
         guard slot.start != 0 else { throw MapError(.misuse, "an empty mapping has nothing to share") }
         let descriptor: Descriptor
@@ -127,8 +125,8 @@ extension MappedBytes {
             throw slot.kind == MM_ANONYMOUS
                 ? MapError(
                     error.call ?? .open, errno: error.errno,
-                    "this shared anonymous memory has no descriptor to give away: that of mmap.map never has one, that of mmap.anonymous where there are many to spare; use mmap.memfd"
-                ) : error
+                    "this shared anonymous memory has no descriptor to give away"
+                ).because(.noDescriptor) : error
         }
         guard descriptor < 3 else { return descriptor }
         defer { systemClose(descriptor) }

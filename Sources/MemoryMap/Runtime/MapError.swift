@@ -27,6 +27,16 @@ public struct MapError: Error, Sendable {
         case misuse
         /// Long work was stopped from outside.
         case interrupted
+        /// An argument has another type than the one that the hint names.
+        case type
+        /// An argument's value is none of those that are accepted.
+        case argument
+    }
+
+    /// What whoever knows the caller's language and options can add advice to.
+    package enum Reason: UInt8, Sendable {
+        case memoryLimit, readingRefused, writingRefused, readingAndWritingRefused, removingRefused
+        case virtualFile, privateMapping, noDescriptor
     }
 
     public let kind: Kind
@@ -38,6 +48,12 @@ public struct MapError: Error, Sendable {
     /// one as the bits of a double, `%c` for the first one as a character.
     package let hint: StaticString
     package let values: (Int, Int, Int)
+    package var reason: Reason?
+    /// The number of the caller's argument that the error is about, 0 for none; for a range that of the offset, the
+    /// length being the next.
+    package var argument: Int32 = 0
+    /// Which one of many numbers it is about.
+    package var element: Int?
 
     package init(
         _ kind: Kind, _ hint: StaticString = "", _ first: Int = 0, _ second: Int = 0, _ third: Int = 0
@@ -60,10 +76,37 @@ public struct MapError: Error, Sendable {
         self.values = (first, second, third)
     }
 
+    package init(type expected: StaticString, argument: Int32) {
+        self.init(.type, expected)
+        self.argument = argument
+    }
+
+    package init(_ text: StaticString, argument: Int32, _ first: Int = 0, _ second: Int = 0) {
+        self.init(.argument, text, first, second)
+        self.argument = argument
+    }
+
+    package init(misuse text: StaticString, _ first: Int = 0, _ second: Int = 0) {
+        self.init(.misuse, text, first, second)
+    }
+
+    package init(_ error: MapError, element: Int? = nil, argument: Int32 = 0) {
+        self = error
+        self.argument = argument
+        self.element = element
+    }
+
+    package func because(_ reason: Reason) -> MapError {
+        var error = self
+        error.reason = reason
+        return error
+    }
+
     /// The same error with advice for the caller, unless it has some already.
     package func hinting(_ hint: StaticString, _ first: Int = 0, _ second: Int = 0) -> MapError {
         guard let call, self.hint.utf8CodeUnitCount == 0 else { return self }
-        return MapError(call, errno: errno, hint, first, second)
+        return MapError(
+            MapError(call, errno: errno, hint, first, second), element: element, argument: argument)
     }
 
     /// The same error with the limit of the system named that stands behind its code, unless there is advice already.

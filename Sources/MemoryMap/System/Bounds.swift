@@ -38,8 +38,9 @@ func memoryLeft() -> Int {
 
 private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
     MapError(
-        call, errno: ENOMEM, "%1 bytes more would be over the limit of --memory=%2; %3 are in use", bytes,
-        Int(clamping: mm_budget_limit()), Int(clamping: mm_budget_used()))
+        call, errno: ENOMEM, "%1 bytes more would be over the limit of %2; %3 are in use", bytes,
+        Int(clamping: mm_budget_limit()), Int(clamping: mm_budget_used())
+    ).because(.memoryLimit)
 }
 
 /// Throws for memory that could be executed where somebody has set bounds to this process: no script needs any, and
@@ -68,13 +69,12 @@ extension FilePolicy {
             switch error {
             case .failed(let code): throw MapError(.open, errno: code)
             case .refused(.read):
-                throw MapError(.open, errno: EACCES, "reading it is not allowed (use --allow-read=%0)")
+                throw MapError(.open, errno: EACCES, "reading it is not allowed").because(.readingRefused)
             case .refused(.write):
-                throw MapError(.open, errno: EACCES, "writing it is not allowed (use --allow-write=%0)")
+                throw MapError(.open, errno: EACCES, "writing it is not allowed").because(.writingRefused)
             case .refused:
-                throw MapError(
-                    .open, errno: EACCES,
-                    "reading and writing it is not allowed (use --allow-read=%0 --allow-write=%0)")
+                throw MapError(.open, errno: EACCES, "reading and writing it is not allowed").because(
+                    .readingAndWritingRefused)
             }
         }
     }

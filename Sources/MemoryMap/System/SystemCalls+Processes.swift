@@ -11,7 +11,7 @@ func systemRemove(_ path: UnsafePointer<CChar>) throws(MapError) {
             case .failed(let code): throw MapError(.unlink, errno: code)
             case .refused:
                 throw MapError(
-                    .unlink, errno: EACCES, "removing it is not allowed (use --allow-write=%0)")
+                    .unlink, errno: EACCES, "removing it is not allowed").because(.removingRefused)
             }
         }
         return
