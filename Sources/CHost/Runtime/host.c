@@ -16,6 +16,10 @@
 #include "lesson.h"
 #include "sandbox.h"
 
+/* Lua as scripts/lua-object makes it, with a fault of Debian's corrected, has this symbol; another one is not linked. */
+extern const char build_mmaplua_with_scripts_build;
+__attribute__((used)) static const char *const built_by = &build_mmaplua_with_scripts_build;
+
 static void show_version(void) {
   puts(LUA_COPYRIGHT);
   fflush(stdout);

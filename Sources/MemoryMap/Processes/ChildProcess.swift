@@ -72,18 +72,12 @@ package func awaitProcess(_ process: CInt, _ watch: CInt?, nanoseconds: Int64) t
 
 private func endOfProcess(_ process: CInt) throws(MapError) -> CInt? {
     var status: CInt = 0
-    while true {
-        let trace = Trace()
-        let result = waitpid(process, &status, WNOHANG)
-        trace.end("waitpid", Int(result)) {
-            $0.argument(process)
-            $0.argument(text: "{…}")
-            $0.argument(text: "WNOHANG")
-        }
-        if result == process { return status }
-        if result == 0 { return nil }
-        if errno != EINTR { throw MapError(.waitpid, errno: errno) }
+    let ended = try retrying(.waitpid, "waitpid", { Int(waitpid(process, &status, WNOHANG)) }) {
+        $0.argument(process)
+        $0.argument(text: "{…}")
+        $0.argument(text: "WNOHANG")
     }
+    return ended == Int(process) ? status : nil
 }
 
 /// Sends a child a signal: pidfd_send_signal(2), which cannot meet another process that has its number by now; kill(2)

@@ -7,32 +7,21 @@ internal import Glibc
 func systemOpen(
     process path: UnsafePointer<CChar>, _ flags: CInt = O_RDONLY
 ) throws(MapError) -> Descriptor {
-    while true {
-        let trace = Trace()
-        let descriptor = open(path, flags | O_CLOEXEC)
-        trace.end("open", Int(descriptor)) {
-            $0.argument(path: path)
-            $0.argument(openFlags: flags | O_CLOEXEC)
-        }
-        if descriptor != -1 { return descriptor }
-        if errno != EINTR { throw MapError(.open, errno: errno) }
+    let descriptor = try retrying(.open, "open", { Int(open(path, flags | O_CLOEXEC)) }) {
+        $0.argument(path: path)
+        $0.argument(openFlags: flags | O_CLOEXEC)
     }
+    return CInt(truncatingIfNeeded: descriptor)
 }
 
 /// read(2); 0 at the end.
 func systemRead(
     _ descriptor: Descriptor, _ memory: UnsafeMutableRawBufferPointer
 ) throws(MapError) -> Int {
-    while true {
-        let trace = Trace()
-        let count = read(descriptor, memory.baseAddress, memory.count)
-        trace.end("read", count) {
-            $0.argument(descriptor)
-            $0.argument(text: "[…]")
-            $0.argument(memory.count)
-        }
-        if count >= 0 { return count }
-        if errno != EINTR { throw MapError(.read, errno: errno) }
+    return try retrying(.read, "read", { read(descriptor, memory.baseAddress, memory.count) }) {
+        $0.argument(descriptor)
+        $0.argument(text: "[…]")
+        $0.argument(memory.count)
     }
 }
 
@@ -40,17 +29,13 @@ func systemRead(
 func systemRead(
     _ descriptor: Descriptor, _ memory: UnsafeMutableRawBufferPointer, at offset: Int
 ) throws(MapError) -> Int {
-    while true {
-        let trace = Trace()
-        let count = pread(descriptor, memory.baseAddress, memory.count, off_t(offset))
-        trace.end("pread", count) {
-            $0.argument(descriptor)
-            $0.argument(text: "[…]")
-            $0.argument(memory.count)
-            $0.argument(offset)
-        }
-        if count >= 0 { return count }
-        if errno != EINTR { throw MapError(.read, errno: errno) }
+    return try retrying(
+        .read, "pread", { pread(descriptor, memory.baseAddress, memory.count, off_t(offset)) }
+    ) {
+        $0.argument(descriptor)
+        $0.argument(text: "[…]")
+        $0.argument(memory.count)
+        $0.argument(offset)
     }
 }
 
@@ -59,20 +44,21 @@ func systemCacheState(
     _ descriptor: Descriptor, _ offset: Int, _ length: Int
 ) throws(MapError) -> mm_cache_state {
     var state = mm_cache_state()
-    while true {
-        let trace = Trace()
-        let result = mm_cachestat(
-            descriptor, UInt64(bitPattern: Int64(offset)), UInt64(bitPattern: Int64(length)), &state)
-        trace.end("cachestat", Int(result)) {
-            $0.argument(descriptor)
-            $0.argument(offset)
-            $0.argument(length)
-            $0.argument(text: "{…}")
-            $0.argument(0)
+    try retrying(
+        .cachestat, "cachestat",
+        {
+            Int(
+                mm_cachestat(
+                    descriptor, UInt64(bitPattern: Int64(offset)), UInt64(bitPattern: Int64(length)), &state))
         }
-        if result == 0 { return state }
-        if errno != EINTR { throw MapError(.cachestat, errno: errno) }
+    ) {
+        $0.argument(descriptor)
+        $0.argument(offset)
+        $0.argument(length)
+        $0.argument(text: "{…}")
+        $0.argument(0)
     }
+    return state
 }
 
 /// posix_fadvise(2) with `POSIX_FADV_DONTNEED`.
@@ -92,29 +78,19 @@ func systemForget(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws
 
 /// fdatasync(2).
 func systemFlush(_ descriptor: Descriptor) throws(MapError) {
-    while true {
-        let trace = Trace()
-        let result = fdatasync(descriptor)
-        trace.end("fdatasync", Int(result)) { $0.argument(descriptor) }
-        if result == 0 { return }
-        if errno != EINTR { throw MapError(.fdatasync, errno: errno) }
-    }
+    try retrying(.fdatasync, "fdatasync", { Int(fdatasync(descriptor)) }) { $0.argument(descriptor) }
 }
 
 /// sync_file_range(2): waits until the dirty pages of the range are written.
 func systemWriteOut(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws(MapError) {
-    while true {
-        let trace = Trace()
-        let result = mm_write_out(descriptor, Int64(offset), Int64(length))
-        trace.end("sync_file_range", Int(result)) {
-            $0.argument(descriptor)
-            $0.argument(offset)
-            $0.argument(length)
-            $0.argument(
-                text: "SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER")
-        }
-        if result == 0 { return }
-        if errno != EINTR { throw MapError(.fdatasync, errno: errno) }
+    try retrying(
+        .fdatasync, "sync_file_range", { Int(mm_write_out(descriptor, Int64(offset), Int64(length))) }
+    ) {
+        $0.argument(descriptor)
+        $0.argument(offset)
+        $0.argument(length)
+        $0.argument(
+            text: "SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER")
     }
 }
 

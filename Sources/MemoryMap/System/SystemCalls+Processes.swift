@@ -11,7 +11,8 @@ func systemRemove(_ path: UnsafePointer<CChar>) throws(MapError) {
             case .failed(let code): throw MapError(.unlink, errno: code)
             case .refused:
                 throw MapError(
-                    .unlink, errno: EACCES, "removing it is not allowed").because(.removingRefused)
+                    .unlink, errno: EACCES, "removing it is not allowed"
+                ).because(.removingRefused)
             }
         }
         return
@@ -60,19 +61,20 @@ func systemSealSize(_ descriptor: Descriptor) throws(MapError) {
 func systemLockRange(
     _ descriptor: Descriptor, _ isExclusive: Bool, _ offset: Int, _ length: Int
 ) throws(MapError) -> Bool {
-    while true {
-        let trace = Trace()
-        let result = mm_lock_range(descriptor, isExclusive, Int64(offset), Int64(length))
-        trace.end("fcntl", Int(result)) {
+    do {
+        try retrying(
+            .fcntl, "fcntl", { Int(mm_lock_range(descriptor, isExclusive, Int64(offset), Int64(length))) }
+        ) {
             $0.argument(descriptor)
             $0.argument(text: "F_OFD_SETLK")
             $0.argument(text: isExclusive ? "F_WRLCK" : "F_RDLCK")
             $0.argument(offset)
             $0.argument(length)
         }
-        if result == 0 { return true }
-        if errno == EAGAIN || errno == EACCES { return false }
-        if errno != EINTR { throw MapError(.fcntl, errno: errno) }
+        return true
+    } catch {
+        if error.errno == EAGAIN || error.errno == EACCES { return false }
+        throw error
     }
 }
 

@@ -14,6 +14,23 @@ private func check(
     if result == -1 { throw MapError(call, errno: errno) }
 }
 
+/// Makes a system call, and again while a signal interrupts it; the trace has each try.
+///
+/// - Returns: What it returned, which is not -1.
+/// - Throws: `systemCall` with `errno`.
+@discardableResult @inline(__always)
+func retrying(
+    _ call: SystemCall, _ name: StaticString, _ body: () -> Int, _ arguments: (inout TraceLine) -> Void
+) throws(MapError) -> Int {
+    while true {
+        let trace = Trace()
+        let result = body()
+        trace.end(name, result, arguments)
+        if result != -1 { return result }
+        if errno != EINTR { throw MapError(call, errno: errno) }
+    }
+}
+
 /// open(2), within the bounds of this process. Never waits for the other end of a pipe, never becomes a controlling
 /// terminal.
 func systemOpen(
@@ -21,17 +38,12 @@ func systemOpen(
 ) throws(MapError) -> Descriptor {
     let flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
     if let policy = FilePolicy.current { return try policy.openForMapping(path, flags, mode) }
-    while true {
-        let trace = Trace()
-        let descriptor = open(path, flags, mode)
-        trace.end("open", Int(descriptor)) {
-            $0.argument(path: path)
-            $0.argument(openFlags: flags)
-            if flags & O_CREAT != 0 { $0.argument(text: mode == 0o600 ? "0600" : "0666") }
-        }
-        if descriptor != -1 { return descriptor }
-        if errno != EINTR { throw MapError(.open, errno: errno) }
+    let descriptor = try retrying(.open, "open", { Int(open(path, flags, mode)) }) {
+        $0.argument(path: path)
+        $0.argument(openFlags: flags)
+        if flags & O_CREAT != 0 { $0.argument(text: mode == 0o600 ? "0600" : "0666") }
     }
+    return CInt(truncatingIfNeeded: descriptor)
 }
 
 /// fstat(2).
@@ -87,15 +99,9 @@ private func requireFileLimit(_ call: SystemCall, _ descriptor: Descriptor, _ si
 /// ftruncate(2), in bytes.
 func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
     try requireFileLimit(.ftruncate, descriptor, size)
-    while true {
-        let trace = Trace()
-        let result = ftruncate(descriptor, off_t(size))
-        trace.end("ftruncate", Int(result)) {
-            $0.argument(descriptor)
-            $0.argument(size)
-        }
-        if result == 0 { return }
-        if errno != EINTR { throw MapError(.ftruncate, errno: errno) }
+    try retrying(.ftruncate, "ftruncate", { Int(ftruncate(descriptor, off_t(size))) }) {
+        $0.argument(descriptor)
+        $0.argument(size)
     }
 }
 
@@ -227,31 +233,19 @@ func systemProtect(
 /// madvise(2), within the bounds of this process.
 func systemAdvise(_ address: UnsafeMutableRawPointer?, _ extent: Int, _ advice: CInt) throws(MapError) {
     try requireHarmless(advice)
-    while true {
-        let trace = Trace()
-        let result = madvise(address, extent, advice)
-        trace.end("madvise", Int(result)) {
-            $0.argument(address)
-            $0.argument(extent)
-            $0.argument(advice: advice)
-        }
-        if result == 0 { return }
-        if errno != EINTR { throw MapError(.madvise, errno: errno) }
+    try retrying(.madvise, "madvise", { Int(madvise(address, extent, advice)) }) {
+        $0.argument(address)
+        $0.argument(extent)
+        $0.argument(advice: advice)
     }
 }
 
 /// msync(2).
 func systemSync(_ address: UnsafeMutableRawPointer, _ extent: Int, _ flags: CInt) throws(MapError) {
-    while true {
-        let trace = Trace()
-        let result = msync(address, extent, flags)
-        trace.end("msync", Int(result)) {
-            $0.argument(address)
-            $0.argument(extent)
-            $0.argument(syncFlags: flags)
-        }
-        if result == 0 { return }
-        if errno != EINTR { throw MapError(.msync, errno: errno) }
+    try retrying(.msync, "msync", { Int(msync(address, extent, flags)) }) {
+        $0.argument(address)
+        $0.argument(extent)
+        $0.argument(syncFlags: flags)
     }
 }
 
