@@ -332,7 +332,10 @@ while (calls < options.calls or right == 0 or exact == 0 or lost == 0) and os.ti
     repeat one = pick(names) until one.file == file
     local ok, e = pcall(step, one, b)
     calls = calls + 1
-    if not ok then
+    if not ok and one.name:find "^sort" and tostring(e):find("the elements were changed while they were being sorted", 1, true) then
+      -- Cut and grown again within a moment: what was there is zeros, and no access has met the end.
+      break
+    elseif not ok then
       local text = ("seed %d, %s of %s: %s"):format(options.seed, one.name, file.path, tostring(e))
       assert(type(e) == "table" and e.code == "SIGBUS" and e.offset >= 0 and e.offset < file.size, text)
       -- From here on all of it says so, until it is mapped again.
