@@ -7,13 +7,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-// Debian's own lua5.4 is linked with the static library too: a call into liblua is then a direct
-// one and not one through the procedure linkage table.
+// The static library, as in Debian's own lua5.4: calls into liblua are direct, not through the procedure linkage
+// table.
 let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
 
-/// The sources of the kernels, compiled for newer processors too. Code of these targets may run only
-/// where the processor was asked; whoever depends on the package cannot depend on them (SwiftPM allows
-/// unsafeFlags in root packages only), so MemoryMap has the baseline and LuaMap adds the rest.
+/// The kernels again, compiled for newer processors. The program must check the processor before it calls this code.
+/// SwiftPM allows unsafeFlags in root packages only, so other packages cannot depend on these targets: MemoryMap uses
+/// the baseline kernels, LuaMap adds these.
 #if arch(x86_64)
     let fastKernels: [Target] = [
         .target(
@@ -28,13 +28,13 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
     let fastKernels: [Target] = []
 #endif
 let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
-// Static too: there is nothing to find and to relocate when the program starts.
+// Static libraries: the program starts without searching for and relocating shared ones.
 let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
 let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
 ]
 
-// Swift's runtime as scripts/build makes it, which has a reserve where memory ran out (mm_reserve.h).
+// The Swift runtime built by scripts/build: out of memory, it allocates from a reserve (mm_reserve.h).
 let runtime: [LinkerSetting] =
     Context.environment["MMAPLUA_RUNTIME"].map {
         [.unsafeFlags(["-resource-dir", $0, "-Xlinker", "--wrap=malloc_usable_size"])]
@@ -45,8 +45,7 @@ let package = Package(
     products: [
         .library(name: "MemoryMap", targets: ["MemoryMap"]),
         .executable(name: "mmaplua", targets: ["mmaplua"]),
-        // The Lua module for a stock lua5.4. It must not link liblua: the interpreter that loads it
-        // brings the one and only copy.
+        // The Lua module for a stock lua5.4. It must not link liblua: the interpreter already has a copy.
         .library(name: "mmap", type: .dynamic, targets: ["LuaMap"]),
     ],
     targets: fastKernels + [
@@ -79,7 +78,7 @@ let package = Package(
             name: "mmaplua", dependencies: ["CLua", "CLuaMap", "CHost", "LuaMap"],
             resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")],
             swiftSettings: strict,
-            // Lua C modules do not link liblua: they find its functions in the executable.
+            // Lua C modules do not link liblua; the executable exports its functions.
             linkerSettings: lua + runtime + [
                 .unsafeFlags(["-Xlinker", "--export-dynamic", "-Xclang-linker", "-static-libgcc"])
             ]),
@@ -97,8 +96,8 @@ let package = Package(
     cLanguageStandard: .gnu11
 )
 
-// The fuzzers, for scripts/fuzz alone, which sets this variable and builds them in a folder of their own: with what
-// they test as a library and not as a program.
+// The fuzzers. Only scripts/fuzz sets this variable. It builds in a separate folder, with the program as a library
+// target.
 if Context.environment["MMAPLUA_FUZZ"] != nil {
     package.products = [.executable(name: "fuzz", targets: ["Fuzz"])]
     package.targets.removeAll { $0.name == "mmaplua" || $0.isTest }

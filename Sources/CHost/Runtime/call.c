@@ -1,5 +1,5 @@
-/* Calling Lua code for the person who started the program: a traceback with every error, and Ctrl-C as an
-   error of the running code. */
+/* Calls of Lua code on behalf of the user: every error has a traceback, and Ctrl-C raises an error in the running
+   code. */
 #include "call.h"
 
 #include "CLuaMap.h"
@@ -16,7 +16,7 @@ lua_State *volatile host_running = NULL;
 
 static void handle_interrupt(void (*handler)(int)) {
   struct sigaction action = {.sa_handler = handler};
-  /* No SA_RESTART: a read that waits for a person must come back, or the error would wait as well. */
+  /* No SA_RESTART: a blocked read must return, or the error would have to wait for its input. */
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
 }
@@ -35,9 +35,9 @@ static void raise_interrupt(lua_State *L, lua_Debug *where) {
   host_raise_interrupt(L);
 }
 
-/* Setting a hook is the one thing Lua allows from a signal handler. Code inside a C function does not reach
-   a hook: the library's long work polls lm_interrupt, a match is left in the middle, and for the rest the
-   second Ctrl-C has the default action again and ends the program. */
+/* Lua allows a signal handler to set a hook and nothing else. A hook does not run inside a C function. So long
+   operations of the library poll lm_interrupt, mm_escape ends a match of a regular expression, and in any other C
+   function a second Ctrl-C has the default action and ends the program. */
 static void interrupt(int signal_number) {
   handle_interrupt(SIG_DFL);
   lm_interrupt = 1;
@@ -46,7 +46,7 @@ static void interrupt(int signal_number) {
   mm_escape(signal_number); /* last: it may not return */
 }
 
-/* [-0, +1, m] uses 4 slots; the message handler: any error object becomes a text for a person. */
+/* [-0, +1, m] uses 4 slots. The message handler: converts an error object to a string and adds a traceback. */
 static int describe_error(lua_State *L) {
   limits_note_error(L, 1);
   const char *message = lua_tostring(L, 1);
@@ -68,8 +68,8 @@ void host_message(const char *text, const char *hint) {
   fflush(stderr);
 }
 
-/* [-(status ? 1 : 0), +0, –] uses no slots; never raises: a number on the stack would be the only danger,
-   and describe_error has made a string of it. */
+/* [-(status ? 1 : 0), +0, –] uses no slots; never raises: lua_tostring allocates for numbers only, and the value here
+   is a string. */
 int host_report(lua_State *L, int status) {
   if (status == LUA_OK) return status;
   const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
@@ -79,7 +79,7 @@ int host_report(lua_State *L, int status) {
   return status;
 }
 
-/* What Ctrl-C does while no Lua code runs. */
+/* The action of SIGINT while no Lua code runs. */
 static void (*at_rest)(int) = SIG_DFL;
 
 void host_ignore_interrupts_at_rest(bool ignore) {
@@ -94,15 +94,15 @@ void host_interrupts_begin(lua_State *L) {
   handle_interrupt(interrupt);
 }
 
-/* [-0, +0, –] uses no slots; never raises. An interrupt that came too late for the code it was meant for must
-   not hit the next. */
+/* [-0, +0, –] uses no slots; never raises. Discards an interrupt that came after the code had ended: it must not
+   raise in the next call. */
 void host_interrupts_end(lua_State *L) {
   handle_interrupt(at_rest);
   lm_interrupt = limits_time_is_up();
   if (lua_gethook(L) == raise_interrupt) lua_sethook(L, NULL, 0, 0);
 }
 
-/* [-(arguments + 1), +(results | 1), –] uses 1 slot; never raises. The stack must have that slot. */
+/* [-(arguments + 1), +(results | 1), –] uses 1 slot, which the caller must ensure; never raises. */
 int host_call(lua_State *L, int arguments, int results) {
   int handler = lua_gettop(L) - arguments;
   lua_pushcfunction(L, describe_error);

@@ -3,21 +3,22 @@
 
 #include "CHost.h"
 
-/* The program's name in front of its messages; NULL in a session, where a person knows who speaks. */
+/* The program name, the prefix of messages. NULL in an interactive session: no prefix, as in lua(1). */
 extern const char *host_program;
 
-/* What runs: the state, or under a limit of time the coroutine. Signal handlers read it. */
+/* The running Lua thread: the main thread or, under a time limit, the current coroutine. Signal handlers read it. */
 extern lua_State *volatile host_running;
 
-/* The mode of every chunk that is loaded: NULL, or "t" where bytecode would be a way out. */
+/* The mode for loading chunks: NULL, or "t" in a sandbox, because bytecode could escape from it. */
 extern const char *host_chunk_mode;
 
 void host_message(const char *text, const char *hint);
 
-/* From now on a file that would grow over "ulimit -f", and a pipe without a reader, are errors of the call. */
+/* From now on, a write past the limit of file size ("ulimit -f") or to a pipe without a reader fails with an error
+   instead of a signal. */
 void host_let_calls_fail(void);
 
-/* From now on; exit() says how many page faults there were, whoever calls it. */
+/* Starts to count page faults. exit(3) reports their number, also when the script calls os.exit. */
 void host_count_faults(void);
 
 int host_report(lua_State *L, int status);
@@ -26,34 +27,34 @@ int host_call(lua_State *L, int arguments, int results);
 /* Raises "interrupted!". */
 void host_raise_interrupt(lua_State *L);
 
-/* Between these two, Ctrl-C is an error of the code that L runs. */
+/* Between these two calls, Ctrl-C raises an error in the code that L runs. */
 void host_interrupts_begin(lua_State *L);
 void host_interrupts_end(lua_State *L);
-/* In a session Ctrl-C between two statements must not end it. */
+/* With `ignore`, Ctrl-C between two statements does not end an interactive session. */
 void host_ignore_interrupts_at_rest(bool ignore);
 
-/* The session, until the end of its input. May raise: a prompt is made by the script's __tostring. */
+/* The interactive session, until the end of its input. May raise: the prompt may call a __tostring of the script. */
 void host_repl(lua_State *L, const host_plan *plan);
 
-/* [-0, +0, m] debug.setlocal that leaves C functions alone. */
+/* [-0, +0, m] Replaces debug.setlocal with one that does not modify locals of C functions. */
 void host_open_locals(lua_State *L);
 
-/* The global help, which only sessions have. */
+/* Sets the global `help`, in interactive sessions only. */
 void host_open_help(lua_State *L);
-/* A function of Lua: what the manual says may stand in a call; see manual/help.lua. */
+/* A lua_CFunction: the option names and string values that the manual allows in a call; see manual/help.lua. */
 int host_manual_words(lua_State *L);
 
-/* Whether a terminal shows more than ASCII, by the variables that pictures go by too. */
+/* Whether the terminal shows UTF-8, according to LC_ALL, LC_CTYPE and LANG. */
 bool host_is_unicode(void);
 
-/* Puts a picture of the value at the index on the stack, if it is one of the library's and standard output a terminal.
-   Never raises. */
+/* Pushes a picture of the value at the index and returns true, if it is an object of the library and standard output
+   is a terminal. Never raises. */
 bool host_push_display(lua_State *L, int index);
 
-/* Where host_complete finds its Lua source. */
+/* Gives host_complete its Lua source. */
 void host_set_completion(const host_editor *editor);
 
-/* A line as any terminal or file gives it, without editing. */
+/* Reads a line without line editing, from a terminal, file or pipe. */
 host_input host_read_plainly(const char *prompt, const char **line, size_t *length);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a run has cost in page faults, said at its end: also when the script calls os.exit. */
+/* The report of page faults at the end of a run, also when the script calls os.exit. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* The protected main: opens the libraries, runs the steps and the script, and goes on to the prompt or to
-   standard input. Its order is that of lua(1), which scripts can see. */
+/* The protected main: opens the libraries, runs the steps and the script, then the prompt or standard input. The
+   order is that of lua(1), because scripts can observe it. */
 #include "CHost.h"
 
 #include <lua5.4/lauxlib.h>
@@ -21,7 +21,7 @@ static void show_version(void) {
   fflush(stdout);
 }
 
-/* [-0, +0, e] uses 3 slots; the global table arg, where arg[0] is the script. */
+/* [-0, +0, e] uses 3 slots. Sets the global table `arg`; arg[0] is the script. */
 static void create_arg(lua_State *L, const host_plan *plan) {
   int base = plan->script < plan->argc ? plan->script : 0;
   lua_createtable(L, plan->argc - base - 1 > 0 ? plan->argc - base - 1 : 0, base + 1);
@@ -32,7 +32,7 @@ static void create_arg(lua_State *L, const host_plan *plan) {
   lua_setglobal(L, "arg");
 }
 
-/* [-1, +0, –] uses 1 slot; never raises. Calls what a load has left, or reports why it did not load. */
+/* [-1, +0, –] uses 1 slot; never raises. Calls the loaded chunk on top, or reports the error of loading it. */
 static int run_chunk(lua_State *L, int status) {
   if (status == LUA_OK) status = host_call(L, 0, 0);
   return host_report(L, status);
@@ -43,7 +43,7 @@ static int run_text(lua_State *L, const char *text, const char *name) {
   return run_chunk(L, luaL_loadbufferx(L, text, strlen(text), name, host_chunk_mode));
 }
 
-/* LUA_INIT_5_4 comes before LUA_INIT. */
+/* The value of LUA_INIT_5_4, else of LUA_INIT. */
 static const char *find_init(const char **name) {
   *name = "=LUA_INIT" LUA_VERSUFFIX;
   const char *text = getenv(*name + 1);
@@ -94,7 +94,7 @@ static bool run_steps(lua_State *L, const host_plan *plan) {
   return true;
 }
 
-/* [-0, +n, v] uses n + 2 slots. The script's arguments come from the table, which steps may have changed. */
+/* [-0, +n, v] uses n + 2 slots. Pushes the script's arguments from the table `arg`, which steps may have changed. */
 static int push_arguments(lua_State *L) {
   if (lua_getglobal(L, "arg") != LUA_TTABLE) luaL_error(L, "'arg' is not a table");
   int table = lua_gettop(L);
@@ -105,7 +105,7 @@ static int push_arguments(lua_State *L) {
   return count;
 }
 
-/* NULL for standard input: that is what "-" means, unless it follows "--". */
+/* NULL for standard input, named "-" except after "--". */
 static const char *script_name(const host_plan *plan) {
   const char *name = plan->argv[plan->script];
   bool is_input = strcmp(name, "-") == 0 && strcmp(plan->argv[plan->script - 1], "--") != 0;
@@ -135,7 +135,7 @@ static void open_libraries(lua_State *L, bool ignore_environment) {
   lua_pop(L, 1);
 }
 
-/* What the kernel has to let the host itself read: the files that the person named. */
+/* Confines the process with Landlock. The host may still read the files named by the user. */
 static void confine(const host_plan *plan) {
   const char *files[2];
   size_t count = 0;
@@ -143,7 +143,7 @@ static void confine(const host_plan *plan) {
   const char *init = plan->ignore_environment ? NULL : find_init(&unused);
   if (init != NULL && init[0] == '@') files[count++] = init + 1;
   if (plan->script < plan->argc && script_name(plan) != NULL) files[count++] = script_name(plan);
-  tzset(); /* os.date would read the time zone later */
+  tzset(); /* now: os.date could not read the time zone file later */
   lm_sandbox_confine(files, count);
 }
 
@@ -160,7 +160,7 @@ static void run_ending(lua_State *L, const host_plan *plan) {
   host_repl(L, plan);
 }
 
-/* The options that hold for the children of this process too. */
+/* Stores the options that children of this process inherit. */
 static void inherit_options(const host_plan *plan) {
   static const char *const prefixes[] = {"--memory=", "--time=", "--sandbox", "--allow-", "--trace", "-E", NULL};
   enum { MOST = 250 };
@@ -172,7 +172,7 @@ static void inherit_options(const host_plan *plan) {
   lm_child_options = options;
 }
 
-/* [-0, +0, e] uses 4 slots. Its error is the parent's to tell, if that is still there. */
+/* [-0, +0, e] uses 4 slots. Sends an error to the parent; reports it here if the parent is gone. */
 static bool run_child(lua_State *L, int descriptor) {
   lua_pushcfunction(L, lm_child_run);
   lua_pushinteger(L, descriptor);
@@ -188,7 +188,7 @@ static bool run_child(lua_State *L, int descriptor) {
   return false;
 }
 
-/* [-1, +1, e] uses LUA_MINSTACK slots; returns true when all went well, and has reported what did not. */
+/* [-1, +1, e] uses LUA_MINSTACK slots. Returns true to Lua on success; otherwise the error is already reported. */
 static int run_plan(lua_State *L) {
   const host_plan *plan = lua_touserdata(L, 1);
   luaL_checkversion(L);
@@ -199,7 +199,7 @@ static int run_plan(lua_State *L) {
   if (plan->bounds.is_sandbox) sandbox_open(L, &plan->bounds);
   else lesson_open(L, plan);
   create_arg(L, plan);
-  lua_gc(L, LUA_GCGEN, 0, 0); /* what lua(1) runs its scripts in */
+  lua_gc(L, LUA_GCGEN, 0, 0); /* as lua(1) */
   if (!plan->ignore_environment && run_environment(L) != LUA_OK) return 0;
   if (plan->child >= 0) {
     lua_pushboolean(L, run_child(L, plan->child));
@@ -212,7 +212,8 @@ static int run_plan(lua_State *L) {
   return 1;
 }
 
-/* Lua as scripts/lua-object makes it, with a fault of Debian's corrected, has this symbol; another one is not linked. */
+/* Only the Lua built by scripts/lua-object, which fixes a fault of Debian's, defines this symbol. Linking another one
+   fails. */
 extern const char build_mmaplua_with_scripts_build;
 
 int host_main(const host_plan *plan) {
@@ -230,7 +231,7 @@ int host_main(const host_plan *plan) {
   }
   if (plan->bounds.is_sandbox) {
     host_chunk_mode = "t";
-    /* A program that is run could do nothing behind the second wall: it is not confined at all. */
+    /* Not with --allow-run: the programs would inherit Landlock's rules and could not work. */
     if (!plan->bounds.allows_programs) confine(plan);
   }
   limits_begin(L, &plan->bounds);

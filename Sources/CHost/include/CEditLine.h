@@ -1,6 +1,5 @@
-/* libedit without its headers and without linking it: only a session needs it, and it may be missing. Here is
-   what Swift cannot say itself, calls of functions with a variable number of arguments; the numbers are
-   those of histedit.h and part of libedit's binary interface. */
+/* libedit, loaded with dlopen(3): only an interactive session needs it, and it may be missing. Swift cannot call
+   variadic functions, so C does. The numbers are those of histedit.h, part of libedit's binary interface. */
 #ifndef CEDITLINE_H
 #define CEDITLINE_H
 
@@ -35,7 +34,7 @@ typedef enum {
   EDITLINE_ESCAPED_PROMPT = 21,
 } editline_operation;
 
-/* What a function bound to a key answers. */
+/* Return values of a function bound to a key. */
 enum { EDITLINE_NOTHING = 0, EDITLINE_REFRESH_LINE = 4, EDITLINE_FAILED = 6, EDITLINE_REDISPLAY = 8 };
 
 enum { EDIT_HISTORY_SIZE = 1, EDIT_HISTORY_ENTER = 10, EDIT_HISTORY_UNIQUE = 20 };
@@ -44,7 +43,7 @@ typedef char *_Nullable (*editline_prompt)(editline *);
 typedef unsigned char (*editline_command)(editline *, int);
 typedef int (*editline_reader)(editline *, int32_t *);
 
-/* The addresses that dlsym found. */
+/* Addresses from dlsym(3). */
 typedef struct {
   editline *_Nullable (*_Nonnull initialize)(const char *, FILE *, FILE *, FILE *);
   const char *_Nullable (*_Nonnull get)(editline *, int *);
@@ -57,7 +56,7 @@ typedef struct {
   int (*_Nonnull history)(edit_history *, edit_event *, int, ...);
 } editline_library;
 
-/* The functions behind a handle of dlopen; NULL when one is missing. */
+/* The functions of a library opened with dlopen(3); NULL when one is missing. */
 const editline_library *_Nullable editline_find(void *handle);
 
 editline *_Nullable editline_start(const editline_library *library, const char *program);
@@ -73,26 +72,25 @@ void editline_bind(const editline_library *library, editline *e, const char *key
 void edit_history_set(const editline_library *library, edit_history *history, int operation, int value);
 void edit_history_enter(const editline_library *library, edit_history *history, const char *entry);
 
-/* The signals of a terminal session as something to poll: while a line is edited they are blocked and wait
-   in this descriptor, so no handler runs in the middle of the editor. Returns -1 when there is none. */
+/* A signalfd(2) for the signals of a terminal session, or -1. The signals are blocked during line editing, so no
+   handler interrupts the editor. */
 int terminal_signals_open(void);
 void terminal_signals_block(_Bool block);
-/* The next waiting signal's number, or 0. */
+/* The number of the next pending signal, or 0. */
 int terminal_signals_next(int descriptor);
-/* Lets the signal do what it does to a program that does not know it. */
+/* Delivers the signal to this process. It is unblocked for the duration of the call. */
 void terminal_signals_deliver(int number);
 int terminal_columns(void);
 
-/* UTF-8 characters, in this thread only and only while a line is edited: a script keeps the C locale, in
-   which lua(1) runs it. */
+/* UTF-8 characters for line editing, in this thread only: scripts run in the C locale, as in lua(1). */
 void terminal_locale_enter(void);
 void terminal_locale_leave(void);
 
-/* The three streams, which Swift takes for shared variables. */
+/* Standard output and standard error: Swift rejects C's stdout and stderr as shared mutable variables. */
 FILE *terminal_output(void);
 FILE *terminal_errors(void);
 
-/* Writes a text among what the editor has written. */
+/* Writes a text to standard output and flushes it. */
 void terminal_write(const char *text);
 
 #pragma clang assume_nonnull end
