@@ -1,15 +1,15 @@
--- access.lua [MODULES [ROUNDS]] - what one byte costs, b[i] and b[i] = v, and an atomic addition, side by side.
+-- access.lua [MODULES [ROUNDS]] - cost of one byte, b[i] and b[i] = v, and of an atomic addition, side by side.
 --
--- MODULES is the folder of handwritten.so, the same binding in C. With it the lines about that one are
--- printed, without it the others: a program that has it linked in is not quite the one people run.
--- The variants run in turn, in ROUNDS short rounds, so that whatever else the machine does meets all
--- of them alike. For each the shortest time is printed, and the median and the quartiles of its ratio
--- to another one *of the same round*. Time is the processor's, so that being preempted does not count.
+-- MODULES is the folder of handwritten.so, the same binding in C. With it, only the lines about that binding are
+-- printed; without it, only the others: a program with it linked in is not quite the one people run. The variants run
+-- in turn, in ROUNDS short rounds, so that other load on the machine affects all alike. The results per variant are the
+-- shortest time, and the median and quartiles of its ratio to another variant *in the same round*. Time is processor
+-- time, so that preemption does not count.
 --
 -- A line is: what, value, ratio, lower quartile, upper quartile, against, bar; separated by tabs.
 
 local modules, rounds = arg[1] or "", tonumber(arg[2]) or 300
-local size <const> = 32 * 1024 -- stays in the caches: the interpreter is measured, not the memory
+local size <const> = 32 * 1024 -- fits in the caches: measure the interpreter, not the memory
 
 local path = os.tmpname()
 do
@@ -30,8 +30,8 @@ if modules ~= "" then
 end
 os.remove(path)
 
--- Each subject has functions of its own: one that several shared would be slower or faster for the
--- one that the processor's predictors last saw in it.
+-- Each subject has its own functions: the speed of a shared one would depend on the subject that trained the
+-- processor's branch predictors last.
 local read <const> = [[
     local o, last = ...
     local s = 0
@@ -79,7 +79,7 @@ if modules == "" then
         for i = 0, last do o:add(1) end]], counter:atomic("u32", 0))
 end
 
-do -- All read the same, or the comparison is none.
+do -- All variants must read the same bytes, or the comparison is void.
     local expected = variants["table t[i]"].run(list, size - 1)
     for _, v in ipairs(variants) do
         local sum = v.run(v.object, size - 1)
@@ -95,7 +95,7 @@ collectgarbage()
 collectgarbage("stop")
 for round = 1, rounds do
     for k = 0, #variants - 1 do
-        local v = variants[(k + round) % #variants + 1] -- another one first each time
+        local v = variants[(k + round) % #variants + 1] -- rotate which variant runs first
         local run, object = v.run, v.object
         local start = clock()
         run(object, size - 1)

@@ -1,9 +1,9 @@
--- guard.lua PROGRAM OTHER ROUNDS - what the test after each access costs: b[i] and b[i] = v in PROGRAM against
--- OTHER, the same program without it. guard.lua alone prints what the two cost in this process.
+-- guard.lua PROGRAM OTHER ROUNDS - cost of the test after each access: b[i] and b[i] = v in PROGRAM against OTHER,
+-- the same program without the test. Without arguments, prints the two costs in this process.
 --
--- The processes run in turn, and each ratio is of two that followed each other. A process is always a little
--- faster or slower than the next of the same program, by where its code and data happen to lie; so there are many,
--- and the median counts. Lines are as in access.lua.
+-- The processes run in turn, and each ratio is of two consecutive ones. Processes of the same program differ a little,
+-- depending on the addresses of their code and data; so there are many processes, and the median counts. The output
+-- lines are as in access.lua.
 
 local size <const> = 32 * 1024
 
@@ -16,7 +16,7 @@ local function measure(object, source)
         times[round] = os.clock() - start
     end
     table.sort(times)
-    return times[#times // 2] / size * 1e9 -- the least is luck, the median of a short while is not
+    return times[#times // 2] / size * 1e9 -- the median of short runs; the minimum would be luck
 end
 
 if not arg[1] then
@@ -39,7 +39,7 @@ local best, ratios = { math.huge, math.huge }, { {}, {} }
 for round = 1, rounds do
     local times = {}
     for k = 1, 2 do
-        local which = (k + round) % 2 + 1 -- another one first each time
+        local which = (k + round) % 2 + 1 -- alternate which program runs first
         local process = assert(io.popen(("'%s' '%s'"):format(programs[which], arg[0])))
         times[which] = { process:read("n", "n") }
         assert(process:close(), programs[which])

@@ -1,16 +1,16 @@
-/* The binding of bytes as one would write it in plain C by hand: what mmaplua's is measured against.
+/* The binding of bytes written by hand in plain C: the reference for mmaplua's speed.
  *
- * It promises what `b[i]` and `b[i] = v` of mmaplua promise, so that a difference is the price of
- * the Swift body and its trampoline and not of a missing check:
- *   - a userdata proves what it is by its size and its own address, whatever metatable it has;
+ * It makes the same promises for `b[i]` and `b[i] = v` as mmaplua, so that a difference is the price of the Swift body
+ * and its trampoline and not of a missing check:
+ *   - a userdata is identified by its size and its own address, whatever metatable it has;
  *   - the handle is compared with the state of its mapping before and after each access (a page may
  *     be lost, another handle may unmap it), with the compiler kept from moving the second test;
- *   - protection, bounds and the range of a byte are checked; a string is always the name of a
- *     method, which the same `__index` serves out of an upvalue; a float with an integer's value is
+ *   - protection, bounds, and the range of a byte are checked; a string is always the name of a
+ *     method, which the same `__index` finds in an upvalue; a float with an integer's value is
  *     an integer.
- * Left out is what no access runs: the signal handler, slices, every method but three.
+ * It has no code that an access does not run: no signal handler, no slices, and only three methods.
  *
- * Lua gives one no cheaper way to do this with its public functions: five calls for a load.
+ * Lua's public functions offer no cheaper way: five calls for a load.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define barrier() __asm__ volatile("" ::: "memory")
 
-/* What a mapping is; a signal handler would change the stamp. */
+/* The state of a mapping; a signal handler would change the stamp. */
 typedef struct mapping {
   volatile uint64_t stamp;
   int protection;
@@ -55,7 +55,7 @@ static buffer *check_buffer(lua_State *L) {
 
 static inline int is_current(const buffer *b) { return likely(b->mapping->stamp == b->stamp); }
 
-/* [-0, +0, e] Everything that is not an integer in range of a current buffer. */
+/* [-0, +0, e] Handles every index but an integer in range of a current buffer. */
 __attribute__((noinline, cold)) static size_t slow_index(lua_State *L, const buffer *b, int protection) {
   int is_integer = 0;
   if (!is_current(b)) return (size_t)luaL_error(L, "the buffer is closed or its pages are lost");
@@ -131,7 +131,7 @@ static int b_string(lua_State *L) {
   return 1;
 }
 
-/* handwritten.open(path): the whole file, shared, for reading and writing. */
+/* handwritten.open(path): maps the whole file, shared, for reading and writing. */
 static int f_open(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   buffer *b = lua_newuserdatauv(L, sizeof *b, 0);

@@ -1,15 +1,15 @@
--- interrupt.lua MMAPLUA FILE ROUNDS: how long after Ctrl-C the long operations end, on a file of 1 GiB. Run by
--- scripts/bench. With OPERATION and DELAY after it does one of them, in a process of its own: a second signal would
--- end it, as it ends lua(1).
+-- interrupt.lua MMAPLUA FILE ROUNDS: time from Ctrl-C to the end of long operations, on a file of 1 GiB. Run by
+-- scripts/bench. With OPERATION and DELAY, runs one operation in a process of its own: a second signal would end the
+-- process, as it ends lua(1).
 --
--- A shell in the background sends the signal after a while; what is measured is the time from the start of the
--- operation to the error, less that while, so the start of the shell counts as ours. An operation that ends before its
--- signal is tried again with an earlier one.
+-- A shell in the background sends the signal after a delay. The result is the time from the start of the operation to
+-- its error, minus the delay; the start of the shell counts as ours. An operation that ends before its signal is
+-- repeated with a shorter delay.
 
 local program, path, rounds, chosen, delay = arg[1], arg[2], tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
 local process = io.open "/proc/self/stat":read "n"
 
--- What the rows of the tests' table say takes long, by name.
+-- Operations marked `long` in Tests/methods.lua, by name.
 local methods = dofile(arg[0]:match "^(.*)scripts/bench%.d/" .. "Tests/methods.lua")
 local operations <const> = {}
 for _, row in ipairs(methods.rows) do
@@ -33,7 +33,7 @@ if chosen then
     end)
     assert(ok or tostring(message):find "interrupted!", message)
     print(ok and "ended" or (cost.seconds - delay) * 1e3)
-    os.exit(true) -- without an end to the state: a signal may still come
+    os.exit(true) -- do not close the state: a signal may still arrive
 end
 
 local function quantile(list, q) return list[math.max(1, math.ceil(#list * q))] end

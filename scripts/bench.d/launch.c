@@ -1,9 +1,9 @@
-/* launch ROUNDS COMMAND [ARGUMENT ...] [-- COMMAND [ARGUMENT ...]] ... - what it costs to start programs.
+/* launch ROUNDS COMMAND [ARGUMENT ...] [-- COMMAND [ARGUMENT ...]] ... - measures the start of programs.
  *
- * Starts the commands in turn, ROUNDS times over, each alone and with its output thrown away, and
- * prints a line for each: the median and the shortest wall time in milliseconds, the median and the
- * quartiles of the ratio to the first command of the same round, and the peak memory in KiB. A shell
- * could do it, but its own fork takes as long as the programs measured.
+ * Runs the commands in turn, ROUNDS times, one at a time and with their output discarded. Prints a line for each: the
+ * median and the shortest wall time in milliseconds, the median and the quartiles of the ratio to the first command of
+ * the same round, and the peak memory in KiB. Not a shell script, as a shell's own fork takes as long as the programs
+ * measured.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static double now(void) {
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* Milliseconds; raises *peak. */
+/* Wall time in milliseconds; raises *peak to the process's peak memory. */
 static double run(char **command, const posix_spawn_file_actions_t *silence, long *peak) {
   pid_t child;
   int status;
@@ -75,10 +75,10 @@ int main(int argc, char **argv) {
     times[c] = calloc((size_t)rounds, sizeof(double));
     ratios[c] = calloc((size_t)rounds, sizeof(double));
     if (!times[c] || !ratios[c]) return 1;
-    run(commands[c], &silence, &peaks[c]); /* the files come into the cache */
+    run(commands[c], &silence, &peaks[c]); /* warm up the page cache */
   }
   for (int r = 0; r < rounds; r++) {
-    /* Another one first each time: what one leaves behind in the caches meets all the others. */
+    /* Rotate which command runs first, so that the caches that one leaves affect all others. */
     for (int k = 0; k < count; k++) {
       int c = (k + r) % count;
       times[c][r] = run(commands[c], &silence, &peaks[c]);

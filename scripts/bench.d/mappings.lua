@@ -1,9 +1,9 @@
 -- mappings.lua [COUNT] - opens COUNT mappings of one file without closing a single one.
 --
--- Twice: dropped at once, so that the collector has to unmap them, and kept to the end, so that all
--- exist together. scripts/bench runs it with fewer descriptors allowed than that by far.
+-- Runs twice: first each mapping is dropped at once, so that the collector has to unmap it; then all are kept to the
+-- end, so that all exist together. scripts/bench allows far fewer descriptors than mappings.
 --
--- A line is: what, value, then nothing, as no ratio belongs to it, and "works" last.
+-- A line is: what, value, an empty ratio and quartiles, and "works".
 
 local count = tonumber(arg[1]) or 20000
 local path = os.tmpname()

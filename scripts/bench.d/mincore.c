@@ -1,4 +1,4 @@
-/* mincore FILE - how long a loop over mincore(2) takes for a file that is mapped as a whole.
+/* mincore FILE - times a loop over mincore(2) on a mapping of the whole file.
  *
  * Asks for 64 MiB at a time and counts the pages that are in memory. Prints the nanoseconds and the count.
  */

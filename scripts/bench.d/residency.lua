@@ -1,4 +1,4 @@
--- residency.lua FILE MINCORE ROUNDS: which pages of a sparse mapping of 8 GiB are in memory, and how many, beside a
+-- residency.lua FILE MINCORE ROUNDS: resident pages of a sparse mapping of 8 GiB, as a set and as a count, against a
 -- loop over mincore(2) in C (the program MINCORE) on the same file. Run by scripts/bench.
 
 local path, program, rounds = arg[1], arg[2], tonumber(arg[3])

@@ -1,7 +1,7 @@
 # Completion of mmaplua's command line for bash: options, modules after -l, scripts, then the script's files.
 # Install as ~/.local/share/bash-completion/completions/mmaplua, or source it.
 
-# The names that require would find, for a prefix. Not run by mmaplua itself: LUA_INIT would run with it.
+# Module names that require would find, for a prefix. Not listed by mmaplua itself: it would run LUA_INIT.
 _mmaplua_modules() {
     local directory file name
     for directory in . /usr/local/share/lua/5.4 /usr/share/lua/5.4 /usr/local/lib/lua/5.4 \
@@ -17,7 +17,7 @@ _mmaplua_modules() {
     printf '%s\n' coroutine debug io math mmap os package string table utf8
 }
 
-# Their names are in the second column; no Lua code runs for that.
+# Lesson names are in the second column; printing them runs no Lua code.
 _mmaplua_lessons() {
     "$1" --lessons 2> /dev/null | while read -r number name _; do
         [[ $number != [0-9]* ]] || echo "$name"
@@ -33,14 +33,14 @@ _mmaplua() {
         word=${COMP_WORDS[i]}
         case $word in
             --lesson)
-                # What follows its name belongs to the lesson.
+                # Arguments after the lesson's name belong to the lesson.
                 if ((i + 2 <= COMP_CWORD)); then
                     mapfile -t COMPREPLY < <(compgen -W --check -- "$current")
                     return
                 fi
                 break
                 ;;
-            -e | -l | =) ((i++)) ;; # readline takes the '=' of an option for a word
+            -e | -l | =) ((i++)) ;; # readline splits an option at its '='
             - | -- | [!-]* | '')
                 compopt -o default 2> /dev/null
                 return

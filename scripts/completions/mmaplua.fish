@@ -22,7 +22,7 @@ function __mmaplua_before_script
     return 0
 end
 
-# Their names are in the second column; no Lua code runs for that.
+# Lesson names are in the second column; printing them runs no Lua code.
 function __mmaplua_lessons
     set -l program (commandline -opc)[1]
     $program --lessons 2>/dev/null | string replace -rf '^ *\d+ +(\S+) +(.*)' '$1\t$2'

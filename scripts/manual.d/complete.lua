@@ -1,6 +1,6 @@
--- Whether the manual has an entry for everything that the library has, and for nothing else.
+-- Checks that the manual has an entry for everything in the library, and no other entries.
 
--- An object of each type.
+-- Makes an object of each type.
 local function objects()
     local buffer = mmap.anonymous(4096)
     local layout = mmap.struct { { "field", "u8" } }
@@ -12,7 +12,7 @@ local function objects()
     }
 end
 
--- What an operator is called in a heading; the collector's part is nobody's to call.
+-- Operators as headings write them; false for metamethods that only the collector calls.
 local operators <const> = {
     __len = "#%s", __tostring = "tostring(%s)", __close = "%s <close>", __pairs = "pairs(%s)",
 }
@@ -36,7 +36,7 @@ local function found()
     return names
 end
 
--- A parameter's types in the words of Tests/methods.lua, added to `place`.
+-- Adds a parameter's types to `place`, in the words of Tests/methods.lua.
 local function add_words(place, text)
     for word in text:gmatch "[^|]+" do
         word = word:gsub("^file%*$", "file"):gsub("^fun%(%)$", "function"):gsub("^.*%[%]$", "table")
@@ -52,8 +52,8 @@ local function shown(place)
     return table.concat(words, "|")
 end
 
--- What may stand at each place, joined over the ways to call it: lists of places. Where one is longer than another, what
--- it has more may be left out.
+-- The types that each argument may have, over all ways to call the function: a list of sets. An argument that some ways
+-- do not have is optional.
 local function union(ways)
     local result = {}
     for _, way in ipairs(ways) do
@@ -68,7 +68,7 @@ local function union(ways)
     return result
 end
 
--- The ways of calling what an entry is about, without the object; and from which place on anything may follow.
+-- The ways to call an entry's function, without the object, and the first place from which any argument is accepted.
 local function ways_of(entry, name)
     local ways, rest = { {} }, math.huge
     for i, param in ipairs(entry.params) do
@@ -90,7 +90,7 @@ local function ways_of(entry, name)
         end
         ways[#ways + 1] = way
     end
-    -- An entry about a method and a function says `b` where only the function has it, or leaves the buffer out.
+    -- In an entry for a method and a function, `b` is named only where the function has it, or not at all.
     local has_method, has_function = false, name:find "^mmap%." ~= nil
     for _, other in ipairs(entry.names) do has_method = has_method or other:find "^%l+:" ~= nil end
     local says_object = entry.params[1] and entry.params[1].name == "b" and has_method and #entry.names > 1
@@ -103,7 +103,7 @@ local function ways_of(entry, name)
     return ways, rest
 end
 
--- Whether the manual's parameters are those of the rows of the tests.
+-- Compares the manual's parameters with those of Tests/methods.lua.
 local function compare(entry, name, methods, problem)
     local row = methods.row((name:gsub(":", ".")))
     if not row then return problem("%s has no row in Tests/methods.lua", name) end
@@ -114,7 +114,7 @@ local function compare(entry, name, methods, problem)
     local ways, rest = ways_of(entry, name)
     local said, tested = union(ways), union(rows)
     for i = 1, math.min(math.max(#said, #tested), rest - 1) do
-        -- Of a number the tests may know that it is an integer.
+        -- The tests may require an integer where the manual says number.
         local place = tested[i] or {}
         if said[i] and said[i].number and place.integer then place.number, place.integer = true, said[i].integer end
         if shown(said[i]) ~= shown(place) then
@@ -148,7 +148,7 @@ return function(book, problem)
         for name in pairs(names) do
             if name:sub(1, #prefix) == prefix then
                 entries[name], matches = true, true
-                -- Not the reverse: what there is depends on the kernel and the processor.
+                -- Not the reverse: constants depend on the kernel and the processor.
                 if not constants[name] then problem("%s is not among the @names of %s", name, pattern) end
             end
         end
@@ -161,7 +161,7 @@ return function(book, problem)
     for name in pairs(entries) do
         if not names[name] then problem("%s has an entry, but the library has it not", name) end
     end
-    -- What an entry points to.
+    -- The references of an entry.
     for _, section in ipairs(book) do
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.see) do

@@ -2,7 +2,7 @@
 
 local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
--- Whether a text is what was said, where … stands for any text and a line of it alone for any lines.
+-- Whether the output matches the text; in the text, … stands for any characters, and a line of … for any lines.
 local function matches(text, said)
     local pattern = said:gsub("[%^$()%%.%[%]*+%-?]", "%%%0")
     return text:find("^" .. pattern:gsub("…", ".-") .. "$") ~= nil

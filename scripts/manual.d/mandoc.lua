@@ -1,21 +1,21 @@
 -- mmap.3lua: the manual as a page of mdoc(7).
 
--- Text for a line of its own: what begins with a dot or an apostrophe would be a request.
+-- Escapes a line of text: a dot or an apostrophe at its start would be a request.
 local function escape(text)
     text = text:gsub("\\", "\\e"):gsub("→", "\\(->"):gsub("…", "..."):gsub("−", "\\-")
     return (text:gsub("^[.']", "\\&%0"))
 end
 
--- An argument of a macro: with quotes, as words of it may be macros themselves.
+-- A macro argument, in quotes if needed: its words could be macros themselves.
 local function quoted(text)
     text = escape(text):gsub('"', "\\(dq")
-    -- A delimiter by itself would be one.
+    -- A single delimiter needs quotes.
     return (#text == 1 or text:find("[%]%)?!.,;:]$")) and '"' .. text .. '\\&"' or '"' .. text .. '"'
 end
 
 local function punctuation(text) return (text:gsub(".", " %0")) end
 
--- Lines of running text, where `code` and manual(3) are macros.
+-- Lines of running text; `code` and manual(3) become macros.
 local function running(text)
     local lines, line = {}, ""
     local function flush()
@@ -25,7 +25,7 @@ local function running(text)
     local function word(text)
         if #line + #text >= 78 then flush() end
         line = line .. (line == "" and "" or " ") .. text
-        if text:find("%.$") then flush() end -- a sentence's end is a line's end
+        if text:find("%.$") then flush() end -- in mdoc, a sentence ends its line
     end
     local function macro(name, opening, argument, closing)
         flush()

@@ -1,5 +1,5 @@
--- manual.lua FOLDER [--check]: makes what comes from the manual, and checks it. Run by scripts/manual in the root of the
--- repository. FOLDER is empty and goes away.
+-- manual.lua FOLDER [--check]: makes the documents from the manual, and checks them. scripts/manual runs it in the root
+-- of the repository. FOLDER is empty and temporary.
 
 local folder, check = arg[1], arg[2] == "--check"
 local parser = dofile "manual/manual.lua"
@@ -27,7 +27,7 @@ local function problem(...)
     io.stderr:write("manual: ", string.format(...), "\n")
 end
 
--- The page and the types are not in the repository: scripts/manual has made their folder.
+-- The man page and the types are not in the repository; scripts/manual makes their folder.
 local page <const>, types_file <const> = ".build/manual/mmap.3lua", ".build/manual/mmap.lua"
 local results = {
     { "docs/api.md", dofile "scripts/manual.d/markdown.lua", kept = true },
@@ -48,12 +48,12 @@ for _, result in ipairs(results) do
     end
 end
 if check then
-    -- Where there is mandoc, it judges the page. It knows no section 3lua, which Debian has.
+    -- mandoc checks the page, if installed. It does not know section 3lua, which Debian has.
     local lint <close> = assert(io.popen("if command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning " .. page .. "; fi"))
     for line in lint:lines() do
         if not line:find "unknown manual section: Dt ... 3lua$" then problem("%s", line) end
     end
-    -- The types are a file of Lua, and have every function.
+    -- The types must be valid Lua, and contain every function.
     local types, message = contents(types_file) or "", select(2, loadfile(types_file))
     if message then problem("%s", message) end
     for _, section in ipairs(book) do

@@ -1,8 +1,8 @@
--- docs/api.md: the manual to be read in a browser.
+-- docs/api.md: the manual for a browser.
 
 local function anchor(title) return (title:lower():gsub("[^%w_%- ]", ""):gsub(" ", "-")) end
 
--- Cells of a table: a bar within one would end it.
+-- Table cells: escape the bar, which would end a cell.
 local function cell(text) return (text:gsub("|", "\\|")) end
 
 return function(book)
@@ -19,7 +19,7 @@ return function(book)
         end
     end
 
-    -- Where each entry is, for the references.
+    -- The anchor of each entry, for references.
     local places = {}
     for _, section in ipairs(book) do
         for _, entry in ipairs(section) do

@@ -1,6 +1,6 @@
--- The types: what editors with lua-language-server know of the library, in its annotations (LuaCATS).
+-- Annotations (LuaCATS) that describe the library to lua-language-server.
 
--- The library's types by their short names, as the names of methods tell them.
+-- The library's types by their short names, found in the names of methods.
 local classes, is_class = {}, {}
 local function find_classes(book)
     for _, section in ipairs(book) do
@@ -20,7 +20,7 @@ local function full(type)
     return (type:gsub("[%w_.\"=<>~+]+", function(word) return is_class[word] and "mmap." .. word or nil end))
 end
 
--- What is a method of a class, by what its name stands for.
+-- Splits a method's name into class and method.
 local function split(name) return name:match("^(%l+)[:.](.+)$") end
 
 return function(book, parser)
@@ -44,7 +44,7 @@ return function(book, parser)
         for _, word in ipairs(aliases[name]) do add("---| %q", word) end
         add("")
     end
-    -- The classes with their operators first: a function may name any.
+    -- Classes and their operators first: a function may name any class.
     for _, class in ipairs(classes) do
         add("---@class mmap.%s", class)
         for _, section in ipairs(book) do
@@ -73,7 +73,7 @@ return function(book, parser)
             names[1] = "b"
         end
         for _, param in ipairs(entry.params) do
-            -- The object itself is the first parameter of a function and none of a method.
+            -- The object is the first parameter of a function, but no parameter of a method.
             if has_self ~= false or param.name ~= "b" or entry.names[1]:find("^regex") then
                 local type = full(param.type)
                 if param.options then
@@ -110,7 +110,7 @@ return function(book, parser)
                 if name:find("^mmap%.%l") then
                     add("")
                     text(entry)
-                    -- What is a method too takes its object first.
+                    -- A function that is also a method takes the object first.
                     local list = signature(entry, entry.names[1]:find("^buffer:") ~= nil)
                     add("function %s(%s) end", name, list)
                 elseif name:find("^mmap%.") then

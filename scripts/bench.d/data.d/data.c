@@ -1,9 +1,9 @@
-/* What a programmer in C would write for the workloads of scripts/bench.d/data, on one thread.
+/* The workloads of scripts/bench.d/data as a C programmer would write them, on one thread.
 
      data WORKLOAD FILE [PASSES]
 
-   maps FILE and prints the answer, and after it the seconds of every pass: the first enters the pages
-   into the page table, the others find them there. Compiled with -O3 -march=native -ffast-math. */
+   maps FILE and prints the answer, then the seconds of every pass: the first pass fills the page table for the
+   others. Compiled with -O3 -march=native -ffast-math. */
 #define _GNU_SOURCE
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <fcntl.h>
@@ -81,7 +81,7 @@ static void find_memmem(void) {
   sprintf(answer, "%td", found ? found - bytes : -1);
 }
 
-/* The first and the last byte of the needle, 32 places at a time. */
+/* Compares the first and the last byte of the needle, 32 positions at a time. */
 static void find(void) {
 #ifdef __AVX2__
   size_t n = sizeof needle - 1, i = 0;

@@ -1,5 +1,5 @@
--- generate.lua WORKLOAD FILE - the file for one of the workloads of scripts/bench.d/data: blocks of 16 MiB of random
--- numbers or of lines of words and numbers, repeated.
+-- generate.lua WORKLOAD FILE - makes the file for a workload of scripts/bench.d/data: a block of 16 MiB of random
+-- numbers, or of lines of words and numbers, repeated.
 local workload, path = arg[1], arg[2]
 local BLOCK <const> = 16 << 20
 local blocks <const> = { sum = 4, random = 16, newlines = 64, find = 64, stats = 64, regex = 16 }

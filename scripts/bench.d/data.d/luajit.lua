@@ -1,4 +1,4 @@
--- luajit.lua WORKLOAD FILE PASSES - mmap(2) by LuaJIT's FFI, and loops on what it points to.
+-- luajit.lua WORKLOAD FILE PASSES - mmap(2) by LuaJIT's FFI, and loops over the mapped memory.
 local ffi = require "ffi"
 ffi.cdef [[
 typedef struct { long sec, nsec; } time_spec;

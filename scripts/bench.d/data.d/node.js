@@ -1,5 +1,5 @@
-// node.js WORKLOAD FILE PASSES - node cannot map a file (mmap-io, which could, does not build for current versions):
-// it reads the file into a Buffer first, which whole processes are charged for and the clock inside is not.
+// node.js WORKLOAD FILE PASSES - node cannot map a file (mmap-io, which could, does not build for current versions).
+// It reads the file into a Buffer first; the time of whole processes includes that, the time of passes does not.
 const fs = require("fs")
 const [workload, path, passes] = process.argv.slice(2)
 const size = fs.statSync(path).size, memory = new ArrayBuffer(size), bytes = Buffer.from(memory)

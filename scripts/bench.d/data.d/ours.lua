@@ -1,5 +1,5 @@
--- ours.lua WORKLOAD FILE PASSES [THREADS] - the workloads of scripts/bench.d/data as a script has them: prints the
--- answer, and after it the seconds of every pass.
+-- ours.lua WORKLOAD FILE PASSES [THREADS] - the workloads of scripts/bench.d/data as an mmaplua script: prints the
+-- answer, then the seconds of every pass.
 local workload, file, passes, threads = arg[1], arg[2], tonumber(arg[3]), tonumber(arg[4])
 if threads then mmap.threads(threads) end
 local b = mmap.open(file)

@@ -1,4 +1,4 @@
-# python.py WORKLOAD FILE PASSES [numpy] - mmap of the standard library, by itself or under NumPy.
+# python.py WORKLOAD FILE PASSES [numpy] - the standard library's mmap, alone or with NumPy.
 import mmap, re, sys, time
 
 workload, path, passes = sys.argv[1], sys.argv[2], int(sys.argv[3])
