@@ -1,5 +1,5 @@
-/* The module mmap.lesson is Lua; here is what it cannot do by itself: ask about the terminal and, there, for a
-   line or Ctrl-C, and have a folder that is gone when the process is, whatever has ended it. */
+/* C functions of the Lua module mmap.lesson: the terminal's properties, a line or Ctrl-C from the terminal, and a
+   temporary folder that is removed however the process ends. */
 #include "lesson.h"
 
 #include "call.h"
@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-/* [-0, +3, –] uses 3 slots. terminal() → whether a person can answer, whether one sees it, and its columns */
+/* [-0, +3, –] uses 3 slots. terminal() → whether standard input is a terminal, whether standard output is, columns */
 static int f_terminal(lua_State *L) {
   struct winsize size = {0};
   int input = isatty(STDIN_FILENO), output = isatty(STDOUT_FILENO);
@@ -43,14 +43,14 @@ static int f_ask(lua_State *L) {
 }
 
 typedef struct folder {
-  const void *mark; /* itself: with the debug library anything may be given this type */
+  const void *mark; /* its own address: debug.setmetatable can give any userdata this type */
   pid_t keeper;     /* 0 when the folder is gone */
-  int alive;        /* a pipe whose other end the keeper reads: it closes with this process */
-  int back;         /* the folder in which the process was started */
+  int alive;        /* write end of a pipe that the keeper reads; closed when this process ends */
+  int back;         /* descriptor of the previous current folder */
 } folder;
 
-/* A process of its own, because no handler runs after SIGKILL, and a lesson can be left in any way. It has a
-   process group of its own, so that neither Ctrl-C nor the end of the terminal reaches it. */
+/* Starts the process that removes the folder when this process ends. A separate process, because no handler runs
+   after SIGKILL. In a separate process group, so that neither Ctrl-C nor a hangup of the terminal reaches it. */
 static int start_keeper(folder *f, const char *path) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return errno;
@@ -75,20 +75,22 @@ static int start_keeper(folder *f, const char *path) {
   return 0;
 }
 
-/* [-0, +0, –] uses no slots. Goes back to where the process was started, and waits until the folder is gone. */
+/* [-0, +0, –] uses no slots. Returns to the previous current folder and waits until the lesson's folder is removed.
+   */
 static int d_close(lua_State *L) {
   folder *f = lua_touserdata(L, 1);
   if (f == NULL || lua_rawlen(L, 1) != sizeof *f || f->mark != f || f->keeper == 0) return 0;
   pid_t keeper = f->keeper;
   f->keeper = 0;
-  if (fchdir(f->back) != 0 && chdir("/") != 0) {} /* a folder that is gone by now is nobody's */
+  if (fchdir(f->back) != 0 && chdir("/") != 0) {} /* best effort: either folder may be inaccessible by now */
   close(f->back);
   close(f->alive);
   while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR) {}
   return 0;
 }
 
-/* [-0, +(2 | 3), e] uses 6 slots. folder(parent) → object, path, and the process is in it; or nil and the reason. */
+/* [-0, +(2 | 3), e] uses 6 slots. folder(parent) → object, path; or nil, message, errno. Makes a temporary folder and
+   changes to it. */
 static int f_folder(lua_State *L) {
   const char *parent = luaL_checkstring(L, 1);
   folder *f = lua_newuserdatauv(L, sizeof *f, 0);
@@ -120,7 +122,7 @@ static int f_folder(lua_State *L) {
   return 2;
 }
 
-/* [-0, +1, e] uses 6 slots. The loader of require. */
+/* [-0, +1, e] uses 6 slots. The loader for require. */
 static int load_module(lua_State *L) {
   static const luaL_Reg methods[] = {{"__gc", d_close}, {"__close", d_close}, {NULL, NULL}};
   luaL_newmetatable(L, FOLDER);

@@ -3,7 +3,8 @@
 
 #include "CHost.h"
 
-/* [-0, +0, m] Lets require find mmap.lesson. Not for a sandbox: it runs programs and changes the folder. */
+/* [-0, +0, m] Adds mmap.lesson to package.preload. Not for a sandbox: the module runs programs and changes the
+   current folder. */
 void lesson_open(lua_State *L, const host_plan *plan);
 
 #endif

@@ -1,8 +1,8 @@
-/* Coroutines under a limit of time. A hook belongs to one coroutine, and only the library knows which of them runs:
-   so these three do what those of lcorolib.c do, to the letter, and say so in host_running.
+/* Coroutines under a time limit. A hook belongs to one coroutine, and Lua has no function that tells which one runs. So
+   these replacements behave exactly as resume, wrap and close in lcorolib.c, and set host_running too.
 
-   Nothing between setting it and putting it back may raise: it would be left behind, and point to a coroutine that the
-   collector takes away. */
+   No code between setting host_running and restoring it may raise: it would keep pointing to a coroutine that may be
+   collected. */
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
 
@@ -30,7 +30,7 @@ static void leave(lua_State *L, lua_State *before) {
   limits_rearm(L);
 }
 
-/* [-count, +(results | 1), m] The number of results, or -1 with an error on top. */
+/* [-count, +(results | 1), m] Returns the number of results, or -1 with an error on top. */
 static int resume(lua_State *L, lua_State *co, int count) {
   int results = 0;
   if (!lua_checkstack(co, count)) {
@@ -62,7 +62,7 @@ static int co_resume(lua_State *L) {
   return results >= 0 ? results + 1 : 2;
 }
 
-/* [-0, +0, –] never raises. Closes the variables of a coroutine that will not go on. */
+/* [-0, +0, –] never raises. Closes the pending to-be-closed variables of a coroutine that will not be resumed. */
 static int reset(lua_State *L, lua_State *co) {
   lua_State *before = enter(co);
   int status = lua_resetthread(co);
@@ -71,7 +71,7 @@ static int reset(lua_State *L, lua_State *co) {
 }
 
 static int step(lua_State *L) {
-  /* On the stack too: the upvalue can be taken away while it runs. */
+  /* On the stack too: a script can replace the upvalue while the coroutine runs. */
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_State *co = check_coroutine(L);

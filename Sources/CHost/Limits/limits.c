@@ -1,13 +1,13 @@
 /* The limits of memory and time.
  *
- * Memory: what Lua allocates is counted together with what is mapped (mm_budget.h). Lua answers a refusal with a
- * collection and then the error "not enough memory".
+ * Memory: the budget counts Lua's allocations and mapped bytes together (mm_budget.h). When an allocation is refused,
+ * Lua collects garbage, tries again, and raises "not enough memory".
  *
- * Time: a signal, of a timer or of the kernel at its own limit of CPU time ("ulimit -t"), sets a hook in whatever
- * coroutine runs at that moment, and the hook raises. Before that nothing is slower. An error that is caught once may be
- * a script that wants to say what it has so far; caught again it is raised at every instruction, which no loop around a
- * pcall survives. What never comes back to Lua code (a pattern that does not end, a read that waits, a finalizer, where
- * Lua runs no hooks) the second tick ends. */
+ * Time: the signal of a timer, or of the kernel at its own limit of CPU time ("ulimit -t"), sets a hook in the running
+ * coroutine, and the hook raises an error. Until then the limit costs no time. A script may catch the first error, to
+ * report its results so far. After the second one the hook raises at every instruction, which ends any loop around a
+ * pcall. A second signal ends the process, in case no hook can run: during a match that does not end, a blocked read,
+ * or a finalizer, where Lua runs no hooks. */
 #include "host_limits.h"
 
 #include <errno.h>
@@ -30,11 +30,12 @@ enum { INSTRUCTIONS_TO_SAY_GOODBYE = 1000000 };
 static const host_bounds *limits;
 static bool memory_ended_it;
 
-/* Whether, and how often, time was up. */
+/* The signals received after the time was up, and the errors raised for it. */
 static volatile sig_atomic_t ticks;
 static int raised;
 static bool is_timed;
-/* What is said, and as a line of its own: of --time, until the other limit is met first. */
+/* The error message, and the line written to standard error. Both are about --time unless the limit of CPU time is
+   reached first. */
 static const char cpu_reason[] = "the limit of CPU time is reached (\"ulimit -t\")";
 static char time_reason[128], last_words[256], cpu_words[256];
 static const char *reason = time_reason;
@@ -43,7 +44,7 @@ static bool has_terminal;
 
 static void *allocate(void *unused, void *block, size_t old, size_t size) {
   (void)unused;
-  if (block == NULL) old = 0; /* it says what kind of object is wanted then */
+  if (block == NULL) old = 0; /* for a new block, `old` is the type of the object and not a size */
   if (size == 0) {
     free(block);
     mm_budget_give(old);
@@ -87,7 +88,7 @@ const char *limits_hint(int status) {
 
 static void on_time(lua_State *L, lua_Debug *where);
 
-/* [-0, +0, –] Safe in a signal handler, as far as lua_sethook is. A hook that counts already goes on counting. */
+/* [-0, +0, –] As safe in a signal handler as lua_sethook. Keeps a hook that is set: its count must not restart. */
 static void arm(lua_State *L) {
   int count = raised == 1 ? INSTRUCTIONS_TO_SAY_GOODBYE : 1;
   if (lua_gethook(L) == on_time && lua_gethookcount(L) == count) return;
@@ -102,7 +103,7 @@ void limits_rearm(lua_State *L) {
 static void raise_time(lua_State *L, int level) {
   raised++;
   arm(L);
-  if (raised == 1) fflush(stdout); /* what comes later may have no time for it */
+  if (raised == 1) fflush(stdout); /* now: a second signal ends the process without it */
   luaL_where(L, level);
   lua_pushstring(L, reason);
   lua_concat(L, 2);
@@ -115,13 +116,13 @@ static void on_time(lua_State *L, lua_Debug *where) {
   raise_time(L, 0);
 }
 
-/* [-0, +0, v] uses 3 slots; what the library raises when its long work is told to stop. */
+/* [-0, +0, v] uses 3 slots. The library calls it when a long operation finds lm_interrupt set. */
 static void raise_interrupt(lua_State *L) {
   if (limits_time_is_up()) raise_time(L, 1);
   host_raise_interrupt(L);
 }
 
-/* Nothing here may wait: a pipe that is full must not keep the process alive. */
+/* Must not block: a full pipe must not keep the process alive. */
 static void leave(void) {
   if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
   struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -140,7 +141,7 @@ static void tick(int signal_number) {
   }
   ticks++;
   if (ticks == 2) leave();
-  if (ticks > 2) _exit(HOST_TIME_IS_UP); /* the terminal kept the last words waiting */
+  if (ticks > 2) _exit(HOST_TIME_IS_UP); /* the write of the last message is blocked by the terminal */
   lm_interrupt = 1;
   lua_State *L = host_running;
   if (L != NULL) arm(L);
@@ -148,7 +149,7 @@ static void tick(int signal_number) {
   mm_escape(signal_number); /* last: it may not return */
 }
 
-/* "A little later": half of the time again, between a tenth of a second and a second. */
+/* The time from the first signal to the second: half of the limit, between 0.1 s and 1 s. */
 static struct timeval grace(struct timeval time) {
   long long microseconds = (time.tv_sec * 1000000LL + time.tv_usec) / 2;
   if (microseconds > 1000000) microseconds = 1000000;
@@ -159,7 +160,7 @@ static struct timeval grace(struct timeval time) {
 static void handle_ticks(int signal_number) {
   is_timed = true;
   has_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
-  /* No SA_RESTART: what waits for something comes back, so that the hook has its turn. */
+  /* No SA_RESTART: a blocked system call must return, or the hook could not run. */
   struct sigaction action = {.sa_handler = tick, .sa_flags = SA_NODEFER};
   sigset_t set;
   sigemptyset(&set);
@@ -177,7 +178,7 @@ static void start_timer(void) {
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-/* The kernel sends SIGXCPU at the limit and after each further second, up to the hard limit, where it ends the process. */
+/* The kernel sends SIGXCPU at the limit and after each further second; at the hard limit it kills the process. */
 static void start_cpu_limit(void) {
   struct rlimit limit;
   struct sigaction former;
@@ -194,8 +195,8 @@ static int forget_state(lua_State *L) {
   return 0;
 }
 
-/* [-0, +0, m] uses 2 slots. The first finalizer that is made is the last that runs, also when a script closes the
-   state by os.exit: after it the timer finds no state any more. */
+/* [-0, +0, m] uses 2 slots. Makes the first finalizer of the state, which is the last to run, also when a script
+   closes the state with os.exit. It clears host_running, so that the signal handler does not use a closed state. */
 static void guard_state(lua_State *L) {
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 1);
@@ -205,14 +206,14 @@ static void guard_state(lua_State *L) {
   luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* Without so much, functions that call each other as deep as Lua lets them would end the process. */
+/* Bytes. C calls nested up to Lua's limit (LUAI_MAXCCALLS) would overflow a smaller stack and end the process. */
 enum { LEAST_STACK = 1 << 20 };
 
 bool limits_make_room(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= LEAST_STACK) return true;
   limit.rlim_cur = LEAST_STACK;
-  if (limit.rlim_max < LEAST_STACK) limit.rlim_max = LEAST_STACK; /* root may */
+  if (limit.rlim_max < LEAST_STACK) limit.rlim_max = LEAST_STACK; /* only root can raise it */
   if (setrlimit(RLIMIT_STACK, &limit) == 0) return true;
   host_message("the stack has to be 1024 KiB at least (\"ulimit -s\")", "");
   return false;

@@ -1,11 +1,11 @@
-/* debug.setlocal, but for the stacks of C functions. A finalizer runs in the middle of whatever C function has just
-   allocated, and could take from it what it is working on: neither Lua's own libraries nor C modules expect that. */
+/* debug.setlocal without access to C functions. A finalizer runs in the middle of any C function that allocates, and
+   could replace the values on its stack: neither Lua's own libraries nor C modules expect that. */
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
 
 #include "call.h"
 
-/* [-0, +1, e] uses 3 slots; as in ldblib.c. Of a C function no local is found. */
+/* [-0, +1, e] uses 3 slots. As in ldblib.c, but returns nil for a C function. */
 static int f_setlocal(lua_State *L) {
   int shift = lua_isthread(L, 1);
   lua_State *target = shift ? lua_tothread(L, 1) : L;

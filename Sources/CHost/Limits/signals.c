@@ -1,5 +1,5 @@
-/* Signals that the kernel sends for a call that fails anyhow: with a handler that returns, the call's error is all that is
-   left, and a script sees it. Not SIG_IGN: a program that the script starts would begin with it. */
+/* Signals that the kernel sends in addition to the error of a system call. A handler that returns leaves only the
+   error, which the script sees. Not SIG_IGN: programs started by the script would inherit it. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,7 +10,8 @@
 /* SIGXFSZ: the call fails with EFBIG. */
 static void let_fail(int signal_number) { (void)signal_number; }
 
-/* SIGPIPE: the call fails with EPIPE. But a program whose own output nobody reads any more ends, as filters do. */
+/* SIGPIPE: the call fails with EPIPE. But if standard output or standard error has no reader, the signal ends the
+   process, as it does for other filters. */
 static void end_or_let_fail(int signal_number) {
   int saved = errno;
   struct pollfd outputs[] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
@@ -21,7 +22,7 @@ static void end_or_let_fail(int signal_number) {
   errno = saved;
 }
 
-/* [-0, +0, –] A signal that was ignored from the start stays so, for the programs that are started too. */
+/* A signal that was ignored at the start stays ignored, also in programs that the script starts. */
 static void handle(int signal_number, void (*handler)(int)) {
   struct sigaction former, action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_NODEFER};
   sigemptyset(&action.sa_mask);

@@ -1,6 +1,6 @@
-/* The sandbox: what a script finds in the libraries. Whatever is not known to be harmless is taken away, and what
-   opens files is replaced by functions that stay in their bounds; the originals of these are called from C only, in
-   the frame of their replacement, so that no script ever meets one, not even in a stack that it looks at. */
+/* The sandbox: removes every library function that is not known to be harmless, and replaces functions that open
+   files with ones that check the policy. A replacement calls the original from C in its own stack frame, so a script
+   cannot get hold of the original, not even by debug.getinfo. */
 #include "sandbox.h"
 
 #include <lua5.4/lauxlib.h>
@@ -48,7 +48,7 @@ void sandbox_keep_only(lua_State *L, const char *const *names) {
     if (is_among(key, names)) continue;
     lua_pushvalue(L, -2);
     lua_pushnil(L);
-    lua_rawset(L, -5); /* a field that is there may be emptied while they are walked over */
+    lua_rawset(L, -5); /* lua_next allows fields to be cleared during a traversal */
   }
 }
 
@@ -61,7 +61,7 @@ static int b_load(lua_State *L) {
   return original.load(L);
 }
 
-/* [-?, +?, e] Without "f": a function that only runs is not the script's to have. */
+/* [-?, +?, e] Ignores the option "f", which would return function values of other stack levels. */
 static int d_getinfo(lua_State *L) {
   int argument = lua_isthread(L, 1) ? 3 : 2;
   const char *what = luaL_optstring(L, argument, "nSlutr");
@@ -81,8 +81,8 @@ static int refuse_mmap(lua_State *L) {
                     lua_toboolean(L, lua_upvalueindex(2)) ? " (use --allow-run)" : "");
 }
 
-/* [-0, +0, e] The functions of the library that are known to stay in their bounds. The module table is behind a
-   table that cannot be written. */
+/* [-0, +0, e] Keeps the functions of the library that check the policy; the others raise an error. The global `mmap`
+   is a read-only proxy, so this changes the module table in its __index. */
 static void bound_mmap(lua_State *L, const host_bounds *bounds) {
   static const char *const harmless[] = {"map",    "open",    "anonymous", "advise", "sync",    "incore",
                                          "regex",  "struct",  "evict",     "sparse", "threads", "progress",

@@ -1,4 +1,4 @@
-/* io in a sandbox: the functions that open a file by its name. */
+/* io in a sandbox: functions that open a file by name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lua5.4/lauxlib.h>
@@ -19,7 +19,7 @@ static int close_file(lua_State *L) {
   return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
 }
 
-/* The file is pushed closed before anything is opened: what raises in between leaks nothing. */
+/* Pushes a closed file object. It comes before open(2), so an error between the two leaks no descriptor. */
 static luaL_Stream *push_closed(lua_State *L) {
   luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
   stream->f = NULL;
@@ -28,13 +28,13 @@ static luaL_Stream *push_closed(lua_State *L) {
   return stream;
 }
 
-/* What fopen(3) makes of a mode. */
+/* The open(2) flags of a mode, as in fopen(3). */
 static int flags_of(const char *mode) {
   int way = strchr(mode, '+') != NULL ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
   return way | (mode[0] == 'w' ? O_CREAT | O_TRUNC : mode[0] == 'a' ? O_CREAT | O_APPEND : 0);
 }
 
-/* [-0, +0, –] Whether the stream is open now; errno where not. */
+/* [-0, +0, –] Makes a descriptor the stream's file. False with errno on failure, with the descriptor closed. */
 static bool adopt(luaL_Stream *stream, int descriptor, const char *mode) {
   FILE *file = fdopen(descriptor, mode);
   if (file == NULL) {
@@ -64,7 +64,7 @@ static int io_open(lua_State *L) {
   return sandbox_push_file(L, "io.open", path, mode) ? 1 : luaL_fileresult(L, 0, path);
 }
 
-/* [-0, +0, v] Opens the file named by argument 1, if it is a name, in its place. */
+/* [-0, +0, v] Opens the file named by argument 1 and replaces the argument with it. */
 static void open_argument(lua_State *L, const char *function, const char *mode) {
   const char *path = sandbox_check_path(L, 1);
   if (!sandbox_push_file(L, function, path, mode)) luaL_error(L, "cannot open file '%s' (%s)", path, strerror(errno));
@@ -81,8 +81,7 @@ static int io_output(lua_State *L) {
   return original.output(L);
 }
 
-/* The iterator of file:lines, told to close its file at the end as that of io.lines does: its third upvalue says
-   so. */
+/* The iterator of file:lines, set to close its file at the end as that of io.lines does: by its third upvalue. */
 static int io_lines(lua_State *L) {
   if (lua_isnoneornil(L, 1)) return original.lines(L);
   open_argument(L, "io.lines", "r");

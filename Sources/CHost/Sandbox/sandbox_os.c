@@ -1,4 +1,4 @@
-/* os in a sandbox: files by their names, the environment, programs. */
+/* os in a sandbox: functions for files, environment variables and programs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lua5.4/lauxlib.h>
@@ -60,14 +60,14 @@ static int os_getenv(lua_State *L) {
                     luaL_checkstring(L, 1));
 }
 
-/* Without a command this asks whether there is a shell. */
+/* Without a command, os.execute tells whether a shell is available. */
 static int os_execute(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) return luaL_error(L, "os.execute: running a program is not allowed (use --allow-run)");
   lua_pushboolean(L, 0);
   return 1;
 }
 
-/* A locale other than these comes from files and, by "", from the environment. */
+/* Other locales are read from files, and "" reads the environment. */
 static int os_setlocale(lua_State *L) {
   const char *name = luaL_optstring(L, 1, NULL);
   if (name == NULL || strcmp(name, "C") == 0 || strcmp(name, "POSIX") == 0) return original_setlocale(L);

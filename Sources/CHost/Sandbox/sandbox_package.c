@@ -1,4 +1,4 @@
-/* Code from files in a sandbox: loadfile, dofile, require and package. */
+/* Loading code from files in a sandbox: loadfile, dofile, require and package. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lua5.4/lauxlib.h>
@@ -12,7 +12,7 @@
 
 static lua_CFunction original_loadfile;
 
-/* [-0, +1, m] The text of an open stream; false where it could not be read. */
+/* [-0, +1, m] Pushes the text of an open stream. False with errno after a read error. */
 static bool push_text(lua_State *L, FILE *file) {
   luaL_Buffer text;
   luaL_buffinit(L, &text);
@@ -26,7 +26,8 @@ static bool push_text(lua_State *L, FILE *file) {
   return !ferror(file);
 }
 
-/* What luaL_loadfilex passes over: a byte order mark, and a first line that begins with '#', but for its end. */
+/* As luaL_loadfilex, skips a byte order mark and a first line that begins with '#'. The newline stays, for the line
+   numbers. */
 static const char *skip_first_line(const char *text, size_t *length) {
   const char *end = text + *length;
   if (*length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3;
@@ -38,7 +39,8 @@ static const char *skip_first_line(const char *text, size_t *length) {
   return text;
 }
 
-/* [-0, +1, v] As luaL_loadfilex: a function or a message. Raises what is not allowed. */
+/* [-0, +1, v] As luaL_loadfilex: pushes a function or a message. Raises an error when the policy does not allow the
+   file. */
 static int load_file(lua_State *L, const char *function, const char *path) {
   int top = lua_gettop(L);
   const char *what = "open";
@@ -108,7 +110,8 @@ static int b_dofile(lua_State *L) {
   return finish_dofile(L, 0, 0);
 }
 
-/* [-0, +n, v] Pushes the first file of a path that can be opened for reading and returns true; else a message. */
+/* [-0, +n, v] As package.searchpath: true with the name of the first readable file on top, else false with a message
+   on top. */
 static bool search(lua_State *L, const char *name, const char *path, const char *separator, const char *with) {
   if (*separator != '\0' && strstr(name, separator) != NULL) name = luaL_gsub(L, name, separator, with);
   const char *next = luaL_gsub(L, path, LUA_PATH_MARK, name);
@@ -162,7 +165,7 @@ static int search_c(lua_State *L) {
 
 static int p_loadlib(lua_State *L) { return luaL_error(L, "package.loadlib: no C modules in a sandbox"); }
 
-/* [-0, +0, m] Instead of the searchers in the table 'package' on top, but for the one that looks in package.preload. */
+/* [-0, +0, m] Replaces the searchers in the table `package` on top; keeps the one for package.preload. */
 static void set_searchers(lua_State *L) {
   lua_createtable(L, 3, 0);
   lua_getfield(L, -2, "searchers");

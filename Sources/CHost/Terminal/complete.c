@@ -1,4 +1,5 @@
-/* Completion asks the running state, so it runs in it: protected, interruptible, and in Lua. */
+/* Completion of names. It runs as Lua code in the session's state, where the names are, protected and interruptible.
+   */
 #include <lua5.4/lauxlib.h>
 
 #include "call.h"
@@ -17,7 +18,7 @@ static const host_editor *source = NULL;
 
 void host_set_completion(const host_editor *editor) { source = editor; }
 
-/* [-0, +1, v] uses 2 slots. Loaded at the first Tab, so that a session without one does not pay for it. */
+/* [-0, +1, v] uses 2 slots. Loads the Lua code at the first Tab; a session without completion need not. */
 static void push_completer(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, COMPLETER) == LUA_TFUNCTION) return;
   lua_pop(L, 1);
@@ -28,7 +29,7 @@ static void push_completer(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, COMPLETER);
 }
 
-/* [-0, +0, m] uses 2 slots; the string is anchored in the registry until the next completion. */
+/* [-0, +0, m] uses 2 slots. Keeps the string alive in the registry until the next completion. */
 static const char *keep(lua_State *L, int index, const char *key) {
   lua_pushvalue(L, index);
   lua_setfield(L, LUA_REGISTRYINDEX, key);
@@ -47,13 +48,13 @@ static int run_completion(lua_State *L) {
   return 0;
 }
 
-/* [-0, +0, –] uses 2 slots; never raises. An error in a completion is the completion of nothing. */
+/* [-0, +0, –] uses 2 slots; never raises. After an error there is no completion. */
 host_completion host_complete(lua_State *L, const char *text, size_t length, int columns) {
   request r = {.text = text, .length = length, .columns = columns};
   if (source == NULL || !lua_checkstack(L, LUA_MINSTACK)) return r.result;
   lua_pushcfunction(L, run_completion);
   lua_pushlightuserdata(L, &r);
-  /* The editor has the signals blocked. Ctrl-C must reach a metamethod that does not end, and nothing else. */
+  /* The editor blocks the signals, but Ctrl-C must be able to end an endless loop in a metamethod. */
   host_interrupts_begin(L);
   terminal_signals_block(false);
   int status = lua_pcall(L, 1, 0, 0);

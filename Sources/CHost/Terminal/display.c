@@ -1,4 +1,4 @@
-/* How a session shows a buffer, a view or records: a picture instead of one line. */
+/* The picture by which an interactive session shows a buffer, view or records. */
 #include <lua5.4/lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const char source[] = {
 };
 #pragma clang diagnostic pop
 
-/* [-1, +1, v] uses 5 slots. A string, or nil where print is to show the value. */
+/* [-1, +1, v] uses 5 slots. Returns a string, or nil when there is no picture of the value. */
 static int display(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, DISPLAYER) != LUA_TFUNCTION) {
     lua_pop(L, 1);
@@ -42,7 +42,7 @@ bool host_push_display(lua_State *L, int index) {
   lua_pushvalue(L, index);
   lua_pushcfunction(L, display);
   lua_insert(L, -2);
-  /* An error is no error here: print shows the value. But Ctrl-C is meant for what would be shown. */
+  /* After an error, or Ctrl-C during the drawing, print shows the value without a picture. */
   bool is_shown = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING;
   if (!is_shown) lua_pop(L, 1);
   return is_shown;

@@ -1,16 +1,16 @@
--- What a session shows of a value of the library: its result is a function that gives a text for the value, the name
--- of its type, the width of the terminal and whether it can show more than ASCII; or nil.
+-- Pictures of the library's objects for an interactive session. The chunk returns a function (value, name of its
+-- type, columns of the terminal, whether it shows UTF-8) → text, or nil for no picture.
 
 local shown <const> = ...
 local concat, pcall, tostring, utf8, min, type = table.concat, pcall, tostring, utf8, math.min, type
 
-local LARGEST <const> = 64 << 30 -- bytes: what is larger takes a while to draw
+local LARGEST <const> = 64 << 30 -- bytes: a larger buffer takes long to draw
 local LINES <const> = 5
 local LOOKED_AT <const> = 1024 -- bytes
 
 local dots = "…"
 
--- At most so many columns.
+-- Cuts a line to fit in the columns.
 local function fitting(line, columns)
     line = shown((line:gsub("\t", "  ")))
     if utf8.len(line) <= columns then return line end
@@ -19,13 +19,13 @@ end
 
 local function is_text(bytes)
     if bytes == "" or bytes:find("[%z\1-\8\14-\31\127]") then return false end
-    -- A character may be cut at the end.
+    -- The last character may be incomplete.
     local length, place = utf8.len(bytes)
     return length ~= nil or place > #bytes - 3
 end
 
--- The first bytes: lines where they are text. They are not read where that would change what is in memory, which is
--- what the picture is about.
+-- The first bytes, as lines of text or as a hex dump. Not read when they are not in memory: the picture shows which
+-- pages are, and reading would change that.
 local function first_lines(b, columns)
     local length = min(#b, LOOKED_AT)
     local known, pages = pcall(b.pages, b, 0, length)

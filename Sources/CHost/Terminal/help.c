@@ -1,4 +1,4 @@
-/* The global help of a session. The manual is in the program, and costs nothing until it is asked for. */
+/* The global `help` of an interactive session. The manual is embedded in the program and parsed at the first use. */
 #include <lua5.4/lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #define HELPER "mmaplua.help"
 #define WORDS "mmaplua.words"
 
-/* In C and not through the package manager's `embedInCode`: as an array literal in Swift these texts take half a
-   minute to compile. */
+/* #embed in C, because SwiftPM's `embedInCode` makes a Swift array literal, which takes half a minute to compile for
+   these texts. */
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wc23-extensions"
 static const char parser[] = {
@@ -19,7 +19,7 @@ static const char parser[] = {
 static const char helper[] = {
 #embed "../../../manual/help.lua"
 };
-/* A zero byte after each. */
+/* Each text ends with a zero byte. */
 static const char texts[] = {
 #embed "../../../manual/1-buffers.txt" suffix(, 0, )
 #embed "../../../manual/2-bytes.txt" suffix(, 0, )
@@ -37,7 +37,7 @@ static void load(lua_State *L, const char *source, size_t length, const char *na
   if (luaL_loadbufferx(L, source, length, name, "t") != LUA_OK) lua_error(L);
 }
 
-/* [-0, +0, m] uses 4 slots. The functions of the table at the index into the table on top, with their names. */
+/* [-0, +0, m] uses 4 slots. In the table on top, maps each function of the table at the index to its full name. */
 static void add_functions(lua_State *L, int index, const char *owner) {
   int table = lua_absindex(L, index);
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
@@ -48,8 +48,9 @@ static void add_functions(lua_State *L, int index, const char *owner) {
   }
 }
 
-/* [-0, +2, e] uses 8 slots. The library's types by their names, and the name of each of its functions. The registry
-   itself is nothing that a script in a sandbox may see, and it can replace what Lua code calls. */
+/* [-0, +2, e] uses 8 slots. Pushes the set of the library's type names, and a table from its functions to their
+   names. In C, because Lua code would need the registry, which a script in a sandbox must not see, and a script can
+   replace the functions that Lua code calls. */
 static void push_library(lua_State *L) {
   lua_newtable(L);
   int classes = lua_gettop(L);
@@ -76,7 +77,7 @@ static void push_library(lua_State *L) {
   lua_settop(L, classes + 1);
 }
 
-/* [-0, +1, e] uses 12 slots. A function of the manual, by the key under which it stays. */
+/* [-0, +1, e] uses 12 slots. Pushes a function of manual/help.lua from the registry, loading it at the first use. */
 static void push_helper(lua_State *L, const char *key) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, key) == LUA_TFUNCTION) return;
   lua_pop(L, 1);
@@ -119,7 +120,7 @@ static int f_help(lua_State *L) {
   return 0;
 }
 
-/* [-?, +?, e] For completion. */
+/* [-all, +results, e] Calls the second function of manual/help.lua with the arguments. */
 int host_manual_words(lua_State *L) {
   push_helper(L, WORDS);
   lua_insert(L, 1);
@@ -127,8 +128,8 @@ int host_manual_words(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* [-0, +0, m] uses 3 slots. A script that has a global of this name keeps it. Raw: a script may have made an error of
-   undefined globals. */
+/* [-0, +0, m] uses 3 slots. Does not replace a script's global of this name. Raw access, because a script may raise
+   errors for undefined globals by a metatable. */
 void host_open_help(lua_State *L) {
   lua_pushglobaltable(L);
   lua_pushliteral(L, "help");

@@ -1,5 +1,5 @@
-/* Standard output, watched to the very end: what print and io.write left in the buffer is written by exit(),
-   where nobody would notice that the disk is full. */
+/* Standard output. exit(3) writes the rest of its buffer and ignores errors such as a full disk, so it is flushed and
+   checked here first. */
 #include "CHost.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ static void check_output(int status, void *name) {
   int failed = ferror(stdout);
   errno = 0;
   if (fflush(stdout) != 0) failed = 1;
-  if (limits_time_is_up() && status != HOST_TIME_IS_UP) { /* whatever the script gave to os.exit */
+  if (limits_time_is_up() && status != HOST_TIME_IS_UP) { /* overrides the status given to os.exit */
     limits_say_goodbye();
     fflush(NULL);
     _exit(HOST_TIME_IS_UP);
@@ -25,8 +25,8 @@ static void check_output(int status, void *name) {
   int reason = errno;
   fprintf(stderr, "%s: cannot write standard output%s%s\n", (const char *)name, reason ? ": " : "",
           reason ? strerror(reason) : "");
-  if (status != EXIT_SUCCESS) return; /* a failure that the script reported says more than this one */
-  fflush(NULL);                       /* other files keep what the script wrote */
+  if (status != EXIT_SUCCESS) return; /* the script's own error status is more useful */
+  fflush(NULL);                       /* _exit does not write the buffers of other files */
   _exit(EXIT_FAILURE);
 }
 

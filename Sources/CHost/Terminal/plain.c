@@ -1,4 +1,4 @@
-/* Lines without an editor: from a file or a pipe, or from a terminal that cannot edit. */
+/* Reading lines without line editing: from a file, a pipe, or a terminal without libedit. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,11 +19,12 @@ static void show(const char *prompt) {
   fflush(stdout);
 }
 
-/* Whether a script has left the rest of a line, as io.read(1) does. stdio has no function that says so. */
+/* Whether stdio's buffer holds input, for example the rest of a line after io.read(1). The C library has no function
+   for this. */
 static bool holds_input(const FILE *stream) { return stream->_IO_read_ptr < stream->_IO_read_end; }
 
-/* Until a line or Ctrl-C comes. That is let through nowhere but here: between the prompt and a read(2) it would
-   only set the flag, and the read would wait for the next line. */
+/* Waits for a line or Ctrl-C. SIGINT is unblocked only during ppoll(2): between the prompt and read(2) it would set
+   the flag too late, and the read would still wait for a line. */
 static void wait_for_line(const sigset_t *open) {
   struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
   while (!interrupted && !holds_input(stdin) && ppoll(&terminal, 1, NULL, open) < 0 && errno == EINTR) {}
@@ -37,13 +38,13 @@ static ssize_t read_interruptibly(const char *prompt, char **buffer, size_t *cap
   sigaddset(&closed, SIGINT);
   interrupted = 0;
   pthread_sigmask(SIG_BLOCK, &closed, &open);
-  sigaction(SIGINT, &note, &previous); /* before the prompt: who sees it may press Ctrl-C at once */
+  sigaction(SIGINT, &note, &previous); /* before the prompt: the user may press Ctrl-C as soon as it appears */
   show(prompt);
   wait_for_line(&open);
   pthread_sigmask(SIG_SETMASK, &open, NULL);
   ssize_t count = interrupted ? -1 : getline(buffer, capacity, stdin);
   sigaction(SIGINT, &previous, NULL);
-  if (count < 0) clearerr(stdin); /* after an interrupt or a Ctrl-D the terminal is still there */
+  if (count < 0) clearerr(stdin); /* a terminal can be read again after Ctrl-D */
   return count;
 }
 
@@ -63,7 +64,7 @@ host_input host_read_plainly(const char *prompt, const char **line, size_t *leng
     return HOST_INTERRUPTED;
   }
   if (count > 0 && buffer[count - 1] == '\n') buffer[--count] = '\0';
-  if (!terminal) { /* the transcript reads as if typed: lua5.4 with readline echoes too */
+  if (!terminal) { /* echo the line, as lua5.4 with readline does */
     host_write(stdout, buffer);
     fputc('\n', stdout);
     fflush(stdout);

@@ -1,4 +1,4 @@
-/* The session: read a statement, run it, print its results. What it prints and when is lua(1)'s. */
+/* The interactive session: reads a statement, runs it, prints its results. Its output is that of lua(1). */
 #include <lua5.4/lauxlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@ typedef struct {
   bool editing;
 } session;
 
-/* [-0, +1, e] uses 3 slots; leaves the prompt on the stack, which keeps it alive. */
+/* [-0, +1, e] uses 3 slots. Leaves the prompt on the stack, which protects it from collection. */
 static const char *push_prompt(lua_State *L, bool first) {
   if (lua_getglobal(L, first ? "_PROMPT" : "_PROMPT2") == LUA_TNIL) return first ? "> " : ">> ";
   const char *prompt = luaL_tolstring(L, -1, NULL);
@@ -37,7 +37,7 @@ static void remember(const session *s, const char *entry) {
   if (s->editing && entry[0] != '\0') s->editor->remember(entry);
 }
 
-/* [-0, +(loads ? 1 : 0), m] uses 3 slots. The line at index 1, taken as an expression. */
+/* [-0, +(loads ? 1 : 0), m] uses 3 slots. Loads the line at index 1 as an expression. */
 static bool load_expression(lua_State *L) {
   const char *chunk = lua_pushfstring(L, "return %s;", lua_tostring(L, 1));
   int status = luaL_loadbufferx(L, chunk, strlen(chunk), "=stdin", host_chunk_mode);
@@ -49,7 +49,8 @@ static bool load_expression(lua_State *L) {
   return false;
 }
 
-/* [-0, +0, –] uses no slots; never raises. The parser says so itself when all that is missing is more text. */
+/* [-0, +0, –] uses no slots; never raises. A syntax error message that ends with "<eof>" means that the text is
+   incomplete. */
 static bool is_incomplete(lua_State *L, int status) {
   static const char mark[] = "<eof>";
   size_t length;
@@ -58,8 +59,8 @@ static bool is_incomplete(lua_State *L, int status) {
   return length >= sizeof mark - 1 && strcmp(message + length - (sizeof mark - 1), mark) == 0;
 }
 
-/* [-0, +1, e] uses 5 slots. The text at index 1, taken as a statement, with more lines as long as it needs
-   them. `input` tells whether a line that was needed did not come. */
+/* [-0, +1, e] uses 5 slots. Loads the text at index 1 as a statement; reads more lines while it is incomplete.
+   `input` is not HOST_LINE if a further line could not be read. */
 static int load_statement(lua_State *L, const session *s, host_input *input) {
   for (;;) {
     size_t length;
@@ -76,7 +77,7 @@ static int load_statement(lua_State *L, const session *s, host_input *input) {
   }
 }
 
-/* [-all, +1, e] uses 5 slots. Leaves a function or an error message, with the status of loading it. */
+/* [-all, +1, e] uses 5 slots. Leaves a function or an error message; `status` is the result of loading. */
 static host_input read_chunk(lua_State *L, const session *s, int *status) {
   lua_settop(L, 0);
   host_input input = push_line(L, s, true);
@@ -92,7 +93,7 @@ static host_input read_chunk(lua_State *L, const session *s, int *status) {
   return HOST_LINE;
 }
 
-/* [-all, +1, e] uses LUA_MINSTACK slots. The global print shows the values, so a script may replace it. */
+/* [-all, +1, e] uses LUA_MINSTACK slots. Calls the global print, which a script may replace. */
 static void print_results(lua_State *L) {
   int count = lua_gettop(L);
   if (count == 0) return;
@@ -103,7 +104,7 @@ static void print_results(lua_State *L) {
   lua_getglobal(L, "print");
   lua_insert(L, 1);
   host_interrupts_begin(L);
-  /* Who has replaced print wants the value itself. */
+  /* A print of the script gets the value itself, not a picture. */
   if (count == 1 && lua_iscfunction(L, 1) && host_push_display(L, 2)) lua_replace(L, 2);
   int status = lua_pcall(L, count, 0, 0);
   host_interrupts_end(L);
@@ -118,7 +119,7 @@ void host_repl(lua_State *L, const host_plan *plan) {
   host_program = NULL;
   host_set_completion(&plan->editor);
   host_open_help(L);
-  /* The editor's library and its history are files like others. */
+  /* No line editing in a sandbox: it opens libedit and the history file. */
   s.editing = host_has_terminal() && !plan->bounds.is_sandbox && plan->editor.open(L);
   if (s.editing) {
     puts("mmaplua " LM_VERSION ": help() tells of the library mmap, Tab completes, Ctrl-D leaves");
