@@ -1,10 +1,10 @@
--- collect.lua --seed N --calls N [--verbose]: a collection at every allocation, and harm at one of them.
+-- collect.lua --seed N --calls N [--verbose]: a full collection at every allocation, and damage at one of them.
 --
--- Calls every function with valid arguments while the collector runs a full cycle at each point where it may. A finalizer
--- that comes back to life with each cycle closes, resizes, protects, cuts or maps again what the call works on: at the
--- first allocation of the call, then at the second, up to the last. Whatever is read of a mapping after that must
--- be an error; where the memory was closed another mapping with bytes of its own stands in its place, and none of those
--- bytes may come out, nor be written. Runs in a folder of its own.
+-- Calls every function with valid arguments while the collector runs a full cycle at each allocation. A finalizer that
+-- resurrects itself in each cycle closes, resizes, protects, truncates, or remaps the buffers of the call: at the first
+-- allocation of the call, then in another run at the second, up to the last. After that, an access to the mapping must
+-- be an error. In place of closed memory there is another mapping with bytes of its own; none of those bytes may be
+-- returned or overwritten. Runs in a folder of its own.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 local methods = dofile(arg[0]:gsub("soak/[^/]*$", "") .. "methods.lua")
@@ -22,11 +22,11 @@ function rearming.__gc()
   cycles = cycles + 1
   if cycles == moment then harm() end
 end
--- Calls f with a full cycle at each allocation, and `act` at one of them; returns the results of pcall.
+-- Calls f with a full cycle at each allocation, and `act` in the cycle `at`; returns the results of pcall.
 local function greedily(act, at, f)
   cycles, moment, harm = 0, at, act
-  collectgarbage("incremental", 0, 1000, 63) -- a step so large that it is a cycle
-  collectgarbage("setpause", 0) -- and the next begins at once
+  collectgarbage("incremental", 0, 1000, 63) -- one step is a full cycle
+  collectgarbage("setpause", 0) -- start the next cycle at once
   setmetatable({}, rearming)
   collectgarbage()
   cycles = 0
@@ -38,15 +38,15 @@ end
 greedily(print, 0, function() for _ = 1, 100 do local _ = {} end end)
 assert(cycles >= 100, "the collector does not run at every allocation")
 
--- ---- what is worked on
+-- ---- the buffers of the calls
 
 local MARK <const> = 0xee
 local text = '1;a;"b""c"\n2;' .. ("long"):rep(30) .. ';x\n"' .. ("x"):rep(1500) .. '""";"' .. ('""'):rep(40) .. '";3\n' ..
   ("y"):rep(1100) .. ";4.5;" .. ("z"):rep(70) .. "\nname 12, other 34\n"
-text = text .. ("\0"):rep(3 * page - #text) -- few words: each takes a cycle
+text = text .. ("\0"):rep(3 * page - #text) -- few words, as each one takes a cycle
 
 local fixture <close> = methods.fixture "."
-local made = {} -- the buffers of the call
+local made = {} -- the buffers of the current call
 local function keep(b)
   made[#made + 1] = b
   return b
@@ -70,7 +70,7 @@ local kind
 function fixture.buffer() return keep(kinds[kind]()) end
 fixture.text = fixture.buffer
 
--- Beside the rows: results that are large, or many. What is read is what is read without harm, or an error.
+-- Calls beside the rows, with large or many results. A result must be the same as without damage, or an error.
 local large = mmap.struct { { "text", "char[1200]" }, { "n", "u16", 40 } }
 local function all(step, state, control)
   local list = {}
@@ -97,7 +97,7 @@ local extra = {
   function(b) local r = b:records(large) r[0] = { text = "abc", n = r[1].n } r[0] = r[1] r[2].n = r[0].n end,
   function(b) b:copy(0, "abc") b:fill("xyz", 5) b:pack("z s2 c1000", 100, "a", "b", "c") end }
 
--- ---- harm
+-- ---- damage
 
 local stand_ins = {}
 local function stand_in()
@@ -115,12 +115,12 @@ end
 local function cut(size)
   return each(function(b)
     if not b:info().path:find "^text" then return end
-    local f <close> = io.open(b:info().path, "wb") -- the file is the same, and empty
+    local f <close> = io.open(b:info().path, "wb") -- truncates the same file
     f:write(("c"):rep(size))
   end)
 end
 local again
--- `changes`: what is read later on may be something else.
+-- `changes`: the results may differ from those without damage.
 local harms = {
   { "close", each(function(b) b:close() end) },
   { "stand-in", stand_in },
@@ -189,12 +189,12 @@ while calls < options.calls do
     order[#order + 1] = { "extra " .. i, function() local b = fixture.buffer() return function() return f(b) end end, most, true }
   end
   for _, row in ipairs(methods.rows) do
-    -- Node's accessors are much alike.
+    -- Node's accessors are similar: mostly skip them.
     for n in ipairs(row.accessor and random(8) > 1 and {} or row.calls) do
       order[#order + 1] = { row.name .. " " .. n, function() return row.prepare(fixture, n) end, row.process and 1 or most }
     end
   end
-  -- From another place each time: few calls are not always the same.
+  -- Start at a random call, so that short runs differ.
   local first = random(#order)
   for i = 0, #order - 1 do walk(table.unpack(order[(first + i - 1) % #order + 1])) end
 end

@@ -1,9 +1,8 @@
--- edges.lua --seed N --calls N [--verbose]: everything that reads, at the edges of a mapping.
+-- edges.lua --seed N --calls N [--verbose]: all functions that read, at the edges of a mapping.
 --
--- The same bytes at the end of a mapping, at its start, and in the middle of others: each call gives the same there,
--- whatever stands in front or after. They end in the middle of a character, a number, a quoted field or a record.
--- scripts/soak puts a page that cannot be read at both ends of every mapping (holes.c), so that reading past one of
--- them ends the process.
+-- A call must return the same for the same bytes at the end of a mapping, at its start, and in the middle of other
+-- bytes. The bytes end in the middle of a character, a number, a quoted field, or a record. scripts/soak puts an
+-- unreadable page at both ends of every mapping (holes.c), so that a read past an end kills the process.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 local methods = dofile(arg[0]:gsub("soak/[^/]*$", "") .. "methods.lua")
@@ -15,7 +14,7 @@ local function pick(list) return list[random(#list)] end
 local words = {
   "some", "words", " ", ",", ";", "\n", "\r\n", '"', '""', '"a,b"', "12", "-3.5e7", "0x1f", "1e400", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
   "\0", "aaaa", "(", ")", "abab", "\xff", "ab\nab", "name=", "\u{301}", "99999999999999999999", ("x"):rep(50) }
--- Cut off; what follows may complete it.
+-- Incomplete endings, which the bytes after them could complete.
 local tails = {
   "\xf0", "\xf0\x9f", "\xf0\x9f\x98", "\xe2", "\xe2\x82", "\xc3", "\x80", "1", "-", "1.", "1e", "1e-", "0x", '"', '"a', '"a"', '"a""', "\r", "a\r", ",",
   ";", "ab", "aba", "\0", "", "\n", "som", "\xff", "e\u{301}", "nan", "inf" }
@@ -27,7 +26,7 @@ local function text()
   return table.concat(list) .. pick(tails)
 end
 
--- ---- calls; each gives its results
+-- ---- calls; each returns its results
 
 local types = { "u8", "i8", "u16", "i16be", "u32", "i32", "u64", "i64be", "f32", "f64", "f64be" }
 local structs = {}
@@ -181,7 +180,7 @@ local function round(seed)
   last:close() first:close() middle:close()
 end
 
--- The cases of all methods, on buffers, views and records that reach to the very end.
+-- The cases of all methods, on buffers, views, and records that end at the end of the mapping.
 local row = mmap.struct { { "id", "u32" }, { "name", "char[8]" }, { "pos", "f64", 3 }, align = false }
 local makers = {
   buffer = function(b) return b end, view = function(b, type, width) return b:view(type, #b % width) end,

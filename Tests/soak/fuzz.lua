@@ -1,9 +1,9 @@
--- fuzz.lua --seed N --calls N [--trace | --verbose]: hostile calls of all that a script can reach.
+-- fuzz.lua --seed N --calls N [--trace | --verbose]: hostile calls of everything that a script can reach.
 --
--- Runs in a folder of its own, which it fills with files; scripts/soak makes the folder, sets the limits
--- and looks at how this process ends. What is called is found by enumeration, so that what is added to
--- the module is called too. Ends with 0 if only errors were raised that may be raised, the memory of a
--- bystander is as it was and nothing is left mapped. --trace says each call before it is made.
+-- Runs in a folder of its own, which it fills with files; scripts/soak makes the folder, sets the limits, and checks
+-- the end of this process. Functions are found by enumeration, so that new ones are called too. Ends with status 0 if
+-- only permitted errors were raised, the memory of a bystander is unchanged, and nothing is left mapped. --trace prints
+-- each call before it is made.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 math.randomseed(options.seed)
@@ -12,13 +12,13 @@ local PAGE = mmap.PAGESIZE
 local function chance(percent) return random(100) <= percent end
 local function pick(list) return list[random(#list)] end
 
--- Called with functions of `child_functions` only: anything else may be a script that is run.
+-- Called only with functions of `child_functions`: another argument could be a script that runs.
 local never = { spawn = true }
--- Advice that takes the machine's memory away for good: HWPOISON and SOFT_OFFLINE, where root asks.
+-- Advice that takes memory from the machine for good, if root asks: HWPOISON and SOFT_OFFLINE.
 local function is_harmful(x) return x == 100 or x == 101 end
 local function harmless(x) if is_harmful(x) then return 99 end return x end
 
--- ---- what is called
+-- ---- the functions
 local registry = debug.getregistry()
 local classes, class_of = {}, {} -- { name, metatable, methods, metamethods, objects }
 
@@ -71,7 +71,7 @@ do
   end
 end
 
--- ---- what it is called with
+-- ---- the arguments
 local files = { "f0", "f1", "f2", "f3" }
 local function write_file(path, size)
   local f <close> = assert(io.open(path, "wb"))
@@ -114,7 +114,7 @@ local function class_named(name)
 end
 local buffers = class_named "mmap.buffer"
 
--- Puts what a call gave where later calls find it.
+-- Keeps a result as an argument for later calls.
 local function keep(object)
   local kind = type(object)
   if kind ~= "userdata" and kind ~= "table" then return end
@@ -129,15 +129,15 @@ local function keep(object)
   class.objects[at] = object
 end
 
--- They end at once, or after a moment.
+-- They end at once, or soon.
 local child_functions = {
   function() end, function(...) return ... end, function() error "no" end, function() os.exit(3) end,
   function(a, b) return tostring(a), b and #b, { a = 1, [2] = { true } } end,
   function() require "mmap".anonymous(64):atomic("u32", 0):wait(0, 0.02) end }
 
--- What a buffer ends with: a character, a number, a quoted field, a line's end, cut off.
+-- Ends of buffers: an incomplete character, number, quoted field, or line.
 local tails = { "\xf0", "\xe2\x82", "\xf0\x9f\x98", "\xc3", "12", "-", "3e", "0x", "1.", '"', '"a""', "x\r", "", "ab,", "\xff\xff\xff" }
--- As many bytes as they are, or up to the end of a page: after that is a hole, where scripts/soak sees to it.
+-- A random size, or a multiple of the page size: scripts/soak puts a hole after the last page.
 local function some_size(most) return chance(50) and random(most // PAGE) * PAGE or random(most) end
 
 local perform
@@ -169,7 +169,7 @@ local function refresh()
       local ok, a = pcall(methods.atomic, b, pick(types), random(0, 20) * 4)
       if ok then
         keep(a)
-        -- All is sent to a child but the last, which cannot be: so none is started.
+        -- The last argument cannot be sent to a child, so no child starts.
         if chance(5) then pcall(mmap.spawn, function() end, a, b, v, { b, { a } }, print) end
       end
       local ok, lock = pcall(methods.lockrange, b, random(0, 100), random(0, 100), pick { "shared", "exclusive" }, 0)
@@ -184,7 +184,7 @@ local function refresh()
     local ok, regex = pcall(mmap.regex, pick { "a+", "(\\w+), (\\d+)", "\\n", "(?<n>s)(o)?", "\\b", "\\B", "\\X", "[^x]*$" }, pick { "", "", "u", "us", "i" })
     if ok then keep(regex) end
   end
-  -- Garbage whose finalizer does harm in the middle of some later call, and may come back to life.
+  -- Garbage with a finalizer that does damage during a later call, and may resurrect itself.
   local held = object_of(pick(classes))
   setmetatable({ held }, { __gc = function(self)
     mischief()
@@ -276,7 +276,7 @@ local makers = {
     return { find = chance(60) and pick { "", "a", "words", huge } or nil, ranges = chance(40), keep = chance(30), sep = chance(30) and pick { "a", "ab" } or nil,
       length = chance(20) and number() or nil }
   end }
--- Arguments that have a chance to be taken, by the name of what is called; others are all hostile.
+-- Kinds of arguments that may be valid, by the name of the function; for all others the arguments are hostile.
 local hints = {
   open = "fmh", map = "segFzn", anonymous = "sh", struct = "h", regex = "pw", string = "ss", copy = "sS", fill = "ss", slice = "ss",
   find = "Sss", rfind = "Sss", count = "Sss", compare = "b", equals = "b", mismatch = "b", hexdump = "ss", view = "tsss", records = "Lsss",
@@ -295,12 +295,12 @@ local of_class = {
   ["mmap.regex"] = { find = "bs", match = "bs", gmatch = "bs", count = "bs" },
   ["mmap.struct"] = { totable = "bs", offset = "N" }, ["mmap.record"] = { __index = "N", __newindex = "Ns" } }
 
--- Shared memory has names outside of the folder: of its own prefix here, and taken away at the end, or by scripts/soak.
+-- Names of shared memory are outside of the folder. They have a prefix of their own, and are removed at the end, or by
+-- scripts/soak.
 prefix = os.getenv "MMAPLUA_SOAK" or "mmaplua-soak." .. io.open("/proc/self/stat"):read "n"
 local timeouts = { ["mmap.child.wait"] = 2, ["mmap.atomic.wait"] = 3, ["mmap.buffer.lockrange"] = 5 }
 local no_names = { "", "x\0y", ("x"):rep(5000), "missing/x", "/" }
--- Makes the arguments of a call so that what waits waits for a moment, nobody is stopped for good, and no name is
--- another's.
+-- Adapts the arguments of a call, so that a wait is short, no other process is stopped for good, and names are our own.
 local function tame(name, list, count)
   local last = timeouts[name]
   if last then
@@ -337,11 +337,11 @@ end
 local close_buffer = buffers.metatable.__methods.close
 local resize_buffer = buffers.metatable.__methods.resize
 
--- How many calls under a strange metatable are under way: none of them may be left half done, or what the
--- collector finalizes under it stays mapped.
+-- Number of unfinished calls under a wrong metatable. None may be left unfinished: the collector would finalize objects
+-- under the wrong metatable, and they would stay mapped.
 local masked = 0
 
--- What happens behind the back of a call.
+-- Damage during a call.
 local mischiefs = {
   function() pcall(close_buffer, object_of(buffers)) end,
   function() pcall(resize_buffer, object_of(buffers), pick { 0, 1, PAGE, 3 * PAGE, 9 * PAGE }) end,
@@ -363,7 +363,7 @@ function mischief()
   if not ok then error(e, 0) end
 end
 
--- ---- a call, and what it may do
+-- ---- a call, and its permitted errors
 local function show(x)
   if type(x) == "string" then return ("%q"):format(#x > 60 and x:sub(1, 60) .. "…" or x):gsub("\n", "n") end
   if type(x) == "userdata" or type(x) == "table" then
@@ -378,8 +378,8 @@ local function trace(name, list, count)
   io.stderr:write(("%d%s %s(%s)\n"):format(calls, (" "):rep(depth), name, table.concat(shown, ", ")))
 end
 
--- Errors that only a fault of ours could raise. What this script, with its operators and hostile functions, does
--- wrong itself bears its position; what C of the library does wrong bears none, and its Lua has the chunk's name.
+-- Errors that only a bug of ours could raise. An error of this script, its operators, and its hostile functions starts
+-- with its position; an error of the library's C code has no position, and one of its Lua code has the chunk's name.
 local own = debug.getinfo(1, "S").short_src .. ":"
 local faults = {
   "attempt to index", "attempt to call", "attempt to perform", "attempt to concatenate", "attempt to compare",
@@ -387,7 +387,7 @@ local faults = {
 local function is_inside(e)
   if e:sub(1, #own) == own then return false end
   if e:find "^mmap:%d+: " then return true end
-  -- A function of Lua's own library that ours called: this script calls none where nobody sees it but `tostring`.
+  -- A function of Lua's library, called by our library: this script itself calls only `tostring` in that way.
   local library = e:match "^bad argument #%d+ to '(%l+)%."
   if library and library ~= "mmap" then return true end
   for _, fault in ipairs(faults) do
@@ -396,7 +396,7 @@ local function is_inside(e)
 end
 local function examine(name, e)
   if type(e) ~= "string" then return keep(e) end
-  if masked > 0 then return end -- whoever puts another user value there may see Lua's own errors
+  if masked > 0 then return end -- with a wrong user value, Lua's own errors are permitted
   if is_inside(e) then
     io.stderr:write("an error from inside: ", name, ": ", e, "\n")
     if not options.verbose then os.exit(3) end
@@ -419,7 +419,7 @@ local function made(name, ok, ...)
   if type(first) == "function" and first ~= state then iterators[random(6)] = { first, state, control } end
 end
 
--- A string that was made of bytes that were changed meanwhile would not be found by them.
+-- A string whose bytes changed while it was made has a wrong hash, and is not equal to itself.
 function examine_string(name, s)
   if #s <= 200 and s ~= string.char(s:byte(1, -1)) then
     io.stderr:write("a string that is not equal to itself: ", name, "\n")
@@ -427,7 +427,7 @@ function examine_string(name, s)
   end
 end
 
--- A collection at every allocation, each with mischief. In a finalizer, where there are none, it is but a call.
+-- A full collection at every allocation, each with damage. In a finalizer there are no collections: a plain call.
 local function greedily(f, list, count)
   local mode, rearming = collectgarbage "incremental", { is_armed = true }
   function rearming.__gc()
@@ -435,7 +435,7 @@ local function greedily(f, list, count)
     setmetatable({}, rearming)
     mischief()
   end
-  collectgarbage("incremental", 0, 1000, 63) -- a step is a cycle, and the next begins at once
+  collectgarbage("incremental", 0, 1000, 63) -- a step is a full cycle, and the next starts at once
   collectgarbage("setpause", 0)
   setmetatable({}, rearming)
   collectgarbage()
@@ -451,7 +451,7 @@ function perform(name, f, list, count)
   count = tame(name:match "^masked (.*)" or name:match "^uprooted (.*)" or name, list, count)
   if options.trace then trace(name, list, count) end
   if chance(3) then
-    -- A finalizer's place is anywhere; a hook's is at each call of a function.
+    -- A finalizer runs anywhere; a hook runs at the calls and returns of functions.
     made(name, pcall(function()
       debug.sethook(function() debug.sethook() mischief() end, pick { "c", "r", "cr" })
       return f(unpack(list, 1, count))
@@ -481,7 +481,7 @@ local function step_iterator()
   local it = iterators[random(6)]
   if not it then return end
   if chance(10) then
-    -- A script with debug may put anything where the iterator keeps what it needs.
+    -- A script with debug may replace any upvalue of the iterator.
     local i = random(6)
     local name, before = debug.getupvalue(it[1], i)
     if name then
@@ -499,7 +499,7 @@ local function step_iterator()
   end
 end
 
--- Our metatables on what is not ours, the metatables of one type on another, other user values.
+-- Our metatables on foreign objects, one type's metatable on another, other user values.
 local function masquerade()
   local class = pick(classes)
   local victim = chance(40) and foreign[pick { 1, 3, 5 }] or object_of(pick(classes))
@@ -514,7 +514,7 @@ local function masquerade()
   local name = "masked " .. class.name .. "." .. method[1]
   debug.setmetatable(victim, class.metatable)
   masked = masked + 1
-  -- Memory may run out on the way: a buffer that kept another's metatable would stay mapped.
+  -- Protected, as memory may run out: a buffer with a wrong metatable would stay mapped.
   local ok, e = pcall(perform, name, method[2], list, count + 1)
   masked = masked - 1
   debug.setmetatable(victim, before)
@@ -522,7 +522,7 @@ local function masquerade()
   if not ok then error(e, 0) end
 end
 
--- The registry's and the metatables' entries replaced while something is made.
+-- Replaces entries of the registry and of metatables while an object is made.
 local function uproot()
   local class = pick(classes)
   if registry[class.name] ~= class.metatable then return end
@@ -556,7 +556,7 @@ function one_call()
     if chance(94) then self = object_of(class) else self = value() end
     table.insert(list, 1, false)
     list[1] = self
-    if twins[method[1]] and chance(30) then list[2] = self end -- as long as it is
+    if twins[method[1]] and chance(30) then list[2] = self end -- of the same length
     if method[1] == "totable" and class.name == "mmap.struct" and chance(50) then
       local records = object_of(class_named "mmap.records" or class)
       pcall(function() list[1], list[2] = records:layout(), records[0] end)
@@ -582,13 +582,13 @@ function one_call()
 end
 
 -- ---- the run
--- Open descriptors, and mappings of files, of memory with a name and of memory that is shared: those of the library
--- that are left at the end. (Of private memory nobody can say whose it is.)
+-- Counts open descriptors, and mappings of files, named memory, and shared memory: at the end, leaks of the library.
+-- (The owner of private memory is unknown.)
 local here = io.popen("pwd"):read "l" .. "/f"
 local marks = { here, "/memfd:", "/dev/zero", "/dev/shm/", "/SYSV" }
 local pid = io.open("/proc/self/stat"):read "n"
 local function taken()
-  -- No pipe: while it is listed its other end may still be open here.
+  -- Not io.popen: its pipe would be in the list.
   assert(os.execute("ls -l /proc/" .. pid .. "/fd >descriptors"))
   local file = io.open "descriptors"
   local descriptors, count = file:read "a", -1 -- the first line is a total
@@ -616,14 +616,14 @@ local rounds = 0
 while calls < options.calls do
   if rounds % 12 == 0 then refresh() end
   rounds = rounds + 1
-  -- Not in a protected call: what raises here is a fault of this script.
+  -- Not in a protected call: an error outside of it is a bug of this script.
   local ok, e = pcall(one_call)
   if not ok then examine("outside", e) end
   if rounds % 500 == 0 and not equals(bystander, pattern) then error "the bystander's memory was changed" end
 end
 if not equals(bystander, pattern) then error "the bystander's memory was changed" end
 
--- scripts/soak sums them over its runs: what never succeeds was not tried in earnest.
+-- scripts/soak sums them over its runs: a function that never succeeds was not really tested.
 do
   local names = { "spawn" }
   for _, f in ipairs(functions) do names[#names + 1] = f[1] end
@@ -635,7 +635,7 @@ do
   table.sort(names)
   for _, name in ipairs(names) do print(("good %8d of %8d  %s"):format(good[name] or 0, tries[name] or 0, name)) end
 end
--- All is dropped: finalizers only finalize, and nothing may be left.
+-- Drop all objects: from now on finalizers do no damage, and no mapping may be left.
 depth = 99
 for _, class in ipairs(classes) do class.objects = {} end
 iterators, kept = {}, {}
@@ -646,7 +646,7 @@ if descriptors > descriptors_before then
   error(("%d descriptors open, %d at the beginning:\n%s"):format(descriptors, descriptors_before, list))
 end
 
--- Every second run ends with everything alive, and lua_close has to cope.
+-- Every second run ends with all objects alive; lua_close must close them.
 depth = 0
 if options.seed % 2 == 1 then
   for _ = 1, 100 do

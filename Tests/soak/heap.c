@@ -1,7 +1,7 @@
-/* heap.c - allocations that fail, for Tests/soak/heap.lua: preloaded, it stands in front of malloc(3) and its like,
-   mmap(2), mremap(2) and pthread_create(3). A module of Lua too, with one function; see `walk`.
+/* heap.c - failing allocations, for Tests/soak/heap.lua. Preloaded, it replaces malloc(3) and its family, mmap(2),
+   mremap(2) and pthread_create(3). It is also a Lua module with one function; see `walk`.
 
-   With HEAP_START=WIDTH in the environment the whole program is walked, from before `main`: see `begin`. */
+   With HEAP_START=WIDTH in the environment it walks the whole program, from before `main`: see `begin`. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,9 +24,9 @@
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
-/* What a child tells its parent, in memory that they share. */
+/* A child's report to its parent, in shared memory. */
 typedef struct report {
-  atomic_long asked; /* allocations while it was armed */
+  atomic_long asked; /* number of allocations while armed */
   atomic_long failed;
   enum { ENDED, RETURNED, NO_MEMORY, OTHER_ERROR, NOT_AGAIN } outcome;
   char message[400];
@@ -34,7 +34,7 @@ typedef struct report {
 
 static report *told;
 static atomic_bool armed;
-/* The allocations that fail, from 0: `first` and up to `width` of them. */
+/* The allocations that fail, counted from 0: `width` of them from `first` on. */
 static long first, width;
 
 static bool fails(void) {
@@ -61,7 +61,7 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
   return 0;
 }
 void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
-  /* What is mapped over memory that is there is the answer to a fault, and needs no more than there is. */
+  /* A mapping over existing memory is the fault guard's, and needs no new memory. */
   if (!(flags & MAP_FIXED) && fails()) return MAP_FAILED;
   return (void *)syscall(SYS_mmap, address, length, protection, flags, descriptor, offset);
 }
@@ -96,7 +96,7 @@ static void *share(void) {
   return memory;
 }
 
-/* Takes all that malloc(3) can give without asking the kernel for more, but for `spare` bytes in small blocks. */
+/* Uses up all memory that malloc(3) has without asking the kernel, except `spare` bytes in small blocks. */
 static void exhaust(long spare) {
   struct rlimit none = {0, RLIM_INFINITY};
   enum { SMALL = 1024, MOST = 1 << 10 };
@@ -110,7 +110,7 @@ static void exhaust(long spare) {
   for (long i = 0; i < count; i++) free(kept[i]);
 }
 
-/* [-1, +0, –] What became of a call. */
+/* [-1, +0, –] Stores the outcome of a call. */
 static void judge(lua_State *L, int status) {
   if (status == LUA_OK) {
     told->outcome = RETURNED;
@@ -121,11 +121,12 @@ static void judge(lua_State *L, int status) {
   told->outcome = strstr(text, "memory") || strstr(text, "ENOMEM") ? NO_MEMORY : OTHER_ERROR;
 }
 
-/* walk(prepare, again, width, step): for each number from 0, a child of this process in which so many allocations of the
-   function that prepare() returns are granted and the next `width` fail, until nothing fails any more; from 32 on for every `step`-th. When memory is back,
-   again() must return. With a width of 0 a single child, in which `step` KiB of memory are left, and no again().
-   Returns how many children there were, how many of the calls returned, how many raised an error of memory, and of the first
-   one that did anything else its number and what it did. */
+/* walk(prepare, again, width, step): forks a child for each number n from 0, until no allocation fails. In it, n
+   allocations of the function that prepare() returns succeed and the next `width` fail; from n = 32 on, n grows by
+   `step`. When memory is back, again() must return. With width 0 there is one child, with `step` KiB of memory left,
+   and no call of again().
+   Returns the number of children, of calls that returned, and of calls that raised an error about memory; and for the
+   first other outcome its n and a description. */
 static int walk(lua_State *L) {
   long count = luaL_checkinteger(L, 3), step = luaL_checkinteger(L, 4), number = 0;
   lua_Integer points = 0, returned = 0, raised = 0;
@@ -140,7 +141,7 @@ static int walk(lua_State *L) {
     if (child < 0) return luaL_error(L, "fork failed");
     if (child == 0) {
       alarm(60);
-      /* Here, as what it makes may belong to this process: a child of its own. */
+      /* A separate child: the objects of prepare() may belong to their process. */
       lua_pushvalue(L, 1);
       lua_call(L, 0, 1);
       if (count) arm(number, count);
@@ -159,7 +160,7 @@ static int walk(lua_State *L) {
     int status;
     waitpid(child, &status, 0);
     if (count && status == 0 && !told->failed) {
-      /* What is not right with all its memory is no test of less. */
+      /* A call that fails with all its memory cannot test a lack of memory. */
       if (told->outcome == OTHER_ERROR) snprintf(problem, sizeof problem, "without a failure: %s", told->message);
       break;
     }
@@ -186,10 +187,10 @@ int luaopen_heap(lua_State *L) {
   return 1;
 }
 
-/* HEAP_START=WIDTH: this process only makes children, of which each becomes the program with other allocations failing,
-   until one has no allocation that fails. Says on its standard output how many there were, and what was wrong: anything
-   but status 0, and status 1 (or 123, that of --memory) with words about memory. With HEAP_AT=NUMBER it is the program itself,
-   for a debugger. */
+/* HEAP_START=WIDTH: this process only forks children. In each the program runs, with other allocations failing, until
+   no allocation fails. Prints to standard output the number of children and each wrong end: anything but status 0, or
+   status 1 (or 123, that of --memory) with a message about memory. With HEAP_AT=NUMBER there are no children, for a
+   debugger. */
 __attribute__((constructor)) static void begin(void) {
   const char *asked = getenv("HEAP_START");
   if (!asked) return;

@@ -1,18 +1,18 @@
--- heap.lua METHODS FOLDER [NAME]: memory runs out at the first call of a function, once for each of its allocations.
+-- heap.lua METHODS FOLDER [NAME]: memory runs out in the first call of a function, once for each of its allocations.
 --
--- METHODS is Tests/methods.lua, FOLDER an empty one. Without a NAME the names are printed, a line each; Tests/heap.sh
--- has a process for each, so that nothing of a function was used before. heap.c makes the allocations fail: one, two in a
--- row (Lua collects and tries again), and all that follow; and at last there is no memory at all, to the kernel's mind too.
--- A call must return or raise an error of memory, and work when memory is back.
+-- METHODS is Tests/methods.lua; FOLDER is empty. Without a NAME, prints the names, a line each. Tests/heap.sh starts a
+-- process for each name, so that the function was never called before. heap.c makes allocations fail: one, two in a row
+-- (Lua collects and tries again), and all that follow. At last no memory is left at all, by the limits of the process.
+-- A call must return or raise an error about memory, and must work when memory is back.
 local methods = dofile(arg[1])
 local page <const> = mmap.PAGESIZE
 local all <const> = math.maxinteger
 
--- Calls that the table of methods does not have: on all threads, and with arguments that need memory.
+-- Calls beside the method table: on all threads, and with arguments that need memory.
 local mib <const> = 1 << 20
 local function large(kind) return function() return mmap.anonymous(12 * mib):view(kind) end end
 local u8, u16, u32, f64 = large "u8", large "u16", large "u32", large "f64"
--- Not close together: what is gathered needs a place.
+-- Elements with a stride: gathering them needs temporary memory.
 local function column(kind)
     return function()
         return mmap.anonymous(12 * mib):records(mmap.struct { { "a", "u8" }, { "x", kind }, { "b", "u16" } }):column "x"
@@ -54,7 +54,8 @@ local more <const> = {
     { "missing", function() pcall(mmap.open, ("x/"):rep(2000)) end },
 }
 
--- The two parts of a call by its name: one that prepares it and returns a function, and whether an error is right.
+-- The calls of a name, as functions that prepare a call and return it; the error that a call must raise, if any; the
+-- fixture.
 local function find(name)
     if name:sub(1, 1) == "+" then
         for _, each in ipairs(more) do
@@ -81,12 +82,12 @@ if not name then
 end
 local walk = require "heap"
 mmap.threads(3)
--- Each of these goes through all of the kernel's advices, which takes a while.
+-- mmap.advices tries all advice values of the kernel, which is slow: skip more allocations.
 local full = os.getenv "HEAP_FULL" == "1"
 local step = (name == "mmap.advices" and 97 or 1) * (full and 1 or 12)
 local widths, rests = full and { 1, 2, all } or { 1, all }, full and { 0, 1, 4, 16, 64, 256, 1024 } or { 0, 64 }
 local ways, fails, fixture = find(name)
--- The files and names that a call is to make. Each child makes them, so each takes them away.
+-- Paths and names that a call creates. Each child creates the same ones and removes them.
 local paths, names = {}, {}
 if fixture then
     local new_path, new_name = fixture.new_path, fixture.new_name

@@ -1,8 +1,8 @@
-/* holes.c - LD_PRELOAD: every mapping lies between two pages that cannot be read, so that whatever reads past one of its
-   ends is killed, no matter what else is mapped there. scripts/soak builds it.
+/* holes.c - LD_PRELOAD: puts every mapping between two unreadable pages, so that a read past either end kills the
+   process, whatever else is mapped nearby. scripts/soak builds it.
 
-   Those are left alone that are made at an address, of huge pages or below 2 GiB; and the C library's own, which do not
-   come by here. */
+   Exceptions: mappings at a given address, of huge pages, or below 2 GiB; and the C library's own, which do not call
+   this mmap. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -13,15 +13,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Mappings at a time. */
+/* Maximum number of mappings at a time. */
 enum { MOST = 1 << 16 };
 
-/* With its two holes. A free one has the length 0. */
+/* A mapping with its two holes. A free entry has the length 0. */
 static struct place {
   char *low;
   size_t length;
 } places[MOST];
-static size_t used; /* none is after that */
+static size_t used; /* number of entries in use, free ones among them */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
@@ -36,7 +36,7 @@ static void undo(void *low, size_t length) {
   errno = error;
 }
 
-/* Address space for so many bytes and the holes; MAP_FAILED where there is none. */
+/* Reserves address space for `length` bytes and the holes; MAP_FAILED without space. */
 static char *reserve(size_t length, size_t *whole) {
   size_t page = page_size();
   if (length == 0 || length > SIZE_MAX - 3 * page) return MAP_FAILED;
@@ -44,7 +44,7 @@ static char *reserve(size_t length, size_t *whole) {
   return map(NULL, *whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-/* The place that an address is in, or NULL; with the lock. */
+/* The entry that contains an address, or NULL. The caller holds the lock. */
 static struct place *find(const char *address) {
   for (size_t i = 0; i < used; i++)
     if (places[i].length > 0 && address >= places[i].low && (size_t)(address - places[i].low) < places[i].length)
@@ -52,7 +52,7 @@ static struct place *find(const char *address) {
   return NULL;
 }
 
-/* With the lock. */
+/* Adds an entry. The caller holds the lock. */
 static void keep(char *low, size_t length) {
   size_t i = 0;
   while (i < used && places[i].length > 0) i++;
@@ -93,7 +93,7 @@ int munmap(void *address, size_t length) {
     result = unmap(place->low, place->length);
     if (result == 0) place->length = 0;
   } else {
-    /* A part of it is a hole from now on. */
+    /* Turn the unmapped part into a hole. */
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     result = map(address, length, PROT_NONE, flags, -1, 0) == MAP_FAILED ? -1 : 0;
   }
@@ -101,7 +101,7 @@ int munmap(void *address, size_t length) {
   return result;
 }
 
-/* Always to another place: where it was nothing can be read from then on. */
+/* Always moves the mapping, so that the old address becomes unreadable. */
 void *mremap(void *address, size_t old, size_t new, int flags, ...) {
   pthread_mutex_lock(&lock);
   struct place *place = flags == MREMAP_MAYMOVE ? find(address) : NULL;

@@ -1,22 +1,22 @@
--- large.lua: a sparse file of 1 TiB; two processes on one file, one of them killed; ten thousand mappings
--- while another process cuts their files short. Ends with 0 if all is as it should be.
+-- large.lua: a sparse file of 1 TiB; two processes on one file, one of them killed; ten thousand mappings while another
+-- process truncates their files. Ends with status 0 if all is right.
 local mmap = require "mmap"
 local program = arg[-1]
 local PAGE, TIB = mmap.PAGESIZE, 1 << 40
 
--- A figure of /proc/self/status, in KiB: VmRSS, or VmHWM, the most it has been since `forget_peak`.
+-- A value of /proc/self/status, in KiB: VmRSS, or VmHWM, the peak since `forget_peak`.
 local function status(name)
   for line in io.lines "/proc/self/status" do
     local kib = line:match("^" .. name .. ":%s*(%d+)")
     if kib then return tonumber(kib) end
   end
 end
--- Sets the peak back to what is resident now: proc_pid_clear_refs(5).
+-- Resets the peak to the resident memory of now: proc_pid_clear_refs(5).
 local function forget_peak()
   local f <close> = assert(io.open("/proc/self/clear_refs", "w"))
   f:write "5"
 end
--- What f gives; it must not have taken more than 80 MiB at any moment.
+-- Returns the results of f; raises if f needed more than 80 MiB at any moment.
 local function bounded(what, f)
   collectgarbage()
   forget_peak()
@@ -27,7 +27,7 @@ local function bounded(what, f)
   return table.unpack(results, 1, results.n)
 end
 do
-  -- Memory that came and went is seen.
+  -- Check that `bounded` detects memory that was freed again.
   local function take() local b <close> = mmap.anonymous(100 << 20, { populate = true }) end
   local ok, e = pcall(bounded, "100 MiB", take)
   assert(not ok and e:find "100 MiB took", e)
@@ -50,7 +50,7 @@ if os.execute("truncate -s " .. TIB .. " huge 2>/dev/null") then
   b:sync(true)
   local absent, present = bounded("counting", function() return b:incore() end)
   assert(absent + present == TIB // PAGE and present >= 2, absent .. " + " .. present)
-  -- A bit for each of so many pages is 32 MiB; the picture takes two.
+  -- One bit per page is 32 MiB; the picture takes two.
   local pages = bounded("pages", function() return b:pages() end)
   assert(#pages == TIB // PAGE and pages[0] and pages[#pages - 1] and pages:count() >= 2, tostring(pages))
   pages = nil
@@ -62,7 +62,7 @@ if os.execute("truncate -s " .. TIB .. " huge 2>/dev/null") then
   os.remove "huge"
 else print "skipped: this file system takes no file of 1 TiB" end
 
--- ---- another process sees what this one syncs, and what a killed one synced is there
+-- ---- another process sees what this one syncs, and a killed one's synced bytes are in the file
 write("shared", ("\0"):rep(3 * PAGE))
 do
   local b <close> = mmap.open("shared", "r+")
@@ -82,7 +82,7 @@ write("writer.lua", [[
     if i == 5 then io.popen("kill -9 $PPID"):close() end
   end]])
 do
-  -- The shell in between may be the one that says it.
+  -- The signal may be reported by the shell in between.
   local _, how, code = os.execute(program .. " writer.lua 2>/dev/null")
   assert(how == "signal" and code == 9 or code == 128 + 9, "the writer was not killed: " .. how .. " " .. code)
   local b <close> = mmap.open "shared"
@@ -91,8 +91,8 @@ do
   assert(b:count("\5", 0, 2 * PAGE) == 2 * PAGE, "what was synced is lost")
 end
 
--- ---- ten thousand mappings, opened and closed at random, their files cut short by another process
--- (Not the files f0 to f3, which the neighbor of scripts/soak lets grow when they have to stay empty.)
+-- ---- ten thousand mappings, opened and closed at random, while another process truncates their files
+-- (Not the files f0 to f3: the neighbor of scripts/soak would grow them when they must stay empty.)
 for i = 0, 3 do write("g" .. i, ("x"):rep(2 * PAGE)) end
 local maps, opened, read, lost = {}, 0, 0, 0
 math.randomseed(7)
@@ -120,7 +120,7 @@ end
 os.remove "cutting"
 cutter:close()
 assert(lost > 0 and read > lost, ("read %d, lost %d"):format(read, lost))
--- Now all that is left is lost: each says so, the ten-thousandth too.
+-- Now all remaining mappings are lost: each must raise, the ten-thousandth too.
 for i = 0, 3 do write("g" .. i, "") end
 for i = 1, 10000 do
   local b = maps[i]

@@ -1,5 +1,5 @@
--- model.lua --seed N --calls N [--trace] [--verbose]: random operations on buffers, slices and views, each compared
--- with the same on a table of bytes. Ends with 0 if there was no difference. --verbose says how often each
+-- model.lua --seed N --calls N [--trace] [--verbose]: random operations on buffers, slices, and views, each compared
+-- with the same operation on a table of bytes. Ends with status 0 without a difference. --verbose prints how often each
 -- operation was done and refused.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
@@ -8,7 +8,7 @@ local random = math.random
 local PAGE = mmap.PAGESIZE
 local function pick(list) return list[random(#list)] end
 
--- ---- the model: bytes are a table from 0 on, shared by all that shares memory; a handle is a range
+-- ---- the model: bytes are a table from index 0, one per shared memory; a handle is a range
 local types = {
   u8 = "B", i8 = "b", u16 = "I2", i16 = "i2", u32 = "I4", i32 = "i4", u64 = "I8", i64 = "i8", f32 = "f", f64 = "d" }
 local type_names = {}
@@ -21,12 +21,12 @@ type_names[#type_names + 1] = "i8"
 table.sort(type_names)
 local function format_of(name) return (name:find "be$" and ">" or "<") .. types[name:match "^%a%d+"] end
 local function is_float(name) return name:sub(1, 1) == "f" end
--- From 2^63 up a u64 is a negative integer, as in Lua's own unpack.
+-- A u64 of 2^63 or more is a negative integer, as in Lua's own unpack.
 local function less(name, x, y)
   if name:find "^u64" then return math.ult(x, y) end
   return x < y
 end
--- What an integer of the type becomes where it is cut down, and whether it fits.
+-- An integer reduced to the bits of the type, and whether it fits.
 local function wrapped(name, x)
   local bits = tonumber(name:match "%d+")
   if bits == 64 then return x end
@@ -35,13 +35,13 @@ local function wrapped(name, x)
 end
 local function fits_type(name, x) return wrapped(name, x) == x end
 
--- { b = buffer, memory = { bytes, size, writable, kind, path, before }, offset, length, whole }. The kind is the
--- mode of a file, "private" or "shared"; before is what a private copy's file had, and must still have.
+-- { b = buffer, memory = { bytes, size, writable, kind, path, before }, offset, length, whole }. The kind is the mode
+-- of a file, "private" or "shared"; `before` is the content of a private copy's file, which must not change.
 local handles = {}
--- How often an operation was done, and refused: one that is always refused compares nothing.
+-- How often an operation was done, and refused: an operation that is always refused compares nothing.
 local seen, refused = {}, {}
 
--- Bytes of a memory as a string; in pieces, as a call takes so many arguments only.
+-- Bytes of a memory as a string; in pieces, as the number of arguments of a call is limited.
 local function text_at(memory, from, length)
   local t = {}
   for at = from, from + length - 1, 4096 do
@@ -54,7 +54,7 @@ local function put(h, offset, s)
   for i = 1, #s do h.memory.bytes[h.offset + offset + i - 1] = s:byte(i) end
 end
 local function length_of(h) return h.whole and h.memory.size or h.length end
--- A slice or a view that a resize has cut raises, until its mapping is long enough again.
+-- After a resize, a slice or view past the end raises, until its mapping is long enough again.
 local function fits(h) return h.offset + length_of(h) <= h.memory.size end
 
 local function random_text(most)
@@ -87,7 +87,7 @@ local function new_handle()
   handles[#handles + 1] = { b = b, memory = memory, offset = 0, length = size, whole = true }
 end
 
--- Takes a handle out, and the file with the last one on it: the folder does not fill, and no name is used twice.
+-- Removes a handle, and with the last handle on a file the file: the folder does not fill, and no name is used twice.
 local function forget(i)
   local memory = table.remove(handles, i).memory
   for _, other in ipairs(handles) do
@@ -96,7 +96,7 @@ local function forget(i)
   if memory.path then assert(os.remove(memory.path)) end
 end
 
--- A range as scripts give it, often at the edge and sometimes wrong: offset, length, and what they mean.
+-- A range as scripts give it, often at the edge and sometimes wrong: offset, length, and the resulting range.
 local function range(h)
   local size = length_of(h)
   local n = random(12)
@@ -121,7 +121,7 @@ local function fails(what, ...)
   if pcall(...) then error(what .. ": must fail and did not", 0) end
   return "refused"
 end
--- Plain search, as find, rfind and count define it.
+-- Plain search, the model of find, rfind, and count.
 local function matches(s, needle)
   local first, last, count, at = nil, nil, 0, 1
   first = s:find(needle, 1, true)
@@ -220,7 +220,7 @@ function operations.number(h)
   same("unpack", (h.b:unpack(format, offset)), (string.unpack(format, text_of(h, offset, size))))
   local v = is_float(name) and random(1000) / 8 or random(-300, 300)
   local ok, packed = pcall(string.pack, format, v)
-  -- Of u64 a negative number is the value with the same bits.
+  -- For u64, a negative number stands for the value with the same bits.
   if name:find "^u64" then ok, packed = true, string.pack(format:gsub("I", "i"), v) end
   if not h.memory.writable or not ok then return fails("set", h.b.set, h.b, name, offset, v) end
   h.b:set(name, offset, v)
@@ -288,7 +288,7 @@ function operations.view(h)
     for k = 0, count - 1 do list[k + 1] = model[k] end
     table.sort(list, function(x, y) return less(name, x, y) end)
     if is_float(name) then
-      -- The order of 0.0 and -0.0 is not told by <: the bytes are taken as they came out.
+      -- < cannot order 0.0 and -0.0: accept the bytes as sorted.
       for k = 1, count do same("sort", v[k - 1] == list[k], true) end
       put(h, offset, h.b:string(offset, count * size))
     else
@@ -302,7 +302,7 @@ function operations.view(h)
 end
 function operations.match(h)
   local s = text_of(h, 0, length_of(h))
-  -- Where no comma is, each byte is begun at in vain: the square of the length.
+  -- Without a comma in the text, each byte starts a match that fails only at the end: quadratic time.
   local pattern = pick { "%a+", "(%a)(%d*)", "[^\n]+", "%s", "b*", #s < 600 and ".-," or "^.-,", "%z" }
   local from = random(0, #s)
   local wanted = table.pack(s:match(pattern, from + 1))
@@ -314,7 +314,7 @@ function operations.match(h)
   for _ in s:gmatch "%a+" do m = m + 1 end
   same("gmatch", n, m)
 end
--- What may be resized is told by the contract alone: all else must be refused, and this must not.
+-- Whether the documentation allows a resize: every other one must be refused, and this one must not.
 local function may_resize(h, size)
   local memory = h.memory
   if not h.whole or size < 0 then return false end
@@ -325,7 +325,7 @@ end
 function operations.resize(h)
   local memory = h.memory
   local size = pick { 0, -1, 1, PAGE, random(1, 2 * PAGE), length_of(h) }
-  -- Shared anonymous memory grows within its last page, and finds there what was cut off: not looked at.
+  -- Shared anonymous memory that grows within its last page has its old bytes there: avoid that.
   if memory.kind == "shared" and size > memory.size then size = 3 * PAGE end
   if not may_resize(h, size) then
     fails("resize", h.b.resize, h.b, size)
@@ -338,8 +338,8 @@ function operations.resize(h)
   memory.size = size
   same("#b after a resize", #h.b, size)
 end
--- Another mapping of the file makes it longer or shorter: this one still has its length, and where it loses a page all
--- of it is lost, until it is mapped again. Then it is as the file is, and what a private copy had of its own is gone.
+-- Another mapping resizes the file. This one keeps its length; if it loses a page, all of it is lost until it is mapped
+-- again. Then it has the file's content, and a private copy's own changes are gone.
 function operations.remap(h)
   local memory = h.memory
   if not h.whole or not memory.path then return fails("remap", h.b.remap, h.b) end
@@ -379,7 +379,7 @@ function operations.close(h)
     end
   end
 end
--- What a shared mapping wrote its file has, at once; what a private copy is written to its file has never.
+-- A shared mapping's writes are in the file at once; a private copy's writes never are.
 function operations.file(h)
   local memory = h.memory
   if not memory.path then return "skipped" end
@@ -389,7 +389,7 @@ function operations.file(h)
 end
 
 -- ---- views that live longer than one operation: { v = view, name, memory, offset, count, stride, size, length }
--- Of integers; what floats do is in operations.view.
+-- Only of integers; operations.view tests floats.
 local views, view_operations = {}, {}
 local function is_alive(x)
   x.length = x.count == 0 and 0 or (x.count - 1) * x.stride + x.size
@@ -418,7 +418,7 @@ end
 local function put_element(x, i, value)
   put({ memory = x.memory, offset = x.offset }, i * x.stride, string.pack(format_of(x.name):gsub("I8", "i8"), value))
 end
--- An index and a number of elements, and whether they are right.
+-- An index and a count of elements, and whether they are in range.
 local function part_of(x)
   local i = random(0, x.count)
   local n = random(6) == 1 and x.count - i + random(9) or random(0, math.min(20, x.count - i))
@@ -447,7 +447,7 @@ function view_operations.set(x)
     values[k] = some_value(x)
     right = right and fits_type(x.name, values[k])
   end
-  -- Nothing is written unless all fits, which later operations see.
+  -- Either all values are written or none; later operations detect a partial write.
   if not right then
     if n == 0 then return "skipped" end
     return fails("v:set", x.v.set, x.v, i, table.unpack(values))
@@ -475,14 +475,14 @@ end
 function view_operations.slice(x)
   local i, n, right = part_of(x)
   if not right then return fails("v:slice", x.v.slice, x.v, i, n) end
-  -- Where nothing at the end of a view with gaps is, is not told.
+  -- The offset of an empty slice at the end of a view with gaps is not specified.
   if n == 0 then return same("#v:slice", #x.v:slice(i, n), 0) end
   local part = { v = x.v:slice(i, n), name = x.name, memory = x.memory, offset = x.offset + i * x.stride }
   part.count, part.stride, part.size = n, x.stride, x.size
   views[#views < 12 and #views + 1 or random(12)] = part
 end
 function view_operations.copy(x, _, other)
-  -- Where both are on the same memory they may overlap.
+  -- Views on the same memory may overlap: use another memory.
   local list, source = {}, nil
   if other and other.memory ~= x.memory and is_alive(other) and random(2) == 1 then
     source = other.v
@@ -492,12 +492,12 @@ function view_operations.copy(x, _, other)
     other = nil
   end
   local i, saturate, right = random(0, x.count), random(2) == 1 and "saturate" or nil, x.memory.writable
-  -- Of u64 a negative number in a list is the value with the same bits, or 0 where it saturates.
+  -- In a list for u64, a negative number is the value with the same bits, or 0 when saturating.
   if not other and saturate and x.name:find "^u64" then
     for k, value in ipairs(list) do list[k] = math.max(value, 0) end
   end
   source = source or table.move(list, 1, #list, 1, {})
-  -- Out of another view a negative number is below 0, unless it is one of u64.
+  -- In another view, a negative number is less than 0, except in a u64 view.
   local unsigned = other and other.name:find "^u64"
   local low, high = math.mininteger, math.maxinteger
   local bits = tonumber(x.name:match "%d+")
@@ -512,7 +512,7 @@ function view_operations.copy(x, _, other)
   end
   right = right and i + #list <= x.count
   if not right then
-    -- What was written before the value that does not fit is not told.
+    -- The elements written before the value that does not fit are not specified.
     if i + #list > x.count or not x.memory.writable then return fails("v:copy", x.v.copy, x.v, i, source, saturate) end
     return "skipped"
   end
@@ -600,7 +600,7 @@ function view_operations.arithmetic(x, list)
     put_element(x, k, wrapped(x.name, result))
   end
 end
--- One that is closed raises, and its mapping and what was made of it stays.
+-- A closed view raises; its mapping and objects made from it stay open.
 function view_operations.close(x)
   if random(4) > 1 then return "skipped" end
   x.v:close()
@@ -623,7 +623,7 @@ operations["view, later"] = function()
     fails("a view past the end", function() return #x.v end)
     fails("a view past the end", x.v.sum, x.v)
     fails("a view past the end", x.v.fill, x.v, 0)
-    -- What is closed stays so.
+    -- Views of a closed buffer stay closed.
     for i = #views, 1, -1 do if views[i].memory.closed then table.remove(views, i) end end
     return "refused"
   end
@@ -637,7 +637,7 @@ for name in pairs(operations) do names[#names + 1] = name end
 table.sort(names)
 local often = { "view, later", "view, later", "view, later", "a view that stays", table.unpack(names) }
 
--- Slices of slices become short: half of the operations are on whole mappings, of which some always are there.
+-- Slices of slices become short: half of the operations use whole mappings, of which there are always some.
 local function list_of(whole)
   local list = {}
   for i, h in ipairs(handles) do

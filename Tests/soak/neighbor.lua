@@ -1,12 +1,12 @@
--- neighbor.lua: writes to the files of fuzz.lua in the current folder, mostly where they begin, until it is killed or for
--- ten minutes.
+-- neighbor.lua: writes to the files of fuzz.lua in the current folder, mostly near their start, for ten minutes or
+-- until it is killed.
 local mmap = require "mmap"
 local random = math.random
 local bytes = { 0, 10, 34, 44, 45, 48, 57, 59, 97, 98, 128, 195, 226, 240, 255 }
 local last = os.time() + 600
 while os.time() < last do
   for i = 0, 3 do
-    -- It may not be there yet, or be cut short.
+    -- The file may be missing, or truncated.
     pcall(function()
       local b <close> = mmap.open("f" .. i, "r+")
       for _ = 1, 5000 do

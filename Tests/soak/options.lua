@@ -1,4 +1,4 @@
--- options.lua: the options of the scripts beside it, --seed N, --calls N, --trace and --verbose, as a table.
+-- options.lua: the options of the scripts in this folder as a table: --seed N, --calls N, --trace, --verbose.
 local options = { seed = os.time(), calls = 20000 }
 local i = 1
 while arg[i] do

@@ -1,6 +1,6 @@
--- threads.lua --seed N --calls N [--verbose]: long work on all cores, and everything else that reads or writes, on
--- files that another process cuts short and lets grow all the time. Each result is the right one of some moment, or an
--- error with code "SIGBUS"; never a third thing.
+-- threads.lua --seed N --calls N [--verbose]: parallel operations, and all others that read or write, on files that
+-- another process keeps truncating and growing. A result must be right for the file at some moment, or be an error with
+-- code "SIGBUS".
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 math.randomseed(options.seed)
@@ -8,10 +8,10 @@ local random = math.random
 local function pick(list) return list[random(#list)] end
 local ROW = "123,abc\n"
 
--- A file is so many repetitions of what it is of, and zeros where it was cut and has grown. Only the other process
--- changes the first two: each is always n bytes as it was made, then zeros, and n never grows until it is made anew. So
--- where as many are counted before and after something as it was then, it is known what that has to give.
-local ones = { path = "ones", unit = "\1", size = 24 << 20 } -- enough for every operation to be shared
+-- A file is a repeated unit, with zeros where it was truncated and grew again. Only the other process changes `ones`
+-- and `text`: each is n bytes of units, then zeros, and n never grows until the file is made anew. So if the same n is
+-- counted before and after an operation, the operation's result is known.
+local ones = { path = "ones", unit = "\1", size = 24 << 20 } -- large enough for work on several threads
 local text = { path = "text", unit = ROW, size = 1 << 18 }
 local written = { path = "written", unit = "\1", size = 24 << 20 }
 local files = { ones, text, written }
@@ -21,7 +21,7 @@ local function make(file)
 end
 for _, file in ipairs(files) do
   make(file)
-  -- The same, where nobody cuts it.
+  -- The same bytes in memory that nobody truncates.
   file.calm = mmap.anonymous(file.size)
   file.calm:fill(file.unit)
 end
@@ -29,7 +29,7 @@ local function map(file)
   local f <close> = assert(io.open(file.path, "r+b"))
   return mmap.map(file.size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, f)
 end
--- What f gives of a file of which n bytes are left.
+-- The result of f for a file with n bytes left.
 local function of_rest(file, n, f)
   file.calm:fill(0, n)
   local result = f(file.calm)
@@ -38,21 +38,21 @@ local function of_rest(file, n, f)
 end
 
 local function never(what) error("found what never was in the file: " .. tostring(what), 0) end
--- Bytes from an offset on: as they were made, or zeros.
+-- Checks bytes from an offset: each must be as it was made, or zero.
 local function check_bytes(s, offset)
   for i = 1, #s do
     local byte, at = s:byte(i), (offset + i - 1) % #ROW + 1
     if byte ~= 0 and byte ~= ROW:byte(at) then never(("%q"):format(s)) end
   end
 end
--- A piece of text that a row has at this place in it, from where on all may be zeros.
+-- Checks a part of a row: `wanted`, or a prefix of it with zeros after.
 local function check_text(s, wanted)
   local rest = s:gsub("\0+$", "")
   if rest ~= wanted:sub(1, #rest) then never(("%q"):format(s)) end
 end
 local function check_ones(v) if v & ~0x01010101 ~= 0 then never(v) end end
 
--- Of ones: a number that is that of the ones, or something that follows from all of the bytes.
+-- Operations on `ones`. `number`: the result is the number of bytes left; `digest`: it depends on all bytes.
 local function number(f) return { run = f, least = true, wanted = function(n) return n end } end
 local function digest(f) return { run = f, wanted = function(n, file) return of_rest(file, n, f) end } end
 local function none(f, result) return { run = f, wanted = function() return result end, always = true } end
@@ -89,7 +89,7 @@ ones.operations = {
   regex = none(function(b) return mmap.regex("\2"):count(b) end, 0),
 }
 
--- Rows are counted by their ends; zeros after the last end are a row of their own.
+-- Rows are counted by their newlines; zeros after the last newline are one more row.
 local function rows(n) return n // #ROW + (n < text.size and 1 or 0) end
 local function begun(n) return (n + #ROW - 1) // #ROW end
 local layout = mmap.struct { { "number", "char[3]" }, { "comma", "u8" }, { "word", "bytes[3]" }, { "rest", "u8", 1 } }
@@ -119,7 +119,7 @@ text.operations = {
     return n
   end },
   csv = { wanted = rows, run = function(b)
-    -- What is no number any more is an error that names the row, and the last one.
+    -- A field that is no longer a number raises an error that names the row; it must be the last row.
     local n, step = 0, b:fields(",", { "integer", "string" }, { csv = true, skipblank = true })
     while true do
       local ok, first, second = pcall(step)
@@ -197,7 +197,7 @@ text.operations = {
   end },
 }
 
--- What writes: what others cut away then is not known, but nothing else than zeros and ones may come in.
+-- Operations that write: the result after a truncation is unknown, but all bytes are zeros and ones.
 local function part(b) return b:slice(4 * random(0, 4 << 20), 4 << 20) end
 written.operations = {
   fill = { run = function(b) b:fill(1) end },
@@ -238,7 +238,7 @@ for _, file in ipairs(files) do
   end
 end
 
--- Without a neighbor every result is known exactly.
+-- First without the other process, so that every result is known exactly.
 for i, one in ipairs(names) do
   local file, operation = one.file, one.file.operations[one.name]
   local n = pick { 0, file.size, random(0, file.size) }
@@ -253,7 +253,7 @@ for i, one in ipairs(names) do
   end
 end
 
--- The other process. While `pause` is 1 it does nothing, and says so in `paused`.
+-- The other process. While `pause` is 1 it waits, and sets `paused`.
 local control = mmap.anonymous(64, { shared = true })
 local pause, paused = control:atomic("u32", 0), control:atomic("u32", 4)
 local function cut(files, pause, paused, seed)
@@ -263,9 +263,9 @@ local function cut(files, pause, paused, seed)
   while true do
     local file = files[math.random(#files)]
     local ok, b = pcall(mmap.open, file.path, "r+")
-    if not ok then return cuts end -- it was removed
+    if not ok then return cuts end -- the file was removed
     if pcall(b.resize, b, math.random(0, file.size)) then cuts = cuts + 1 end
-    -- A small file is cut more often, and for longer: what is done to it is soon over.
+    -- Truncate a small file more often, and for longer: operations on it are short.
     for _ = 1, math.random(0, file.size < 1 << 20 and 500000 or 20000) do end
     pcall(b.resize, b, file.size)
     b:close()
@@ -324,7 +324,7 @@ while (calls < options.calls or right == 0 or exact == 0 or lost == 0) and os.ti
     go_on()
   end
   rounds = rounds + 1
-  -- All of it, whatever size the file has at this moment.
+  -- Map the full size, whatever size the file has now.
   local file = pick(files)
   local b <close> = map(file)
   for _ = 1, random(4) do
@@ -333,12 +333,12 @@ while (calls < options.calls or right == 0 or exact == 0 or lost == 0) and os.ti
     local ok, e = pcall(step, one, b)
     calls = calls + 1
     if not ok and one.name:find "^sort" and tostring(e):find("the elements were changed while they were being sorted", 1, true) then
-      -- Cut and grown again within a moment: what was there is zeros, and no access has met the end.
+      -- Truncated and grown again while sorting: elements became zeros, and no access was past the end.
       break
     elseif not ok then
       local text = ("seed %d, %s of %s: %s"):format(options.seed, one.name, file.path, tostring(e))
       assert(type(e) == "table" and e.code == "SIGBUS" and e.offset >= 0 and e.offset < file.size, text)
-      -- From here on all of it says so, until it is mapped again.
+      -- From now on every access raises, until the file is mapped again.
       assert(not pcall(b.string, b, 0, 1), text)
       one.lost, lost = one.lost + 1, lost + 1
       break

@@ -1,8 +1,8 @@
--- writer.lua --seed N --calls N [--verbose]: everything that reads, while another process writes the same memory.
+-- writer.lua --seed N --calls N [--verbose]: all functions that read, while another process writes the same memory.
 --
--- Each offset has two bytes of its own, and the other process writes now the one, now the other. So it is known of every
--- result whether its bytes were ever there. Every string is equal to itself, every place and count is in range, a sort
--- ends, keeps to its elements and makes no value up. Runs in a folder of its own.
+-- Each offset has two bytes of its own, and the other process writes one or the other. So a result's bytes can be
+-- checked against both. Every string must equal itself, every position and count must be in range, and a sort must end,
+-- write only to its own elements, and make up no value. Runs in a folder of its own.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
 local methods = dofile(arg[0]:gsub("soak/[^/]*$", "") .. "methods.lua")
@@ -11,15 +11,15 @@ local random = math.random
 local page <const> = mmap.PAGESIZE
 local size <const> = 3 * page
 
--- ---- what is written
+-- ---- the bytes
 
--- Two images of the memory: rows whose bytes, and whose separators, quotes and ends, come and go. The last bytes are a
--- character, a number and a quoted field, cut off.
+-- Two images of the memory, with rows that differ in their bytes, separators, quotes, and row ends. The last bytes are
+-- an incomplete character, number, and quoted field.
 local rows = { '12,3.5,"ab""cd",some words here;7e2,-4,x=9,"q"\n', '\xc3\xa4-,70\n6e1\\AB;CDEF,HOLD_UPPER\tTEXT "8 .\'!)2\r' .. "\0Z-" }
 local images = {}
 for i, row in ipairs(rows) do images[i] = row:sub(1, 47):rep(size // 47 + 1):sub(1, size - 8) .. ({ '\xf0\x9f\x98",12e', "\r\n\"\"-\xc3\xf0\xe2" })[i] end
 assert(#images[1] == size and #images[2] == size)
-local values <const>, step <const> = 1000, 7 -- what is sorted: 3, 10, 17 …
+local values <const>, step <const> = 1000, 7 -- the values to sort: 3, 10, 17 …
 local margin <const>, elements <const> = 64, 5000
 
 local text, scratch = mmap.memfd("text", size), mmap.memfd("scratch", size)
@@ -30,7 +30,7 @@ local sorted = { u8 = 1, u16 = 2, u32 = 4, u64 = 8, i32 = 4, f64 = 8 }
 local control = mmap.anonymous(page, { shared = true })
 local stop, sort_size, busy = control:atomic("u32", 0), control:atomic("u32", 4), control:atomic("u32", 8)
 
--- Writes until it is told to stop, or its parent is gone.
+-- Writes until told to stop, or until the parent is gone.
 local function write(text, scratch, first, second, numbers, stop, sort_size, busy, margin, elements, values, step, parent, seed)
   math.randomseed(seed)
   local random = math.random
@@ -42,7 +42,7 @@ local function write(text, scratch, first, second, numbers, stop, sort_size, bus
     if not f then return end
     f:close()
     for _ = 1, 50 do
-      for i = 0, 15 do words[i] = images[1][i] words[i] = images[2][i] end -- what most calls read
+      for i = 0, 15 do words[i] = images[1][i] words[i] = images[2][i] end -- the bytes that most calls read
       for i = 0, 99 do scratch[i] = bytes[random(2)][i] scratch[#scratch - 1 - i] = random(0, 255) end
       for _ = 1, 200 do local i = random(0, #words - 1) words[i] = images[random(2)][i] end
       for _ = 1, 200 do local i = random(0, #text - 1) text[i] = bytes[random(2)][i] end
@@ -58,7 +58,7 @@ end
 local parent = io.open("/proc/self/stat"):read "n"
 local child <close> = mmap.spawn(write, text, scratch, first, second, numbers, stop, sort_size, busy, margin, elements, values, step, parent, options.seed)
 
--- ---- what may come out
+-- ---- checks of results
 
 local calls, raised = 0, 0
 local function wrong(what, ...) error("wrong: " .. what:format(...), 0) end
@@ -67,7 +67,7 @@ local function same(s, what)
   if #s <= 200 and s ~= string.char(s:byte(1, -1)) then wrong("a string that is not equal to itself: %s", what) end
   return s
 end
--- A string of bytes from an offset on.
+-- Checks a string read at an offset.
 local function bytes_at(s, offset, what)
   same(s, what)
   for i = 1, #s do
@@ -84,7 +84,7 @@ for i, p in ipairs { "(\\w+)", "(\"[^\"]*\")", "([^,;\\n]+)", "(\\d+\\.?\\d*)", 
 local utf = {}
 for i, p in ipairs { "(\\w+)", "(\\X)", "(.)", "([^x]*)$", "\\b", "\\B" } do utf[i] = mmap.regex(p, "u") end
 
--- Each is called with where to read and how much.
+-- Checks by name, called with an offset and a length.
 local checks = {
   string = function(at, n) bytes_at(text:string(at, n), at, "string") end,
   unpack = function(at, n) local a, b = text:unpack("c" .. n .. "c8", math.max(0, at - 8)) bytes_at(a .. b, math.max(0, at - 8), "unpack") end,
@@ -93,7 +93,7 @@ local checks = {
   get = function(at)
     for type, format in pairs { u8 = "<I1", i16le = "<i2", u32le = "<I4", u32be = ">I4", i64be = ">i8", f64le = "<d" } do
       local s = string.pack(format, text:get(type, at))
-      if type ~= "f64le" then bytes_at(s, at, type) end -- a NaN need not keep its bits
+      if type ~= "f64le" then bytes_at(s, at, type) end -- a NaN may change its bits
     end
   end,
   records = function(at, n)
@@ -144,7 +144,7 @@ local checks = {
       for s in re[2]:gmatch(text, size - 100) do same(s, re[1]) end
     end
   end,
-  -- What is no UTF-8 at that moment is an error.
+  -- Bytes that are not valid UTF-8 at that moment raise an error.
   utf = function(at)
     for _, re in ipairs(utf) do
       local ok, place, length = pcall(re.find, re, text, random(2) == 1 and at or size - random(0, 9))
@@ -160,7 +160,7 @@ local checks = {
       in_range(text:count(needle, at, n), 0, n, "count")
     end
   end,
-  -- Never equal: no byte of it is there.
+  -- Never equal: the memory never contains this byte.
   compare = function()
     local other = ("\x7f"):rep(size)
     in_range(text:compare(other), -1, 1, "compare")
@@ -244,7 +244,7 @@ local names = {}
 for name in pairs(checks) do names[#names + 1] = name end
 table.sort(names)
 
--- Everything else: what it says need only be a result.
+-- All other functions: any result is accepted.
 local fixture <close> = methods.fixture "."
 function fixture.buffer() return scratch:slice(0) end
 fixture.text = fixture.buffer
