@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Tests/examples.sh [FILTER] - run the Lua examples (those whose file name contains FILTER) with the
-# release binary, as scripts/test does.
+# Tests/examples.sh [FILTER] - run the Lua examples (or those whose file name contains FILTER) with the release binary,
+# as scripts/test does.
 #
-# An example says itself how it is tested. A line
+# Each example contains its own tests. A line
 #     -- test: ARGS
-# among its first 20 runs it with these arguments, and it must exit with 0. ARGS are shell words, with
-# redirections if need be; $TMP is an empty folder of this run's own, $EXAMPLES the examples' folder.
-# Several such lines are several runs, in order, in the same $TMP. If there is a file NAME.expected next
-# to NAME.lua, the runs together must print exactly that. Every example must have such a line;
-# `-- test: none, REASON` is one too.
+# among its first 20 runs it with these arguments, and it must exit with status 0. ARGS are shell words, with
+# redirections if needed; $TMP is an empty folder, one per example, and $EXAMPLES the examples' folder. Several such
+# lines are several runs, in order, with the same $TMP. If there is a file NAME.expected next to NAME.lua, the runs
+# together must print exactly its content. Every example must have such a line; `-- test: none, REASON` counts.
 set -euo pipefail
 
 case ${1-} in

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Tests/heap.sh [--full] MMAPLUA [NAME...] - memory runs out in each function of the library, and while the program starts.
+# Tests/heap.sh [--full] MMAPLUA [NAME...] - memory runs out in each library function, and in the program's start.
 #
-# Each function is called for the first time in a process of its own, once for each of its allocations, which fails
-# (Tests/soak/heap.lua); then programs are started in which each allocation fails (Tests/soak/heap.c). A signal, and a
-# status other than 0 and 1, is a failure. With names only those functions. Of a function with many allocations some are
-# left out, but for --full.
+# Each function is called in a new process, once for each of its allocations, which fails (Tests/soak/heap.lua). Then
+# programs are started in which each allocation fails (Tests/soak/heap.c). A signal is a failure, and so is a status
+# other than 0 and 1. With names, tests only those functions. Skips some allocations of a function that has many, unless
+# --full is given.
 set -euo pipefail
 
 root=$(CDPATH='' cd -P -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
@@ -34,7 +34,7 @@ failed=$(grep -c FAILED "$work/log" || true)
 awk '/^[0-9]+ points/ { points += $1; returned += $3; raised += $5; calls++ }
     END { printf "%d functions, %d points: %d calls returned, %d raised an error of memory\n", calls, points, returned, raised }' "$work/log"
 
-# started WIDTH INPUT ARGUMENT...: the program, walked from its start.
+# started WIDTH INPUT ARGUMENT...: walks the program from its start.
 started() {
     local width=$1 input=$2
     shift 2

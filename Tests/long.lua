@@ -1,5 +1,5 @@
--- long.lua LIST|N FOLDER: calls that may take long, on a terabyte that nobody has filled. LIST prints how many there
--- are; N makes the N-th one, in a folder of its own, and says its name first.
+-- long.lua LIST|N FOLDER: calls that may take long, on an empty terabyte. LIST prints their number; N prints the name
+-- of the N-th call and makes it, in a folder of its own.
 
 local what, folder = ...
 local terabyte <const> = 1 << 40
@@ -25,7 +25,7 @@ local function on(kinds, name, fn)
     end
 end
 
--- Each function of the library, with its buffers, views and records on a terabyte: of memory and of a file in turn.
+-- Each function of the library, with its buffers, views, and records on a terabyte: of memory and of a file in turn.
 local methods = dofile((arg[0]:gsub("[^/]*$", "")) .. "methods.lua")
 for _, row in ipairs(methods.rows) do
     if not row.internal then
@@ -43,7 +43,7 @@ for _, row in ipairs(methods.rows) do
     end
 end
 
--- What their rows do not say: every advice, option, flag and way.
+-- Calls beside the rows: every advice, option, flag, and mode.
 for _, advice in ipairs(mmap.advices()) do
     if advice.name ~= "hwpoison" and advice.name ~= "soft_offline" then
         on("anonymous sparse memory", "advise " .. advice.name, function(b) b:advise(advice.name) end)

@@ -1,32 +1,32 @@
--- methods.lua: a row for each function of the library, for whoever has to call all of them.
+-- methods.lua, the method table: a row for each function of the library, for tests that call all functions.
 --
 --     local methods = dofile "Tests/methods.lua"
---     local fixture <close> = methods.fixture(folder)   -- where files are made, and taken away again
+--     local fixture <close> = methods.fixture(folder)   -- makes files in the folder, removes them when closed
 --     for _, row in ipairs(methods.rows) do row.call(fixture) end
 --
 -- row.name        "buffer.find", "mmap.open", "view.__index": row.class and row.method, joined
--- row.calls       a list of valid calls. Each has `arguments`, a function that makes fresh arguments of a fixture, the
---                 object first; most have `types`, the words that may stand at each place: types[2].string is true
---                 where a string may be the second argument
--- row.call(fixture [, n])     makes the n-th call (the first), and steps through an iterator that it returns
--- row.prepare(fixture [, n])  the same in two parts: a function without arguments that makes the call
--- row.find(fixture)           the function itself; nil for a finalizer where there is no debug library
--- row.fails       what a valid call raises, where it must: a pattern
--- row.iterates    true: it returns an iterator
--- row.closed      true: may be called on a closed object; any other method raises
--- row.process     true: makes a process of this program, which the program of a test cannot be
--- row.internal    true: only the debug library leads to the object
+-- row.calls       a list of valid calls. Each has `arguments`, a function from a fixture to fresh arguments, the object
+--                 first; most have `types`, the accepted types of each argument: types[2].string is true if the second
+--                 argument may be a string
+-- row.call(fixture [, n])     makes the n-th call (default 1), and steps through an iterator that it returns
+-- row.prepare(fixture [, n])  prepares the call: returns a function without arguments that makes it
+-- row.find(fixture)           the function itself; nil for a finalizer without the debug library
+-- row.fails       pattern of the error that a valid call must raise, if any
+-- row.iterates    true: returns an iterator
+-- row.closed      true: accepts a closed object; any other method raises
+-- row.process     true: starts this program as a process, which a test's own executable cannot do
+-- row.internal    true: the object can be reached only with the debug library
 -- row.accessor    true: one of Node's accessors
--- row.opens       true: opens, makes or removes a file or a name
--- row.allocates   true: takes as much memory as it is asked for, at once
--- row.sandbox     true, or the option that gives the function to a sandbox
--- row.long        calls that take seconds on a large buffer: by a name, functions of the buffer and of a function that
+-- row.opens       true: opens, makes, or removes a file or a name
+-- row.allocates   true: allocates all the memory of its size argument at once
+-- row.sandbox     true, or the option that allows the function in a sandbox
+-- row.long        calls that take seconds on a large buffer: by name, functions of the buffer and of a function that
 --                 makes a second one. They return a function and its arguments
--- row.touches, row.writes, row.quiet, row.begun   what it does where a page is gone: see methods.cases
--- row.lost        false: it has to do with no mapping of a file
+-- row.touches, row.writes, row.quiet, row.begun   behavior when a page is gone: see methods.cases
+-- row.lost        false: the function has nothing to do with a mapping of a file
 --
--- Words of types are those of the manual: integer number string boolean table file function any, the names of the
--- classes, and nil where the argument may be left out, written `integer?`.
+-- The names of types are those of the manual: integer number string boolean table file function any, the classes, and
+-- nil for an optional argument, written `integer?`.
 
 local mmap = mmap or require "mmap"
 local methods = { rows = {} }
@@ -35,13 +35,13 @@ local page <const> = mmap.PAGESIZE
 
 -- ---- the fixture
 
--- Makes objects of each class, files and names, and takes files and names away when it is closed. The files are
--- FOLDER/PREFIX.N; without a prefix the folder belongs to one fixture.
+-- Makes objects of each class, files, and names; removes files and names when closed. The files are FOLDER/PREFIX.N;
+-- without a prefix, the folder must belong to one fixture.
 function methods.fixture(folder, prefix)
     prefix = prefix or "methods"
     local fixture = { folder = folder, page = page }
     local count, files, names = 0, {}, {}
-    -- The path of a file that is not there.
+    -- The path of a file that does not exist.
     function fixture.new_path()
         count = count + 1
         local path = ("%s/%s.%d"):format(folder, prefix, count)
@@ -54,7 +54,7 @@ function methods.fixture(folder, prefix)
         file:write(bytes)
         return path
     end
-    -- A name of shared memory that is not there.
+    -- A name of shared memory that does not exist.
     function fixture.new_name()
         count = count + 1
         local name = ("mmaplua-%s-%s-%d"):format(folder:gsub("%W", "."), prefix, count)
@@ -62,11 +62,11 @@ function methods.fixture(folder, prefix)
         return name
     end
     fixture.path = fixture.new_file(("x"):rep(2 * page))
-    -- An open file of Lua's, the same each time.
+    -- An open Lua file, the same each time.
     fixture.opened = assert(io.open(fixture.path, "r+b"))
     function fixture.file() return fixture.opened end
     function fixture.buffer() return mmap.anonymous(3 * page) end
-    -- A buffer of a file in memory, and one of a file.
+    -- A buffer on a file in memory, and one on a file.
     function fixture.in_file() return mmap.memfd("m", page) end
     function fixture.mapped() return mmap.open(fixture.path, "r+") end
     function fixture.text()
@@ -89,7 +89,7 @@ function methods.fixture(folder, prefix)
     function fixture.child() return mmap.spawn(function() end) end
     function fixture.error() return select(2, pcall(mmap.open, fixture.folder .. "/missing")) end
     function fixture.module() return mmap end
-    -- What `b:watch` keeps on its stack; only the debug library leads to it, and it has no methods.
+    -- The object that `b:watch` keeps on its stack; only the debug library can reach it, and it has no methods.
     function fixture.watch()
         return fixture.buffer():watch(function()
             for i = 1, 20 do
@@ -111,7 +111,7 @@ end
 
 -- ---- rows
 
--- What stands for a metamethod where there is no debug library.
+-- Replacements for metamethods without the debug library.
 local operators <const> = {
     __index = function(object, key) return object[key] end,
     __newindex = function(object, key, value) object[key] = value end,
@@ -122,7 +122,8 @@ local operators <const> = {
     __close = function(object) local _ <close> = object end,
 }
 
--- The words of each place: "integer, string|buffer?" as { { integer = true }, { string = true, buffer = true, ["nil"] = true } }.
+-- Parses types of arguments: "integer, string|buffer?" is { { integer = true }, { string = true, buffer = true, ["nil"]
+-- = true } }.
 local function places(text)
     local list = {}
     for words in text:gmatch "[^%s,]+" do
@@ -137,14 +138,14 @@ local function drain(step, state, control)
     for _ in step, state, control do end
 end
 
--- A valid call: the words of its places, without the object in front, and its arguments. Without words one more way
--- to call it.
+-- A valid call: the types of its arguments, without the object, and a function that makes the arguments. Without types
+-- it is one more call with the types of an earlier one.
 local function call(types, arguments)
     if not arguments then return { arguments = types } end
     return { text = types, arguments = arguments }
 end
 
--- row "class.method" { calls … , more }
+-- row "class.method" { calls …, other entries of the row }
 local function row(name)
     local class, method = name:match "^(%l+)%.(.+)$"
     return function(given)
@@ -184,9 +185,9 @@ end
 function methods.row(name) return by_name[name] end
 function methods.each(f) for _, entry in ipairs(methods.rows) do f(entry) end end
 
--- ---- what there is, found by looking
+-- ---- the interface, found by enumeration
 
--- Adds the functions of a class to `found`: by "class.name" a list of a table and the key in it.
+-- Adds the functions of a class to `found`: for "class.name" a list of pairs, a table and the function's key in it.
 function methods.add_class(found, class, meta)
     for _, functions in ipairs { meta, rawget(meta, "__methods") } do
         for name, f in pairs(functions) do
@@ -200,27 +201,27 @@ function methods.add_class(found, class, meta)
     return found
 end
 
--- Where the functions of the library stand. The classes are those of the registry, so that a new one is seen; a
--- record's belongs to its layout: those are given.
+-- Finds all functions of the library. Takes the classes from the registry, to detect new ones. The metatable of a
+-- record belongs to its layout: records are arguments.
 function methods.interface(...)
     local module, found = debug.getmetatable(mmap), {}
     methods.add_class(found, "module", module)
     methods.add_class(found, "mmap", module.__index)
-    -- Its metatable is made when it is first used.
+    -- The metatable of mmap.watch is made at the first use.
     mmap.anonymous(1):watch(function() end)
     for key, meta in pairs(debug.getregistry()) do
         local class = type(key) == "string" and key:match "^mmap%.(%a+)$"
         if class and type(meta) == "table" and rawget(meta, "__name") then methods.add_class(found, class, meta) end
     end
     for _, record in ipairs { ... } do methods.add_class(found, "record", debug.getmetatable(record)) end
-    -- If the registry were not what it is here, nothing would be seen.
+    -- A check that the search in the registry works.
     for class in ("buffer view records struct regex pages atomic lock child error"):gmatch "%a+" do
         assert(found[class .. ".__tostring"], class .. " is no class any more")
     end
     return found
 end
 
--- Puts a function that keeps count in the place of each; the table in which it does.
+-- Replaces each function by one that counts its calls; returns the table of counts.
 function methods.traced(found, calls)
     calls = calls or {}
     for key, list in pairs(found) do
@@ -233,19 +234,19 @@ function methods.traced(found, calls)
     return calls
 end
 
--- ---- what a row does where a page is gone
+-- ---- behavior when a page is gone
 
--- The length of the file before it is cut; whoever cuts it makes one of as many bytes.
+-- The length of the file before it is truncated; a test must make the file of this size.
 methods.size = 3 * page
 local size <const> = methods.size
 
--- What an object does whose page is gone: nothing else than before, or an error that matches.
+-- Behavior of an object with a lost page: as before, or an error that matches a pattern.
 local works <const>, gone <const> = "", "%(SIGBUS%)"
 methods.gone = gone
 
--- Or what these say of the file's size now, the object ("slice", for one that begins at 5) and the mode.
+-- Or a function of the file's current size, the object ("slice", for one that starts at 5), and the mode.
 local function past_the_end(left) return ("%%(EFAULT%%).-%d.-has %d now.-remap%%(%%)"):format(size, left) end
--- The first page of the object: all of it is in the file; the file reaches into each of its pages.
+-- A check of the object's first page: needs all of the page in the file; or needs a part of every page.
 local function first_bytes(left, kind) return left >= page + (kind == "slice" and 5 or 0) and works or past_the_end(left) end
 local function first_pages(left, kind) return left > (kind == "slice" and page or 0) and works or past_the_end(left) end
 local function only_whole(text) return function(_, kind) return kind == "slice" and text or works end end
@@ -254,10 +255,10 @@ local function resized(_, kind, mode)
     return mode == "r" and "is read%-only" or mode == "c" and "private mapping of a file cannot be resized" or works
 end
 
--- The error tells the offset of the element, which is `below` bytes before the end of a buffer, or the last of a view.
+-- The error must contain the element's offset: `below` bytes before the end of a buffer, or the last element of a view.
 local function exact(below, run) return { run, exact = below } end
 
--- What is made of a buffer before its file is cut.
+-- Objects made from a buffer before its file is truncated.
 local one_byte <const> = mmap.struct { { "id", "u8" } }
 local function itself(b) return b end
 local function path_of(b) return b:info().path end
@@ -268,7 +269,7 @@ local function a_regex() return mmap.regex "[0-9]" end
 local function a_struct() return one_byte end
 local function stepped(make) return { make, function(step) return step() end, gone, gone } end
 local function last(r) return r[#r - 1] end
--- The last integer whose address is aligned.
+-- The last atomic integer with an aligned address.
 local function last_atomic(b)
     for below = 4, 7 do
         local ok, a = pcall(b.atomic, b, "u32", #b - below)
@@ -278,14 +279,15 @@ end
 
 local objects <const> = { view = "view", records = "records", record = "records", struct = "records" }
 
--- The cases of an object, "buffer", "view" or "records", each a table with the row, a name for messages, and `run`:
+-- The cases of an object, "buffer", "view", or "records", each a table with the row, a name for messages, and `run`:
 --
--- touches  reads the last page, or all of the object: run(object, context). If a page is gone it must raise. The context
---          has `rows`, the bytes of the file now; `full`, those before; `other`, a buffer or view as large;
---          `greatest`, a number of the view's type; `floats`, whether the view's type is one
--- writes   the same for what writes
--- quiet    touches no memory: run(object). `before` and `after` a page was found to be gone it does what they say;
---          `from` makes the object of the row of the one that is given; `absent`: not in every kernel
+-- touches  reads the last page, or all of the object: run(object, context). If a page is gone it must raise. `context`
+--          has `rows`, the bytes of the file now; `full`, those before; `other`, a buffer or view of the same size;
+--          `greatest`, a number of the view's type; `floats`, whether the view's type is a float
+-- writes   the same for functions that write
+-- quiet    touches no memory: run(object). `before` and `after` give its behavior before and after a lost page was
+--          found; `from` makes the row's object from the given one; `absent`: not in every kernel
+-- begun    (of buffers) run(from(buffer), buffer), where `from` was called before the truncation; `writes` as above
 -- begun    (of buffers) run(from(buffer), buffer), where `from` was called before the cut; `writes` as above
 function methods.cases(object, kind)
     local list = {}
@@ -300,7 +302,7 @@ function methods.cases(object, kind)
         local own = (kind ~= "begun" and objects[entry.class] or "buffer") == object and entry[kind]
         local cases = own or (entry["of_" .. object] or {})[kind]
         if own and (entry["of_" .. object] or {})[kind] then error(entry.name .. " has cases in two places") end
-        -- One case, or a table of some by their names.
+        -- Either one case, or a table of cases by name.
         if type(cases) == "function" or cases and cases[1] then add(entry, nil, cases)
         else
             for name, case in pairs(cases or {}) do add(entry, name, case) end
@@ -868,7 +870,7 @@ row "view.mul" {
 row "view.div" {
     call("number|view, view|string?, string?", function(f) return f.floats(), 1, f.floats() end),
     call("number|view", function(f) return f.floats(), 1 end), call(function(f) return f.floats(), f.floats() end),
-    -- For floats only.
+    -- For float views only.
     writes = function(v, c) return c.floats and v:div(1) or not c.floats and v:sub(1) end,
     long = { f32 = function(b) local v = b:view "f32" return v.div, v, 2 end },
 }
@@ -990,7 +992,7 @@ row "regex.count" { subjects[1], subjects[2], subjects[3],
     long = function(b) return mmap.regex "[a-z]+ [0-9]".count, mmap.regex "[a-z]+ [0-9]", b end,
 }
 
--- ---- pages: what was seen once, whatever became of it
+-- ---- pages: a recorded state, unaffected by later changes
 
 row "pages.__index" {
     call(function(f) return f.pages(), 0 end), call(function(f) return f.pages(), "count" end),
@@ -1059,7 +1061,7 @@ row "child.pid" { process = true, lost = false, call("", function(f) return f.ch
 row "child.running" { process = true, lost = false, call("", function(f) return f.child() end) }
 row "child.wait" { process = true, lost = false, call("number?", function(f) return f.child(), 60 end) }
 
--- ---- what is not the script's to have
+-- ---- internal objects
 
 row "watch.__close" { internal = true, lost = false, call(function(f) return f.watch() end) }
 row "watch.__gc" { internal = true, lost = false, call(function(f) return f.watch() end) }

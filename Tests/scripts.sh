@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Tests/scripts.sh - tests of what a person runs: setup, build, mmaplua and install.
+# Tests/scripts.sh - tests of the scripts that people run: setup, build, mmaplua, and install.
 #
-# Machines with less on them are simulated: a PATH of stubs stands for apt-get, sudo, id and swift, and
-# a folder for the files of the packages. Nothing is installed, and nothing outside a temporary folder
-# is written. Prints a line for each failure and the count at the end.
-# shellcheck disable=SC2016  # the bodies of stubs are expanded when they run
+# Simulates machines with fewer packages: a PATH of stubs replaces apt-get, sudo, id, and swift, and a folder holds the
+# packages' files. Installs nothing, and writes only to a temporary folder. Prints a line for each failure, and their
+# count at the end.
+# shellcheck disable=SC2016  # stubs expand their bodies when they run
 set -euo pipefail
 
 root=$(CDPATH='' cd -P -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
@@ -20,7 +20,7 @@ trap 'exit 130' INT
 passed=0 failed=0
 name=
 
-# --- a small vocabulary
+# --- helpers
 
 check() { # WHAT COMMAND...
     local what=$1
@@ -41,12 +41,12 @@ not_called() { ! called "$1"; }
 silent() { [[ ! -s $work/err ]]; }
 count_is() { [[ $(grep -cE -- "$1" "$work/calls") == "$2" ]]; }
 
-stub() { # NAME BODY: a command on the simulated machine's PATH
+stub() { # a command on the simulated machine's PATH
     printf '#!/bin/bash\nprintf "%%s\\n" "${0##*/} $*" >>"$CALLS"\n%s\n' "$2" >"$work/bin/$1"
     chmod +x "$work/bin/$1"
 }
 
-# A machine: the usual commands, a recent swift, root's rights, all packages, package lists.
+# Makes a machine: the usual commands, a recent swift, root's rights, all packages, package lists.
 machine() {
     name=$1
     rm -rf -- "${work:?}/bin" "${work:?}/root" "${work:?}/calls"
@@ -73,7 +73,7 @@ machine() {
 without() { rm -f -- "$work/root/$1"; }
 without_command() { rm -f -- "$work/bin/$1"; }
 
-# Runs on the machine, away from any terminal; standard input is the caller's.
+# Runs a command on the machine, without a terminal; standard input is the caller's.
 run() {
     status=0
     setsid -w env -i HOME="$work/home" PATH="$work/bin" TMPDIR="$work" CALLS="$work/calls" R="$work/root" \
@@ -206,7 +206,7 @@ for version in '6.3' '6.10-dev' '7.0.1'; do
     check 'is new enough' status_is 0
 done
 
-# --- mmaplua and build: a copy of the tree, and a compiler that makes a shell script
+# --- mmaplua and build: a copy of the tree, and a compiler stub that writes a shell script
 
 tree="$work/the tree"
 build_machine() {
@@ -333,7 +333,7 @@ rm -rf "$work/dest"
 run bash -c 'cd "$1" && "$2" dest/a' - "$work" "$tree/scripts/install" </dev/null
 check 'a relative prefix' test -x "$work/dest/a/bin/mmaplua"
 
-# --- manners
+# --- options and messages
 
 name=manners
 for script in setup build test install check-traps soak fuzz; do

@@ -1,30 +1,30 @@
--- traced.lua METHODS FOLDER NAME: for TracedTests. In a sandbox that allows FOLDER and shared memory it calls every
--- function that takes a path or a mapping, with valid arguments (METHODS is methods.lua), while all fails that can. It
--- prints the texts of the errors.
+-- traced.lua METHODS FOLDER NAME: for TracedTests. In a sandbox that allows FOLDER and shared memory, calls every
+-- function that takes a path or a mapping, with valid arguments (METHODS is methods.lua), under conditions that make
+-- calls fail. Prints the error messages.
 --
--- In FOLDER are links that lead out, out-*, and what else a path may lead to; in shared memory NAME.1, NAME.2 …, links too.
+-- FOLDER contains links that lead out, out-*, and other special files; in shared memory NAME.1, NAME.2 … are links too.
 
 local methods_path, folder, name = ...
 local methods = dofile(methods_path)
 local page <const> = mmap.PAGESIZE
 local links <const> = { "out-secret", "out-missing", "out-folder", "out-below", "out-loop", "pipe", "inside" }
 
--- [ what fails ]
+-- [ damage ]
 
--- Something else at the place of each file, moved there and back.
+-- Replaces each file by a link or special file, with a rename, and moves that back afterward.
 local function replaced(link)
     return function(_, paths)
         for _, path in ipairs(paths) do
             local file = io.open(path, "r+")
             if file then file:close() io.open(path, "w"):close() end
         end
-        -- There are some of each: a call may remove one.
+        -- There are several of each: a call may remove one.
         local path, number = paths[#paths], 1
         os.remove(path)
         local function place() return ("%s/%s.%d"):format(folder, link, number) end
         while not os.rename(place(), path) do
             number = number + 1
-            if number > 9 and link == "pipe" then return end -- Landlock does not let a script move one
+            if number > 9 and link == "pipe" then return end -- Landlock does not let a script move a pipe
             if number > 9 then error("no more links " .. link) end
         end
         return function() os.rename(path, place()) end
@@ -49,7 +49,7 @@ local damages = {
         return function() for _, file in ipairs(held) do file:close() end end
     end },
     { "memory", function()
-        -- What is left is for Lua.
+        -- The rest, less than 1 MiB, is for Lua.
         local held, size = {}, 64 << 20
         while size >= 1 << 20 do
             local ok, b = pcall(mmap.anonymous, size)
@@ -60,9 +60,9 @@ local damages = {
 }
 for _, link in ipairs(links) do damages[#damages + 1] = { link, replaced(link) } end
 
--- [ what is called ]
+-- [ calls ]
 
--- As methods.fixture, but memory is that of files.
+-- As methods.fixture, but every buffer maps a file.
 local used = 0
 local function new_fixture()
     local paths = {}
@@ -82,7 +82,7 @@ local function new_fixture()
     return fixture, paths
 end
 
--- Functions that are not the library's, of a path.
+-- Functions on paths that are not the library's.
 local others = {}
 for _, mode in ipairs { "r", "w", "a", "r+", "w+", "a+" } do
     others[#others + 1] = { "io.open " .. mode, function(path) return io.open(path, mode) end }

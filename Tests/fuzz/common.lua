@@ -1,15 +1,15 @@
--- What the targets share: inputs taken apart, and memory between holes.
+-- Shared code of the targets: parsing of inputs, and memory between holes.
 local common = {}
 
 local SIZE <const> = 16 * mmap.PAGESIZE
 
--- Shared memory with a page on either side that nobody can read.
+-- Shared memory with an unreadable page on either side.
 local function between_holes()
   local tried = {}
   for i = 1, 100 do
     local whole = mmap.anonymous(SIZE, { shared = true })
     local address = whole:info().address
-    -- The kernel maps downward: above the next one is the hole below this one.
+    -- The kernel maps downward: the hole below this mapping is above the next one.
     if fuzz.hole(address - mmap.PAGESIZE) and fuzz.hole(address + SIZE) then return whole end
     tried[i] = whole
   end
@@ -18,8 +18,8 @@ end
 
 local whole = between_holes()
 
--- A buffer of these bytes that ends, or begins, where the memory does. On the other side the bytes stand again, so that
--- what reads there sees something like what it reads here.
+-- A buffer with these bytes at the end of the memory, or at its start. Up to 64 bytes are repeated on the other side,
+-- so that a read there finds similar text.
 function common.place(bytes, at_start)
   local n = #bytes
   if at_start then
@@ -33,27 +33,27 @@ function common.place(bytes, at_start)
   return whole:slice(SIZE - n, n)
 end
 
--- An input, taken from its start.
+-- Reads an input from its start.
 local Reader = {}
 Reader.__index = Reader
 
 function common.reader(input) return setmetatable({ input = input, place = 1 }, Reader) end
 
--- 0 to 255, and 0 at the end.
+-- 0 to 255; 0 at the end of the input.
 function Reader:byte()
   local byte = self.input:byte(self.place) or 0
   self.place = self.place + 1
   return byte
 end
 
--- So many bytes, or what is left.
+-- `length` bytes, or the remaining ones.
 function Reader:text(length)
   local text = self.input:sub(self.place, self.place + length - 1)
   self.place = self.place + length
   return text
 end
 
--- A text after a byte with its length.
+-- A length byte, then a text.
 function Reader:short() return self:text(self:byte()) end
 function Reader:rest() return self:text(#self.input) end
 function Reader:is_at_end() return self.place > #self.input end
@@ -78,7 +78,7 @@ end
 
 local function show(value) return type(value) == "string" and ("%q"):format(value) or tostring(value) end
 
--- The same value of the same type; a NaN is one.
+-- Same value and same type; a NaN is the same as a NaN.
 function common.is_same(a, b) return a == b and math.type(a) == math.type(b) or a ~= a and b ~= b end
 
 -- Raises unless two results of table.pack are the same.

@@ -1,10 +1,10 @@
--- b:fields, with quotes and without, b:lines and b:split, against a model that takes a string apart byte by byte.
+-- b:fields, with quotes and without, b:lines, and b:split against a model that reads a string byte by byte.
 local common = require "common"
 local sub = string.sub
 
 local function at(s, p, what) return sub(s, p, p + #what - 1) == what end
 
--- Rows as lists of strings, and the message where one is malformed.
+-- Rows as lists of strings, and the error message for a malformed row.
 local function rows_of(s, sep, quoted, line)
   local rows, p = {}, 1
   local function border()
@@ -73,7 +73,7 @@ local function check_fields(b, s, sep, quoted, line)
   end
 end
 
--- Lines as "offset:text|" in a row.
+-- Lines as "offset:text|", concatenated.
 local function lines_of(s, sep)
   local out, from, p = {}, 1, 1
   while p <= #s do

@@ -6,9 +6,9 @@ local FORMATS <const> = {
 }
 local NUMBERS <const> = { "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64" }
 local ORDERS <const> = { "", "le", "be" }
-local LARGEST <const> = (1 << 28) - 1 -- of a record, in bytes
+local LARGEST <const> = (1 << 28) - 1 -- maximum size of a record, in bytes
 
--- A type by its name: the size and the alignment of an element, and its format or what it is.
+-- Describes a type by its name: size and alignment of an element, and its format or kind.
 local function type_of(name)
   local number, order = name:match "^(%l%d+)(%l*)$"
   if FORMATS[number] and (order == "" or order == "le" or order == "be") then
@@ -39,7 +39,7 @@ end
 
 local function rounded(n, to) return (n + to - 1) // to * to end
 
--- A description and what has to become of it; the size is nil where it cannot be.
+-- A description and the expected layout; the size is nil if the description is invalid.
 local function read_layout(r, inner)
   local how = r:byte()
   local description, fields = {}, {}
@@ -66,7 +66,7 @@ local function read_layout(r, inner)
     names[field.key] = true
     if field.count then
       is_good = is_good and field.count >= 1 and field.count <= LARGEST and (not field.text or field.is_short)
-      -- After a word without brackets it says how many bytes.
+      -- After a word without brackets, this is the number of bytes.
       if field.is_short then field.size, field.count = field.count, nil end
     end
     if is_good then
@@ -116,12 +116,12 @@ local function check_record(layout, r, at_start)
   local record = b:records(layout.made)[1]
   for _, field in ipairs(layout.fields) do
     local value, at = record[field.key], layout.size + field.offset
-    -- A method's name is the method's.
+    -- A field with a method's name is hidden by the method.
     if field.count then
       for i = 0, math.min(field.count, 4) - 1 do check_value(value[i], field, bytes, at + i * field.size, field.key) end
     else
       check_value(value, field, bytes, at, field.key)
-      -- What is written again changes nothing, but the payload of a NaN.
+      -- Writing the same value back changes nothing, except the payload of a NaN.
       if not field.layout and value == value then
         record[field.key] = value
         if field.text ~= "char" and b:string() ~= bytes then error(field.key .. ": another record after the same value") end

@@ -1,9 +1,9 @@
--- What a child answers: values that are written and read again, and bytes that nobody wrote.
+-- Answers of children: values that are written and read again, and forged bytes.
 local common = require "common"
 
 local function is_scalar(key) return type(key) ~= "table" end
 
--- Whether two values are the same, tables by what is in them. `seen` has for each table of the one that of the other.
+-- Whether two values are equal; tables are compared by content. `seen` maps tables of `a` to tables of `b`.
 local function is_equal(a, b, seen)
   if type(a) ~= "table" or type(b) ~= "table" then return common.is_same(a, b) end
   if seen[a] then return seen[a] == b end
@@ -28,7 +28,7 @@ local function check_again(values, about)
   end
 end
 
--- A value of what is left of the input.
+-- A value from the rest of the input.
 local function value(r, tables, depth)
   local kind = r:byte()
   if kind < 192 or depth > 8 then return r:value() end
@@ -48,7 +48,7 @@ end
 local MAGIC <const> = "alummap2"
 local INHERITED <const> = 100
 
--- Every byte of what a message has made of shared memory is in it, or it is an error.
+-- Accesses bytes of an object from a message: each access must succeed or raise an error.
 local function use(object)
   for i = 0, #object - 1, math.max(1, #object // 64) do local _ = object[i] end
   if #object > 0 then
@@ -67,7 +67,7 @@ local function use_all(values)
   end
 end
 
--- A number as a message may say it: small, near the end of the memory, or any.
+-- A number for a message: small, near the end of the memory, or any.
 local function number(r)
   local how = r:byte()
   if how < 100 then return how end
@@ -76,7 +76,7 @@ local function number(r)
   return r:integer()
 end
 
--- A request about shared memory, with what is on it.
+-- A request for shared memory and the objects on it.
 local function forged(r)
   local parts = {}
   for _ = 1, 1 + (r:byte() & 1) do
@@ -109,7 +109,7 @@ return function(input)
     return
   end
   local body = r:rest()
-  -- A header that is right, mostly: without one nothing is read.
+  -- Mostly a valid header: without one, the message is rejected at once.
   local message = how < 136 and body or MAGIC .. string.pack("<j", #body) .. body
   if how >= 136 and how < 140 then message = message:sub(1, -2) end
   local ok, is_message, values = pcall(fuzz.decode, message)

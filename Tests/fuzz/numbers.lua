@@ -15,9 +15,9 @@ return function(input)
   local r = common.reader(input)
   local how = r:byte()
   local at_start, kind, frame = how & 1 == 1, how & 2 == 2 and "integer" or "number", how >> 2 & 7
-  -- A carriage return in front of a newline belongs to the row's end.
+  -- A carriage return before a newline belongs to the end of the row.
   local text = r:rest():gsub("[;\n]", ","):gsub("\r+$", "")
-  -- Of numbers those that are whole are integers.
+  -- An "integer" field accepts every number with an integral value.
   local wanted = tonumber(text)
   if wanted and kind == "integer" then wanted = math.tointeger(wanted) end
   local about = ("%s of %q in frame %d"):format(kind, text, frame)

@@ -1,4 +1,4 @@
--- The options of the command line against those of lua(1), and sizes and times against a reading by patterns.
+-- Command line options against those of lua(1); sizes and times against a parser with Lua patterns.
 local common = require "common"
 
 local WORDS <const> = {
@@ -12,7 +12,7 @@ local WORDS <const> = {
 local UNITS <const> = { [""] = 1, B = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30, T = 1 << 40 }
 local TIMES <const> = { [""] = 1e6, s = 1e6, ms = 1e3, m = 60e6, h = 3600e6 }
 
--- A number with at most one dot and a digit in front, and its unit.
+-- A number that starts with a digit and has at most one dot, and its unit.
 local function split(text)
   local number, unit = text:match "^(%d[%d.]*)(.*)$"
   if not number or select(2, number:gsub("%.", "")) > 1 then return end
@@ -40,7 +40,7 @@ local function check_amount(text)
   end
 end
 
--- As lua.c reads them: what is asked for, and the word that it is about. nil for what only mmaplua has.
+-- Parses as lua.c: the requested action, and the argument it is about; nil for options that only mmaplua has.
 local function wanted_of(words)
   local i = 1
   while words[i] do

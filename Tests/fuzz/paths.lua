@@ -1,4 +1,4 @@
--- Paths in the sandbox: what is opened is allowed by realpath(3), and no answer depends on what is outside.
+-- Paths in the sandbox: realpath(3) allows every opened file, and no answer depends on files outside.
 local common = require "common"
 
 local top = fuzz.realpath(fuzz.folder())
@@ -31,7 +31,7 @@ local function access_of(flags)
   return flags & (CREATE | TRUNCATE) ~= 0 and access | WRITE or access
 end
 
--- Up to so many names with slashes between; a byte above 31 stands for itself.
+-- Up to `most` names with slashes between; a byte without a name stands for itself.
 local function read_path(r, most)
   local names = {}
   for i = 1, most do
@@ -44,7 +44,7 @@ end
 
 local function is_below(path, folder) return path == folder or folder == "/" or path:sub(1, #folder + 1) == folder .. "/" end
 
--- Where a path leads that has a missing folder in it, realpath(3) does not say: that folder is what it says then.
+-- Whether the allowances cover an access to a path. For a path with a missing folder, realpath(3) gives that folder.
 local function covers(allowed, access, path, is_sure)
   local covered = 0
   for _, one in ipairs(allowed) do
@@ -60,22 +60,22 @@ local function is_ours(path)
   end
 end
 
--- Removes what was made: the next one finds what this one found.
+-- Removes a created file, so that every input starts from the same state.
 local function clean(path, flags)
   if path and flags & CREATE ~= 0 and not is_ours(path) and path ~= top then os.remove(path) end
 end
 
--- The flags, without making or emptying a file that is none of these: enough of `..` leads out.
+-- The flags, but never to create or truncate a file outside of the test's folder: enough `..` lead out.
 local function harmless(path, flags)
   local place = fuzz.realpath(path)
   if place and is_below(place, top) then return flags end
   return flags & ~(CREATE | EXCLUSIVE | TRUNCATE)
 end
 
--- Names that lead up, or from what is allowed to what is not.
+-- Names that lead up, or from allowed to forbidden places.
 local OUTSIDE <const> = { out = true, back = true, up = true, leave = true, secret = true, far = true, esc = true, top = true }
 
--- Whether no such name is in a path, and no way up.
+-- Whether a path has none of these names, and no `..` where it may not go up.
 local function is_plain(path, may_go_up)
   for name in path:gmatch "[^/]+" do
     if OUTSIDE[name] or name == ".." and not may_go_up then return false end

@@ -1,7 +1,7 @@
 -- b:match and b:gmatch with Lua's patterns against string.match and string.gmatch, messages included.
 local common = require "common"
 
--- What string.match takes grows with the length of the subject, to the power of the number of repeats.
+-- string.match's time grows with the length of the subject, to the power of the number of repeats.
 local LENGTHS <const> = { [0] = 4096, 1024, 256, 64, 24, 12, 8, 6 }
 
 local function show(shift, ok, ...)
@@ -27,7 +27,7 @@ local function all(shift, gmatch, ...)
 end
 
 local function same(got, wanted, about)
-  -- Lua's limit of 200 nested calls is none here, and that of PCRE2 none there.
+  -- Limits differ: Lua allows 200 nested calls, PCRE2 a number of steps.
   if got == wanted or wanted:find "too complex" or got:find "too complex" then return end
   error(("%s: %s, not %s"):format(about, got, wanted), 2)
 end

@@ -1,4 +1,4 @@
-/* What the targets in Lua cannot do by themselves: references in C, and parts of the program that no script calls. */
+/* Functions for the targets in Lua: references in C, and parts of the program that no script calls. */
 #include "functions.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -16,8 +16,8 @@
 #include "CFuzz.h"
 #include "message.h"
 
-/* fuzz.hole(address): a page that cannot be accessed, unless something else is there. It stays: the memory of the next
-   state may come to lie between the same ones. */
+/* fuzz.hole(address): maps an inaccessible page there, unless the address is in use. It is never unmapped: the memory
+   of the next state may lie between the same holes. */
 static int f_hole(lua_State *L) {
   enum { MOST = 1000 };
   static void *holes[MOST];
@@ -36,9 +36,9 @@ static int f_hole(lua_State *L) {
 
 /* ---- PCRE2's interpreter, on a copy of the subject */
 
-/* fuzz.regex(pattern, flags, subject, offset, optimizes): a list of offsets, two for the match and for each group, -1 for
-   one that has no part; false where there is no match; or nil where that cannot be said. Then whether the pattern may
-   match the empty string; nil for one that is malformed. */
+/* fuzz.regex(pattern, flags, subject, offset, optimizes): a list of offsets, two for the match and for each group, -1
+   for an unmatched group; false for no match; or nil if a limit was reached. Then whether the pattern may match the
+   empty string; nil for a malformed pattern. */
 static int f_regex(lua_State *L) {
   size_t length, count;
   const char *pattern = luaL_checklstring(L, 1, &length), *flags = luaL_checkstring(L, 2);
@@ -61,7 +61,7 @@ static int f_regex(lua_State *L) {
     lua_pushnil(L);
     return 1;
   }
-  char *subject = malloc(count + 1); /* not one byte more is known to AddressSanitizer than the subject has */
+  char *subject = malloc(count + 1); /* a copy of its own, so that AddressSanitizer detects reads past it */
   memcpy(subject, bytes, count);
   pcre2_match_data *data = pcre2_match_data_create_from_pattern(code, NULL);
   pcre2_match_context *context = pcre2_match_context_create(NULL);
@@ -99,10 +99,10 @@ static int make_file(void) {
   return file;
 }
 
-/* The file that holds a message is in upvalue 1. */
+/* The file of the message is in upvalue 1. */
 static int message_file(lua_State *L) { return (int)lua_tointeger(L, lua_upvalueindex(1)); }
 
-/* fuzz.encode(…): the message that a child would answer. */
+/* fuzz.encode(…): the message of a child that answers these values. */
 static int f_encode(lua_State *L) {
   int count = lua_gettop(L);
   luaL_checkstack(L, 20, NULL);
@@ -119,7 +119,7 @@ static int f_encode(lua_State *L) {
   return 1;
 }
 
-/* What a message may map: INHERITED is a descriptor of three pages, as the parent of a child leaves one. */
+/* Memory that a message may map: INHERITED is a descriptor of three pages, like one from a child's parent. */
 enum { INHERITED = 100 };
 static void inherit(void) {
   static int memory;
@@ -130,7 +130,7 @@ static void inherit(void) {
   if (dup2(memory, INHERITED) != INHERITED) abort();
 }
 
-/* fuzz.decode(message [, with_mappings]): whether it is one, and the values of it that could be read. */
+/* fuzz.decode(message [, with_mappings]): whether the message is valid, and the values read from it. */
 static int f_decode(lua_State *L) {
   size_t count;
   const char *bytes = luaL_checklstring(L, 1, &count);
@@ -161,13 +161,13 @@ static int f_decode(lua_State *L) {
 
 /* ---- the command line */
 
-/* fuzz.options(word, …): what the options ask for, and the number of the word that it is about. */
+/* fuzz.options(word, …): the requested action, and the number of the word that it is about. */
 static int f_options(lua_State *L) {
   enum { MOST = 64 };
   char *words[MOST + 2] = {"mmaplua"}, *copies[MOST + 2];
   int count = lua_gettop(L), index = 0;
   luaL_argcheck(L, count <= MOST, 1, "too many");
-  /* Each in memory of its own, which AddressSanitizer guards. */
+  /* Each copy in a block of its own, guarded by AddressSanitizer. */
   for (int i = 1; i <= count; i++) copies[i] = words[i] = strdup(luaL_checkstring(L, i));
   int kind = fuzz_options(count + 1, words, &index);
   for (int i = 1; i <= count; i++) {
@@ -191,7 +191,7 @@ static int f_microseconds(lua_State *L) {
 
 /* ---- the sandbox */
 
-/* What is behind a descriptor: its path, device and inode as one string. Closes it. */
+/* Pushes a descriptor's path, device, and inode as one string. Closes the descriptor. */
 static void push_place(lua_State *L, int file) {
   char link[32], path[PATH_MAX];
   struct stat status;
@@ -203,8 +203,8 @@ static void push_place(lua_State *L, int file) {
   lua_pushfstring(L, "%I:%I", (LUAI_UACINT)status.st_dev, (LUAI_UACINT)status.st_ino);
 }
 
-/* fuzz.open(path, flags, allowance, …): the path and the number of the file that was opened; false and an errno; or
-   nil where the sandbox refuses it. An allowance is r, w or b, for both, and a path. */
+/* fuzz.open(path, flags, allowance, …): the path and the number of the opened file; false and an errno; or nil if the
+   sandbox refuses the path. An allowance is a letter, r, w, or b for both, and a path. */
 static int f_open(lua_State *L) {
   enum { MOST = 8 };
   const char *allowed[MOST], *path = luaL_checkstring(L, 1);
@@ -236,7 +236,7 @@ static int f_plain_open(lua_State *L) {
   return 2;
 }
 
-/* fuzz.realpath(path): where it leads and whether that is there, or nil. */
+/* fuzz.realpath(path): the resolved path and whether it exists, or nil. */
 static int f_realpath(lua_State *L) {
   char path[PATH_MAX] = "";
   bool is_there = realpath(luaL_checkstring(L, 1), path) != NULL;
@@ -264,7 +264,7 @@ static int f_chdir(lua_State *L) {
   return 0;
 }
 
-/* fuzz.folder(): a new one; what is in it is removed by scripts/fuzz. */
+/* fuzz.folder(): makes a folder; scripts/fuzz removes it and its content. */
 static int f_folder(lua_State *L) {
   const char *place = getenv("TMPDIR");
   lua_pushfstring(L, "%s/mmaplua-fuzz.XXXXXX", place ? place : "/tmp");

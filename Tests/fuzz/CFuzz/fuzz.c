@@ -1,5 +1,5 @@
-/* libFuzzer's inputs, one after the other, to the function that a target's Lua file returns. An error of that function
-   is a finding, as is whatever the sanitizers see. */
+/* Passes libFuzzer's inputs, one at a time, to the function that a target's Lua file returns. An error of that function
+   is a finding, and so is a report of a sanitizer. */
 #include "CFuzz.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*one)(const uint8_t *, size_t));
 
-/* So much may a state hold: a format may ask for more, and then neither side gets it. */
+/* A state's memory limit: a format may ask for more, and then the program and the reference both fail. */
 enum { MOST_MEMORY = 64 << 20, INPUTS_OF_A_STATE = 20000 };
 
 static lua_State *L;
@@ -43,7 +43,7 @@ static _Noreturn void fail(void) {
   abort();
 }
 
-/* Leaves a message handler at 1 and the target's function at 2. */
+/* Leaves a message handler at index 1 and the target's function at index 2. */
 static void open_state(void) {
   L = lua_newstate(allocate, NULL);
   if (!L) abort();

@@ -3,7 +3,7 @@ internal import Glibc
 @testable internal import MemoryMap
 @testable internal import mmaplua
 
-// What no script can call.
+// Parts of the program that no script can call.
 
 @implementation @c
 func fuzz_options(_ count: CInt, _ words: Arguments, _ index: UnsafeMutablePointer<CInt>) -> CInt {
@@ -49,7 +49,7 @@ func fuzz_open(
     for index in 0..<count {
         let letter = Character(UnicodeScalar(UInt8(bitPattern: allowed[index][0])))
         let access: FileAccess = letter == "r" ? .read : letter == "w" ? .write : [.read, .write]
-        // What cannot be allowed is not.
+        // A path that cannot be allowed is left out.
         try? policy.allow(access, allowed[index] + 1)
     }
     do { return try policy.open(path, flags) } catch {
@@ -59,7 +59,7 @@ func fuzz_open(
 }
 
 extension FilePolicy {
-    /// A policy lives as long as its process; here there are many.
+    /// A policy normally lives as long as its process; here there are many.
     fileprivate func forget() {
         close(top)
         for root in roots { close(root.folder) }
