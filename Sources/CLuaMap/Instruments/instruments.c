@@ -1,5 +1,4 @@
-/* The trampolines of what shows the kernel at work: numbers and sets of pages; the pictures are in
-   picture.c. */
+/* The trampolines of instruments that return numbers and sets of pages. Those that draw are in picture.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +76,7 @@ int lm_custom_buffer_populate(lua_State *L) {
   return code < 0 ? lm_finish(L, &call, code) : code;
 }
 
-/* [-0, +1, m] One part: { offset =, length =, data = }. */
+/* [-0, +1, m] Pushes an extent as { offset =, length =, data = }. */
 static void push_extent(lua_State *L, const lm_extent *extent) {
   lua_createtable(L, 0, 3);
   set_integer(L, "offset", extent->offset);
@@ -144,7 +143,7 @@ int lm_custom_mmap_sparse(lua_State *L) {
 
 void lm_check_function(lua_State *L, int argument) {
   if (lua_isfunction(L, argument)) return;
-  /* What a table or a userdata is called with must be a function itself, or the call would fail far from here. */
+  /* __call must be a function itself. Otherwise the call fails later, without the argument's number. */
   int type = luaL_getmetafield(L, argument, "__call");
   if (type != LUA_TNIL) lua_pop(L, 1);
   if (type != LUA_TFUNCTION) luaL_typeerror(L, argument, "function");
@@ -164,7 +163,7 @@ int lm_custom_mmap_faults(lua_State *L) {
   int code = LM_RUN(L, lm_cost_start(L, &call, &cost, memory, size));
   if (code < 0) return lm_finish(L, &call, code);
   lua_call(L, arguments, LUA_MULTRET);
-  /* With the debug library a script can change this stack. */
+  /* A script can change this stack with the debug library. */
   if (lua_touserdata(L, 2) != memory || !lua_istable(L, 1)) return luaL_error(L, "the arguments were changed");
   code = LM_RUN(L, lm_cost_end(L, &call, &cost, memory));
   if (code < 0) return lm_finish(L, &call, code);

@@ -50,7 +50,7 @@ int lm_custom_pages_diff(lua_State *L) {
   return 2;
 }
 
-/* "mmap.pages: 65 of 256: 0, 12-75" with as many runs as a line takes. */
+/* "mmap.pages: 65 of 256: 0, 12-75", with as many runs as fit on a line. */
 static int p_tostring(lua_State *L) {
   lm_pages *pages = check_pages(L, 1);
   char text[128] = "";

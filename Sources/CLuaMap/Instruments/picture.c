@@ -1,4 +1,4 @@
-/* The trampolines of what is drawn and said in words: b:show, b:watch, b:smaps, b:explain, mmap.advices. */
+/* The trampolines of pictures and descriptions: b:show, b:watch, b:smaps, b:explain, mmap.advices. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #define LM_WORDS "mmap.words"
 #define LM_WATCH "mmap.watch"
 
-/* [-0, +0, e] What the picture of the buffer at argument 1 is called, in one stack slot. */
+/* [-0, +1, e] The title of the picture of the buffer at argument 1; it stays on the stack. */
 static void read_title(lua_State *L, lm_picture *picture) {
   lm_buffer *buffer = lm_check_buffer(L);
   lm_push_path(L, 1);
@@ -20,7 +20,7 @@ static void read_title(lua_State *L, lm_picture *picture) {
   picture->title = lm_show(L, -1);
 }
 
-/* [-0, +0, e] The options at argument 2; the set to compare with stays in one stack slot. */
+/* [-0, +1, e] The options at argument 2. The set of pages of `since`, or nil, stays on the stack. */
 static void read_options(lua_State *L, lm_picture *picture) {
   static const lm_option options[] = {
       {"width", LM_INTEGER, offsetof(lm_picture, columns), 0},
@@ -57,8 +57,8 @@ int lm_custom_buffer_show(lua_State *L) {
   return 1;
 }
 
-/* What has to end when the function that is watched does, in whatever way. A script can reach it with the
-   debug library: it has a mark that no other type has. */
+/* The drawing thread's memory, as a to-be-closed value: it ends the thread when the watched function returns or raises.
+   A script can get it with the debug library, so it has a mark that no other type has. */
 typedef struct watch {
   const void *mark;
   void *memory; /* NULL while nothing is drawn */
@@ -89,7 +89,8 @@ static watch *new_watch(lua_State *L) {
   return w;
 }
 
-/* [-0, +0, –] Where there is a terminal. The memory is none of Lua's: a thread uses it. */
+/* [-0, +0, –] Starts the drawing if there is a terminal. The memory comes from malloc(3) and not from Lua, because the
+   drawing thread uses it. */
 static int start_watch(lua_State *L, lm_call *call, lm_picture *picture, watch *w) {
   int code = lm_picture_plan(L, call, picture);
   if (code < 0 || !lm_watch_is_seen()) return code;
@@ -124,7 +125,7 @@ int lm_custom_buffer_watch(lua_State *L) {
   return lua_gettop(L) - 3;
 }
 
-/* [-0, +1, e] A function of the words, which are loaded when they are first needed. */
+/* [-0, +1, e] Pushes a function of words.lua, which is loaded at its first use. */
 static void push_words(lua_State *L, const char *name) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, LM_WORDS) != LUA_TTABLE) {
     lua_pop(L, 1);
@@ -138,7 +139,7 @@ static void push_words(lua_State *L, const char *name) {
   lua_remove(L, -2);
 }
 
-/* [-0, +1, e] The entries of the buffer at argument 1 as a string. */
+/* [-0, +1, e] The entries of the buffer at argument 1 in /proc/self/maps or smaps, as a string. */
 static void push_entries(lua_State *L, bool detailed) {
   size_t capacity = 4096, needed;
   for (;;) {
@@ -214,7 +215,7 @@ int lm_custom_mmap_advices(lua_State *L) {
       bool destroys;
       int code = LM_RUN(L, lm_advice_trial(&call, i, kind, &error, &destroys));
       if (code < 0) return lm_finish(L, &call, code);
-      if (error < 0) continue; /* not tried: nothing is known */
+      if (error < 0) continue; /* it was not tried */
       if (error == 0) lua_pushboolean(L, true);
       else lua_pushstring(L, mm_error_name(error));
       lua_setfield(L, -3, kinds[kind]);

@@ -1,11 +1,11 @@
-/* The line of the script that a system call comes from. */
+/* The origin of a system call: the line of the script. */
 #include <stdio.h>
 
 #include "trampoline.h"
 
 _Thread_local lua_State *lm_running;
 
-/* [-0, +0, –] "script.lua:3" into the buffer. The options S and l push nothing and allocate nothing. */
+/* [-0, +0, –] Stores "script.lua:3" in the buffer. The options S and l of lua_getinfo push and allocate nothing. */
 static size_t origin(char *buffer, size_t size) {
   lua_Debug where;
   for (int level = 0; lm_running && lua_getstack(lm_running, level, &where); level++) {

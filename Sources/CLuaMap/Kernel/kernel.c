@@ -1,9 +1,9 @@
-/* The trampolines of what asks the kernel: madvise(2), msync(2), mincore(2), mprotect(2), mlock(2),
+/* The trampolines of methods that call the kernel: madvise(2), msync(2), mincore(2), mprotect(2), mlock(2),
    mremap(2). */
 #include "trampoline.h"
 
-/* [-?, +?, e] A body that also wants the path of the buffer's file: it is pushed after the arguments
-   first, so that it stays alive. */
+/* [-?, +?, e] Runs a body that also needs the path of the buffer's file. The path is on the stack after the arguments,
+   so that the garbage collector keeps it. */
 static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const char *)) {
   lm_check_buffer(L);
   luaL_checkstack(L, 4, NULL);

@@ -1,2 +1,2 @@
-/* The trampolines of what is set for all long work. */
+/* Settings of long work; their trampolines come from methods.def. */
 #include "trampoline.h"

@@ -1,4 +1,4 @@
-/* The trampolines of atomics, and waiting that Ctrl-C and hooks can end. */
+/* The trampolines of atomics, and waits that Ctrl-C and hooks can end. */
 #include <string.h>
 
 #include "trampoline.h"
@@ -51,7 +51,7 @@ void lm_pause(lua_State *L) {
     lm_call call = {.kind = LM_INTERRUPTED};
     lm_finish(L, &call, LM_FAILED);
   }
-  /* A hook runs where a function is called: lua5.4's for Ctrl-C, and those of scripts. */
+  /* The call lets hooks run: lua5.4's hook for Ctrl-C, and those of scripts. */
   luaL_checkstack(L, 1, NULL);
   lua_pushcfunction(L, nothing);
   lua_call(L, 0, 0);

@@ -1,4 +1,4 @@
-/* What a child does: it reads what it is to run, runs it, and answers. */
+/* The work of a child: reads the request, runs it, and writes the answer. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,10 +9,10 @@
 
 #include "message.h"
 
-/* 0 until there was a request: before that the descriptor may be anything. */
+/* 0 until a valid request was read: before that, the descriptor may be that of any file. */
 static pid_t parent;
 
-/* [-0, +0, e] Sets a field of package to the value on top, if that is a string; pops it. */
+/* [-1, +0, e] Pops a value and sets a field of package to it, if it is a string. */
 static void set_search_path(lua_State *L, const char *name) {
   if (lua_getglobal(L, "package") == LUA_TTABLE && lua_type(L, -2) == LUA_TSTRING) {
     lua_pushvalue(L, -2);
@@ -23,7 +23,7 @@ static void set_search_path(lua_State *L, const char *name) {
 
 static int refuse(lua_State *L) { return luaL_error(L, "this descriptor is not from mmap.spawn"); }
 
-/* [-0, +1, e] Loads the script through the global loadfile, which in a sandbox stays in its bounds. */
+/* [-0, +1, e] Loads the script with the global loadfile, which keeps to the policy in a sandbox. */
 static void load_script(lua_State *L, int path) {
   lua_getglobal(L, "loadfile");
   lua_pushvalue(L, path);
@@ -32,7 +32,7 @@ static void load_script(lua_State *L, int path) {
   lua_pop(L, 1);
 }
 
-/* [-0, +0, e] The global arg, where arg[0] is the script and the arguments stand from `first` on. */
+/* [-0, +0, e] Sets the global arg: arg[0] is the script; the arguments are at the stack indexes from `first` on. */
 static void set_arg(lua_State *L, int script, int first, int count) {
   lua_createtable(L, count, 1);
   lua_pushvalue(L, script);
@@ -44,7 +44,7 @@ static void set_arg(lua_State *L, int script, int first, int count) {
   lua_setglobal(L, "arg");
 }
 
-/* [-0, +n, e] Pushes what is to be called and its arguments: their number. */
+/* [-0, +n, e] Pushes the function and its arguments: the number of arguments. */
 static int read_request(lua_State *L, lm_reader *r) {
   if (!lm_read_begin(r, LM_REQUEST, true)) refuse(L);
   if (!lm_read_value(r) || !lua_isinteger(L, -1)) refuse(L);
@@ -82,7 +82,7 @@ int lm_child_run(lua_State *L) {
     if (ftruncate(file, 0) != 0) return refuse(L);
     lua_call(L, count, LUA_MULTRET);
   }
-  /* After the two tables of the reader. */
+  /* The results are after the argument and the two tables of the reader. */
   int count = lua_gettop(L) - 3;
   lm_writer writer = {.L = L, .file = file};
   luaL_checkstack(L, 8, NULL);
@@ -111,7 +111,7 @@ static bool write_all(int file, const void *bytes, size_t count) {
   return true;
 }
 
-/* Without Lua: there may be no memory left. */
+/* Uses no Lua, because memory may have run out. */
 bool lm_child_fail(int file, const char *message) {
   if (parent == 0) return false;
   int64_t length = (int64_t)strlen(message);

@@ -1,4 +1,4 @@
-/* The handle of a child: whether it runs, how it ended and what came of it. */
+/* The handle of a child: its state, its exit status, and its results. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,8 +19,8 @@ static lm_child *check_child(lua_State *L) {
   return child;
 }
 
-/* ---- children that nobody waits for: each is asked for its end when another one is started or let go of, so that
-   none stays a zombie for long. */
+/* ---- orphans: running children whose handle is gone. Those that have ended are reaped whenever another child is
+   started or its handle collected, so that none stays a zombie for long. */
 
 typedef struct orphan {
   struct orphan *next;
@@ -89,7 +89,7 @@ lm_child *lm_new_child(lua_State *L) {
   return child;
 }
 
-/* [-0, +0, –] Whether it has ended by the deadline, or in a short time. */
+/* [-0, +0, –] Whether the child has ended; waits for it until the deadline, but only a short time. */
 static bool has_ended(lm_child *child, lua_State *L, int64_t deadline) {
   if (child->has_ended) return true;
   int status;
@@ -100,7 +100,7 @@ static bool has_ended(lm_child *child, lua_State *L, int64_t deadline) {
   return true;
 }
 
-/* [-0, +1, m] How it ended, in words. */
+/* [-0, +1, m] A sentence about the end of the child. */
 static const char *push_ending(lua_State *L, const lm_child *child) {
   int status = child->status;
   if (status == -1)
@@ -111,9 +111,10 @@ static const char *push_ending(lua_State *L, const lm_child *child) {
   return lua_pushfstring(L, "child %d ended with exit status %d", child->process, WEXITSTATUS(status));
 }
 
-/* [-0, +1, e] The results of an ended child as a table with n: true and values, or false, a message and how it ended. */
+/* [-0, +1, e] The results of an ended child as a table with a field n: true and the values, or false, a message, and
+   "exit" or "signal" with its number. */
 static void push_results(lua_State *L, lm_child *child) {
-  /* Where nobody knows the status, as where SIGCHLD is ignored, the answer counts. */
+  /* If the status is unknown, for example because SIGCHLD is ignored, only the answer counts. */
   bool is_known = child->status != -1;
   bool is_well = !is_known || (WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0);
   lua_createtable(L, 4, 1);
@@ -136,7 +137,7 @@ static void push_results(lua_State *L, lm_child *child) {
       if (is_done) lua_rawseti(L, table, ++count);
     }
   } else if (!has_answer && is_well && is_known) {
-    /* os.exit(0) leaves without results. */
+    /* os.exit(0) ends the child without an answer. */
     lua_pushboolean(L, 1);
     lua_rawseti(L, table, ++count);
     is_done = true;
@@ -168,7 +169,7 @@ static void push_results(lua_State *L, lm_child *child) {
   lua_setfield(L, table, "n");
 }
 
-/* [-0, +n, e] The results, which are read once and kept. */
+/* [-0, +n, e] Pushes the results; keeps them after the first call. */
 static int give_results(lua_State *L, lm_child *child) {
   lua_settop(L, 1);
   if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
@@ -184,7 +185,7 @@ static int give_results(lua_State *L, lm_child *child) {
   if (!lua_istable(L, table)) return luaL_error(L, "a finalizer was at the stack");
   lua_rawget(L, table);
   lua_Integer known = lua_tointegerx(L, -1, NULL);
-  /* debug.getuservalue gives the table to whoever asks. */
+  /* A script can get the table with debug.getuservalue and change it. */
   if (known < 0 || known > INT_MAX) return luaL_error(L, "the results were changed");
   int count = (int)known;
   luaL_checkstack(L, count, "too many results");
@@ -192,7 +193,7 @@ static int give_results(lua_State *L, lm_child *child) {
   return count;
 }
 
-/* [-0, +0, e] A child that was started. */
+/* [-0, +0, e] The child at argument 1, which must have been started. */
 static lm_child *check_started(lua_State *L) {
   lm_child *child = check_child(L);
   if (child->process == 0) luaL_error(L, "this child was never started");
@@ -227,7 +228,7 @@ int lm_custom_child_pid(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, e] A signal by its number or name, SIGTERM without. */
+/* [-0, +0, e] The signal at an argument, by its number or name; SIGTERM for nil. */
 static int check_signal(lua_State *L, int argument) {
   static const struct {
     const char *name;
@@ -253,7 +254,7 @@ static int check_signal(lua_State *L, int argument) {
   return (int)number;
 }
 
-/* child:kill([signal]): whether it was still there. */
+/* child:kill([signal]): whether it was still running. */
 int lm_custom_child_kill(lua_State *L) {
   check_started(L);
   int number = check_signal(L, 2);
@@ -266,8 +267,8 @@ int lm_custom_child_kill(lua_State *L) {
   return 1;
 }
 
-/* Leaving a scope waits for the child, which is told to end first if an error is the reason. Its own error is the
-   scope's, unless it has been waited for before. */
+/* __close: waits for the child. If the scope is left by an error, it sends SIGTERM to the child first. Otherwise it
+   raises the error of the child, unless the script has called wait before. */
 static int c_close(lua_State *L) {
   lm_child *child = check_child(L);
   lua_settop(L, 2);
@@ -277,9 +278,9 @@ static int c_close(lua_State *L) {
   if (is_error && !has_ended(child, L, 0)) LM_RUN(L, lm_signal(&call, child->process, child->watch, SIGTERM));
   lua_settop(L, 1);
   lm_custom_child_wait(L);
-  /* The results stand after the table that keeps them. */
+  /* The stack: the child, the table of results, their number, the results. */
   if (is_error || lua_gettop(L) < 4 || lua_toboolean(L, 4)) return 0;
-  lua_pushvalue(L, 5); /* where it happened is in it */
+  lua_pushvalue(L, 5); /* the message has its position already */
   return lua_error(L);
 }
 

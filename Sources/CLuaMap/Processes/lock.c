@@ -18,7 +18,7 @@ static lm_lock *check_lock(lua_State *L) {
   return lock;
 }
 
-/* Closing the descriptor takes the lock away. */
+/* Closing the descriptor releases the lock. */
 static void release(lm_lock *lock) {
   if (lock->descriptor >= 0) close(lock->descriptor);
   if (lock->memory) mm_memory_release(lock->memory);
@@ -26,7 +26,7 @@ static void release(lm_lock *lock) {
   lock->memory = NULL;
 }
 
-/* `unlock`, `__close` and `__gc` in one; may run any number of times. */
+/* `unlock`, `__close`, and `__gc`; may run any number of times. */
 int lm_custom_lock_unlock(lua_State *L) {
   release(check_lock(L));
   return 0;
@@ -38,8 +38,8 @@ static bool check_exclusive(lua_State *L, int argument) {
   return luaL_checkoption(L, argument, "exclusive", modes) == 0;
 }
 
-/* b:lockrange([offset [, length [, mode [, timeout]]]]). The kernel can wait itself, but neither for a time nor until
-   Ctrl-C: so it is asked again, every 20 ms in the end. */
+/* b:lockrange([offset [, length [, mode [, timeout]]]]). The wait of the kernel has no timeout and does not end at
+   Ctrl-C. So this tries again, first after 1 ms, later every 20 ms. */
 int lm_custom_buffer_lockrange(lua_State *L) {
   enum { LONGEST_PAUSE = 20000000 };
   lm_check_buffer(L);

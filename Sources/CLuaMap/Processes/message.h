@@ -1,5 +1,5 @@
-/* Values on their way from process to process: a file in memory, written by one and then read by the other, so that
-   nobody waits for anybody and no size is too large. Only for the C files of this target. */
+/* Messages: Lua values in a file in memory, which one process writes and then another reads. So neither process waits
+   for the other, and no message is too large. Only for the C files of this target. */
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
@@ -15,9 +15,9 @@ typedef struct lm_child {
   int32_t process; /* 0 before it was started */
   bool has_ended;
   int32_t status;  /* as of waitpid(2), or -1 */
-  int32_t message; /* what it is to do, and then what came of it */
-  int32_t watch;   /* readable once it has ended */
-  int32_t count;   /* of what it is to get: closed here as soon as it runs */
+  int32_t message; /* the file with the request, and later the answer */
+  int32_t watch;   /* readable after the child has ended */
+  int32_t count;   /* of the descriptors for the child; they are closed here after its start */
   int32_t descriptors[LM_MOST_MAPPINGS];
   const mm_slot *slots[LM_MOST_MAPPINGS];
 } lm_child;
@@ -27,10 +27,10 @@ LM_APART(lm_child);
 lm_child *lm_child_at(lua_State *L, int index);
 /* [-0, +1, m] A new child, not started. */
 lm_child *lm_new_child(lua_State *L);
-/* [-0, +0, –] Closes what was only for the child to get. */
+/* [-0, +0, –] Closes the descriptors for the child. */
 void lm_close_given(lm_child *child);
 
-/* What a value begins with. */
+/* The first byte of a value: its type. */
 enum {
   T_NIL = 'z',
   T_FALSE = 'f',
@@ -50,40 +50,41 @@ enum {
   T_MODULE = 'q'
 };
 
-/* A message that is written. With a child, at stack index `place`, buffers can be part of it. */
+/* A message that is written. It can contain buffers only if it is for a child, whose handle is at stack index
+   `place`. */
 typedef struct lm_writer {
   lua_State *L;
   lm_child *child;
   int place;
   int file;
-  int seen; /* stack index of a table: from tables to their numbers */
+  int seen; /* stack index of a table that maps written tables to their numbers */
   int tables;
   int depth;
-  int argument; /* for errors: of the function; 0 for a result */
-  int number;   /* of the result */
+  int argument; /* for errors: the number of the argument of mmap.spawn; 0 for a result */
+  int number;   /* for errors: the number of the result */
   uint64_t size;
   size_t used;
   char bytes[4096];
 } lm_writer;
 
-/* [-0, +1, e] Pushes the table that is `seen`. */
+/* [-0, +1, e] Begins a message; pushes the table `seen`. */
 void lm_write_begin(lm_writer *w);
 void lm_write_bytes(lm_writer *w, const void *bytes, size_t count);
-/* [-0, +0, e] The value at an index. */
+/* [-0, +0, e] Writes the value at an index. */
 void lm_write_value(lm_writer *w, int index);
-/* [-0, +0, e] A Lua function, with the upvalues that a child has too. */
+/* [-0, +0, e] Writes a Lua function. Its upvalues may only be the table of globals and modules. */
 void lm_write_function(lm_writer *w, int index);
-/* [-0, +0, e] The header, last: without it the message is none. */
+/* [-0, +0, e] Writes the header last, so that an incomplete message is invalid. */
 void lm_write_end(lm_writer *w, uint64_t magic);
 
-/* A message that is read. With a child at stack index `place` it comes from there. */
+/* A message that is read. If it comes from a child, the child's handle is at stack index `place`. */
 typedef struct lm_reader {
   lua_State *L;
   lm_child *child;
   int place;
   int file;
-  int tables;   /* stack index of a table: numbers to tables */
-  int mappings; /* stack index of a table: numbers to buffers; 0 where none may come */
+  int tables;   /* stack index of the array of tables read so far */
+  int mappings; /* stack index of the array of buffers read so far; 0 if the message may have none */
   int tables_count, mappings_count;
   int depth;
   uint64_t position, size;
@@ -91,15 +92,16 @@ typedef struct lm_reader {
   char bytes[4096];
 } lm_reader;
 
-/* [-0, +2, e] Whether there is a message under this magic number; pushes the two tables. */
+/* [-0, +2, e] Whether the file has a message with this magic number; pushes the two arrays. */
 bool lm_read_begin(lm_reader *r, uint64_t magic, bool with_mappings);
 bool lm_read_bytes(lm_reader *r, void *bytes, size_t count);
-/* [-0, +1, e] The next value; false, and nothing pushed, where there is none. */
+/* [-0, +1, e] Pushes the next value; false if the message is invalid or at its end: then what it pushed is
+   undefined. */
 bool lm_read_value(lm_reader *r);
-/* [-0, +1, e] A function. */
+/* [-0, +1, e] Pushes a function that lm_write_function has written; false if the message is invalid. */
 bool lm_read_function(lm_reader *r);
 
-/* A number that says what it is, and the bytes after it. */
+/* The header: a magic number, and the number of bytes after the header. */
 enum { LM_HEADER_SIZE = 16 };
 #define LM_REQUEST UINT64_C(0x3170616d6d756c61)
 #define LM_ANSWER UINT64_C(0x3270616d6d756c61)

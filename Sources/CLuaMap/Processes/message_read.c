@@ -1,4 +1,4 @@
-/* Values that another process has written. */
+/* Reads messages of another process. Nothing in them is trusted. */
 #include "message.h"
 
 #include <errno.h>
@@ -73,14 +73,14 @@ static bool get_string(lm_reader *r) {
   return true;
 }
 
-/* [-0, +1, e] The value of a table by its number. */
+/* [-0, +1, e] Pushes the value with this number from the array `table`. */
 static bool push_numbered(lm_reader *r, int table, int64_t number, int count) {
   if (number < 0 || number >= count || !lua_istable(r->L, table)) return false;
   lua_rawgeti(r->L, table, number + 1);
   return true;
 }
 
-/* [-1, +1, e] Gives the value on top a number. */
+/* [-1, +1, e] Appends the value on top to the array `table`. */
 static bool keep_numbered(lm_reader *r, int table, int *count) {
   if (!lua_istable(r->L, table)) return false;
   lua_pushvalue(r->L, -1);
@@ -115,7 +115,7 @@ static bool get_mapping(lm_reader *r) {
   lua_State *L = r->L;
   lm_mapping shared;
   if (!lm_read_bytes(r, &shared, sizeof shared)) return false;
-  /* Only a descriptor that was inherited may be taken, and closed: this process marks all of its own. */
+  /* Accept only an inherited descriptor, because it is closed later: this process's own descriptors have FD_CLOEXEC. */
   int flags = shared.descriptor < 3 ? -1 : fcntl(shared.descriptor, F_GETFD);
   if (flags < 0 || flags & FD_CLOEXEC || shared.offset < 0 || shared.length <= 0) return false;
   lm_buffer *buffer = lm_new_buffer(L);
@@ -131,7 +131,7 @@ static bool get_mapping(lm_reader *r) {
   return done;
 }
 
-/* [-0, +1, e] What is on a mapping that has come before. */
+/* [-0, +1, e] Pushes a buffer, slice, view, or atomic on a mapping that was read before. */
 static bool get_shared(lm_reader *r, char tag) {
   lua_State *L = r->L;
   int64_t place[3], shape[3] = {0, 0, 0};
@@ -196,7 +196,7 @@ bool lm_read_value(lm_reader *r) {
 
 typedef struct {
   lm_reader *reader;
-  int64_t rest; /* of the piece */
+  int64_t rest; /* unread bytes of the piece */
   char bytes[1024];
 } pieces;
 
@@ -217,7 +217,7 @@ bool lm_read_function(lm_reader *r) {
   if (lua_load(L, next_piece, &p, "=spawn", "b") != LUA_OK) lua_error(L);
   int function = lua_gettop(L);
   int64_t end;
-  /* The loader takes exactly what it needs, and what it needs is all there is. */
+  /* The loader reads exactly what it needs: the last piece must be used up, and the end must follow. */
   if (p.rest != 0 || !get_integer(r, &end) || end != 0) return false;
   for (int i = 1;; i++) {
     char tag;

@@ -1,4 +1,4 @@
-/* Values that are written for another process. */
+/* Writes messages for another process. */
 #include "message.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* [-0, +0, e] A finalizer may have taken the child from the stack, and its descriptor is closed then. */
+/* [-0, +0, e] Raises if a finalizer removed the child from the stack: its descriptor may be closed then. */
 static void check_writer(lm_writer *w) {
   if (w->child && lm_child_at(w->L, w->place) != w->child) luaL_error(w->L, "a finalizer was at the stack");
 }
@@ -81,7 +81,7 @@ void lm_write_end(lm_writer *w, uint64_t magic) {
   if (done != sizeof header) fail(w->L, "pwrite", done < 0 ? errno : EIO);
 }
 
-/* [-0, +0, e] Why a value cannot be sent. */
+/* [-0, +0, e] Raises: the value cannot be sent. */
 static void refuse(lm_writer *w, const char *what) {
   if (w->argument > 0) luaL_argerror(w->L, w->argument, what);
   luaL_error(w->L, "result #%d of the child: %s", w->number, what);
@@ -92,11 +92,11 @@ static void put_string(lm_writer *w, int index) {
   const char *bytes = lua_tolstring(w->L, index, &length);
   put_tag(w, T_STRING);
   put_integer(w, (int64_t)length);
-  /* Nothing between allocates in Lua: the string is still there. */
+  /* Nothing since lua_tolstring allocates in Lua, so the string still exists. */
   lm_write_bytes(w, bytes, length);
 }
 
-/* [-0, +0, e] The number of a mapping among those of the message, which sends it if it is new. */
+/* [-0, +0, e] The number of an object's mapping in the message; writes the mapping if it is new. */
 static int put_mapping(lm_writer *w, int index) {
   lua_State *L = w->L;
   const mm_region *region = lm_region_at(L, index);
@@ -135,7 +135,7 @@ static int put_mapping(lm_writer *w, int index) {
   return number;
 }
 
-/* [-0, +0, e] What is on shared memory. */
+/* [-0, +0, e] Writes a buffer, slice, view, or atomic on shared memory. */
 static void put_shared(lm_writer *w, int index) {
   lua_State *L = w->L;
   if (!w->child) refuse(w, "a buffer cannot be a result; give the child shared memory to write into");
@@ -159,7 +159,8 @@ static void put_shared(lm_writer *w, int index) {
   }
 }
 
-/* [-0, +0, e] A table by value. One that comes again is the same one there. */
+/* [-0, +0, e] Writes a table by value. A table that was written before is written as its number, so that the reader
+   gets the same table again. */
 static void put_table(lm_writer *w, int index) {
   lua_State *L = w->L;
   luaL_checkstack(L, 8, "tables are nested too deep");
@@ -182,7 +183,7 @@ static void put_table(lm_writer *w, int index) {
   put_tag(w, T_TABLE);
   lua_pushnil(L);
   for (;;) {
-    /* Again each time: a finalizer may put anything into a stack. */
+    /* Checked each time: a finalizer can replace a value on the stack. */
     if (!lua_istable(L, index)) luaL_error(L, "a finalizer was at the stack");
     if (!lua_next(L, index)) break;
     int key = lua_gettop(L) - 1;
@@ -237,7 +238,7 @@ void lm_write_value(lm_writer *w, int index) {
                             name));
 }
 
-/* Pieces of a function: their lengths in front, 0 at the end. */
+/* lua_Writer: writes a piece of a dumped function after its length. A length of 0 ends the function. */
 static int put_piece(lua_State *L, const void *bytes, size_t count, void *writer) {
   (void)L;
   if (count == 0) return 0;
@@ -246,7 +247,7 @@ static int put_piece(lua_State *L, const void *bytes, size_t count, void *writer
   return 0;
 }
 
-/* [-0, +1, e] Pushes the name of the loaded module on top, or nil: a child can require it. */
+/* [-0, +1, e] If the value on top is a loaded module, pushes its name, by which a child can require it; else nil. */
 static void push_module_name(lua_State *L) {
   int value = lua_gettop(L);
   if (lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) == LUA_TTABLE && !lua_isnil(L, value)) {

@@ -1,4 +1,4 @@
-/* The trampolines of memory that other processes can map too. */
+/* The trampolines of shared memory. */
 #include <string.h>
 
 #include "trampoline.h"
@@ -16,8 +16,8 @@ static const char *check_name(lua_State *L, size_t longest) {
   return name;
 }
 
-/* [-0, +0, e] Puts the place of a shared memory object where its name is, argument 1: errors tell it. With or without
-   the slash that shm_overview(7) wants in front. */
+/* [-0, +0, e] Replaces the name of a shared memory object, argument 1, by its path, which errors show. Accepts the name
+   with or without the slash at its beginning that shm_overview(7) requires. */
 static const char *check_shared_name(lua_State *L) {
   const char *name = check_name(L, LONGEST_SHARED + 1);
   if (*name == '/') name++;

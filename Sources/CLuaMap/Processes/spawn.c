@@ -1,4 +1,4 @@
-/* mmap.spawn: what the parent does to start a child. */
+/* mmap.spawn: the parent starts a child. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 const char *const *lm_child_options;
 
-/* The program that runs, by a name that ps(1) can show; by its link where it was replaced or removed. */
+/* The path of the running program, for ps(1) to show; /proc/self/exe if the file was replaced or removed. */
 static const char *own_program(char *path, size_t size) {
   static const char link[] = "/proc/self/exe";
   ssize_t length = readlink(link, path, size - 1);
@@ -24,7 +24,7 @@ static const char *own_program(char *path, size_t size) {
 
 enum { MOST_ARGUMENTS = 256 };
 
-/* [-0, +1, e] How a plain Lua is told to be a child: pushes the code for -e. */
+/* [-0, +1, e] Pushes the Lua code with which a stock lua becomes a child: the argument of -e. */
 static const char *push_bootstrap(lua_State *L, const char *program, int message) {
   const char *name = strrchr(program, '/');
   char path[4096];
@@ -49,7 +49,7 @@ static int fail_system(lua_State *L, const char *call, int error) {
   return lm_finish(L, &failure, LM_FAILED);
 }
 
-/* [-0, +0, e] Starts the process. The message is written, the descriptors are in the child's list. */
+/* [-0, +0, e] Starts the process, after the message was written and its descriptors are in the child's list. */
 static void start(lua_State *L, int place, lm_child *child) {
   char path[4096], option[32];
   const char *program = own_program(path, sizeof path);
@@ -69,7 +69,7 @@ static void start(lua_State *L, int place, lm_child *child) {
   int descriptors[LM_MOST_MAPPINGS + 1];
   memcpy(descriptors, child->descriptors, (size_t)child->count * sizeof *descriptors);
   descriptors[child->count] = child->message;
-  fflush(NULL); /* what was printed before comes before what the child prints */
+  fflush(NULL); /* so that earlier output comes before the child's */
   lm_call call;
   int code = LM_RUN(
       L, lm_start(&call, program, arguments, descriptors, (size_t)child->count + 1, &child->process, &child->watch));
@@ -77,7 +77,7 @@ static void start(lua_State *L, int place, lm_child *child) {
   lm_close_given(child);
 }
 
-/* [-0, +0, e] Writes a field of package, which a child is to have too. */
+/* [-0, +0, e] Writes a field of package for the child. */
 static void write_search_path(lm_writer *w, const char *name) {
   lua_State *L = w->L;
   int top = lua_gettop(L);

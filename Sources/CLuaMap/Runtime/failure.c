@@ -1,4 +1,4 @@
-/* Raising: from what a body said to a message with a position, or to an error object. */
+/* Raises the error that a body reported: a message with a position, or an error object. */
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 
 volatile sig_atomic_t lm_interrupt;
 
-/* [-0, +0, v] The host's handler has set a hook to interrupt Lua code too: one error is enough. */
+/* [-0, +0, v] Removes the hook that the host's SIGINT handler set to interrupt Lua code: one error is enough. */
 static void raise_interrupt(lua_State *L) {
   lm_interrupt = 0;
   lua_sethook(L, NULL, 0, 0);
@@ -35,7 +35,7 @@ const char *lm_push_text(lua_State *L, const lm_call *call, const char *path) {
       luaL_addlstring(&b, digits, (size_t)lua_integer2str(digits, sizeof digits, (long long)call->values[p[1] - '1']));
       p++;
     } else if (*p == '%' && p[1] == 'c') {
-      /* As in Lua's own messages: what is no character stands there as its code. */
+      /* As in Lua's own messages, a character that cannot be printed appears as its code. */
       char digits[8];
       int code = (int)call->values[0] & 0xff;
       if (isprint(code)) luaL_addchar(&b, (char)code);
@@ -65,7 +65,7 @@ static const char *code_name(int error) {
   return name ? name : "EUNKNOWN";
 }
 
-/* [-0, +0, –] Which argument lost its pages: the source of a copy can, and not only the target. */
+/* [-0, +0, –] The number of the argument whose mapping is lost: it can be the source of a copy, not only the target. */
 static int lost_argument(lua_State *L) {
   int top = lua_gettop(L);
   for (int i = 1; i <= top; i++) {
@@ -75,8 +75,8 @@ static int lost_argument(lua_State *L) {
   return 1;
 }
 
-/* [-0, +(0 | 1), m] The hint, with what became of the file, as far as that may be known. A device has no size that says
-   anything. */
+/* [-0, +(0 | 1), m] The hint, with the size of the file when it was mapped and now. The size of a device means
+   nothing. */
 static const char *push_loss(lua_State *L, const lm_call *call, const mm_region *region, int path, const char *hint) {
   if (!region || region->slot->kind != MM_FILE) return hint;
   int64_t size = lm_file_size(region, lua_tostring(L, path));
@@ -102,7 +102,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
   const char *hint = lm_push_text(L, call, file);
   if (lost && call->error == SIGBUS && file) hint = push_loss(L, call, lm_region_at(L, argument), path, hint);
   int advice = lua_gettop(L);
-  /* What is wrong and what to do stands in front: it reads alike for a file and for memory. */
+  /* The hint comes before the path, so that the message reads the same for a file and for memory. */
   if (file && !*hint) hint = file;
   else if (file && !strstr(hint, file)) hint = lua_pushfstring(L, "%s (%s)", hint, file);
   const char *message =

@@ -1,8 +1,9 @@
-/* Strings and tables so large that it takes a while until the kernel has given all their pages. Lua fills them in
-   one go. So the pages come first, some at a time, and between two goes Ctrl-C has its say.
+/* Large strings and tables, with Ctrl-C. The kernel takes long to provide the pages of a large block, and Lua fills a
+   block without a break. So the allocator in this file populates the pages first, and checks for an interrupt after
+   each step.
 
-   What is copied was checked before, and a refusal has to come back here: so it happens in a protected call, in which
-   no code of the script may run in front of the copy. There are no hooks in it, and the stack does not grow. */
+   The allocation runs in a protected call, so that a refusal returns here. In that call no code of the script may run
+   before the copy, because the source has been checked already: there are no hooks, and the stack does not grow. */
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 
 enum { STEP = 4 << 20 };
 
-/* What is wanted, and the allocator that it is taken from. */
+/* A request for a string or a table, and the allocator of the Lua state. */
 typedef struct large {
   lua_State *L;
   lua_CFunction fill;
@@ -22,11 +23,12 @@ typedef struct large {
   size_t count;
 } large;
 
-/* [-0, +0, –] There are no hooks but that of a stock interpreter's handler. */
+/* [-0, +0, –] False after an interrupt. A hook is an interrupt too: the script's hooks are off, and the SIGINT handler
+   of a stock interpreter sets one. */
 static bool goes_on(const large *l) { return !lm_is_interrupted() && lua_gethookmask(l->L) == 0; }
 
-/* [-0, +0, –] lua_Alloc: the whole pages of a new block are brought in; refused where the work is to end. Where the
-   kernel does not know the advice (before Linux 5.14) they come as they are written to. */
+/* [-0, +0, –] lua_Alloc: populates the whole pages of a new large block; NULL after an interrupt. A kernel before
+   Linux 5.14 does not know the advice and provides the pages when they are written to. */
 static void *allocate(void *ud, void *block, size_t old, size_t size) {
   const large *l = ud;
   if (block || size < LM_LARGE) return l->allocate(l->state, block, old, size);
@@ -45,8 +47,8 @@ static void *allocate(void *ud, void *block, size_t old, size_t size) {
   return new;
 }
 
-/* [-0, +0, v] What the running function is to make, once. A finalizer that runs in it can get hold of the function, by
-   debug.getinfo, and call it whenever it likes. */
+/* [-0, +0, v] The request of the running function; raises if there is none. A finalizer that runs in the function can
+   get it with debug.getinfo and call it again at any time. */
 static const large *take(lua_State *L, lua_CFunction fill) {
   void *state;
   bool is_ours = lua_getallocf(L, &state) == allocate;
@@ -56,7 +58,7 @@ static const large *take(lua_State *L, lua_CFunction fill) {
   return l;
 }
 
-/* [-0, +1, e] Makes it, or raises the interrupt; false: there was not the memory. */
+/* [-0, +1, e] Makes the string or table, or raises the interrupt; false if there is not enough memory. */
 static bool make(large *l) {
   lua_State *L = l->L;
   luaL_checkstack(L, LUA_MINSTACK + 1, NULL);
@@ -71,7 +73,7 @@ static bool make(large *l) {
   bool is_stopped = !goes_on(l);
   if (lua_gethookmask(L) == 0) lua_sethook(L, hook, mask, count);
   if (status == LUA_OK) return true;
-  if (status != LUA_ERRMEM) lua_error(L); /* a hook's, which a signal has set */
+  if (status != LUA_ERRMEM) lua_error(L); /* the error of a hook that a signal handler set */
   lua_pop(L, 1);
   if (is_stopped) lm_finish(L, &(lm_call){.kind = LM_INTERRUPTED}, LM_FAILED);
   return false;

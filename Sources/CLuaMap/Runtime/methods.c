@@ -1,11 +1,11 @@
-/* What methods.def says: the trampolines of all functions, and the tables that they stand in. */
+/* The trampolines of all functions, and the method tables, from methods.def. */
 #include "trampoline.h"
 
 enum { ANY = INT32_MAX };
 
 void lm_check_count(lua_State *L, int most, const char *name) {
   int all = lua_gettop(L);
-  /* The body says what is wrong with an object of another class, which matters more. */
+  /* An object of another class is the more important error, and the body reports it. */
   if (luaL_getmetatable(L, name) == LUA_TTABLE && (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, -2))) all = 0;
   for (int i = most + 1; i <= all; i++)
     if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");

@@ -24,13 +24,12 @@ static const lm_option anonymous_options[] = {
     {"lock", LM_BOOLEAN, offsetof(lm_open_options, lock), 0},
     {NULL, LM_INTEGER, 0, 0}};
 
-/* [-0, +0, e] The descriptor at an argument: an integer or an open Lua file; -1 for nil. What was
-   written to a Lua file and still stands in its buffer is handed to the kernel first: the mapping
-   would not show it. */
+/* [-0, +0, e] The descriptor at an argument: an integer or an open Lua file; -1 for nil. Flushes a Lua file, because
+   the mapping does not show what is still in the file's buffer. */
 static int check_descriptor(lua_State *L, int argument) {
   if (lua_isnoneornil(L, argument)) return -1;
   luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
-  /* The metatable is no proof; the size at least keeps a buffer from being taken for a file. */
+  /* debug.setmetatable can give a buffer the metatable of a file, but their sizes differ. */
   if (stream && lua_rawlen(L, argument) == sizeof *stream) {
     luaL_argcheck(L, stream->closef && stream->f, argument, "attempt to use a closed file");
     fflush(stream->f);
@@ -46,7 +45,7 @@ static int check_descriptor(lua_State *L, int argument) {
   return (int)number;
 }
 
-/* [-0, +1, m] The path of an open file as the kernel tells it, or nil. */
+/* [-0, +1, m] The path of an open file from /proc/self/fd, or nil. */
 static void push_path_of(lua_State *L, int descriptor) {
   char link[40], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
@@ -55,8 +54,8 @@ static void push_path_of(lua_State *L, int descriptor) {
   else lua_pushnil(L);
 }
 
-/* [-0, +0, m] Tells the collector of memory that Lua did not allocate, as if it had: a loop that maps
-   and forgets anonymous memory then collects in time. A collector that the script stopped stays so. */
+/* [-0, +0, m] Counts anonymous memory for the garbage collector as if Lua had allocated it, so that a loop that maps
+   memory and drops it collects in time. Does nothing while the script has the collector stopped. */
 static void count_memory(lua_State *L, const lm_buffer *buffer) {
   size_t kibibytes = buffer->region.length >> 10;
   if (buffer->region.slot->kind != MM_ANONYMOUS || kibibytes == 0 || !lua_gc(L, LUA_GCISRUNNING)) return;
@@ -75,7 +74,7 @@ int lm_custom_mmap_map(lua_State *L) {
   push_path_of(L, is_integer && flags & MAP_ANONYMOUS ? -1 : descriptor);
   lua_setiuservalue(L, 7, 1);
   lm_call call;
-  /* Again: a finalizer that ran since may have closed the file. */
+  /* Checked again: a finalizer may have closed the file since. */
   descriptor = check_descriptor(L, 4);
   int count = LM_RUN(L, lm_map(L, &call, buffer, descriptor));
   if (lm_worth_collecting(&call, count)) {
@@ -165,7 +164,7 @@ static const struct {
     {"MS_INVALIDATE", MS_INVALIDATE},
 };
 
-/* [-0, +0, m] The constants into the table on top. */
+/* [-0, +0, m] Adds the constants to the table on top. */
 static void add_constants(lua_State *L) {
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
     lua_pushinteger(L, constants[i].value);
@@ -192,7 +191,7 @@ static int module_newindex(lua_State *L) {
 
 static int module_next(lua_State *L) {
   lua_settop(L, 2);
-  luaL_checktype(L, lua_upvalueindex(1), LUA_TTABLE); /* debug.setupvalue may have been there */
+  luaL_checktype(L, lua_upvalueindex(1), LUA_TTABLE); /* debug.setupvalue can replace it */
   if (lua_next(L, lua_upvalueindex(1))) return 2;
   lua_pushnil(L);
   return 1;
@@ -206,8 +205,7 @@ static int module_pairs(lua_State *L) {
   return 3;
 }
 
-/* [-1, +1, m] Puts an empty table in front of the one on top: only an absent key can be guarded
-   against assignment. */
+/* [-1, +1, m] Replaces the table on top by an empty proxy for it, because Lua calls __newindex only for absent keys. */
 static void protect(lua_State *L) {
   lua_createtable(L, 0, 0);
   lua_createtable(L, 0, 4);
@@ -224,8 +222,8 @@ static void protect(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* The signal handlers point into this library, and the Swift runtime cannot be unloaded: where it
-   was loaded by dlopen, it stays. */
+/* Keeps the library loaded after dlclose(3): the signal handlers point into it, and the Swift runtime cannot be
+   unloaded. */
 static void stay_loaded(void) {
   Dl_info info;
   if (dladdr((void *)luaopen_mmap, &info) && info.dli_fname) {
@@ -234,8 +232,9 @@ static void stay_loaded(void) {
   }
 }
 
-/* [-0, +0, e] The metatable of lauxlib's buffers that outgrow the stack. Where memory runs out while lauxlib makes it, at
-   the first such buffer, it stays in the registry without its methods, and no string over 1 KiB is built any more. */
+/* [-0, +0, e] Makes the metatable of lauxlib's large buffers now. lauxlib itself makes it for the first string buffer
+   that outgrows the C stack. If memory runs out there, the metatable stays in the registry without its methods, and
+   lauxlib can build no string over 1 KiB any more. */
 static void make_buffer_class(lua_State *L) {
   luaL_Buffer buffer;
   luaL_buffinitsize(L, &buffer, LUAL_BUFFERSIZE + 1);

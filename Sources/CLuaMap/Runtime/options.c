@@ -1,4 +1,4 @@
-/* Tables of options: every key is checked, so that a misspelt one is an error and not ignored. */
+/* Tables of options. Every key is checked: a misspelled one is an error. */
 #include <string.h>
 
 #include "trampoline.h"
@@ -43,7 +43,7 @@ void lm_check_separator(lua_State *L, int argument, int index, const char *what,
   separator->count = (uint32_t)length;
 }
 
-/* [-0, +0, e] Stores the value on top as the option says. */
+/* [-0, +0, e] Stores the value on top in the option's place in the structure. */
 static void store(lua_State *L, int argument, const lm_option *option, char *target) {
   switch (option->type) {
     case LM_INTEGER: {

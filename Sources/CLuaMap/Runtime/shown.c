@@ -1,9 +1,9 @@
-/* Text from outside in what a person reads. */
+/* Text from outside, made safe to print. */
 #include <stdio.h>
 
 #include "trampoline.h"
 
-/* [-0, +0, –] How many bytes at the beginning of a text are shown as they are. */
+/* [-0, +0, –] The number of bytes at the beginning of a text that are shown unchanged. */
 static size_t plain_length(const char *text, size_t length) {
   size_t count = 0, next;
   while (count < length && (next = mm_shown(text + count, length - count)) > 0) count += next;

@@ -1,4 +1,4 @@
-/* Shared by the C files of this target; nothing of it is seen by Swift. */
+/* Declarations for the C files of this target; Swift does not see them. */
 #ifndef TRAMPOLINE_H
 #define TRAMPOLINE_H
 
@@ -12,8 +12,8 @@
 #define LM_VIEW "mmap.view"
 #define LM_ATOMIC "mmap.atomic"
 
-/* Buffers, views and atomics are known by their size and by pointing to themselves, which is quick; all others have a
-   kind too. No other type that points to itself may have their size. */
+/* Buffers, views, and atomics are identified by their size and by their own address at their beginning, which is fast.
+   All other types that begin with their own address have a kind too, and must differ from these three in size. */
 #define LM_APART(type)                                                                                                 \
   _Static_assert(sizeof(type) != sizeof(lm_buffer) && sizeof(type) != sizeof(lm_view) &&                               \
                      sizeof(type) != sizeof(lm_atomic),                                                                \
@@ -38,8 +38,8 @@ LM_APART(lm_lock);
     return lm_finish(L, &call, count);                                                                                 \
   }
 
-/* [-?, +?, –] Runs a body that makes system calls: a report of them then knows which script is running. A
-   body never raises, so the state is never left behind. */
+/* [-?, +?, –] Runs a body that makes system calls. Sets lm_running meanwhile, from which the trace gets the line of the
+   script. A body never raises, so lm_running is always restored. */
 #define LM_RUN(L, body)                                                                                                \
   __extension__({                                                                                                      \
     lua_State *before_ = lm_running;                                                                                   \
@@ -50,7 +50,8 @@ LM_APART(lm_lock);
   })
 extern _Thread_local lua_State *lm_running;
 
-/* [-?, +?, e] The same, and once more after a collection where the body ran out of something that it may have freed. */
+/* [-?, +?, e] As LM_RUN. If memory or descriptors ran out, collects garbage, which may free some, and runs the body
+   again. */
 #define LM_RUN_COLLECTING(L, call, body)                                                                               \
   __extension__({                                                                                                      \
     int result_ = LM_RUN(L, body);                                                                                     \
@@ -70,21 +71,22 @@ extern _Thread_local lua_State *lm_running;
     return lm_finish(L, &call, count);                                                                                 \
   }
 
-/* [-?, +?, e] Does what a body's negative code asks for: pushes a string, or raises. */
+/* [-?, +?, e] Acts on the negative code of a body: pushes a string, or raises. */
 int lm_finish(lua_State *L, const lm_call *call, int code);
 
-/* [-0, +1, e] lua_createtable for so many elements, but that Ctrl-C ends it from LM_LARGE bytes on. */
+/* [-0, +1, e] lua_createtable for `count` elements; Ctrl-C interrupts it if the table has LM_LARGE bytes or more. */
 void lm_push_table(lua_State *L, size_t count);
 
-/* Strings up to this length exist once in Lua: LUAI_MAXSHORTLEN. */
+/* Lua interns strings up to this length: LUAI_MAXSHORTLEN. */
 enum { LM_SHORT = 40 };
 
-/* [-0, +1, e] A string of more bytes than that: see lm_push_bytes. */
+/* [-0, +1, e] lm_push_bytes for more than LM_SHORT bytes. */
 bool lm_push_long(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count);
 
-/* [-0, +(0|1), e] A string of bytes of a region, each read once: another process may write there, and Lua would read
-   those of a short string for its hash and then again. False, and the stack undefined from here on: they were not there.
-   The string is copied before any finalizer runs; the mapping may be another one, or closed, after that. */
+/* [-0, +(0|1), e] Pushes bytes of a region as a string. Reads each byte once, because another process may write there;
+   Lua itself would read the bytes of a short string twice, first for its hash. False if the region is lost: what this
+   function pushed is then undefined. The bytes are copied before any finalizer runs, which may remap or close the
+   mapping. */
 static inline bool lm_push_bytes(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count) {
   char copy[LM_SHORT];
   if (count > sizeof copy) return lm_push_long(L, source, bytes, count);
@@ -94,42 +96,42 @@ static inline bool lm_push_bytes(lua_State *L, const mm_region *source, const ui
   return true;
 }
 
-/* [-0, +1, m] A body's text with its values put in. */
+/* [-0, +1, m] The text of an outcome, with its values inserted. */
 const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
-/* [-0, +1, e] lua_newuserdatauv, but for a finalizer: one that runs at once can take the new userdata from the
-   stack (debug.setlocal), and a collection can free it. */
+/* [-0, +1, e] lua_newuserdatauv, with a check. A finalizer that runs in it can remove the new userdata from the stack
+   (debug.setlocal), and a collection can then free it. */
 void *lm_new_userdata(lua_State *L, size_t size, int values);
 
-/* [-0, +0, e] luaL_setmetatable, but for a script that has been at the registry (debug.getregistry):
-   lua_setmetatable takes what is no table for one. */
+/* [-0, +0, e] luaL_setmetatable, with a check. A script can replace the metatable in the registry
+   (debug.getregistry) by another value, and lua_setmetatable does not check the type. */
 void lm_set_metatable(lua_State *L, const char *name);
 
-/* [-0, +1, m] A new buffer, closed, so that a collection at any moment finds nothing to unmap. */
+/* [-0, +1, m] A new, closed buffer: a garbage collection at this point finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 
-/* [-?, +?, e] lua_settop, for a function's arguments of which the first `needed` must be given: padded, a
-   missing one could not be told from nil any more. `expected` is the type of the last of these. */
+/* [-?, +?, e] lua_settop, after a check that the first `needed` arguments are present: afterward a missing argument
+   looks like nil. `expected` is the type of argument `needed`. */
 void lm_take(lua_State *L, int most, int needed, const char *expected);
 
-/* [-0, +0, e] An integer at an argument, or a float with an exact integer value; never a string. `expected` is what
-   the error names. */
+/* [-0, +0, e] An integer at an argument, or a float with an exact integer value; never a string. `expected` is the
+   type that the error names. */
 lua_Integer lm_check_integer(lua_State *L, int argument, const char *expected);
 
-/* [-0, +0, e] A function at an argument, or what can be called like one. */
+/* [-0, +0, e] Checks that an argument is a function, or has a function as its metamethod __call. */
 void lm_check_function(lua_State *L, int argument);
 
 /* [-0, +0, e] The buffer at argument 1. */
 lm_buffer *lm_check_buffer(lua_State *L);
 
-/* The same of views. */
+/* The same for views. */
 lm_view *lm_new_view(lua_State *L);
 lm_view *lm_check_view(lua_State *L);
 
-/* [-0, +0, –] The memory of the buffer, view or records at the index, or NULL. */
+/* [-0, +0, –] The region of the buffer, view, records, record, or atomic at the index, or NULL. */
 const mm_region *lm_region_at(lua_State *L, int index);
 
-/* [-0, +0, e] The new slice or view on top keeps alive the buffer that owns the mapping of the buffer
-   or view at the index. */
+/* [-0, +0, e] Makes the new slice or view on top keep alive the buffer that owns the mapping of the object at the
+   index. */
 void lm_keep_mapping(lua_State *L, int index);
 
 /* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
@@ -141,13 +143,13 @@ lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset);
 /* The protection and flags as in /proc/self/maps: "rw-s". */
 void lm_permissions(const lm_description *d, char text[5]);
 
-/* [-0, +1, m] " rw-s data.bin+4096" about the buffer, the view or the records at the index. */
+/* [-0, +1, m] The permissions, path, and offset of the object at the index: " rw-s data.bin+4096". */
 void lm_push_place(lua_State *L, const lm_description *d, int index);
 
-/* [-0, +0, m] What is known about the buffer or view at the index into the table on top. */
+/* [-0, +0, m] Adds the description of the buffer or view at the index to the table on top. */
 void lm_set_description(lua_State *L, const lm_description *d, int index);
 
-/* Whose functions they are, as methods.def says; `mmap` is the module. */
+/* The classes of methods.def; `mmap` is the module. */
 enum lm_class {
   LM_CLASS_mmap,
   LM_CLASS_buffer,
@@ -161,21 +163,21 @@ enum lm_class {
   LM_CLASS_child
 };
 
-/* [-0, +0, m] The functions of a class into the table on top. */
+/* [-0, +0, m] Adds the functions of a class to the table on top. */
 void lm_set_methods(lua_State *L, enum lm_class class);
 
-/* [-0, +1, m] A metatable, and its table of methods on top: `index` has that as its upvalue. */
+/* [-0, +1, m] Makes the metatable of a class, and pushes its table of methods, which is the upvalue of `index`. */
 void lm_open_class(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods,
                    lua_CFunction index);
 
-/* [-0, +0, m] A metatable whose __index is the table of methods itself. */
+/* [-0, +0, m] Makes the metatable of a class, whose __index is the table of methods itself. */
 void lm_open_methods(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods);
 
-/* [-?, +0, e] Drops the arguments past the greatest number of a method of the class, and raises unless they are nil: one
-   that means nothing is a mistake. */
+/* [-?, +0, e] Drops the arguments of a method after the first `most`, and raises if one of them is not nil. `name` is
+   the metatable of the class. */
 void lm_check_count(lua_State *L, int most, const char *name);
 
-/* The trampolines that are written in C. */
+/* The prototypes of the CUSTOM trampolines. */
 #define LM_PROTOTYPE_PURE(class, name)
 #define LM_PROTOTYPE_SYSTEM(class, name)
 #define LM_PROTOTYPE_CUSTOM(class, name) int lm_custom_##class##_##name(lua_State *L);
@@ -186,36 +188,36 @@ void lm_check_count(lua_State *L, int most, const char *name);
 /* [-0, +1, m] A new atomic, closed. */
 lm_atomic *lm_new_atomic(lua_State *L);
 
-/* [-0, +0, e] When the time at an argument will be over, in seconds from now: nanoseconds of CLOCK_MONOTONIC.
-   INT64_MAX, never, for nil. */
+/* [-0, +0, e] The deadline, in nanoseconds of CLOCK_MONOTONIC, for a timeout at an argument, in seconds. INT64_MAX
+   (never) for nil. */
 int64_t lm_check_deadline(lua_State *L, int argument);
-/* [-0, +0, e] For whoever waits: raises where Ctrl-C or a limit of time was meant for it, and lets hooks run. What
-   is on the stack has to be looked at again. */
+/* [-0, +0, e] For loops that wait: raises after Ctrl-C or at a time limit, and lets hooks run. A hook may change the
+   stack, so check its values again. */
 void lm_pause(lua_State *L);
-/* [-0, +0, e] The same at every 1024th of the values, fields and elements that are gone through: nested and shared
-   ones can be many that take little. */
+/* [-0, +0, e] Calls lm_pause at every 1024th call, for loops over values, fields, and elements. These can be many
+   although they use little memory, because tables can be nested and shared. */
 static inline void lm_pause_often(lua_State *L) {
   static _Thread_local uint32_t passed;
   if (mm_unlikely((++passed & 1023) == 0)) lm_pause(L);
 }
 
-/* [-0, +0, e] The table of options at an argument, or none. `keys` ends with a NULL name. */
+/* [-0, +0, e] Reads the table of options at an argument, if there is one. `options` ends with a NULL name. */
 typedef struct lm_option {
   const char *name;
-  /* LM_CALLERS: whoever reads the options sees to it. */
+  /* LM_CALLERS: the caller reads the value itself. */
   enum { LM_INTEGER, LM_BOOLEAN, LM_ADVICE, LM_SEPARATOR, LM_CALLERS } type;
-  size_t place; /* of the value in the structure */
-  size_t given; /* of the flag "was given"; 0 for none: no structure begins with one */
+  size_t place; /* the value's offset in the structure */
+  size_t given; /* the offset of its flag "is present"; 0 for none: no structure begins with a flag */
 } lm_option;
 void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target);
 
 /* [-0, +0, e] The separator at an index; `what` names it in errors: "separator", "option 'sep'". */
 void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator);
 
-/* [-0, +0, –] Whether running out of something is worth a collection and another try. */
+/* [-0, +0, –] Whether a body failed because memory or descriptors ran out: a garbage collection may free some. */
 bool lm_worth_collecting(const lm_call *call, int code);
 
-/* The metatables, once per state; see module.c for the order. */
+/* Make the metatables, once per state, in the order of module.c. */
 void lm_open_errors(lua_State *L);
 void lm_open_buffer(lua_State *L);
 void lm_open_pages(lua_State *L);
@@ -227,7 +229,7 @@ void lm_open_atomic(lua_State *L);
 void lm_open_child(lua_State *L);
 void lm_open_lock(lua_State *L);
 
-/* [-0, +0, m] The accessors of Node's Buffer into the table of methods on top. */
+/* [-0, +0, m] Adds the accessors of Node's Buffer to the table of methods on top. */
 void lm_add_accessors(lua_State *L);
 
 #endif

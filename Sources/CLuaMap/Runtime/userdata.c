@@ -1,4 +1,4 @@
-/* Userdata: how they are made and known, what keeps their mappings alive, and their classes. */
+/* Userdata: creation, identification, the owner of their mapping, and their classes. */
 #include "trampoline.h"
 
 void lm_set_metatable(lua_State *L, const char *name) {
@@ -30,7 +30,7 @@ const mm_region *lm_region_at(lua_State *L, int index) {
   }
 }
 
-/* The user value is the path, or for a slice or a view the buffer that owns the mapping. */
+/* User value 1 is the path, or for an object on another's memory the buffer that owns the mapping. */
 void lm_push_path(lua_State *L, int index) {
   if (!lm_region_at(L, index)) {
     lua_pushnil(L);
@@ -43,7 +43,7 @@ void lm_push_path(lua_State *L, int index) {
 }
 
 void lm_keep_mapping(lua_State *L, int index) {
-  /* Again: a finalizer that ran when the new one was made may have put something else there. */
+  /* Checked again: a finalizer that ran during the allocation may have replaced the object. */
   if (!lm_region_at(L, index)) luaL_typeerror(L, index, LM_BUFFER);
   lua_getiuservalue(L, index, 1);
   if (!lm_buffer_at(L, -1)) {
@@ -53,9 +53,9 @@ void lm_keep_mapping(lua_State *L, int index) {
   lua_setiuservalue(L, -2, 1);
 }
 
-/* Each access looks its metamethod up by name, and Lua's hash is seeded anew in each process: where two
-   names fall together, the one that came first is found at once and the other after it. So the two that
-   are looked up for each element come first, into a table that never grows. */
+/* Each access looks up its metamethod by name. Lua seeds its hash differently in each process, so any two names can
+   collide, and then the name inserted first is found faster. So __index and __newindex, which are looked up for each
+   element, are inserted first, in a table that never grows. */
 void lm_open_class(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods,
                    lua_CFunction index) {
   lua_createtable(L, 0, 16);
@@ -66,7 +66,7 @@ void lm_open_class(lua_State *L, const char *name, enum lm_class class, const lu
   lua_setfield(L, -3, "__index");
   lua_insert(L, -2);
   luaL_setfuncs(L, metamethods, 0);
-  /* For whoever lists the methods, as completion does. */
+  /* For completion, which lists the methods. */
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "__methods");
   lua_pushstring(L, name);

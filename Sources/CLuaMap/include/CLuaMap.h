@@ -1,4 +1,4 @@
-/* The boundary between Lua and Swift: all of it. */
+/* The whole boundary between Lua and Swift. */
 #ifndef CLUAMAP_H
 #define CLUAMAP_H
 

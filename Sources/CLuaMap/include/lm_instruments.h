@@ -1,11 +1,11 @@
-/* What shows the kernel at work. */
+/* Pages, pictures, page faults, and the trace: what shows the kernel at work. */
 #ifndef LM_INSTRUMENTS_H
 #define LM_INSTRUMENTS_H
 
 #include "lm_runtime.h"
 
-/* A set of pages as userdata: one bit for each. Its size says nothing about its type, so it begins not
-   with its own address but with the one behind that, which no other type does. */
+/* A set of pages as userdata, with one bit for each page. Its size varies, so it can equal that of another type.
+   Therefore it begins with its own address plus 1, which no other type does. */
 typedef struct lm_pages {
   const void *_Nullable mark;
   int64_t count;  /* pages */
@@ -29,11 +29,11 @@ LM_BODY(lm_pages_len);
 LM_BODY(lm_pages_next);
 LM_BODY(lm_buffer_storage);
 
-/* How many pages `(b [, offset [, length]])` are, and where they begin: what to allocate. */
+/* The page count and the offset of the range `(b [, offset [, length]])`, for the allocation of the set. */
 int lm_pages_span(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t *_Nonnull count, int64_t *_Nonnull offset);
-/* Fills a new set with what is in memory. */
+/* Sets the bits of the resident pages in a new set. */
 int lm_pages_fill(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_pages *_Nonnull pages);
-/* The first run of pages at one or after it. */
+/* The first run of pages in the set at or after page `from`; false if there is none. */
 bool lm_pages_run(const lm_pages *_Nonnull pages, int64_t from, int64_t *_Nonnull first, int64_t *_Nonnull count);
 int64_t lm_pages_total(const lm_pages *_Nonnull pages);
 /* The pages of one set that are not in another of the same size. */
@@ -44,7 +44,7 @@ enum { LM_PRESENT, LM_SWAPPED, LM_FILE, LM_EXCLUSIVE, LM_DIVERGED, LM_SOFT_DIRTY
 int lm_page_table(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_pages *_Nonnull const *_Nonnull sets);
 bool lm_keeps_soft_dirty(void);
 
-/* In pages. */
+/* The counts of cachestat(2), in pages. */
 typedef struct lm_cache_state {
   int64_t cached, dirty, writeback, evicted, recently_evicted;
 } lm_cache_state;
@@ -60,22 +60,22 @@ typedef struct lm_extent {
   bool is_data;
 } lm_extent;
 enum { LM_EXTENTS = 256 };
-/* As many as fit from an offset to an end: their number, or LM_FAILED. */
+/* Stores the first LM_EXTENTS extents of a range at most: their number, or LM_FAILED. */
 int lm_extents(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t offset, int64_t length,
                lm_extent *_Nonnull extents);
 /* The range `(b [, offset [, length]])`, checked. */
 int lm_range(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t *_Nonnull offset, int64_t *_Nonnull length);
 
-/* The entries of the buffer in /proc/self/maps or, `detailed`, in smaps: as many bytes as fit; `needed` is
-   how many there are. */
+/* Stores the text of the buffer's entries in /proc/self/maps or, if `detailed`, in smaps, as far as it fits; `needed`
+   is its whole length in bytes. */
 int lm_process_entries(lua_State *_Nonnull L, lm_call *_Nonnull call, bool detailed, char *_Nonnull target,
                        size_t capacity, size_t *_Nonnull needed);
 
-/* The trial of the i-th advice on the k-th kind of mapping (private anonymous, shared anonymous, private
-   file, shared file). `error` is -1 where it was not tried. */
+/* Tries the i-th advice on the k-th kind of mapping (private anonymous, shared anonymous, private file, shared file).
+   `error` is an errno, or -1 if the advice was not tried. */
 int lm_advice_trial(lm_call *_Nonnull call, int i, int kind, int32_t *_Nonnull error, bool *_Nonnull destroys);
 
-/* A picture in the making. `memory` has room for what lm_picture_plan says; all pointers stay valid. */
+/* The parameters of a picture. `memory` has the `size` that lm_picture_plan computes. All pointers must stay valid. */
 typedef struct lm_picture {
   int64_t columns, rows; /* as asked for; 0 for none */
   bool ascii, color, has_ascii, has_color;
@@ -86,30 +86,30 @@ typedef struct lm_picture {
   uint8_t *_Nonnull memory;
 } lm_picture;
 int lm_picture_plan(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_picture *_Nonnull picture);
-/* Draws; the text is where `text` points to, in the memory: its length, or LM_FAILED. */
+/* Draws the picture and sets `text` to its text in the memory: its length, or LM_FAILED. */
 int lm_picture_draw(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_picture *_Nonnull picture,
                     const uint8_t *_Nullable *_Nonnull text);
-/* Redraws on the terminal until it is stopped; the memory is that of the picture. */
+/* Starts a thread that redraws the picture on the terminal until lm_watch_stop, which takes the picture's memory. */
 int lm_watch_start(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_picture *_Nonnull picture);
 void lm_watch_stop(uint8_t *_Nonnull memory);
-/* Whether there is a terminal to draw on. */
+/* Whether standard error is a terminal that can show the picture. */
 bool lm_watch_is_seen(void);
 
-/* What a run has cost, from start to end. */
+/* The cost of a function call: faults, pages that became resident, bytes read, and time. */
 typedef struct lm_cost {
   int64_t minor, major, pages, resident, read;
   double seconds;
 } lm_cost;
 size_t lm_cost_size(void);
-/* `memory` has lm_cost_size() bytes and is kept until the end. */
+/* `memory` has lm_cost_size() bytes and must stay valid until lm_cost_end. */
 int lm_cost_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_cost *_Nonnull cost, void *_Nonnull memory,
                   size_t size);
 int lm_cost_end(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_cost *_Nonnull cost, void *_Nonnull memory);
 
-/* [-0, +1, –] Loads the Lua source that turns what the kernel says into tables and words: a status. */
+/* [-0, +1, –] Loads words.lua, which turns the kernel's text into tables and sentences: the status of lua_load. */
 int lm_load_words(lua_State *_Nonnull L);
 
-/* Reports each system call of the library on standard error from now on, with the line of the script. */
+/* Starts the trace: each system call of the library is reported on standard error, with the line of the script. */
 void lm_trace(void);
 
 #endif

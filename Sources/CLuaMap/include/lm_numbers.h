@@ -4,8 +4,8 @@
 
 #include "lm_runtime.h"
 
-/* An unpack in progress: it is interrupted for every string, which only the trampoline can make. Where it
-   is in the format is a number and no address: a finalizer may run then. */
+/* An unpack in progress. The body returns for each string, because only the trampoline can push it. A finalizer may run
+   then, so the place in the format is an offset, not an address. */
 typedef struct lm_unpacking {
   bool started;
   bool isLittle;
@@ -15,15 +15,15 @@ typedef struct lm_unpacking {
   int64_t position; /* in the buffer, bytes */
 } lm_unpacking;
 
-/* A number at `argument` is to be converted to a string, and the body called again. */
+/* The trampoline is to convert the number at `argument` to a string and call the body again. */
 enum { LM_CONVERT = -3 };
 
 int lm_buffer_unpack(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_unpacking *_Nonnull progress);
 
 int lm_buffer_pack(lua_State *_Nonnull L, lm_call *_Nonnull call);
 
-/* The accessors of Node's Buffer: the type is a MM_U8 …; with a length as an argument, only its sign and
-   byte order count. */
+/* The accessors of Node's Buffer. `type` is MM_U8 …; the accessors with a length argument (`_bytes`) use only its sign
+   and byte order. */
 int lm_buffer_read(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);
 int lm_buffer_write(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);
 int lm_buffer_read_bytes(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);

@@ -5,33 +5,33 @@
 #include "lm_runtime.h"
 #include "lm_view.h"
 
-/* What tells these userdata from others of the same size. */
+/* Marks of these types: they tell these userdata from others of the same size. */
 extern const char lm_layout_kind, lm_records_kind, lm_record_kind;
 
-/* Its user values are what LM_NAMES … say. */
+/* Its user values are LM_NAMES …, below. */
 typedef struct lm_layout {
   const void *_Nullable self, *_Nullable kind;
-  uint64_t id; /* no two layouts of the process have the same */
+  uint64_t id; /* unique in the process */
   size_t size, alignment;
-  int32_t depth; /* layouts inside layouts, this one included */
+  int32_t depth; /* levels of nested layouts, this one included */
 } lm_layout;
 
-/* The user values of a layout. Nothing that they hold is trusted: the debug library can change it. */
+/* The user values of a layout. Their contents are checked at each use: the debug library can change them. */
 enum {
-  LM_NAMES = 1,    /* from a field's name to its mm_field as an integer, from a method's to a function */
+  LM_NAMES = 1,    /* maps a field's name to its mm_field as an integer, and a method's name to its function */
   LM_RECORD_CLASS, /* the metatable of records */
   LM_FIELDS,       /* the fields' names, in order */
-  LM_INNER         /* from a field's name to its layout */
+  LM_INNER         /* maps a field's name to its layout */
 };
 
-/* Its user values: what keeps the mapping alive, the metatable of its records, its layout. */
+/* Its user values: the buffer that owns the mapping, the metatable of its records, its layout. */
 typedef struct lm_records {
   const void *_Nullable self, *_Nullable kind;
   uint64_t layout; /* its id */
   mm_records records;
 } lm_records;
 
-/* No finalizer: it owns nothing, and a script may make millions. */
+/* It has no finalizer, because it owns nothing and a script may make millions. */
 typedef struct lm_record {
   const void *_Nullable self, *_Nullable kind;
   uint64_t layout; /* its id */
@@ -49,14 +49,14 @@ static inline lm_record *_Nullable lm_record_at(lua_State *_Nonnull L, int index
   return (lm_record *)lm_kind_at(L, index, sizeof(lm_record), &lm_record_kind);
 }
 
-/* What a body may say beside LM_FAILED and LM_BYTES. */
+/* Further negative codes of bodies, beside LM_FAILED and LM_BYTES. */
 enum {
-  LM_PART = -16,    /* values[0]: the mm_field, which is an array or a record */
+  LM_PART = -16,    /* the field is an array or a record; values[0]: its mm_field */
   LM_NO_FIELD = -17 /* no field has that name */
 };
 
-/* Layouts. `inner` is the field's layout, or NULL where it has a type of that name; a count of 0 means that
-   there is none, an offset below 0 the same. */
+/* Adds a field to a layout. `inner` is the field's layout, or NULL if the field has the type named `type`. A count of 0
+   means no count, and a negative offset no offset. */
 int lm_layout_place(lm_call *_Nonnull call, mm_ruler *_Nonnull ruler, const char *_Nullable type, size_t length,
                     const lm_layout *_Nullable inner, int64_t count, int64_t offset, mm_field *_Nonnull field);
 int lm_layout_finish(lm_call *_Nonnull call, const mm_ruler *_Nonnull ruler, int64_t size, lm_layout *_Nonnull layout);
@@ -67,7 +67,7 @@ int lm_buffer_records(lua_State *_Nonnull L, lm_call *_Nonnull call, size_t size
 int lm_records_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_records *_Nonnull target);
 /* The record whose index is argument 2. */
 int lm_records_get(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_record *_Nonnull target);
-/* The field of every record. */
+/* A view of one field of all records. */
 int lm_records_column(lm_call *_Nonnull call, const mm_records *_Nonnull records, mm_field field,
                       lm_view *_Nonnull target);
 int lm_records_inner(lm_call *_Nonnull call, const mm_records *_Nonnull records, size_t offset, size_t size,
@@ -83,7 +83,7 @@ int lm_records_len(lua_State *_Nonnull L, lm_call *_Nonnull call);
 int lm_record_index(lua_State *_Nonnull L, lm_call *_Nonnull call);
 int lm_record_newindex(lua_State *_Nonnull L, lm_call *_Nonnull call);
 
-/* A number or a string of a record; `offset` is added to the field's. */
+/* Loads or stores a field that is a number or a string; `offset` is added to the field's offset. */
 int lm_field_load(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull record, size_t offset,
                   mm_field field);
 int lm_field_store(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull record, size_t offset,

@@ -4,15 +4,15 @@
 
 #include "lm_view.h"
 
-/* What stats() tells. A value is an integer or, `is_float`, a double as bits. */
+/* The results of stats(). The values are integers or, if `is_float`, the bits of doubles. */
 typedef struct lm_stats {
   int64_t count;
   bool is_float;
-  uint64_t sum, least, greatest; /* the last two: only where count is not 0 */
+  uint64_t sum, least, greatest; /* the last two are valid only if count is not 0 */
   double mean;
 } lm_stats;
 
-/* A histogram in the making: its edges are doubles or, `is_exact`, integers (see ExactEdges). */
+/* A histogram in progress. Its edges are doubles or, if `is_exact`, integers (see ExactEdges). */
 typedef struct lm_histogram {
   int64_t bins;
   bool is_exact, is_signed;
@@ -21,7 +21,7 @@ typedef struct lm_histogram {
 } lm_histogram;
 
 int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonnull stats);
-/* Reads the arguments; then counts into so many counters; then tells the edges, 0 ... bins. */
+/* The three steps of a histogram: read the arguments, count into `bins` counters, push the edges 0 ... bins. */
 int lm_histogram_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_histogram *_Nonnull histogram);
 int lm_histogram_count(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_histogram *_Nonnull histogram,
                        int64_t *_Nonnull counters);

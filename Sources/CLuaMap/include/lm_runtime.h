@@ -1,8 +1,8 @@
 /* The boundary between Lua and Swift.
  *
- * No Lua error may cross a Swift frame (it is a longjmp). So the work is split: a *trampoline* in C is
- * what Lua calls; it allocates in Lua and raises; the *body* in Swift computes, calls only functions
- * of the Lua API that the manual marks "–" (never raises), and returns its number of results or a
+ * No Lua error may cross a Swift frame, because it is a longjmp. So the work is split. Lua calls a *trampoline* in C,
+ * which allocates in Lua and raises errors. The trampoline calls a *body* in Swift, which computes and calls only
+ * functions of the Lua API that the manual marks "–" (never raises). The body returns its number of results, or a
  * negative code with an lm_call filled in.
  */
 #ifndef LM_RUNTIME_H
@@ -13,16 +13,16 @@
 #include "CMemoryMap.h"
 #include "lm_sandbox.h"
 
-/* The version of the program and of the library, here and nowhere else. */
+/* The version of the program and of the library. This is its only place. */
 #define LM_VERSION "0.1.0"
 
-/* Opens the library: pushes the module table "mmap". The first is what Lua looks for in a shared library, the
-   second is for a program that the library is part of. */
+/* Opens the library: pushes the module table "mmap". luaopen_mmap is the name that Lua looks up in a shared library;
+   lm_open_module is for a program that contains the library. */
 int luaopen_mmap(lua_State *_Nonnull L);
 int lm_open_module(lua_State *_Nonnull L);
 
-/* A buffer as userdata. It begins with its own address, which proves what it is: a metatable does
-   not, debug.setmetatable gives any userdata any. */
+/* A buffer as userdata. It begins with its own address, which proves its type. A metatable is no proof, because
+   debug.setmetatable can give any metatable to any userdata. */
 typedef struct lm_buffer {
   const void *_Nullable self;
   mm_region region;
@@ -31,18 +31,18 @@ typedef struct lm_buffer {
 /* [-0, +0, m] uses two slots. The errno of an error object; 0 for any other value. */
 int lm_error_number(lua_State *_Nonnull L, int index);
 
-/* What a body says beside its number of results. Filled in only with a negative code. */
+/* The details of an outcome. A body fills it in only if it returns a negative code. */
 typedef struct lm_call {
   int32_t kind;     /* LM_TYPE … */
-  int32_t argument; /* the argument it is about; 0 for none */
+  int32_t argument; /* the number of the wrong argument; 0 for none */
   int32_t error;    /* errno, or a signal's number */
   const char *_Nullable call;
-  /* A template: %1, %2, %3 stand for the values, %f for the first as a double's bits, %c for it as a character,
-     %0 for the path. */
+  /* A template. %1, %2, and %3 are replaced by the values, %f by the first value as the bits of a double, %c by the
+     first value as a character, %0 by the path. */
   const char *_Nullable text;
   int64_t values[3];
-  bool element; /* the text is about one element of many: values[1] says which */
-  /* LM_BYTES: the string to push, and the regions that must be intact after it was copied. */
+  bool element; /* the error is in one element of many; values[1]: its index */
+  /* LM_BYTES: the bytes of the string to push, and their region, which is checked for loss after the copy. */
   const uint8_t *_Nullable bytes;
   size_t count;
   mm_region source;
@@ -59,14 +59,14 @@ enum {
   LM_INTERRUPTED /* long work was stopped by Ctrl-C */
 };
 
-/* Set by whoever wants long work to stop, as the host's handler of SIGINT does: bodies poll it, and
-   the error "interrupted!" is raised. */
+/* Set to stop long work, as the host's SIGINT handler does. Bodies poll it; the trampoline then raises the error
+   "interrupted!". */
 extern volatile sig_atomic_t lm_interrupt;
 static inline bool lm_is_interrupted(void) { return lm_interrupt != 0; }
-/* Raises what an interrupt is to be in Lua; the host may put its own function here. */
+/* Raises the Lua error of an interrupt. The host may replace this function. */
 extern void (*_Nonnull lm_raise_interrupt)(lua_State *_Nonnull L);
 
-/* Bytes of a string or a table from which on it takes a while to make them. */
+/* Strings and tables of this size or more, in bytes, take long to make: Ctrl-C can interrupt that. */
 enum { LM_LARGE = 16 << 20 };
 
 typedef struct lm_open_options {
@@ -80,7 +80,7 @@ typedef struct lm_dump {
   bool folded, done;
 } lm_dump;
 
-/* What there is to say about a buffer. */
+/* The description of a buffer, for tostring and info. */
 typedef struct lm_description {
   bool closed, lost, slice;
   uintptr_t address;
@@ -92,14 +92,14 @@ typedef struct lm_description {
 
 enum { LM_UPVALUE_1 = LUA_REGISTRYINDEX - 1 };
 
-/* [-0, +0, –] The userdata at an index if it has this size and begins with its own address, or NULL. lua_rawlen is 0
-   for a light userdata, so nothing is read that is not a userdata of this size. */
+/* [-0, +0, –] The userdata at an index if it has this size and begins with its own address, or NULL. The pointer of a
+   light userdata is not read, because its lua_rawlen is 0. */
 static inline void *_Nullable lm_self_at(lua_State *_Nonnull L, int index, size_t size) {
   void *p = lua_touserdata(L, index);
   return p && lua_rawlen(L, index) == size && *(const void *const *)p == p ? p : NULL;
 }
 
-/* [-0, +0, –] The same of those that have their kind after that, or NULL. */
+/* [-0, +0, –] As lm_self_at, for a type that has its kind after its own address. */
 static inline void *_Nullable lm_kind_at(lua_State *_Nonnull L, int index, size_t size, const void *_Nonnull kind) {
   void *p = lm_self_at(L, index, size);
   return p && ((const void *const *)p)[1] == kind ? p : NULL;
@@ -138,11 +138,12 @@ int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonn
 
 void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
 
-/* [-0, +0, –] The size of the mapped file now; -1 where it is not at the path any more, or may not be known. */
+/* [-0, +0, –] The current size of the mapped file, in bytes; -1 if the file is no longer at the path or its size cannot
+   be read, as in a sandbox. */
 int64_t lm_file_size(const mm_region *_Nonnull region, const char *_Nonnull path);
 
-/* [-0, +0, m] uses 4 slots. Puts in the place of the string at the index what a person is shown: what mm_shown.h lets
-   through, and the codes of the other bytes. It is a function of Lua too. */
+/* [-0, +0, m] uses 4 slots. Makes the string at the index safe to print: replaces each byte that mm_shown.h does not
+   accept by its code, as in \x1b. lm_shown is the same as a Lua function. */
 const char *_Nonnull lm_show(lua_State *_Nonnull L, int index);
 int lm_shown(lua_State *_Nonnull L);
 /* Bodies that need the path of the file. */
@@ -151,16 +152,17 @@ int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_
 int lm_buffer_sync(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_lock(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 
-/* Checks the range of a dump; then prints some of it: bytes printed, or LM_FAILED. */
+/* A hex dump: lm_dump_start checks the range; each lm_dump_next prints some lines and returns the number of bytes
+   printed, or LM_FAILED. */
 int lm_dump_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump);
 int lm_dump_next(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump, uint8_t *_Nonnull target,
                  size_t capacity);
 
 void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull description);
 
-/* The advice of that name, or -1. */
+/* The number of the advice with this name, or -1. */
 int64_t lm_advice_named(const char *_Nonnull name, size_t length);
-/* The i-th advice there is, whether or not the kernel knows it; its name or NULL after the last. */
+/* The name of the i-th advice, its number, and whether the kernel knows it; NULL after the last. */
 const char *_Nullable lm_advice_at(int i, int64_t *_Nonnull value, bool *_Nonnull is_known);
 
 #endif

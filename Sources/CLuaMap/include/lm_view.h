@@ -24,12 +24,12 @@ LM_BODY(lm_view_len);
 LM_BODY(lm_view_copy);
 LM_BODY(lm_view_next);
 
-/* Elements and a table, row by row. */
+/* A transfer between a view's elements and a table, some rows at a time. */
 typedef struct lm_view_rows {
   size_t index, count; /* of the view's elements */
   int32_t type;
   bool saturates;
-  bool writes; /* or only checks */
+  bool writes; /* false: only check the values */
 } lm_view_rows;
 
 /* A value of a table. */
@@ -45,7 +45,7 @@ int lm_view_room(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_N
 int lm_view_put(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_view_rows *_Nonnull rows,
                 const lm_table_value *_Nonnull values, size_t k, size_t count);
 
-/* What there is to say about a view beside its bytes. */
+/* The description of a view. */
 typedef struct lm_view_description {
   lm_description bytes;
   const char *_Nonnull type;

@@ -1,10 +1,10 @@
-/* What is set for all long work. */
+/* Settings of long work. */
 #ifndef LM_WORK_H
 #define LM_WORK_H
 
 #include "lm_runtime.h"
 
-/* [-0, +0, –] To be called before any other body. */
+/* [-0, +0, –] Selects the vector code for this processor. Call it before any other body. */
 void lm_choose_kernels(void);
 
 #endif

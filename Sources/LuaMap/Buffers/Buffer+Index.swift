@@ -3,15 +3,15 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// The hot path: `b[i]`, `b[i] = v`, `#b` and the look-up of methods. These bodies must hold no trap
-// instruction, touch no reference count and call nothing of Swift's runtime; scripts/check-traps
-// looks at their machine code.
+// The hot path: `b[i]`, `b[i] = v`, `#b`, and the look-up of methods. These bodies must contain no trap
+// instruction, no reference counting, and no call of the Swift runtime; scripts/check-traps checks their
+// machine code.
 
 /// `b[key]`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
     guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
-    // Without a variable to say whether it worked: its address on the stack would cost a canary.
+    // lua_tointegerx gets no success flag: a variable whose address is taken would cost a stack canary.
     if lua_isinteger(L, 2) != 0 {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
         if mm_is_readable(&buffer.pointee.region) {
@@ -22,7 +22,7 @@ func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
             }
         }
     } else if lua_type(L, 2) == LUA_TSTRING && lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE {
-        // The upvalue's type is asked because debug.setupvalue may have been there.
+        // debug.setupvalue can replace the upvalue, so its type is checked.
         lua_pushvalue(L, 2)
         lua_rawget(L, CInt(LM_UPVALUE_1))
         return 1
@@ -57,7 +57,7 @@ func lm_buffer_len(_ L: LuaState, _ call: Call) -> CInt {
     return slowLength(L, call, buffer)
 }
 
-// Below: the handle has to catch up with its mapping, or something is wrong and is to be named.
+// The slow path: the handle is not current and needs an update, or the access is an error.
 
 @inline(never)
 private func notABuffer(_ call: Call) -> CInt {
@@ -65,7 +65,7 @@ private func notABuffer(_ call: Call) -> CInt {
     return CInt(LM_FAILED)
 }
 
-/// Brings the buffer's own handle up to date, so that the next access is a fast one again.
+/// Updates the buffer's own handle, so that the next access takes the hot path again.
 private func catchUp(_ buffer: BufferPointer) throws(Failure) -> MappedBytes {
     var bytes = MappedBytes(buffer.pointee.region)
     do { try bytes.refresh() } catch { throw Failure(error) }
@@ -73,7 +73,7 @@ private func catchUp(_ buffer: BufferPointer) throws(Failure) -> MappedBytes {
     return bytes
 }
 
-/// An index, which is not called an argument: the script wrote `b[i]`.
+/// The index. Its errors name no argument, because the script wrote `b[i]`.
 private func index(_ L: LuaState) throws(Failure) -> Int {
     guard lua_type(L, 2) == LUA_TNUMBER else {
         throw Failure(misuse: "a buffer's index is an integer or the name of a method")

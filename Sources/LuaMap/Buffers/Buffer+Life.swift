@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// How buffers come to be, change their size, and end.
+// Opening, resizing, and closing buffers.
 
 /// `mmap.map(size, protection, flags, fd [, offset [, advice]])`. [-0, +0, –] uses no slots; never
 /// raises. The new buffer is on top already.
@@ -135,8 +135,8 @@ func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?)
     }
 }
 
-/// `close`, `unmap`, `__close` and `__gc` in one; may run any number of times. A slice is only let go
-/// of, its mapping stays. [-0, +0, –] uses no slots; never raises.
+/// `close`, `unmap`, `__close`, and `__gc`; may run any number of times. Closing a slice does not unmap its
+/// mapping. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_close(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in

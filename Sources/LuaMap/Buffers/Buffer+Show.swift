@@ -3,15 +3,15 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// What `tostring`, `info` and `hexdump` show.
+// Descriptions for `tostring` and `info`, and hex dumps.
 
-/// Describes a buffer in whatever state it is.
+/// Describes a buffer in any state, also closed or lost.
 @implementation @c
 func lm_describe(_ buffer: UnsafePointer<lm_buffer>, _ description: UnsafeMutablePointer<lm_description>) {
     description.pointee = describe(buffer.pointee.region)
 }
 
-/// Describes a range of a mapping's bytes in whatever state it is.
+/// Describes a range of a mapping in any state, also closed or lost.
 func describe(_ region: mm_region) -> lm_description {
     var description = lm_description()
     var region = region
@@ -19,7 +19,7 @@ func describe(_ region: mm_region) -> lm_description {
     if description.closed { return description }
     description.lost = mm_is_lost(&region)
     var bytes = MappedBytes(region)
-    // A lost mapping keeps the address and length that it had.
+    // A lost mapping cannot be refreshed; its last address and length are shown.
     try? bytes.refresh()
     let slot = region.slot.pointee
     description.slice = !region.isWhole
@@ -33,7 +33,7 @@ func describe(_ region: mm_region) -> lm_description {
     return description
 }
 
-/// The range `(b [, offset [, length]])` of a dump. [-0, +0, –] uses no slots; never raises.
+/// Starts a dump of the range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_dump_start(_ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -49,7 +49,7 @@ func lm_dump_start(_ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_
     }
 }
 
-/// Some lines of a dump. [-0, +0, –] uses no slots; never raises.
+/// Prints the next lines of a dump. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_dump_next(
     _ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>, _ target: UnsafeMutablePointer<UInt8>,

@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Copies and fills.
+// Copying and filling bytes.
 
 /// `b:string([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
@@ -15,7 +15,7 @@ func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
         let length = try arguments.optionalInteger(3)
         let (current, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
         if range.count >= LM_LARGE {
-            // What has to come from a disk comes here, where Ctrl-C is heard, and not while Lua copies.
+            // Read the pages from disk here, where Ctrl-C can interrupt it, and not while Lua copies.
             let monitor = try Monitor(L)
             try about(0) { () throws(MapError) in
                 _ = try current.touch(offset, range.count, stride: pageSize, poll: monitor.goesOn)

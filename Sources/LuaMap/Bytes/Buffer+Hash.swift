@@ -4,7 +4,7 @@ internal import MemoryMap
 
 // Checksums and digests of a range.
 
-/// The arguments `([offset [, length]])`, handed to a hash.
+/// Reads the arguments `([offset [, length]])` and runs a hash on the range.
 @inline(__always)
 private func hash(
     _ L: LuaState, _ call: Call,

@@ -5,7 +5,7 @@ internal import MemoryMap
 
 // Searching and comparing bytes.
 
-/// The arguments `(needle [, offset [, length]])`, handed to a search. [-0, +0, –] uses no slots; never
+/// Reads the arguments `(needle [, offset [, length]])` and runs a search. [-0, +0, –] uses no slots; never
 /// raises.
 @inline(__always)
 private func search<Answer>(
@@ -38,8 +38,8 @@ func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// Answers a search that a few bytes decide, as a script makes for each line of a file, without what
-/// long work needs; false: nothing is decided yet. [-0, +1, –] uses one slot; never raises.
+/// The fast path of `find`: searches the first 64 KiB without a monitor and threads, for scripts that search
+/// line by line. False, with nothing pushed, if that is not enough. [-0, +1, –] uses one slot; never raises.
 private func pushNearbyPlace(_ L: LuaState) -> Bool {
     let most = nearbySize
     var count = 0
@@ -89,7 +89,7 @@ func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// The argument `other`, handed to a comparison.
+/// Reads the argument `other` and runs a comparison.
 @inline(__always)
 private func comparison<Answer>(
     _ L: LuaState, _ compare: (MappedBytes, UnsafeRawBufferPointer, Monitor) throws(MapError) -> Answer
@@ -120,7 +120,7 @@ func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
 func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let isEqual = try comparison(L) { (bytes, other, monitor) throws(MapError) -> Bool in
-            // The lengths first: with different ones no byte need be read.
+            // Compare the lengths first: if they differ, no byte needs to be read.
             let (current, range) = try bytes.readable(0, nil)
             return range.count == other.count
                 ? try current.mismatch(other, poll: monitor.goesOn) == nil : false

@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// What the page cache and the page table hold, and what changes it.
+// The page cache and the page table: their contents, and methods that change them.
 
 /// `b:cachestat([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
@@ -124,7 +124,7 @@ func lm_sparse(
     }
 }
 
-/// The range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+/// Reads and checks the range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_range(
     _ L: LuaState, _ call: Call, _ offset: UnsafeMutablePointer<Int64>, _ length: UnsafeMutablePointer<Int64>
@@ -144,7 +144,7 @@ func lm_range(
     }
 }
 
-/// Some of `b:holes([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
+/// The next extents of `b:holes([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_extents(
     _ L: LuaState, _ call: Call, _ offset: Int64, _ length: Int64, _ extents: UnsafeMutablePointer<lm_extent>

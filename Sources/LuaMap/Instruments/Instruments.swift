@@ -4,7 +4,7 @@ internal import CMemoryMap
 internal import Glibc
 internal import MemoryMap
 
-// What /proc says, trials of advice, the cost of a run, and the pictures.
+// Entries of /proc/self/maps, trials of advice, the cost of a call, and pictures.
 
 /// The entries of a buffer in /proc/self/maps or smaps. [-0, +0, –] uses no slots; never raises.
 @implementation @c
@@ -25,8 +25,7 @@ func lm_process_entries(
     }
 }
 
-/// Pushes what kind of storage is behind a buffer's file: `MM_CACHE_*`. [-0, +1, –] uses one slot; never
-/// raises.
+/// Pushes the kind of storage of a buffer's file: `MM_CACHE_*`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_storage(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -53,7 +52,7 @@ func lm_advice_trial(
     }
 }
 
-// MARK: the cost of a run
+// MARK: the cost of a call
 
 @implementation @c
 func lm_cost_size() -> Int {
@@ -86,7 +85,7 @@ func lm_cost_start(
     }
 }
 
-/// The end of it. [-0, +0, –] uses no slots; never raises.
+/// The end of `mmap.faults(fn)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_cost_end(
     _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer
@@ -117,7 +116,7 @@ extension lm_cost {
 
 // MARK: pictures
 
-/// How a picture looks where nobody says: as the terminal can show it, and plain where there is none.
+/// The style of a picture: the options of the script, else what the terminal can show, else plain text.
 private func style(_ picture: UnsafePointer<lm_picture>, on descriptor: CInt) -> PictureStyle {
     let columns = Int(mm_terminal_columns(descriptor))
     let isTerminal = isatty(descriptor) == 1
@@ -133,7 +132,7 @@ private func style(_ picture: UnsafePointer<lm_picture>, on descriptor: CInt) ->
     return style
 }
 
-/// A variable of the environment that is not empty.
+/// The value of an environment variable; nil if it is unset or empty.
 private func variable(_ name: StaticString) -> UnsafePointer<CChar>? {
     guard let value = getenv(name.cString), value[0] != 0 else { return nil }
     return UnsafePointer(value)
@@ -148,7 +147,7 @@ private func isUnicode() -> Bool {
 
 private let watched = STDERR_FILENO
 
-/// Checks the options, and says how much memory the picture takes. [-0, +0, –] uses no slots; never raises.
+/// Checks the options and computes the size of the picture's memory. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointer<lm_picture>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -169,7 +168,7 @@ func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointe
                 Int(since.pointee.count), span.count)
         }
         picture.pointee.pages = Int64(span.count)
-        // On which of the two it is drawn makes no difference to the size that is kept free.
+        // The memory must suffice for a drawing on either descriptor.
         var larger = style(picture, on: STDOUT_FILENO)
         larger.columns = max(larger.columns, style(picture, on: watched).columns)
         picture.pointee.size =
@@ -180,7 +179,7 @@ func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointe
 
 /// The parts of a picture's memory.
 private struct PictureMemory {
-    /// Where a watch keeps what was in memory at its start.
+    /// The pages that were resident at the start of a watch.
     let before: PageBits
     let picture: Picture
     let text: UnsafeMutableBufferPointer<UInt8>
@@ -191,7 +190,7 @@ private struct PictureMemory {
         let memory = UnsafeMutableRawPointer(plan.pointee.memory)
         let pages = Int(plan.pointee.pages)
         let words = PageBits.words(for: pages)
-        // What a watch needs comes first.
+        // The state of a watch comes first.
         let first = memory + Watch.size
         let end = 3 &* words &* 8
         text = UnsafeMutableBufferPointer(
@@ -221,7 +220,7 @@ func lm_picture_draw(
             }
         }
         text.pointee = UnsafePointer(memory.text.baseAddress)
-        // Without the newline at the end: print adds one.
+        // Without the last newline, because print adds one.
         return CInt(truncatingIfNeeded: max(drawn.count &- 1, 0))
     }
 }
@@ -251,7 +250,7 @@ func lm_watch_stop(_ memory: UnsafeMutablePointer<UInt8>) {
     Watch(at: memory).stop()
 }
 
-/// Loads the Lua source that words what the kernel says. [-0, +1, –] uses one slot; never raises.
+/// Loads words.lua, which turns the kernel's text into sentences. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_load_words(_ L: LuaState) -> CInt {
     PackageResources.words_lua.withUnsafeBufferPointer { source in

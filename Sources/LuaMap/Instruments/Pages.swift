@@ -5,7 +5,7 @@ internal import MemoryMap
 // Sets of pages, as `b:pages()` returns them.
 
 extension UnsafePointer<lm_pages> {
-    /// The bits. Whoever has a pointer to them only reads them.
+    /// The bits, for reading only.
     var bits: PageBits { UnsafeMutablePointer(mutating: self).bits }
 }
 
@@ -83,7 +83,7 @@ func lm_pages_count(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// A step of `for first, n in p:ranges() do`: after the run that begins at `first`, or the first one.
+/// A step of `for first, n in p:ranges() do`: the run after the one at `first`, or the first run.
 /// [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_pages_next(_ L: LuaState, _ call: Call) -> CInt {
@@ -115,13 +115,13 @@ func lm_pages_offset(_ L: LuaState, _ call: Call) -> CInt {
         guard page >= 0, page <= Int(pages.pointee.count) else {
             throw Failure("page %1 is out of range (0 to %2)", argument: 2, page, Int(pages.pointee.count))
         }
-        // What begins before the buffer is shown from its first byte.
+        // The first page may begin before the buffer; then the offset is 0.
         lua_pushinteger(L, max(lua_Integer(pages.pointee.offset) &+ lua_Integer(page &* pageSize), 0))
         return 1
     }
 }
 
-/// The first run of pages at one or after it.
+/// The first run of pages at or after page `from`; false if there is none.
 @implementation @c
 func lm_pages_run(
     _ pages: UnsafePointer<lm_pages>, _ from: Int64, _ first: UnsafeMutablePointer<Int64>,
@@ -146,7 +146,7 @@ func lm_pages_subtract(
     from.bits.subtract(what.bits, into: result.bits)
 }
 
-/// `(b [, offset [, length]])`, in pages. [-0, +0, –] uses no slots; never raises.
+/// The range `(b [, offset [, length]])` in pages. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_pages_span(
     _ L: LuaState, _ call: Call, _ count: UnsafeMutablePointer<Int64>, _ offset: UnsafeMutablePointer<Int64>

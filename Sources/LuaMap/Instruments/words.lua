@@ -1,4 +1,4 @@
--- What the kernel says of a mapping, as tables and in words.
+-- The kernel's description of a mapping, as tables and as sentences.
 
 local shown <const> = ...
 local concat <const>, format <const> = table.concat, string.format
@@ -26,7 +26,7 @@ local function size(bytes)
     return (format("%.1f %s", bytes, names[n]):gsub("%.0 ", " "))
 end
 
--- Lines of at most 78 columns. A line that begins with a blank is the kernel's and stays as it is.
+-- Breaks lines at 78 columns. A line that begins with a blank is the kernel's and is not changed.
 local function wrap(lines)
     local result = {}
     for _, line in ipairs(lines) do
@@ -47,7 +47,7 @@ end
 
 local words = {}
 
--- The text of /proc/self/smaps: sizes in bytes, summed over the entries, which are in the list.
+-- Parses the text of /proc/self/smaps. The fields are sums over the entries, in bytes; the array part has the entries.
 function words.smaps(text)
     local result, entry = {}, nil
     for line in text:gmatch("[^\n]+") do
@@ -79,7 +79,7 @@ function words.smaps(text)
     return result
 end
 
--- What advice is for, see madvise(2).
+-- The purpose of each advice, see madvise(2).
 local meanings <const> = {
     normal = "no special treatment: moderate readahead",
     random = "random access: no readahead",
@@ -134,7 +134,7 @@ function words.advices(list)
     return setmetatable(list, { __tostring = draw, __name = "mmap.advices" })
 end
 
--- Kinds of mapping and of storage, as C numbers them.
+-- Kinds of mapping and of storage, by their numbers in C (MM_FILE …, MM_CACHE_…).
 local FILE <const>, BLOCK_DEVICE <const>, CHARACTER_DEVICE <const> = 1, 2, 3
 local UNKNOWN <const>, STACKED <const>, MEMORY <const>, BACKED <const> = 0, 1, 2, 3
 

@@ -109,7 +109,7 @@ func lm_buffer_unlock(_ L: LuaState, _ call: Call) -> CInt {
 }
 
 extension Arguments {
-    /// An advice by its number or its name.
+    /// The advice at an argument, by its number or its name.
     func advice(_ index: Int32) throws(Failure) -> Advice {
         if let name = string(index) {
             guard let advice = Advice(named: name) else {
@@ -125,7 +125,7 @@ extension Arguments {
         return Advice(rawValue: try integer(index))
     }
 
-    /// `PROT_*` bits.
+    /// The protection at an argument: `PROT_*` bits.
     func protection(_ index: Int32) throws(Failure) -> Protection {
         let bits = try integer(index)
         guard bits >= 0, bits <= 7 else {
@@ -137,7 +137,7 @@ extension Arguments {
 }
 
 extension Advice {
-    /// The advice of that name in the manual, in lower case without `MADV_`.
+    /// The advice with this name: as in madvise(2), in lower case and without `MADV_`.
     init?(named name: UnsafeRawBufferPointer) {
         for entry in Advice.names where entry.name.utf8CodeUnitCount == name.count {
             if memcmp(
@@ -152,13 +152,13 @@ extension Advice {
     }
 }
 
-/// The advice of that name, or -1.
+/// The number of the advice with this name, or -1.
 @implementation @c
 func lm_advice_named(_ name: UnsafePointer<CChar>, _ length: Int) -> Int64 {
     Int64(Advice(named: UnsafeRawBufferPointer(start: name, count: length))?.rawValue ?? -1)
 }
 
-/// The i-th advice there is; nil after the last.
+/// The name of the i-th advice, its number, and whether the kernel knows it; nil after the last.
 @implementation @c
 func lm_advice_at(
     _ i: CInt, _ value: UnsafeMutablePointer<Int64>, _ isKnown: UnsafeMutablePointer<Bool>

@@ -3,36 +3,36 @@ internal import CLuaMap
 internal import Glibc
 internal import MemoryMap
 
-/// Watches over long work for the script that asked for it: stops it at Ctrl-C, and draws a bar on a
-/// terminal where the script wants one and the work takes over a second.
+/// Interrupts and progress of long work: stops the work at Ctrl-C, and draws a progress bar on a terminal if
+/// the script turned it on and the work takes more than a second.
 ///
 /// Every function here is [-0, +0, –]: it uses no stack slots and never raises.
 struct Monitor {
     private let state: LuaState
     private let hooks: CInt
     private let total: Int
-    /// Wiped away with the monitor.
+    /// Erased from the terminal when the monitor is released.
     private let bar: ProgressBar?
 
-    /// - Parameter total: All there is to do, in the unit that `goesOn` is told; 0 where nobody knows.
-    /// - Throws: Where there is no memory to work in.
+    /// - Parameter total: The amount of work, in the unit of `goesOn`; 0 if unknown.
+    /// - Throws: If there is not enough memory for the work.
     init(_ state: LuaState, total: Int = 0) throws(Failure) {
         try about(0) { () throws(MapError) in try requireHeap() }
         self.init(state, total)
     }
 
-    /// For work that needs no memory of its own.
+    /// For work that allocates no memory.
     init(frugal state: LuaState) { self.init(state, 0) }
 
     private init(_ state: LuaState, _ total: Int) {
         self.state = state
-        // A stock interpreter knows nothing of lm_interrupt: its handler sets a hook.
+        // A stock interpreter does not set lm_interrupt; its SIGINT handler sets a hook.
         self.hooks = lua_gethookmask(state)
         self.total = total
         self.bar = total > 0 && ProgressBar.isWanted ? ProgressBar() : nil
     }
 
-    /// Whether the work is to go on. To be asked on the thread that runs Lua.
+    /// Whether the work should continue; draws the bar. Call it only on the thread that runs Lua.
     func goesOn(_ done: Int) -> Bool {
         bar?.show(done, of: total)
         return !lm_is_interrupted() && lua_gethookmask(state) == hooks
@@ -41,13 +41,13 @@ struct Monitor {
 
 /// A bar on the terminal's last line.
 final class ProgressBar {
-    /// What `mmap.progress` says.
+    /// The setting of `mmap.progress`.
     nonisolated(unsafe) static var isOn = false
 
     static var isWanted: Bool { isOn && isatty(STDERR_FILENO) == 1 }
 
     private let started = now()
-    /// When it was last drawn; nil before that.
+    /// The time of the last drawing; nil before the first.
     private var drawn: Double?
 
     private static func now() -> Double {
@@ -56,7 +56,7 @@ final class ProgressBar {
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
-    /// Draws it, ten times a second and not in the first one.
+    /// Draws the bar, at most ten times a second, and not in the first second.
     func show(_ done: Int, of total: Int) {
         let now = Self.now()
         guard now - (drawn ?? (started + 0.9)) >= 0.1 else { return }

@@ -8,10 +8,10 @@ internal import MemoryMap
     internal import KernelsAVX2
 #endif
 
-// How long work is done: by which code, on how many threads, and whether it is seen.
+// Settings of long work: CPU dispatch, thread count, progress bar.
 
-/// Puts the fastest kernels in place that run on this processor. [-0, +0, –] uses no slots; never
-/// raises. Nothing of another module than the baseline's may be touched before the processor was asked.
+/// Selects the fastest vector code for this processor. [-0, +0, –] uses no slots; never raises. Must not use
+/// code of the AVX2 module before the check.
 @implementation @c
 func lm_choose_kernels() {
     #if canImport(KernelsAVX2)

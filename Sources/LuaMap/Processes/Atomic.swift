@@ -3,8 +3,8 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Integers that several processes change at once. `load`, `store`, `add`, `exchange` and `compareexchange` are a hot
-// path, under the same rules as `b[i]`.
+// Atomics: integers that several processes change at the same time. `load`, `store`, `add`, `exchange`, and
+// `compareexchange` are hot paths, under the same rules as `b[i]`.
 
 typealias AtomicPointer = UnsafeMutablePointer<lm_atomic>
 
@@ -37,11 +37,11 @@ func lm_atomic_load(_ L: LuaState, _ call: Call) -> CInt {
 /// `a:store(value)`. [-0, +0, –] uses one slot; never raises.
 @implementation @c
 func lm_atomic_store(_ L: LuaState, _ call: Call) -> CInt {
-    // The value before, which it pushes, is no result.
+    // The old value, which lm_atomic_exchange pushes, is not a result.
     min(lm_atomic_exchange(L, call), 0)
 }
 
-/// `a:add([n])`: the value before; wraps around. [-0, +1, –] uses one slot; never raises.
+/// `a:add([n])`: the old value; wraps around. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_atomic_add(_ L: LuaState, _ call: Call) -> CInt {
     guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
@@ -53,7 +53,7 @@ func lm_atomic_add(_ L: LuaState, _ call: Call) -> CInt {
     return give(mm_atomic_add(place, atomic.pointee.type, UInt64(bitPattern: more)), L, call, atomic)
 }
 
-/// `a:exchange(value)`: the value before. [-0, +1, –] uses one slot; never raises.
+/// `a:exchange(value)`: the old value. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_atomic_exchange(_ L: LuaState, _ call: Call) -> CInt {
     guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
@@ -64,8 +64,8 @@ func lm_atomic_exchange(_ L: LuaState, _ call: Call) -> CInt {
     return give(mm_atomic_exchange(place, atomic.pointee.type, operand(L, 2)), L, call, atomic)
 }
 
-/// `a:compareexchange(expected, desired)`: whether it was exchanged, and the value before. [-0, +2, –] uses two slots;
-/// never raises.
+/// `a:compareexchange(expected, desired)`: whether it was exchanged, and the old value. [-0, +2, –] uses two
+/// slots; never raises.
 @implementation @c
 func lm_atomic_compareexchange(_ L: LuaState, _ call: Call) -> CInt {
     guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
@@ -95,7 +95,7 @@ private func fits(_ L: LuaState, _ index: CInt, _ atomic: AtomicPointer) -> Bool
     lua_isinteger(L, index) != 0 && mm_fits(atomic.pointee.type, operand(L, index))
 }
 
-/// Pushes what an access found, if it was really there. [-0, +1, –]
+/// Pushes the result of an access, unless the mapping is lost. [-0, +1, –] uses one slot; never raises.
 @inline(__always)
 private func give(_ bits: UInt64, _ L: LuaState, _ call: Call, _ atomic: AtomicPointer) -> CInt {
     guard mm_was_intact(&atomic.pointee.region) else { return slowLoss(call, atomic) }
@@ -103,7 +103,7 @@ private func give(_ bits: UInt64, _ L: LuaState, _ call: Call, _ atomic: AtomicP
     return 1
 }
 
-// Below: the handle has to catch up with its mapping, or something is wrong and is to be named.
+// The slow path: the handle is not current and needs an update, or the access is an error.
 
 private enum Operation { case load, add, exchange, compare }
 
@@ -119,7 +119,7 @@ private func slowLoss(_ call: Call, _ atomic: AtomicPointer) -> CInt {
     return CInt(LM_FAILED)
 }
 
-/// Brings the handle up to date and checks everything; where nothing is wrong the access can be made.
+/// Updates the handle and checks the arguments; true if the access is possible.
 @inline(never)
 private func slowCheck(_ L: LuaState, _ call: Call, _ atomic: AtomicPointer, _ operation: Operation) -> Bool {
     respond(call) { () throws(Failure) in
@@ -158,9 +158,9 @@ extension Arguments {
     }
 }
 
-// Waiting, which is no hot path.
+// Waiting is not a hot path.
 
-/// The atomic at argument 1, up to date, as one that can be waited on.
+/// The updated atomic at argument 1; throws if it cannot be waited on.
 private func waitable(_ L: LuaState) throws(Failure) -> (bytes: MappedBytes, type: ElementType) {
     guard let atomic = lm_atomic_at(L, 1) else { throw Failure(type: "mmap.atomic", argument: 1) }
     let type = ElementType(code: atomic.pointee.type)
@@ -173,7 +173,7 @@ private func waitable(_ L: LuaState) throws(Failure) -> (bytes: MappedBytes, typ
     return (MappedBytes(atomic.pointee.region), type)
 }
 
-/// Sleeps this long before it looks for Ctrl-C, in nanoseconds.
+/// The longest sleep between two checks for Ctrl-C, in nanoseconds.
 private let slice: Int64 = 50_000_000
 
 /// `a:wait(expected [, timeout])`. [-0, +1, –] uses one slot; never raises.
@@ -209,7 +209,7 @@ func lm_atomic_wake(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// Describes an atomic in whatever state it is.
+/// Describes an atomic in any state, also closed or lost.
 @implementation @c
 func lm_describe_atomic(
     _ atomic: UnsafePointer<lm_atomic>, _ description: UnsafeMutablePointer<lm_description>,

@@ -4,9 +4,9 @@ internal import CMemoryMap
 internal import Glibc
 internal import MemoryMap
 
-// Processes that share memory with this one. No function here touches Lua's stack.
+// Child processes that share memory with this one. No function here touches Lua's stack.
 
-/// A descriptor of what is mapped, for a child.
+/// A descriptor of the mapped memory, for a child.
 @implementation @c
 func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: UnsafeMutablePointer<CInt>)
     -> CInt
@@ -19,7 +19,7 @@ func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: Un
     }
 }
 
-/// Maps what the parent shares, in a new, closed buffer.
+/// Maps the memory that the parent shares, in a new, closed buffer.
 @implementation @c
 func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_mapping>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -110,13 +110,13 @@ func lm_start(
 
 @implementation @c
 func lm_refused(_ call: Call, _ name: UnsafePointer<CChar>, _ error: CInt) {
-    // EMFILE and ENFILE, the limits these calls meet, are named by the error alone: any call can stand in.
+    // The limit in the message depends only on the errno (EMFILE, ENFILE), so any call will do here.
     call.fill(Failure(MapError(.memfd_create, errno: error)))
     call.pointee.call = name
 }
 
-/// Whether the process has ended by the deadline or in a short time: 1 with its status, or 0. -1 stands for a status that
-/// somebody else has taken.
+/// Waits for the end of a process until the deadline, but only a short time: 1 and its status, or 0. The
+/// status is -1 if other code has reaped the process.
 @implementation @c
 func lm_await(_ process: CInt, _ watch: CInt, _ deadline: Int64, _ status: UnsafeMutablePointer<CInt>) -> CInt
 {

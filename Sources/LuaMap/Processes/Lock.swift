@@ -7,8 +7,8 @@ internal import MemoryMap
 
 typealias LockPointer = UnsafeMutablePointer<lm_lock>
 
-/// What `b:lockrange([offset [, length [, mode]]])` is about, which is not locked yet. [-0, +0, –] uses no slots; never
-/// raises.
+/// Opens the range of `b:lockrange([offset [, length [, mode]]])`, not locked yet. [-0, +0, –] uses no slots;
+/// never raises.
 @implementation @c
 func lm_lock_open(_ L: LuaState, _ call: Call, _ lock: LockPointer) -> CInt {
     respond(call) { () throws(Failure) in
@@ -27,7 +27,7 @@ func lm_lock_open(_ L: LuaState, _ call: Call, _ lock: LockPointer) -> CInt {
     }
 }
 
-/// Whether the lock was taken: 1 or 0. Never raises.
+/// Whether the lock was acquired: 1 or 0. Never raises.
 @implementation @c
 func lm_lock_try(_ call: Call, _ lock: LockPointer) -> CInt {
     respond(call) { () throws(Failure) in

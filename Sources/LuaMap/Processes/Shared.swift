@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Memory that other processes can map too.
+// Shared memory.
 
 /// `mmap.shared(name [, size [, options]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c

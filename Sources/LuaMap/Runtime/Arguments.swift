@@ -40,8 +40,8 @@ struct Arguments {
         return Int(value)
     }
 
-    /// The same; where `orUnsigned` a float from 2^63 on stands for the integer of 64 bits without a sign that
-    /// it is, as the integers below 0 do.
+    /// As `integer`. If `orUnsigned`, also accepts a float from 2^63 on, and returns the integer with the
+    /// bits of that unsigned 64-bit value.
     func integer(_ index: Int32, orUnsigned: Bool) throws(Failure) -> Int {
         if orUnsigned, lua_type(state, index) == LUA_TNUMBER, lua_isinteger(state, index) == 0,
             let value = UInt64(exactly: lua_tonumberx(state, index, nil))
@@ -74,15 +74,15 @@ struct Arguments {
         return byte
     }
 
-    /// The bytes of the string at an argument, or nil where it is no string.
+    /// The bytes of the string at an argument, or nil if it is not a string.
     func string(_ index: Int32) -> UnsafeRawBufferPointer? {
         var count = 0
         guard let start = lm_string_at(state, index, &count) else { return nil }
         return UnsafeRawBufferPointer(start: start, count: count)
     }
 
-    /// The bytes of a string or of a whole buffer, and the buffer if it is one: once they were used
-    /// it has to be asked whether they were really there.
+    /// The bytes of a string or of a whole buffer. `origin` is the buffer; call its `checkIntact` after the
+    /// use of the bytes, because its mapping may have been lost meanwhile.
     func source(_ index: Int32) throws(Failure) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
         if let bytes = string(index) { return (bytes, nil) }
         guard let buffer = lm_buffer_at(state, index) else {
@@ -96,7 +96,7 @@ struct Arguments {
 }
 
 extension MappedBytes? {
-    /// Throws where a source's pages were gone while it was read.
+    /// Throws if the mapping of a source was lost while it was read.
     func checkIntact() throws(Failure) {
         guard let self else { return }
         try about(0) { () throws(MapError) in try self.checkIntact() }

@@ -10,10 +10,10 @@ typealias RecordsPointer = UnsafeMutablePointer<lm_records>
 typealias RecordPointer = UnsafeMutablePointer<lm_record>
 typealias ViewPointer = UnsafeMutablePointer<lm_view>
 
-/// What a body throws: the library's error, with the number of the argument that it is about.
+/// The error that a body throws: the library's error, with the number of the wrong argument.
 typealias Failure = MapError
 
-/// Runs a body and turns what it throws into what the trampoline understands.
+/// Runs a body, and converts an error that it throws into an `lm_call` for the trampoline.
 /// [-0, +n, –] uses no slots; never raises.
 @inline(__always)
 func respond(_ call: Call, _ body: () throws(Failure) -> CInt) -> CInt {
@@ -23,7 +23,8 @@ func respond(_ call: Call, _ body: () throws(Failure) -> CInt) -> CInt {
     }
 }
 
-/// Runs an operation on a range whose offset is argument `first` and whose length is the next one.
+/// Runs an operation on a range and puts the argument's number into its errors: the offset is argument
+/// `first`, the length the next one. 0 if the range is not an argument.
 @inline(__always)
 func about<T>(_ first: Int32, _ body: () throws(MapError) -> T) throws(Failure) -> T {
     do { return try body() } catch {
@@ -66,7 +67,7 @@ extension UnsafeMutablePointer<lm_call> {
 }
 
 extension MapError {
-    /// What is wrong and what to do about it in a script, as a template.
+    /// The error and its remedy in a script, as a template (see `lm_call`).
     fileprivate var advice: StaticString {
         switch reason {
         case nil: hint
@@ -86,13 +87,13 @@ extension MapError {
 }
 
 extension StaticString {
-    /// The bytes as C sees them: a literal ends with a zero.
+    /// The literal as a C string: the compiler puts a zero byte after it.
     var cString: UnsafePointer<CChar> {
         UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
     }
 }
 
-/// Fills in what is known about pages that are gone.
+/// Fills in the error of a lost mapping.
 @implementation @c
 func lm_lost(_ buffer: UnsafePointer<lm_buffer>, _ call: Call) {
     call.fill(Failure(MappedBytes(buffer.pointee.region).lossError()))

@@ -2,7 +2,7 @@ internal import CLuaMap
 internal import Glibc
 internal import MemoryMap
 
-// The bounds of a sandbox, as C sees them. No function here touches Lua.
+// The policy of the sandbox, for C. No function here touches Lua.
 
 @implementation @c
 func lm_is_sandboxed() -> Bool { FilePolicy.current != nil }
@@ -60,7 +60,7 @@ func lm_sandbox_may_change(_ path: UnsafePointer<CChar>) -> Bool {
     FilePolicy.current?.mayChange(path) ?? false
 }
 
-/// The result, or what says in one number why there is none.
+/// The result of an operation under the policy, or its error as one negative number (see lm_sandbox.h).
 private func inBounds(_ body: (FilePolicy) throws(FileFailure) -> CInt) -> CInt {
     guard let policy = FilePolicy.current else {
         errno = EACCES
