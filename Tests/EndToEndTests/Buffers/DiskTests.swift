@@ -1,17 +1,16 @@
 import Glibc
 import Testing
 
-/// Disks that are full and disks that fail: real ones, small, made for the test. Where it may not mount, as in
-/// most containers, the test says that it was skipped; what is mounted is in a namespace of the script's own and
-/// goes with it.
+/// Full disks and failing disks: small, real ones made for the test. If mounting is not permitted, as in most
+/// containers, the test prints that it was skipped. Mounts are in a mount namespace of the script and end with it.
 @Suite(.serialized)
 struct DiskTests {
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Runs a shell script in the test's folder, as a root that may mount; `$1` is mmaplua. Returns what it
-    /// printed, nil where it could not prepare its disk.
+    /// Runs a shell script in the test's folder, as a root that may mount; `$1` is mmaplua. Returns the output, or nil
+    /// if the script could not prepare its disk.
     private func run(_ script: String, _ lua: String) throws -> String? {
         try folder.file("test.lua", lua)
         let prepared = """
@@ -89,7 +88,7 @@ struct DiskTests {
         if let output { #expect(output == "held\n") }
     }
 
-    /// A loop device whose file was cut short gives input/output errors, as a disk that fails does.
+    /// A loop device on a truncated file reports input/output errors, like a failing disk.
     @Test func `a disk that fails is an error, and works when it has its bytes again`() throws {
         let output = try run(
             """

@@ -1,6 +1,6 @@
 import Testing
 
-/// `help` and what a session shows of the library's values.
+/// `help`, and how a session shows the library's values.
 @Suite
 struct HelpTests {
     private func session(_ lines: String, _ environment: [String: String] = [:]) throws -> String {
@@ -83,7 +83,7 @@ struct HelpTests {
             terminal.type("\(name)\n")
             #expect(terminal.sees("\nmmap.\(type) (closed)\n> "))
         }
-        // Who replaces print gets the value.
+        // A script's own print gets the value itself.
         terminal.type("do local p = print function print(x) p(type(x)) end end\n")
         #expect(terminal.sees("> "))
         terminal.type("mmap.anonymous(1)\n")

@@ -105,7 +105,7 @@ struct HostSessionTests {
               __index = function() error 'not asked' end })
             """,
         ])
-        // The marker after makes sure that the name came from the key and was not typed.
+        // The marker shows that the completed name came from the key.
         terminal.type(typed + "_")
         #expect(terminal.sees(completed + "_"))
     }
@@ -221,7 +221,7 @@ struct HostSessionTests {
         #expect(terminal.sees("\nab\nlua> "))
     }
 
-    /// What is typed, and what is shown of it. Each would turn the terminal red.
+    /// Input and the text shown for it. Unescaped, each output would turn the terminal red.
     @Test(arguments: [
         ("b", "\\x1b[31m"), ("tostring(b)", "\\x1b[31m"), ("b:explain()", "\\x1b[31m"),
         ("b:view 'u8'", "\\x1b[31m"),
@@ -250,7 +250,7 @@ struct HostSessionTests {
         #expect(!terminal.isColored)
     }
 
-    /// Of a program that ends too; what is not for a terminal stays as it is.
+    /// Also for a program that ends with an error; in a file or pipe the message stays as it is.
     @Test func `an error that nobody catches does not reach the terminal raw`() throws {
         let terminal = try Terminal(.mmaplua, ["-e", "error('\\27[31m\\n\\t\\155é')"])
         #expect(terminal.sees("1: \\x1b[31m\n\t\\x9bé\nstack traceback:\n\t[C]: "))

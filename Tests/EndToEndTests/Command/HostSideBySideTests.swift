@@ -1,6 +1,6 @@
 import Testing
 
-/// One command line, given to both interpreters under the same name.
+/// A command line, run with both interpreters under the same name.
 struct CommandLineCase: Sendable, CustomTestStringConvertible {
     var arguments: [String]
     var input = ""
@@ -18,7 +18,7 @@ struct CommandLineCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The command does what lua5.4 does: the same output, the same errors, the same end.
+/// mmaplua behaves as lua5.4: same output, same errors, same exit status.
 @Suite(.enabled(if: Program.lua.exists, "lua5.4 is the measure here"))
 struct HostSideBySideTests {
     private func compare(_ line: CommandLineCase, in folder: TemporaryFolder? = nil) throws {
@@ -61,7 +61,7 @@ struct HostSideBySideTests {
     ])
     func `options in every form`(line: CommandLineCase) throws { try compare(line) }
 
-    /// The two options that are only here are listed after those of lua.
+    /// mmaplua's own options are listed after those of lua.
     @Test(arguments: [
         ["-h"], ["---"], ["--x"], ["-Ex"], ["-Wx"], ["-vv"], ["-iv"], ["-ix"], ["-e"], ["-l"], ["-e", "-v"],
         ["-l", "-"], ["-v", "-e", "print(1)", "-z"], ["-i", "-e", "--"], ["-%s"], ["--helpless"],

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What the command does beside or beyond lua5.4.
+/// Differences from lua5.4, and additions.
 @Suite
 struct HostTests {
     @Test(arguments: [["--help"], ["-v", "--help"], ["-e", "error()", "--help", "script"]])
@@ -79,8 +79,8 @@ struct HostTests {
         #expect(outcome.errors.hasPrefix("mmaplua: unrecognized option '-h'\nusage: mmaplua "))
     }
 
-    /// Starts a script that calls `ready` in front of endless work, sends signals, each when it has worked for
-    /// some ticks of the processor since the last, and returns how it ended.
+    /// Starts a script that calls `ready` before endless work, and sends it signals. Before each signal, waits until
+    /// the script has used some processor time. Returns the script's end.
     private func interrupt(_ code: String, times: Int = 1) throws -> Outcome {
         let folder = try TemporaryFolder()
         let script = """
@@ -131,7 +131,7 @@ struct HostTests {
         #expect(outcome.errors == "")
     }
 
-    /// Layouts that share their parts, and tables that do, say much with little.
+    /// Layouts and tables with shared parts: a small script with a large amount of work.
     @Test(arguments: ["r[0] = t", "r[0]:totable()"])
     func `Ctrl-C while records inside records are gone through`(work: String) throws {
         let outcome = try interrupt(
@@ -155,7 +155,7 @@ struct HostTests {
     }
 
     #if arch(x86_64)
-        /// Debian's Lua goes on in memory that was freed: see scripts/lua-object. `lua5.4` dies of the first line that joins.
+        /// Debian's Lua accesses freed memory: see scripts/lua-object. `lua5.4` crashes at the first concatenation.
         @Test func `a __concat metamethod may make the stack grow`() throws {
             let outcome = try Program.mmaplua.run(
                 ["-"],
@@ -207,7 +207,7 @@ struct HostTests {
         #expect(ours == (try Program.lua.run(["-", "first"], input: code)))
     }
 
-    /// A finalizer runs in the middle of whatever allocates, and there it must not be at that function's own values.
+    /// A finalizer runs in the middle of any allocating function, and must not change that function's values.
     @Test func `setlocal leaves functions of C alone`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "data 1;2\n", count: 1000))

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// `--memory` and `--time`: errors that a script sees, and an end that it cannot put off.
+/// `--memory` and `--time`: errors that a script can catch, and an end that it cannot delay.
 @Suite
 struct LimitsTests {
     private func run(_ arguments: [String], _ code: String, input: String = "") throws -> Outcome {
@@ -94,7 +94,7 @@ struct LimitsTests {
         #expect(outcome == Outcome(output: "\(31 << 20)\n", errors: "", ending: .status(0)))
     }
 
-    /// What the library needs for a moment counts too, and is given back.
+    /// The library's temporary memory counts too, and is released.
     @Test func `the memory to count unique elements and to match in counts`() throws {
         let outcome = try run(
             ["--memory=40M"],
@@ -122,7 +122,7 @@ struct LimitsTests {
         #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
     }
 
-    /// A match with `u` is found in a copy of what it looks at. One that looks at little needs little.
+    /// A match with `u` works on a copy of the bytes that it searches: few bytes, a small copy.
     @Test func `the copy that an expression looks at counts`() throws {
         let outcome = try run(
             ["--memory=40M"],
@@ -138,7 +138,7 @@ struct LimitsTests {
         #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
     }
 
-    /// What an expression needed to turn back is not kept by it uncounted.
+    /// The memory for backtracking is not kept after the match: the regex would hold it uncounted.
     @Test func `expressions keep nothing for the next match`() throws {
         let outcome = try run(
             ["--memory=64M"],
@@ -156,8 +156,8 @@ struct LimitsTests {
         #expect(outcome.output.hasPrefix("true\t"), "\(outcome)")
     }
 
-    /// Memory that has no name stays as long as anything holds it: its pages past the end of a mapping that was made
-    /// smaller, and all of them where the mapping is closed but a lock is not.
+    /// Memory without a name exists until nothing refers to it: the pages past the end of a mapping that was made
+    /// smaller, and all pages of a closed mapping that still has a lock.
     private static let holders = [
         "local b = mmap.anonymous(50 << 20, { shared = true }) b:fill(1) b:resize(4096) return b",
         "local b = mmap.map(50 << 20, 3, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS) b:fill(1) b:resize(4096) return b",
@@ -191,7 +191,7 @@ struct LimitsTests {
         #expect(outcome == Outcome(output: "\(60 << 20)\n", errors: "", ending: .status(0)), "\(code)")
     }
 
-    /// They hold nothing that the mapping does not hold.
+    /// A lock holds no memory that the mapping does not hold.
     @Test func `locks on what is mapped count nothing`() throws {
         let outcome = try run(
             ["--memory=64M"],
@@ -216,10 +216,10 @@ struct LimitsTests {
         #expect(try run([], "error(setmetatable({}, { __tostring = error }))").ending == .status(1))
     }
 
-    /// The status says whether the error that ended the script was the lack of memory itself: what a script makes of
-    /// its text is another error, and what it catches is none.
+    /// The status tells whether the script ended with the out-of-memory error itself. A new error made from its text is
+    /// another error; a caught error does not count.
     private static let endings: [(code: String, status: CInt)] = [
-        // As it was raised, from wherever.
+        // Not caught.
         ("string.rep('x', 1 << 30)", 123), ("mmap.anonymous(1 << 30)", 123),
         ("coroutine.wrap(string.rep)('x', 1 << 30)", 123),
         ("coroutine.wrap(mmap.anonymous)(1 << 30)", 123),
@@ -232,23 +232,23 @@ struct LimitsTests {
         ("local _, e = pcall(string.rep, 'x', 1 << 30) error(e, 0)", 123),
         ("local _, e = pcall(mmap.anonymous, 1 << 30) error(e)", 123),
         ("assert(pcall(mmap.anonymous, 1 << 30))", 123),
-        // As a text with something in front: `error` and `assert` put the position there.
+        // A text with a prefix: `error` and `assert` add the position.
         ("local _, e = pcall(string.rep, 'x', 1 << 30) error(e)", 1),
         ("assert(pcall(string.rep, 'x', 1 << 30))", 1),
         ("local _, e = pcall(mmap.anonymous, 1 << 30) error(tostring(e), 0)", 1),
-        // Another error instead of it.
+        // Replaced by another error.
         (
             "local t <close> = setmetatable({}, { __close = function() error 'other' end }) string.rep('x', 1 << 30)",
             1
         ),
         ("pcall(string.rep, 'x', 1 << 30) error 'other'", 1),
         ("error({ errno = 12, code = 'ENOMEM' })", 1),
-        // Caught, or not the script's.
+        // Caught, or not in the script itself.
         ("pcall(string.rep, 'x', 1 << 30)", 0), ("pcall(mmap.anonymous, 1 << 30)", 0),
         ("coroutine.resume(coroutine.create(string.rep), 'x', 1 << 30)", 0),
         ("setmetatable({}, { __gc = function() string.rep('x', 1 << 30) end }) collectgarbage()", 0),
         ("assert(not mmap.spawn(function() string.rep('x', 1 << 30) end):wait())", 0),
-        // The script's own word is the last.
+        // os.exit with a status of its own.
         ("pcall(string.rep, 'x', 1 << 30) os.exit(5)", 5),
         ("pcall(string.rep, 'x', 1 << 30) os.exit(false)", 1),
         ("pcall(string.rep, 'x', 1 << 30) os.exit(true, true)", 0),
@@ -268,7 +268,7 @@ struct LimitsTests {
             (["-l", "script"], "", ["LUA_PATH": folder.path + "/?.lua"], 123),
             (["-e", "x = 1"], "", ["LUA_INIT": code], 123),
             (["-e", "x = 1"], "", ["LUA_INIT": "@" + path], 123),
-            // What lua(1) does: standard input that nobody asked for, or a prompt, ends without a status.
+            // As in lua(1): a script on standard input without "-", and a prompt, end with status 0.
             ([], code, [:], 0), (["-i"], code, [:], 0),
         ]
         for way in ways {
@@ -283,9 +283,9 @@ struct LimitsTests {
 
     // MARK: Time
 
-    /// In each of these time is up in another kind of place.
+    /// Endless scripts, each in a different kind of code.
     private static let endless = [
-        // Lua code, with and without somebody who catches.
+        // Lua code, with and without a protected call.
         "while true do end", "while true do pcall(function() while true do end end) end",
         "while true do pcall(pcall, error) end",
         "local function f() return pcall(f) end while true do f() end",
@@ -302,7 +302,7 @@ struct LimitsTests {
         "while true do pcall(coroutine.wrap(function() while true do end end)) end",
         "local co = coroutine.create(function() while true do coroutine.yield() end end) while true do coroutine.resume(co) end",
         "local f = coroutine.wrap(function() coroutine.wrap(function() while true do end end)() end) f()",
-        // What Lua calls by itself.
+        // Functions that Lua calls by itself.
         "while true do local t <close> = setmetatable({}, { __close = function() while true do end end }) end",
         [
             "local co = coroutine.create(function() local t <close> =",
@@ -314,7 +314,7 @@ struct LimitsTests {
         "setmetatable({}, { __gc = function() while true do end end }) os.exit(0, true)",
         "for i = 1, 1000 do setmetatable({}, { __gc = function() while true do end end }) end collectgarbage()",
         "local function again() setmetatable({}, { __gc = again }) end again() while true do collectgarbage() end",
-        // Functions of Lua's that take long or have no end.
+        // Functions of Lua's library that take long or never end.
         "string.find(('a'):rep(200000), '.-.-.-b')", "string.gsub(('a'):rep(200000), '.-.-.-b', '')",
         "string.gsub(('a'):rep(1 << 24), 'a', function() return 'b' end)",
         "string.find(('a'):rep(1 << 20), ('a'):rep(1 << 19) .. 'b', 1, true)",
@@ -324,7 +324,7 @@ struct LimitsTests {
         "table.sort(setmetatable({}, { __len = function() return 1 << 30 end, __index = function() return 1 end }))",
         "local t = {} for i = 1, 1e5 do t[i] = i * 7919 % 1000003 end while true do table.sort(t) end",
         "table.move({}, 1, 1 << 40, 2)",
-        // What waits. A program that was started goes on, but not with this one's output open.
+        // Waits. A started program keeps running, but must not hold the test's output open.
         "os.execute 'exec sleep 60 > /dev/null 2>&1'",
         "for l in io.popen('exec sleep 60 2>&1'):lines() do end",
         "io.popen('exec sleep 60 2>&1'):close()",
@@ -332,7 +332,7 @@ struct LimitsTests {
         "local b = mmap.memfd('x', 64) local lock = b:lockrange() b:lockrange()",
         "mmap.spawn(function() while true do end end):wait()",
         "local child <close> = mmap.spawn(function() while true do end end)",
-        // The library's own long work. The text has an odd length: no two elements near each other are the same.
+        // Long operations of the library. The text has an odd length, so that no two neighboring elements are equal.
         "local b = mmap.anonymous(1 << 28) while true do b:find('x') end",
         "while true do mmap.anonymous(1 << 30):fill(1) end",
         "local b = mmap.anonymous(1 << 26) while true do b:fill('0123456789abcdefghijklmnopqrstuvwxyzABC') b:view('f64'):sort() end",
@@ -348,10 +348,10 @@ struct LimitsTests {
         "mmap.faults(function() while true do end end)",
     ]
 
-    /// What was promised is 0.3 seconds; the rest is for a machine that has other things to do.
+    /// The limit is 0.3 seconds; the rest is for a busy machine.
     private static let latest = 30.0
 
-    /// One at a time, so that they do not keep each other waiting.
+    /// One at a time, as they would delay each other.
     @Test(.serialized, arguments: endless) func `time has an end, wherever it is spent`(code: String) throws {
         let start = now()
         let outcome = try run(["--time=200ms"], code)
@@ -389,7 +389,7 @@ struct LimitsTests {
         #expect(outcome.ending == .status(124))
     }
 
-    /// A hook belongs to one coroutine: it has to be set in the one that runs.
+    /// Lua's hooks belong to a coroutine: the limit must set one in the running coroutine.
     @Test(arguments: [
         "print(coroutine.resume(coroutine.create(function() while true do end end)))",
         "print(pcall(coroutine.wrap(function() while true do end end)))",

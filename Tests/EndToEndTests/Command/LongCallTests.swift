@@ -9,10 +9,10 @@ private let isOptimized: Bool = {
     #endif
 }()
 
-/// Every call that may take long (`Tests/long.lua`), on a terabyte: the limit of time and Ctrl-C end it soon, or it has
-/// ended by itself. The kernel's own work, which no signal ends, is what this is about.
+/// Every call that may take long (`Tests/long.lua`), on a terabyte: the time limit and Ctrl-C end it soon, unless it
+/// ended by itself. The difficult part is the kernel's own work, which no signal ends.
 ///
-/// In release only: there the kernel's part is the larger one, and it takes minutes.
+/// In release only: there the kernel's part dominates. The suite takes minutes.
 @Suite(.serialized, .enabled(if: isOptimized)) struct LongCallTests {
     private static let script = source(of: "long.lua")
 
@@ -20,7 +20,7 @@ private let isOptimized: Bool = {
         "\(packageRoot)/Tests/\(name)"
     }
 
-    /// What was asked for is 0.1 seconds; the rest is for a machine that has other things to do.
+    /// The limit is 0.1 seconds; the rest is for a busy machine.
     private static let latest = 20.0
 
     private static func jobs() throws -> Int {
@@ -58,13 +58,13 @@ private let isOptimized: Bool = {
             }
             output.closeWriter()
             errors.closeWriter()
-            // Its name says that it has begun.
+            // The call has begun when its name is printed.
             let name = line(from: output.reader)
             usleep(100_000)
             kill(child, SIGINT)
             let ending = wait(for: child, until: now() + Self.latest)
             let said = line(from: errors.reader)
-            // By the signal where it came when all was done.
+            // The signal kills the process if it arrives after the end of the script.
             let isRight = [.status(0), .status(1), .signal(SIGINT)].contains(ending)
             #expect(isRight, "\(job) \(name): \(ending) \(said)")
             if said.contains("interrupted!") { ended += 1 }
@@ -72,7 +72,7 @@ private let isOptimized: Bool = {
         #expect(ended > 40, "most of these calls do not take long")
     }
 
-    /// The first line of what comes, or all of it.
+    /// Reads one line, or everything up to the end.
     private func line(from descriptor: CInt) -> String {
         var bytes: [UInt8] = []
         var byte: UInt8 = 0
@@ -80,7 +80,7 @@ private let isOptimized: Bool = {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// What was done so far is undone.
+    /// A failed call undoes its partial work.
     @Test(arguments: [
         "small:resize(1 << 40)", "mmap.map(1 << 40, 3, flags | mmap.MAP_LOCKED, -1)",
         "mmap.map(1 << 40, 3, flags | mmap.MAP_POPULATE, -1)", "mmap.map(1 << 40, 3, flags, -1):lock()",
@@ -108,7 +108,7 @@ private let isOptimized: Bool = {
         #expect(outcome.ending == .status(124))
     }
 
-    /// Below a gibibyte a trace shows what was asked for.
+    /// For sizes below a gibibyte, a trace shows a single call with the full size.
     @Test func `a lock and a populated mapping are one call`() throws {
         let outcome = try Program.mmaplua.run([
             "--trace", "-e",

@@ -1,10 +1,10 @@
 import Glibc
 import Testing
 
-/// The rows of methods.lua in the program, which can make processes, and in its sandbox.
+/// The rows of methods.lua in the program, which can start processes, and in its sandbox.
 @Suite
 struct MethodTests {
-    /// The folder of all tests.
+    /// The folder `Tests`.
     private static let tests = "\(packageRoot)/Tests"
 
     @Test(arguments: [
@@ -26,7 +26,8 @@ struct MethodTests {
         #expect(outcome == Outcome(output: "true\tnil\n", errors: "", ending: .status(0)))
     }
 
-    /// The list of what a sandbox has is in sandbox.c; what it should have, in the rows. Each call of each row is made.
+    /// sandbox.c lists the functions of a sandbox; the rows tell which ones it should list. Makes each call of each
+    /// row.
     @Test(arguments: [[], ["--allow-run"]])
     func sandbox(options: [String]) throws {
         let folder = try TemporaryFolder()
@@ -62,8 +63,8 @@ struct MethodTests {
         #expect(outcome == Outcome(output: "\(options.isEmpty)\n", errors: "", ending: .status(0)))
     }
 
-    /// Calls that take long, on 1 TiB, where none comes to its end: Ctrl-C does, as an error of the script. Not those that
-    /// write: on a busy machine they fill the disk meanwhile.
+    /// Long calls on 1 TiB, where none reaches its end: Ctrl-C ends each with an error of the script. Without calls
+    /// that write: on a busy machine they would fill the disk.
     @Test func aLongCallIsInterrupted() throws {
         let folder = try TemporaryFolder()
         let script = try folder.file(
@@ -89,7 +90,7 @@ struct MethodTests {
             end))
             os.exit(true)
             """)
-        // These end by themselves: a part, and what there is no memory for.
+        // These end by themselves: partial work, or not enough memory.
         let short: Set = ["buffer.hexdump,128 MiB", "view.totable,u64", "view.unique,u32"]
         let calls = try Program.mmaplua.run([script]).output.split(separator: "\n").map(String.init)
         #expect(calls.count >= 35 && short.isSubset(of: calls))

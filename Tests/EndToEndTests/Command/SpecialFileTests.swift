@@ -1,14 +1,14 @@
 import Glibc
 import Testing
 
-/// What is no plain file, in every place where the program opens something by itself. Nothing waits for ever, and what is
-/// left out is said.
+/// Special files in every place where the program opens a file by itself. Nothing waits forever, and the program says
+/// which file it skips.
 @Suite struct SpecialFileTests {
     enum Kind: String, CaseIterable, CustomTestStringConvertible {
         case pipe, socket, folder, device, dangling, circular
         var testDescription: String { rawValue }
 
-        /// Nobody writes into the pipe, and nobody listens at the socket.
+        /// A pipe without a writer; a socket without a listener.
         func make(at path: String) throws {
             switch self {
             case .pipe: try check("mkfifo", mkfifo(path, 0o644))
@@ -52,7 +52,7 @@ import Testing
         .circular: "Too many levels of symbolic links",
     ]
 
-    /// Each of the places, and what is said of it.
+    /// The places, and the message for each kind of file.
     @Test(arguments: ["MMAPLUA_HISTORY", "XDG_STATE_HOME", "EDITRC", "HOME"], Kind.allCases)
     func aSessionGoesOnWithout(place: String, kind: Kind) throws {
         let names = ["XDG_STATE_HOME": "mmaplua/history", "HOME": ".editrc"]
@@ -63,7 +63,7 @@ import Testing
         let terminal = try Terminal(.mmaplua, environment: environment)
         let what =
             names[place] == ".editrc" || place == "EDITRC" ? "no key bindings are read" : "no history is kept"
-        // Lines of a terminal are longer than its columns where the path is.
+        // A path may be longer than the terminal's line.
         if let problem = Self.problems[kind] {
             #expect(terminal.sees("\(what): \(path): \(problem)\n"))
         }
@@ -86,7 +86,7 @@ import Testing
         #expect(terminal.sees("\n2\n> "))
     }
 
-    /// A file that becomes a pipe after the session has begun.
+    /// A history file that becomes a pipe during the session.
     @Test func theHistoryIsNotWrittenIntoAPipe() throws {
         let path = try folder.file("history", "")
         let terminal = try Terminal(.mmaplua, environment: ["MMAPLUA_HISTORY": path])
@@ -110,7 +110,7 @@ import Testing
             : try program.run(options + [path], name: "lua")
     }
 
-    /// What cannot be read is an error as in lua5.4, in a sandbox too.
+    /// A file that cannot be read is an error as in lua5.4, in a sandbox too.
     @Test(arguments: ["LUA_INIT", "script"], Kind.allCases.filter { $0 != .pipe })
     func aScriptIsWhatLuaTakesForOne(place: String, kind: Kind) throws {
         let path = try make(kind)
@@ -122,7 +122,7 @@ import Testing
         if Program.lua.exists { #expect(try run(.lua, place, path) == outcome) }
     }
 
-    /// A pipe is a script as in lua5.4: "mmaplua <(generator)".
+    /// A pipe can be a script, as in lua5.4: "mmaplua <(generator)".
     @Test(arguments: [
         "LUA_INIT=@\"$2\" exec \"$1\" -e 'print(2)'", "exec \"$1\" \"$2\"", "exec \"$1\" --sandbox \"$2\"",
     ])
@@ -194,7 +194,7 @@ import Testing
         #expect(outcome.output.contains("1 claim holds"))
     }
 
-    // MARK: What a script names
+    // MARK: Files named by scripts
 
     private static let calls = """
         local path, shared = ...
@@ -211,7 +211,7 @@ import Testing
         say('unlink', mmap.unlink, shared)
         """
 
-    /// None waits, and the answers are the same in a sandbox: for a name of shared memory `ELOOP` where a link is there.
+    /// No call waits, and the answers in a sandbox are the same: `ELOOP` for a link in the place of shared memory.
     @Test(.enabled(if: access("/dev/shm", W_OK) == 0), arguments: Kind.allCases)
     func noCallWaits(kind: Kind) throws {
         let script = try folder.file("calls.lua", Self.calls)
@@ -238,6 +238,6 @@ import Testing
 }
 
 extension String {
-    /// How often a text occurs.
+    /// The number of occurrences of a text.
     func components(of text: String) -> Int { ranges(of: text).count }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// The limits that ulimit(1) sets, for the program as a user runs it: each is an error that names it.
+/// The limits of ulimit(1), for the program as a user runs it: each is an error that names the limit.
 @Suite struct SystemLimitsTests {
     private func run(_ limits: String, _ code: String) throws -> Outcome {
         try Program(path: "/bin/sh").run(
@@ -19,7 +19,7 @@ import Testing
         #endif
     }()
 
-    /// Lua has taken the last byte, and then something is called that needs some in Swift.
+    /// Lua has allocated the last byte; then a function is called that allocates in Swift.
     @Test(
         .enabled(if: isOptimized, "unoptimized code of Swift has its closures on the heap"),
         arguments: [
@@ -58,7 +58,7 @@ import Testing
         #expect(outcome.ending == .status(0))
     }
 
-    /// Every thread has counters of its own.
+    /// Each thread has its own counters.
     @Test func `counters that do not fit are an error`() throws {
         let outcome = try run(
             "ulimit -v 500000",
@@ -102,7 +102,7 @@ import Testing
         #expect(outcome.ending == .status(0))
     }
 
-    /// The kernel's limit of mappings meets whatever splits one or makes another.
+    /// The kernel's limit of mappings affects every call that splits or adds a mapping.
     @Test func `the limit of mappings is named`() throws {
         let outcome = try run(
             "ulimit -l unlimited",
@@ -135,7 +135,7 @@ import Testing
 
     // MARK: Signals
 
-    /// Each of these would grow a file over 64 blocks of 512 bytes: the kernel sends SIGXFSZ.
+    /// Each call would grow a file over 64 blocks of 512 bytes: the kernel sends SIGXFSZ.
     @Test(arguments: [
         ("mmap.spawn(function(s) return #s end, x)", "false\twrite\tEFBIG\ttrue"),
         ("mmap.spawn(x, 1)", "false\twrite\tEFBIG\ttrue"),
@@ -177,7 +177,7 @@ import Testing
         #expect(folder.contents("file")?.utf8.count == 32 << 10)
     }
 
-    /// A file that is over the limit already may be cut.
+    /// A file that is already over the limit can be made smaller.
     @Test func `shrinking needs no limit`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("file", String(repeating: "x", count: 300_000))
@@ -205,7 +205,7 @@ import Testing
         #expect(outcome.ending == .status(0))
     }
 
-    /// A program that a script starts has these signals as the program itself had them.
+    /// A program started by a script inherits the signal dispositions that mmaplua itself inherited.
     @Test func `programs that are started know nothing of it`() throws {
         let mask: UInt64 = 1 << UInt64(SIGXFSZ - 1) | 1 << UInt64(SIGPIPE - 1) | 1 << UInt64(SIGXCPU - 1)
         let code = "os.execute 'cat /proc/self/status' io.popen('cat /proc/self/status'):lines()()"
@@ -230,7 +230,7 @@ import Testing
         #expect(outcome == Outcome(output: "nil\tBroken pipe\t32\n", errors: "", ending: .status(0)))
     }
 
-    /// As every filter does.
+    /// As every filter: SIGPIPE ends the process.
     @Test func `who writes where nobody reads any more ends`() throws {
         let outcome = try Program(path: "/bin/bash").run([
             "-c", #""$0" -e 'while true do print(1) end' | head -1; echo "${PIPESTATUS[0]}""#,
@@ -259,7 +259,7 @@ import Testing
 
     // MARK: The stack
 
-    /// As deep as Lua lets functions of C call each other, on what "ulimit -s" leaves.
+    /// The maximum depth of nested C calls in Lua, on the stack that "ulimit -s" leaves.
     @Test(arguments: ["64", "256", "1024"]) func `a small stack is large enough`(size: String) throws {
         let outcome = try run(
             "ulimit -s \(size)",

@@ -1,6 +1,6 @@
 import Testing
 
-/// What CONTRIBUTING.md says about the tree is so.
+/// The claims of CONTRIBUTING.md about the tree.
 @Suite struct ContributingTests {
     private static func text() throws -> String {
         try #require(TemporaryFolder.contents(path: "\(packageRoot)/CONTRIBUTING.md"))
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    /// The six places of the recipe, and each of them has the method that it takes as an example.
+    /// The six places of the recipe exist, and contain its example method.
     @Test func theRecipeIsTrue() throws {
         let recipe = try Self.section("Add a method")
         let places = recipe.matches(of: /\n\d\. `([^`]+)`/).map(\.1)
@@ -51,12 +51,12 @@ import Testing
         let section = try Self.section("Floors and rooms")
         let rooms = section.matches(of: /\n\| `(\w+)` \|/).map(\.1)
         #expect(rooms.count >= 14)
-        // What tests share, the Lua programs of the suites, and public headers of C.
+        // Shared code of tests, Lua programs of suites, and public C headers.
         let others: Set<Substring> = ["Support", "lua", "include"]
         #expect(try Set(Self.folders(in: floor)).subtracting(others).subtracting(rooms).isEmpty)
     }
 
-    /// One looks through a folder at a glance.
+    /// A folder's list of files fits on a screen.
     @Test(arguments: ["Sources", "Tests", "scripts", "manual", "examples"])
     func noFolderIsCrowded(top: String) throws {
         let found = try Program(path: "/bin/sh").run([

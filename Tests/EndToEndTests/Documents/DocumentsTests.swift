@@ -1,12 +1,12 @@
 import Testing
 
-/// What the documents show is run: a reader who copies it sees what is printed there.
+/// Runs the commands and examples of the documents: a reader who copies one gets the output shown.
 @Suite struct DocumentsTests {
     struct Snippet: CustomTestStringConvertible {
         let language: String
         let text: String
         let line: Int
-        /// The output shown right after it.
+        /// The output shown after the snippet.
         var output: String?
 
         var testDescription: String { "\(language) at line \(line)" }
@@ -34,7 +34,7 @@ import Testing
         return found
     }
 
-    /// Those that people read first; docs/api.md is checked with the manual that it is made from.
+    /// Documents written by hand; docs/api.md is checked with the manual that it is made from.
     static let documents = [
         "README.md", "CONTRIBUTING.md", "docs/benchmarks.md", "docs/guarantees.md", "docs/sandbox.md",
         "docs/swift.md", "examples/lessons/README.md",
@@ -45,7 +45,7 @@ import Testing
         #expect(Set(found).subtracting(["docs/api.md"]) == Set(Self.documents.filter { $0.contains("/") }))
     }
 
-    /// Whether an output is what a document shows, where `…` stands for any text, and alone on a line for any lines.
+    /// Whether an output matches the document, where `…` stands for any text, and a line of `…` for any lines.
     static func shows(_ shown: String, _ output: String) -> Bool {
         var parts = shown.replacing("…\n", with: "…").split(separator: "…", omittingEmptySubsequences: false)
         guard let first = parts.first, output.hasPrefix(first) else { return false }
@@ -93,12 +93,12 @@ import Testing
                 last = outcome.output
             }
             guard let output = snippet.output else { continue }
-            // A part of what is printed.
+            // The document shows a part of the output.
             #expect(Self.shows("…\n\(output)…\n", last), "\(snippet.testDescription): \(last)")
         }
     }
 
-    /// What is shown of Swift is a part of a test.
+    /// Each Swift snippet is a part of a test.
     @Test func theSwiftSnippetsAreTested() throws {
         func trimmed(_ text: String) -> String {
             text.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: "\n")
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    /// Each guarantee names tests, and they are there.
+    /// Each guarantee names tests, and these tests exist.
     @Test func everyGuaranteeIsHeldByTests() throws {
         let text = try #require(TemporaryFolder.contents(path: "\(packageRoot)/docs/guarantees.md"))
         let end = try #require(text.firstRange(of: "\nNot promised")).lowerBound
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    /// What is new in the manual must be told to the program, too.
+    /// The program's list of manual pages must contain every page.
     @Test func everyPageOfTheManualIsInTheProgram() throws {
         let pages = try Self.files(below: "manual").filter { $0.hasSuffix(".txt") }
         #expect(pages.count >= 9)

@@ -4,7 +4,7 @@ import Testing
 private let readelf = Program(path: "/usr/bin/readelf")
 private let script = "\(packageRoot)/examples/elf.lua"
 
-/// A small ELF file of either size and order: a header, two program headers, a name, three sections.
+/// A small ELF file of either class and byte order: a header, two program headers, a name, three sections.
 private struct SmallElf {
     var is64: Bool
     var isBig: Bool
@@ -17,7 +17,7 @@ private struct SmallElf {
         }
     }
 
-    /// Numbers of the format: 2 and 4 bytes, and those that are as wide as an address.
+    /// Numbers of the format: 2 bytes, 4 bytes, and those as wide as an address.
     private mutating func half(_ values: UInt64...) { for value in values { put(value, 2) } }
     private mutating func word(_ values: UInt64...) { for value in values { put(value, 4) } }
     private mutating func address(_ values: UInt64...) { for value in values { put(value, is64 ? 8 : 4) } }
@@ -64,7 +64,7 @@ private struct SmallElf {
     }
 }
 
-/// What is to be the same in both programs' output: one row per program header and per section.
+/// The part of the output that must be the same in both programs: a row per program header and per section.
 private struct Tables: Equatable {
     var segments: [[String]] = []
     var sections: [[String]] = []
@@ -74,7 +74,7 @@ private struct Tables: Equatable {
         return UInt64(digits, radix: 16).map { String($0, radix: 16) } ?? String(text)
     }
 
-    /// `readelf -lSW`.
+    /// Parses the output of `readelf -lSW`.
     init(readelf output: String) {
         for line in output.split(separator: "\n") {
             if line.hasPrefix("  ["), let end = line.firstIndex(of: "]") {
@@ -97,7 +97,7 @@ private struct Tables: Equatable {
         }
     }
 
-    /// The example.
+    /// Parses the output of the example.
     init(example output: String) {
         let parts = output.split(separator: "\n\n")
         for line in parts.dropFirst().first?.split(separator: "\n").dropFirst(2) ?? [] {
@@ -187,7 +187,7 @@ struct ExamplesElfTests {
                 == Outcome(output: "", errors: "elf.lua: \(path): \(problem)\n", ending: .status(1)))
     }
 
-    /// Where the header's 16 bits do not suffice, the number of sections is the size of section 0.
+    /// If the header's 16 bits are too few, the number of sections is the size field of section 0.
     @Test func `more sections than the header can count`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/f"
@@ -213,9 +213,9 @@ struct ExamplesElfTests {
         }
     }
 
-    /// The example, loaded again and again into a world where its exit and its output are watched: for a
-    /// file cut at every length, and for thousands with a few bytes changed, it says either what it found
-    /// or one error of its own; never one of Lua's, which would have the place in the script in it.
+    /// Loads the example many times, with its exit and output replaced: for a file truncated at every length, and for
+    /// thousands of files with a few bytes changed. It must print its result or one error of its own, never a Lua
+    /// error, which would contain a position in the script.
     @Test(arguments: [false, true], [false, true])
     func `broken files bring nothing but its own errors`(is64: Bool, isBig: Bool) throws {
         let folder = try TemporaryFolder()
@@ -227,7 +227,7 @@ struct ExamplesElfTests {
         #expect(outcome.ending == .status(0), "\(outcome.output)")
         let counts = outcome.output.split(whereSeparator: { $0 == "\t" || $0 == "\n" }).compactMap { Int($0) }
         #expect(counts.count == 2)
-        // Both must occur often, or the test tests nothing.
+        // Both results must occur often, or the test tests nothing.
         #expect(counts.allSatisfy { $0 > 100 }, "\(counts)")
     }
 

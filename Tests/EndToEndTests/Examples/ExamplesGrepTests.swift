@@ -36,7 +36,7 @@ struct ExamplesGrepTests {
             "(?<=user )1",
             "(?!a)n", "nowhere",
         ]
-        // Of an empty pattern, which every line has, GNU grep knows that -v finds none: then -c says nothing.
+        // Every line matches an empty pattern; GNU grep knows that -v then finds none, and -c prints nothing.
         for pattern in patterns where !(pattern.isEmpty && options == ["-cv"]) {
             for list in [[files[0]], files] {
                 let arguments = options + ["-e", pattern] + list

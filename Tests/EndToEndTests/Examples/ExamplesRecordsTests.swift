@@ -81,7 +81,7 @@ struct SymbolsTests {
 
 @Suite
 struct WaveTests {
-    /// A file with one channel of each kind of sample, the loudest at half of full scale.
+    /// A file with one channel of each sample format; the loudest sample is half of full scale.
     private func wave(_ tag: Int, _ bits: Int, _ samples: [[UInt8]], extensible: Bool = false) -> [UInt8] {
         let data = samples.flatMap { $0 }
         var format =
@@ -148,7 +148,7 @@ struct WaveTests {
         }
         let empty = try run("wav", [try folder.file("f", bytes: wave(1, 16, []))])
         #expect(empty.ending == .status(0))
-        // A size that is too large is cut down to what is there.
+        // A size that is too large is reduced to the rest of the file.
         var cut = good
         cut.replaceSubrange(40..<44, with: [255, 255, 255, 255])
         #expect(try run("wav", [try folder.file("f", bytes: cut)]).ending == .status(0))

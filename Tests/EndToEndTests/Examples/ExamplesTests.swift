@@ -13,7 +13,7 @@ private enum Example {
         try Program.mmaplua.run([path(name)] + arguments, environment: environment)
     }
 
-    /// The arguments after the file that it cannot do without.
+    /// The required arguments after the file.
     static func more(_ name: String) -> [String] {
         name == "edit" ? ["a", "b"] : name == "sortcolumn" ? ["x:u8", "x"] : []
     }
@@ -26,7 +26,7 @@ private let hexdump = Program(path: "/usr/bin/hexdump")
 private let setpriv = Program(path: "/usr/bin/setpriv")
 
 extension TemporaryFolder {
-    /// Writes a file of bytes that need not be text and returns its path.
+    /// Writes a file of any bytes and returns its path.
     @discardableResult
     fileprivate func file(_ name: String, bytes: [UInt8]) throws -> String {
         let full = try file(name, "")
@@ -161,7 +161,7 @@ struct TourTests {
         for line in lines(outcome.output).dropFirst() { #expect(line.count <= 80, "\(line)") }
     }
 
-    /// Root may write every file, so it takes another user to see what the kernel hides.
+    /// Root may write every file: the kernel hides residency only from another user.
     @Test(.enabled(if: getuid() != 0 || setpriv.exists))
     func `a kernel that hides residency is quoted`() throws {
         let folder = try TemporaryFolder()
@@ -203,7 +203,7 @@ struct WordCountTests {
         try expectSame([try folder.file("f", text)])
     }
 
-    /// Blocks are 64 KiB: words that end at, begin at and go across the end of one, or fill several.
+    /// Blocks are 64 KiB: words that end at, begin at, or cross the end of a block, or fill several.
     @Test func `words at the ends of blocks`() throws {
         let folder = try TemporaryFolder()
         let block = 64 << 10
@@ -227,7 +227,7 @@ struct WordCountTests {
         try expectSame(Example.all.map { Example.path($0) })
     }
 
-    /// From coreutils 9.5 on any byte but white space begins a word, before it had to be printable.
+    /// Since coreutils 9.5 any byte but white space begins a word; before, it had to be printable.
     @Test func `bytes that are no text`() throws {
         let folder = try TemporaryFolder()
         let bytes: [UInt8] = Array("a\0b \0 \u{1}\n é \u{7f} x\u{7f}".utf8) + [0xff, 0x20, 0x80, 0x61, 0x20]

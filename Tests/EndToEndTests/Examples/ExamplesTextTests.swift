@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// The examples about texts, against an answer that is computed here or by other tools.
+/// The examples on text, against answers computed here or by other tools.
 @Suite
 struct ExamplesTextTests {
     private static let names = ["brc", "csvstat", "logtop"]

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LessonTests {
     private static let folder = "\(packageRoot)/examples/lessons"
 
-    /// The names, in order, from what `--lessons` prints: a number, the name and what it is about.
+    /// The names, in order, from the output of `--lessons`: a number, the name, and the topic.
     private static let names: [String] = {
         let lines = (try? Program.mmaplua.run(["--lessons"]).output.split(separator: "\n")) ?? []
         return lines.compactMap { line in
@@ -14,10 +14,10 @@ import Testing
         }
     }()
 
-    /// A folder on a disk, and one in memory, where there are such.
+    /// A folder on a disk and one in memory, if they exist.
     private static let places: [String] = ["/tmp", "/dev/shm"].filter { access($0, W_OK) == 0 }
 
-    /// For one that takes a second, on a machine that does other things.
+    /// Seconds for a lesson that takes one second; enough for a busy machine.
     private static let patience = 300.0
 
     private static func files() throws -> [String] {
@@ -48,7 +48,7 @@ import Testing
         for part in ["\nok ", "\n? ", "\nWhat to try next\n", " | "] {
             #expect(outcome.output.contains(part), "\(part)")
         }
-        // All that it shows fits, but for what the program itself prints.
+        // All output of the lesson fits; mmaplua's own may be longer.
         for line in outcome.output.split(separator: "\n") where line.contains(" | ") || line.hasPrefix("ok") {
             #expect(line.count <= 80, "\(line)")
         }
@@ -61,7 +61,7 @@ import Testing
         var testDescription: String { lesson }
     }
 
-    /// Something in each that makes it false, on a disk and in memory.
+    /// For each lesson a change that makes a claim false, on a disk and in memory.
     private static let breaches = [
         Breach(
             lesson: "demand-paging", changes: ["b.fill, b, 1, 0, 1000 * PAGE": "b.fill, b, 1, 0, 1001 * PAGE"]
@@ -103,7 +103,7 @@ import Testing
         #expect(try Program(path: "/bin/ls").run([scratch.path]).output == "broken.lua\n")
     }
 
-    /// A program that is installed has its lessons beside it; all are run, and one that fails is shown.
+    /// An installed program has its lessons beside it. All are run, and the output of one that fails is shown.
     @Test func allAreChecked() throws {
         let prefix = try TemporaryFolder()
         let lessons = "\(prefix.path)/share/mmaplua/lessons"
@@ -236,7 +236,7 @@ import Testing
         #expect(try Program(path: "/bin/ls").run([scratch.path]).output == "x.lua\n")
     }
 
-    /// What cannot be handled: somebody else takes the files away, a moment later.
+    /// After a signal that the lesson does not handle, another process removes its files a moment later.
     @Test(arguments: [SIGKILL, SIGHUP, SIGTERM]) func soDoesAnyOtherEnd(_ signal: CInt) throws {
         let scratch = try TemporaryFolder()
         let lesson = try scratch.file("x.lua", Self.endless)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What the options of the instruments print, and pictures on a terminal.
+/// Output of the instruments' options, and pictures on a terminal.
 @Suite struct InstrumentTests {
     @Test func everySystemCallIsReportedWithItsLine() throws {
         let folder = try TemporaryFolder()
@@ -85,7 +85,7 @@ import Testing
         #expect(terminal.end() == .status(0))
     }
 
-    /// To those who neither own a file nor may write it the kernel says "all".
+    /// For a caller who neither owns the file nor may write it, the kernel says that all pages are resident.
     @Test(
         .enabled(
             if: geteuid() == 0 && Program(path: "/usr/bin/setpriv").exists,
@@ -107,7 +107,7 @@ import Testing
             for _, name in ipairs { "holes", "smaps", "pagemap", "explain" } do print(name, (pcall(b[name], b))) end
             """)
         chmod(script, 0o644)
-        // The built program may be where that user cannot reach it.
+        // The other user may have no access to the build folder.
         _ = try Program(path: "/bin/cp").run([Program.mmaplua.path, folder.path + "/mmaplua"])
         let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups", folder.path + "/mmaplua"]
         let setpriv = Program(path: "/usr/bin/setpriv")

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// Children of scripts: what they get, what they give back, and every way in which they can end.
+/// Children of scripts: their arguments, their results, and every way in which they can end.
 @Suite
 struct SpawnTests {
     private func run(_ code: String, _ options: [String] = [], environment: [String: String] = [:]) throws
@@ -45,13 +45,14 @@ struct SpawnTests {
             """)
     }
 
-    /// All that a message says is checked: a child maps what it was given, and reads nothing else.
+    /// Everything in a message is checked: a child maps only the memory that it was given, and reads nothing else.
     @Test func aForgedMessageIsRefused() throws {
         let folder = try TemporaryFolder()
         let script = try folder.file(
             "script.lua", "local x = ... print(#x, pcall(function() return x[0], x[#x - 1] end))")
         let data = try folder.file("data", String(repeating: "x", count: 8192))
-        /// The message as Lua packs it, and the program that reads it as descriptor 3, with the data as descriptor 4.
+        /// Packs the message with Lua, and runs the program that reads it as descriptor 3, with the data as descriptor
+        /// 4.
         func answer(_ mapping: String, _ place: String, _ count: Int = 1) throws -> Outcome {
             let request = folder.path + "/request"
             let made = try run(
@@ -84,7 +85,7 @@ struct SpawnTests {
             (mapping, "\"b\" .. string.pack(\"<jjj\", 1, 0, 8192)", 1),
             (mapping, type("4"), -1), (mapping, type("4"), 1 << 40),
         ]
-        // Of a view: offset, length, count, stride and type.
+        // View fields: offset, length, count, stride, and type.
         for shape in [
             "8, 4096, 1025, 4, 4", "8, 4096, 1 << 40, 4, 4", "8, 4096, -1, 4, 4", "8, 4096, 1024, 0, 4",
             "8, 4096, 1024, -4, 4", "8, 4096, 1024, 1 << 61, 4", "8, 4096, 1024, 4, 10",
@@ -94,12 +95,12 @@ struct SpawnTests {
         ] {
             wrong.append((mapping, "\"v\" .. string.pack(\"<jjjjjj\", 0, \(shape))", 1))
         }
-        // Of an atomic: offset, length and type.
+        // Atomic fields: offset, length, and type.
         for shape in ["4, 4, 8", "4, 4, 20", "3, 4, 4", "8192, 4, 4", "4, 8, 4", "4, 4, 99", "4, 4, 1 << 32"]
         {
             wrong.append((mapping, "\"a\" .. string.pack(\"<jjjj\", 0, \(shape))", 1))
         }
-        // Of the mapping: its own standard streams, the message, what is not open, and no bytes.
+        // Mapping fields: the child's standard streams, the message, a closed descriptor, and no bytes.
         for mapping in [
             "0, 8192, 0, 1, 1, 0", "0, 8192, 2, 1, 1, 0", "0, 16, 3, 1, 1, 0", "0, 8192, 77, 1, 1, 0",
             "0, 8192, -1, 1, 1, 0", "-4096, 8192, 4, 1, 1, 0", "0, 0, 4, 1, 1, 0", "0, -1, 4, 1, 1, 0",
@@ -144,7 +145,7 @@ struct SpawnTests {
             """)
     }
 
-    /// Not one of so many additions is lost, whatever the machine does meanwhile.
+    /// No addition is lost, even on a busy machine.
     @Test func atomicsLoseNothing() throws {
         try check(
             """
@@ -292,7 +293,7 @@ struct SpawnTests {
             """)
     }
 
-    /// The output of parent and child comes in order, and no input is read.
+    /// The output of parent and child is in order, and the child does not read the parent's input.
     @Test func streamsAreThoseOfTheParent() throws {
         let outcome = try Program.mmaplua.run(
             [
@@ -386,7 +387,7 @@ struct SpawnTests {
         try check("mmap.memfd('m', 10)[0] = 1", ["--sandbox"])
     }
 
-    /// What a child answers is read with care: it may have been anybody's.
+    /// A child's answer is checked: any process may have written it.
     @Test func aJunkAnswerIsNoAnswer() throws {
         try check(
             """
@@ -409,7 +410,7 @@ struct SpawnTests {
             """)
     }
 
-    /// Nobody learns then with which status a child has ended, but its answer is there.
+    /// With SIGCHLD ignored the exit status of a child is unknown, but its answer is there.
     @Test(.enabled(if: Program(path: "/usr/bin/perl").exists, "there is no perl to ignore them"))
     func childrenOfAProgramThatIgnoresThem() throws {
         let script = """
@@ -421,7 +422,7 @@ struct SpawnTests {
         #expect(outcome.output == "true\t5\n2\n", "\(outcome)")
     }
 
-    /// Whoever gives that option by hand loses nothing.
+    /// The internal option `--child`, given by hand, must not damage the descriptor's file.
     @Test(arguments: ["0", "1", "99", "7"]) func aDescriptorOfSomethingElseIsRefused(_ descriptor: String)
         throws
     {
@@ -430,7 +431,7 @@ struct SpawnTests {
         #expect(outcome.errors.contains("this descriptor is not from mmap.spawn"))
     }
 
-    /// scripts/test names the module of the release.
+    /// scripts/test sets MMAPLUA_MODULE to the module of the release build.
     @Test(
         .enabled(
             if: Program.lua.exists && Program.variable("MMAPLUA_MODULE") != nil,

@@ -2,15 +2,16 @@ import CMemoryMap
 import Glibc
 import Testing
 
-/// `--sandbox`: each way out that is known, and what is left to a script inside.
+/// `--sandbox`: each known way out, and the functions that remain.
 @Suite
 struct SandboxTests {
-    /// `data` may be reached where a test says so; `secret.txt` beside it never.
+    /// A test may allow `data`; it never allows `secret.txt` beside it.
     private let folder: TemporaryFolder
     private let data: String
     private let secret: String
 
-    /// Lua, so that to run it says the word too; the word is in nothing else that a script here can print.
+    /// A Lua program, so that running it prints the word too. No other text that a script here can print contains the
+    /// word.
     private static let secretText = "print 'escaped' return 'escaped'"
 
     init() throws {
@@ -46,7 +47,7 @@ struct SandboxTests {
 
     // MARK: Refusals
 
-    /// A call, and how the message goes on after the position.
+    /// A call, and the message after the position.
     private static let refused: [(code: String, message: String)] = [
         (
             "io.open('/etc/passwd')",
@@ -112,7 +113,7 @@ struct SandboxTests {
         #expect(lines[4].contains("a descriptor by its number is not allowed in a sandbox"))
         #expect(lines[5].contains("executable memory is not allowed in a sandbox"))
         #expect(lines[6].contains("executable memory is not allowed in a sandbox"))
-        // MADV_HWPOISON and MADV_SOFT_OFFLINE, which root may give.
+        // MADV_HWPOISON and MADV_SOFT_OFFLINE, which only root may use.
         #expect(lines[7].contains("from the machine is not allowed in a sandbox"))
         #expect(lines[8].contains("from the machine is not allowed in a sandbox"))
         #expect(secretText() == Self.secretText)
@@ -127,30 +128,30 @@ struct SandboxTests {
 
     // MARK: Escapes
 
-    /// Code that says the word when it got out, or dies of a refusal.
+    /// Code that prints the word if it escapes, or ends with a refusal.
     private static let ways = [
-        // Bytecode, by every function that loads.
+        // Bytecode, by every function that loads code.
         "local code = string.dump(function() print 'escaped' end) assert(load(code))()",
         "local code = string.dump(function() print 'escaped' end) assert(load(code, '', 'b'))()",
         "local code = string.dump(function() print 'escaped' end) assert(load(function() local c = code code = nil return c end, '', 'bt'))()",
         "assert(load(string.dump(function() print 'escaped' end), '', 'bt', _G))()",
-        // The originals, kept by the libraries.
+        // Original functions, kept in the libraries.
         "for _, name in ipairs { 'io', 'os', 'debug', 'package' } do assert(package.loaded[name] == _G[name]) end assert(package.loaded._G == _G) print(package.loaded.io.open(S):read())",
         "assert(getmetatable('').__index.dump == string.dump) getmetatable('').__index = io print((S):open():read())",
         "if debug.getregistry or debug.getupvalue or debug.setmetatable or debug.sethook or debug.upvaluejoin or debug.setuservalue or debug.getmetatable or debug.getlocal or debug.debug then print 'escaped' end",
         "local f = debug.getinfo(1, 'f').func if f then print 'escaped' end",
         "load(function() if debug.getinfo(2, 'nSlutf').func then print 'escaped' end end)",
-        // In the handler of an error the function that raised it is still on the stack.
+        // In an error handler, the function that raised the error is still on the stack.
         "xpcall(dofile, function() for i = 0, 20 do local t = debug.getinfo(i) if t and t.func then print 'escaped' end end end, '/nonexistent')",
         "if package.loadlib ~= nil and pcall(package.loadlib, 'libc.so.6', '*') then print 'escaped' end",
         "if #package.searchers ~= 3 or package.cpath ~= '' then print 'escaped' end",
-        // Search paths of the script's own.
+        // Search paths set by the script.
         "package.path = S require 'x'", "package.path = D .. '/../?.txt' require 'secret'",
         "package.path = '?.txt' require(S:sub(1, -5))", "package.path = './?/../secret.txt' require 'data'",
-        // A library that is loaded, but has no function of that name: it was searched for and opened.
+        // A loaded library without a function of that name: it was found and opened.
         "package.cpath = '/lib/x86_64-linux-gnu/?.so.6;/lib64/?.so.6' local _, e = pcall(require, 'libc') if e:find 'luaopen_libc' then print 'escaped' end",
         "if package.searchpath('secret', './?.txt') then print 'escaped' end",
-        // Other names for a file.
+        // Other names of a file.
         "print(io.open(D .. '/../secret.txt'):read())", "print(io.open('data/../secret.txt'):read())",
         "print(io.open('data/link'):read())", "print(io.open('data/up/secret.txt'):read())",
         "assert(io.open('data/link', 'w')) print 'escaped'", "print(mmap.open('data/link'):string())",
@@ -162,8 +163,8 @@ struct SandboxTests {
         "assert(io.open('/proc/self/environ')) print 'escaped'",
         "assert(io.open('/proc/self/maps')) print 'escaped'",
         "assert(io.open('/dev/null', 'r+')) print 'escaped'",
-        // Not 0: to open a pipe for reading that nobody writes into waits. The allowed folder is open too and may be; of
-        // that and a pipe only a pipe has no place to seek; nor must a file be emptied, which another test has open.
+        // Not 0: opening a pipe without a writer would wait. The allowed folder is open too, and permitted; a pipe
+        // cannot seek, the folder can. Files that another test has open must not be truncated.
         "for i = 1, 30 do for _, mode in ipairs { 'r', 'w', 'r+' } do local ok, f = pcall(io.open, '/proc/self/fd/' .. i, mode) if ok and f and f:seek() then break end if ok and f then print 'escaped' end end end",
         "for i = 1, 30 do for _, mode in ipairs { 'r', 'w', 'r+' } do local ok, f = pcall(io.open, '/dev/fd/' .. i, mode) if ok and f and f:seek() then break end if ok and f then print 'escaped' end end end",
         "local f = io.open('data/file.txt') for i = 0, 30 do if pcall(mmap.map, 1, 1, 1, i) then print 'escaped' end end",
@@ -172,7 +173,7 @@ struct SandboxTests {
         "assert(os.rename('secret.txt', 'data/moved')) print 'escaped'",
         "assert(os.rename('data/up', 'up')) print 'escaped'",
         "assert(os.rename('data/up/secret.txt', 'data/moved')) print 'escaped'",
-        // What runs somewhere else.
+        // Code that runs in another context.
         "coroutine.wrap(function() print(io.open(S):read()) end)()",
         "setmetatable({}, { __gc = function() if pcall(io.open, S) then print 'escaped' end end }) collectgarbage()",
         "do local x <close> = setmetatable({}, { __close = function() print(io.open(S):read()) end }) end",
@@ -192,7 +193,7 @@ struct SandboxTests {
         symlink("..", data + "/up")
     }
 
-    /// Runs code that must not get out, and sees that it has not.
+    /// Runs code that must not escape, and checks that it did not.
     private func expectKept(_ code: String) throws {
         makeLinks()
         let outcome = try run(["--allow-read=data"], code)
@@ -206,13 +207,13 @@ struct SandboxTests {
 
     @Test(arguments: ways) func `there is no way out`(code: String) throws {
         try expectKept(code)
-        // A way that leads nowhere for another reason would show nothing.
+        // Outside of a sandbox the code must escape, or the test would prove nothing.
         let outside = try runOutside(code)
         #expect((outside.output + outside.errors).contains("escaped"), "\(code): \(outside)")
     }
 
-    /// Ways that are closed outside too: the kernel does not go back out of what is no folder, and `mmap.open`
-    /// takes no zero byte. A sandbox that followed paths by their text alone would open them.
+    /// Ways that are closed outside of a sandbox too: the kernel does not resolve `..` after a file, and `mmap.open`
+    /// accepts no zero byte. A sandbox that resolved paths as text would open them.
     @Test(arguments: [
         "print(io.open('data/new/../../secret.txt'):read())",
         "print(io.open('data/file.txt/../../secret.txt'):read())",
@@ -221,7 +222,7 @@ struct SandboxTests {
     ])
     func `there is no way in by the text of a path`(code: String) throws { try expectKept(code) }
 
-    /// For each path one line of what came of each call, without the path.
+    /// For each path one line with the results of all calls, without the path.
     private func sayOfPaths(_ paths: [String], from place: String) throws -> [String] {
         let list = paths.map { "'\($0)'" }.joined(separator: ", ")
         let code = """
@@ -249,8 +250,8 @@ struct SandboxTests {
         return outcome.output.split(separator: "\n").map(String.init)
     }
 
-    /// Whether a name that may not be known is there, is a folder or a file, would else be told by a path that goes
-    /// over it and comes back.
+    /// A path that leads through a forbidden name and back would reveal whether the name exists, and whether it is a
+    /// folder or a file.
     @Test func `a path over what is outside tells nothing about it`() throws {
         mkdir(folder.path + "/other", 0o755)
         let file = data + "/file.txt"
@@ -263,7 +264,7 @@ struct SandboxTests {
                 "secret.txt/../data/file.txt", "nope/../data/file.txt", "data/../other/../data/file.txt",
             ], from: folder.path)
         #expect(lines.count == 13)
-        // Of the secret itself, which is plainly outside.
+        // The message for the secret itself, which is plainly outside.
         let first = lines.first ?? ""
         #expect(first.split(separator: " is not allowed (use --allow-").count == 7, "\(first)")
         for line in lines { #expect(line == first) }
@@ -286,8 +287,8 @@ struct SandboxTests {
 
     // MARK: Errors
 
-    /// What is at the path of a mapped file when its pages are gone; `F` is that path, `W` the folder, `L` makes a link
-    /// there that was prepared.
+    /// The state of a mapped file's path after its pages are gone; `F` is the path, `W` the folder, `L` moves a
+    /// prepared link to the path.
     private static let places: [(code: String, tells: String)] = [
         ("", "and has 0 now"), ("os.remove(F)", "is not at its path now"),
         ("os.rename(W .. '/short', F)", "is not at its path now"), ("L 'secret'", "is not at its path now"),
@@ -308,7 +309,7 @@ struct SandboxTests {
         say(b.string, b) say(b.copy, b, 0, 'x') say(v.sum, v)
         """
 
-    /// In an error nothing is told of another file than the one that was mapped: no size, nor that it is there.
+    /// An error reveals nothing about a file other than the mapped one: neither its size nor its existence.
     @Test(arguments: places.indices, [[], ["--allow-run"]])
     func `an error tells nothing about another file`(index: Int, options: [String]) throws {
         let (place, tells) = Self.places[index]
@@ -330,11 +331,12 @@ struct SandboxTests {
         #expect(
             !outcome.output.contains(" \(size) ") && !outcome.output.contains("has 5 "), "\(outcome.output)")
         for line in lines.dropFirst(2) { #expect(line.contains(tells), "\(line)") }
-        // Calls that see by the file that it is short say so of that file alone.
+        // Only the calls that find the mapped file too short give its size.
         #expect(lines[0].contains("has 0 now") == tells.contains("has 0 now"), "\(lines[0])")
     }
 
-    /// The kernel opens a file by its mapping for whoever may everything, also for writing. Without the second wall.
+    /// The kernel lets privileged callers open a file by its mapping, even for writing. Tested with and without the
+    /// second wall.
     @Test func `a file that may be read is not locked as one that may be written`() throws {
         for options in [[], ["--allow-run"]] {
             let outcome = try run(
@@ -352,7 +354,7 @@ struct SandboxTests {
         }
     }
 
-    /// `LUA_PATH` is for `require`, and so it is seen; the places of C modules are not.
+    /// A script may see `LUA_PATH`, as it is for `require`, but not the paths of C modules.
     @Test(arguments: ["LUA_CPATH", "LUA_CPATH_5_4"])
     func `no path tells where C modules are`(variable: String) throws {
         let outcome = try run(
@@ -360,7 +362,7 @@ struct SandboxTests {
         #expect(!outcome.output.contains("topsecret") && outcome.ending == .status(0), "\(outcome)")
     }
 
-    /// Everything that can be reached by walking over tables and metatables is on this list.
+    /// This list has every function that a walk over tables and metatables reaches.
     @Test func `nothing else can be reached`() throws {
         let outcome = try run(
             [],
@@ -395,14 +397,14 @@ struct SandboxTests {
         #expect(outcome.output == expected, "\(outcome.errors)")
     }
 
-    /// Another process makes a folder and a link that leads out of the same name in turn. With `--allow-run` there is
-    /// no second wall; without, what that one has to stop is a fault of the first.
+    /// Another process alternates a name between a folder and a link that leads out. With `--allow-run` there is no
+    /// second wall; without it, anything that the second wall has to stop is a bug of the first.
     @Test(arguments: [[], ["--allow-run"]]) func `no race leads out`(options: [String]) throws {
         symlink("..", data + "/up")
         mkdir(data + "/real", 0o755)
         try folder.file("data/real/secret.txt", "inside")
         try folder.file("made", "outside")
-        // It ends by itself, should nobody end it.
+        // Ends by itself, in case the test does not end it.
         let swapper = try folder.file(
             "swapper.lua",
             """
@@ -413,8 +415,8 @@ struct SandboxTests {
                 for _ = 1, 4000 do end
             end
             """)
-        // Everything is below the name that changes: none of it can take what the other process renames. What is
-        // made, removed and renamed bears names that there are outside too.
+        // All paths are below the alternating name, so the script cannot remove what the other process renames. The
+        // files that it makes, removes, and renames have names that exist outside too.
         let script = try folder.file(
             "script.lua",
             """

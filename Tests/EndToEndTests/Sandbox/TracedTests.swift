@@ -5,13 +5,13 @@ private let strace = Program(path: "/usr/bin/strace")
 private let canTrace =
     strace.exists && (try? strace.run(["-o", "/dev/null", "/bin/true"]).ending) == .status(0)
 
-/// What the program asks the kernel in a sandbox, while everything fails that can. All system calls that name a file are
-/// traced by strace(1): none names one that was not allowed, in error paths too, and no answer depends on what is outside.
+/// The system calls of a sandboxed program while everything that can fail fails. strace(1) records all calls that name
+/// a file: none names a forbidden one, in error paths too, and no answer depends on files outside.
 @Suite(.serialized, .enabled(if: canTrace, "strace is missing, or ptrace(2) is not permitted"))
 struct TracedTests {
     private static let sources = "\(packageRoot)/Tests"
 
-    /// What the program itself names once the script runs, and why no script learns more by it than it may.
+    /// Paths that the program itself uses while the script runs, and why that reveals nothing to the script.
     private static let own: [(path: String, reason: String)] = [
         (
             "/proc/self/maps",
@@ -30,7 +30,7 @@ struct TracedTests {
         ("/proc/sys/vm/overcommit_memory", "the C library asks it before it gives memory back"),
     ]
 
-    /// What is outside: a file and a folder, or nothing at all.
+    /// Makes the files outside: a file and a folder, or nothing.
     private func world(_ folder: TemporaryFolder, exists: Bool) throws {
         let outside = folder.path + "/outside"
         _ = try Program(path: "/bin/rm").run(["-rf", outside, folder.path + "/inside"])
@@ -63,7 +63,7 @@ struct TracedTests {
         }
     }
 
-    /// With Landlock, which forbids what the policy let through, and without: --allow-run leaves that out.
+    /// With Landlock, which refuses what the policy let through by mistake, and without it, by --allow-run.
     @Test(arguments: [[], ["--allow-run"]]) func noPathIsNamedThatWasNotAllowed(options: [String]) throws {
         let folder = try TemporaryFolder()
         let name = "mmaplua-traced-\(getpid())"
@@ -90,7 +90,7 @@ struct TracedTests {
             #expect((Int(outcome.errors.split(separator: "\n").last ?? "") ?? 0) > 1000, "\(outcome.errors)")
             answers.append(outcome)
         }
-        // From where the script says that it begins; most of the lines are the policy's own, see `Call`.
+        // Starts at the script's marker; drops the policy's own calls, which are most lines: see `Call`.
         let lines = try Program(path: "/bin/sh").run([
             "-c", "sed '1,/\"begin\"/d' \"$1\" | grep -vE '\(policy)'", "sh", trace,
         ]).output.split(separator: "\n")
@@ -109,7 +109,7 @@ struct TracedTests {
 private struct Call {
     let line: Substring
     let name: Substring
-    /// A folder's descriptor and a path, once or twice; and what follows.
+    /// A folder's descriptor and a path, once or twice; and the rest of the line.
     private var arguments: Substring
 
     init(_ line: Substring) {
@@ -119,7 +119,7 @@ private struct Call {
         arguments = call.dropFirst(name.count + 1)
     }
 
-    /// The line, if the call names what it may not.
+    /// Returns the line if the call names a forbidden path.
     func breach(_ allowed: [String], _ own: [(path: String, reason: String)]) -> String? {
         var rest = arguments
         switch name {
@@ -141,28 +141,28 @@ private struct Call {
     ) -> Bool {
         let descriptor = rest.drop { $0 == "," || $0 == " " }.prefix { $0 != "," }
         let path = Self.quoted(&rest)
-        // What is open already.
+        // Calls on an open descriptor.
         if path.isEmpty { return rest.contains("AT_EMPTY_PATH") || name == "faccessat2" }
         if descriptor.hasPrefix("AT_FDCWD") { return isOwn(path, own) }
         let folder = descriptor.drop { $0 != "<" }.dropFirst().prefix { $0 != ">" }
         if folder == "/" {
-            // Where a path leads, by the policy: each link is looked at, none is followed, and nothing is opened.
+            // The policy resolves a path: it examines each link, follows none, and opens nothing.
             return name == "readlinkat" || name == "newfstatat" && rest.contains("AT_SYMLINK_NOFOLLOW")
         }
-        // A name in a folder that the policy has come to, through no link.
+        // A name in a folder that the policy reached without following a link.
         let isBelow = allowed.contains { folder == $0 || folder.hasPrefix($0 + "/") }
         return isBelow && !path.contains("/") && path != ".."
             && (name != "openat" || rest.contains("O_NOFOLLOW"))
     }
 
     private func isOwn(_ path: Substring, _ own: [(path: String, reason: String)]) -> Bool {
-        // Of a file of another mapping only what its pages tell already; of memory without a file everything.
+        // A file of a mapping may be opened for writing only if it is memory without a file; else only for reading.
         let writes = line.contains("O_RDWR") || line.contains("O_WRONLY")
         if path.hasPrefix("/proc/self/map_files/") && writes { return line.contains("/dev/zero (deleted)>") }
         return own.contains { $0.path.hasSuffix("/") ? path.hasPrefix($0.path) : path == $0.path }
     }
 
-    /// The next text in quotes, which is taken away with what is in front of it.
+    /// Returns the next text in quotes, and removes it and the text before it.
     private static func quoted(_ rest: inout Substring) -> Substring {
         let text = rest.drop { $0 != "\"" }.dropFirst()
         var end = text.startIndex

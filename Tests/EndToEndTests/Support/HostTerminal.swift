@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A program on a pseudo-terminal, and a person's fingers and eyes.
+/// A program on a pseudo-terminal: types input and reads the screen.
 final class Terminal {
     private let master: CInt
     let child: pid_t
@@ -9,7 +9,7 @@ final class Terminal {
     private var unread: [UInt8] = []
     /// Everything shown so far, without the escape sequences.
     private(set) var shown = ""
-    /// Whether a color was set.
+    /// Whether the program has set a color.
     private(set) var isColored = false
 
     init(_ program: Program, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
@@ -92,7 +92,7 @@ final class Terminal {
         return true
     }
 
-    /// Moves what is complete from `unread` to `shown`, dropping `ESC [ … letter` and carriage returns.
+    /// Moves complete text from `unread` to `shown`, dropping `ESC [ … letter` and carriage returns.
     private func takePlainText() {
         var text: [UInt8] = []
         var index = 0

@@ -1,17 +1,17 @@
 import Glibc
 import Synchronization
 
-/// The folder of the package, from where this file was compiled: four components above it.
+/// The folder of the package: four components above this file's path at compile time.
 let packageRoot = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
     .joined(separator: "/")
 
-/// Runs built programs the way a shell does, and says what came of it.
+/// Runs built programs as a shell does, and returns the outcome.
 struct Program: Sendable {
     let path: String
 
     /// The command under test: `MMAPLUA`, or the one built beside the tests.
     static let mmaplua = Program(path: variable("MMAPLUA") ?? products + "/mmaplua")
-    /// The interpreter whose behavior is the measure, where it is installed.
+    /// The reference interpreter, if installed.
     static let lua = Program(path: variable("LUA54") ?? "/usr/bin/lua5.4")
     /// The folder of the built products.
     static let products = folder(of: executable)
@@ -54,9 +54,9 @@ struct SystemFailure: Error, CustomStringConvertible {
 }
 
 extension Program {
-    /// Runs the program to its end. The environment is small and known; `environment` adds to it. `name` is
-    /// what the program sees as argv[0]. The timeout, in seconds, is for what hangs: on a busy machine all else
-    /// takes long too.
+    /// Runs the program to its end. The environment is small and fixed; `environment` adds to it. `name` is the
+    /// program's argv[0]. The timeout, in seconds, is for programs that hang: it must be long enough for a busy
+    /// machine.
     func run(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
         name: String? = nil, timeout: Double = 300
@@ -84,7 +84,7 @@ extension Program {
         _ arguments: [String], name: String?, environment: [String: String], newSession: Bool,
         files: (inout posix_spawn_file_actions_t) -> Void
     ) throws -> pid_t {
-        // A broken pipe is an error of the write here, and the default action in the child.
+        // Without a reader, a write here returns an error; in the child SIGPIPE has its default action.
         signal(SIGPIPE, SIG_IGN)
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -97,7 +97,7 @@ extension Program {
         sigemptyset(&defaults)
         for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&defaults, number) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        // The threads that run tests have signals blocked, and a child would inherit that.
+        // Swift Testing's threads have signals blocked; a child must not inherit that.
         var blocked = sigset_t()
         sigemptyset(&blocked)
         posix_spawnattr_setsigmask(&attributes, &blocked)
@@ -127,7 +127,7 @@ func now() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// Waits for a child; one that does not end by the deadline is killed.
+/// Waits for a child; kills a child that does not end by the deadline.
 func wait(for child: pid_t, until deadline: Double) -> Ending {
     var status: CInt = 0
     while waitpid(child, &status, WNOHANG) == 0 {
@@ -142,8 +142,8 @@ func wait(for child: pid_t, until deadline: Double) -> Ending {
     return number == 0 ? .status((status >> 8) & 0xFF) : .signal(number)
 }
 
-/// Between opening a descriptor and marking it close-on-exec no other test may start a child: that would
-/// inherit it, and its reader would not see the end.
+/// Held from the opening of a descriptor until it is close-on-exec: a child that another test starts meanwhile would
+/// inherit it, and the reader would not see the end of the file.
 let descriptors = Mutex(())
 
 final class Pipe {
@@ -177,7 +177,7 @@ final class Pipe {
     }
 }
 
-/// Feeds a child and collects what it says, all at once, so that neither side waits for the other forever.
+/// Writes a child's input and reads its output at the same time, so that neither side waits for the other forever.
 private struct Exchange {
     var input: [UInt8]
     let deadline: Double
@@ -220,7 +220,7 @@ private struct Exchange {
     }
 }
 
-/// A folder that is gone after the test.
+/// A folder that is removed after the test.
 final class TemporaryFolder {
     let path: String
 
