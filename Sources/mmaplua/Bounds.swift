@@ -2,7 +2,7 @@ internal import CHost
 internal import CLuaMap
 internal import Glibc
 
-/// What the command line says about a script that is not trusted.
+/// The limits and the sandbox policy from the command line.
 struct Bounds {
     private enum Amount {
         case memory, time
@@ -18,7 +18,7 @@ struct Bounds {
     private var allowed: [(access: CInt, path: UnsafePointer<CChar>, argument: UnsafePointer<CChar>)] = []
     private var firstAllowance: UnsafePointer<CChar>?
 
-    /// Takes an argument; false where it is none of these options, or has no value that makes sense.
+    /// Parses an argument. Returns false if it is not one of these options or its value is not valid.
     mutating func note(_ argument: UnsafePointer<CChar>) -> Bool {
         if let value = value(of: argument, "--memory=") { return set(.memory, value) }
         if let value = value(of: argument, "--time=") { return set(.time, value) }
@@ -63,11 +63,11 @@ struct Bounds {
         return true
     }
 
-    /// An option that allows something where nothing is forbidden: whoever wrote it thought otherwise.
+    /// The first `--allow` option without `--sandbox`, which is an error: nothing would be forbidden.
     var needsSandbox: UnsafePointer<CChar>? { isSandbox ? nil : firstAllowance }
 
-    /// Bounds this process, if it is to be bounded, with the script that it is to run. Returns the argument that cannot
-    /// be followed, and why.
+    /// With `--sandbox`, restricts this process to the policy and the script's path. Returns the option that failed
+    /// and its errno.
     func enter(_ script: UnsafePointer<CChar>?) -> (UnsafePointer<CChar>, CInt)? {
         guard isSandbox else { return nil }
         lm_sandbox_begin()
@@ -88,9 +88,9 @@ struct Bounds {
     }
 }
 
-/// A number with a unit after it, as people write sizes and times.
+/// Sizes and times on the command line: a number and an optional unit.
 enum Quantity {
-    /// `64M`, `1.5G`, `4096`: units of 1024; nil for anything else, for nothing, and for what is too much.
+    /// `64M`, `1.5G`, `4096`: bytes, with units of 1024. nil for an invalid text, for 0, and from 2^63 bytes up.
     static func bytes(_ text: String) -> UInt? {
         guard let (number, unit) = split(text) else { return nil }
         let units: [String: Double] = [
@@ -101,7 +101,7 @@ enum Quantity {
         return bytes > 0 ? bytes : nil
     }
 
-    /// `10s`, `0.5`, `500ms`, `2m`, `1h`: seconds without a unit; at most a year.
+    /// `10s`, `0.5`, `500ms`, `2m`, `1h`: without a unit, seconds. nil for an invalid text, for 0, and over 366 days.
     static func microseconds(_ text: String) -> UInt64? {
         guard let (number, unit) = split(text) else { return nil }
         let units: [String: Double] = ["": 1e6, "s": 1e6, "ms": 1e3, "m": 60e6, "h": 3600e6]
@@ -110,7 +110,7 @@ enum Quantity {
         return microseconds > 0 ? microseconds : nil
     }
 
-    /// Digits with at most one dot, and what is after them.
+    /// A number with at most one dot, and the text after it.
     private static func split(_ text: String) -> (number: Double, unit: String)? {
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         guard digits.first?.isNumber == true, let number = Double(digits) else { return nil }

@@ -4,7 +4,7 @@ internal import Glibc
 
 func defaultName() -> UnsafePointer<CChar> { pointer("mmaplua") }
 
-/// A literal has a fixed address and ends with a zero byte, so C may keep it.
+/// The address of a string literal, which is fixed, so C may keep it. The literal ends with a zero byte.
 private func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
     UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
 }
@@ -72,7 +72,7 @@ let helpText = """
 
     """
 
-/// Says what is wrong with an argument, in the words of lua(1).
+/// Writes what is wrong with an argument, in the words of lua(1), and a list of options.
 func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) {
     let name = String(cString: name)
     let option = String(cString: argument)
@@ -105,7 +105,7 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
         """)
 }
 
-/// What is wrong with one of the options that lua(1) does not have.
+/// The error message for an option that lua(1) does not have; nil for an unknown option.
 private func problem(with option: String) -> String? {
     func begins(with name: String) -> Bool { option == name || option.hasPrefix(name + "=") }
     if begins(with: "--memory") { return "'\(option)': a size is wanted, such as --memory=64M" }
@@ -119,7 +119,7 @@ private func problem(with option: String) -> String? {
     return option == "--allow-env" || option == "--allow-run" ? "'\(option)' needs --sandbox" : nil
 }
 
-/// Says why the kernel does not let an option be followed.
+/// Writes the system error of an option.
 func complain(about argument: UnsafePointer<CChar>, errno: CInt, name: UnsafePointer<CChar>) {
     let text =
         "\(String(cString: name)): '\(String(cString: argument))': \(String(cString: strerror(errno)))\n"

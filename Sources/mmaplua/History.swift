@@ -1,9 +1,9 @@
 internal import CHost
 internal import Glibc
 
-/// What was typed in earlier sessions, one entry a line; within an entry a newline is `\n` and a backslash
-/// `\\`. Each entry is appended when it is typed, so sessions side by side all keep theirs. A history that
-/// cannot be kept is no reason to disturb anyone, beyond one line where something that is no file is at its place.
+/// The entries of earlier sessions: a file with one entry per line, where `\n` stands for a newline and `\\` for a
+/// backslash. Each entry is appended when it is typed, so that concurrent sessions all keep theirs. Errors are
+/// ignored, except for a path that is not a regular file, which is reported once.
 enum History {
     static let limit = 1000
 
@@ -11,12 +11,12 @@ enum History {
         getenv(name).map { String(cString: $0) }
     }
 
-    /// nil where the person wants none, or has no home.
+    /// nil if the user disabled the history or has no home directory.
     private static func path() -> String? {
         if let chosen = environment("MMAPLUA_HISTORY") {
             return chosen.isEmpty || chosen == "/dev/null" ? nil : chosen
         }
-        // The XDG specification wants a relative path to be ignored.
+        // The XDG Base Directory Specification: relative paths are ignored.
         if let state = environment("XDG_STATE_HOME"), state.utf8.first == UInt8(ascii: "/") {
             return state + "/mmaplua/history"
         }
@@ -24,7 +24,7 @@ enum History {
         return home + "/.local/state/mmaplua/history"
     }
 
-    /// - Parameter complain: Takes a line that says why there is no history.
+    /// - Parameter complain: Called with a message if the history file cannot be used.
     static func load(complain: (String) -> Void) -> [String] {
         guard let path = path() else { return [] }
         let file: CInt
@@ -61,7 +61,8 @@ enum History {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Drops what is too old; another session sees the old file or the new one, never half of one.
+    /// Replaces the file by one with these lines. rename(2) is atomic: other sessions see the old file or the new
+    /// one.
     private static func replace(_ path: String, with lines: ArraySlice<Substring>) {
         let fresh = "\(path).\(getpid())"
         let file = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)

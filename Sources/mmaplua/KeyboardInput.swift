@@ -1,7 +1,7 @@
 internal import CHost
 internal import Glibc
 
-/// One character from the terminal, or the signal that came instead of it.
+/// Reads characters from the terminal, and signals that arrive in the meantime.
 struct KeyboardInput {
     enum Event {
         case character(Int32)
@@ -11,14 +11,15 @@ struct KeyboardInput {
 
     let signals: CInt
 
-    /// Waits for a character. `answering` is asked about each signal and says whether to go on waiting.
+    /// Waits for a character. Calls `answering` with the number of each signal; if it returns false, the result is
+    /// `interrupt`.
     mutating func next(answering answer: (CInt) -> Bool) -> Event {
         while true {
             guard let lead = nextByte(answering: answer) else { return .interrupt }
             guard case .some(let lead) = lead else { return .end }
             let length = Self.length(lead)
             if length == 1 { return .character(Int32(lead)) }
-            // A byte that begins nothing is noise on the line, and libedit could not show it.
+            // Not the first byte of a UTF-8 character. libedit could not show it, so it is skipped.
             if length == 0 { continue }
             var value = Int32(lead) & (0x7F >> Int32(length))
             var complete = true
@@ -32,7 +33,7 @@ struct KeyboardInput {
         }
     }
 
-    /// How many bytes the UTF-8 character that begins with `lead` has; 0 where none begins with it.
+    /// The length in bytes of a UTF-8 character with the first byte `lead`; 0 if no character begins with it.
     private static func length(_ lead: UInt8) -> Int {
         switch lead {
         case 0..<0x80: return 1
@@ -43,7 +44,7 @@ struct KeyboardInput {
         }
     }
 
-    /// The outer nil is the interrupt, the inner one the end of the input.
+    /// A byte, `.some(nil)` at the end of the input, or nil for an interrupt.
     private func nextByte(answering answer: (CInt) -> Bool) -> UInt8?? {
         while true {
             var sources = [

@@ -1,9 +1,9 @@
 internal import CHost
 internal import Glibc
 
-/// The lessons: Lua files beside the sources or, once installed, below the program's prefix.
+/// A lesson: a Lua file in the source tree or, once installed, below the program's prefix.
 struct Lesson {
-    /// The file's name without the number in front and the ending.
+    /// The name of the file without the leading number and the extension.
     let name: String
     let number: Int?
     let path: String
@@ -18,13 +18,13 @@ struct Lesson {
         path = folder + "/" + file
     }
 
-    /// Whether something can be read there, and has an end.
+    /// Whether the path is a regular file.
     var isFile: Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// What it is about, from its first line: `-- name.lua - what it is about`.
+    /// The title, from the first line of the file: `-- name.lua - title`.
     var title: String {
         guard case .success(let file) = openPlain(path, O_RDONLY) else { return "" }
         defer { close(file) }
@@ -38,17 +38,17 @@ struct Lesson {
 }
 
 enum Lessons {
-    /// Where they are looked for, from the folder of the program.
+    /// The folders of lessons, relative to that of the program.
     private static let places = ["/../share/mmaplua/lessons", "/../../../examples/lessons"]
 
-    /// The folder of the program itself, whatever links have led to it.
+    /// The folder of the program, with symbolic links resolved.
     private static var programFolder: String {
         guard let path = realpath("/proc/self/exe", nil) else { return "." }
         defer { free(path) }
         return String(cString: dirname(path))
     }
 
-    /// The files of the first place that has any, in order.
+    /// The lessons in the first folder that has any, sorted by file name.
     static func all() -> [Lesson] {
         for place in places.map({ programFolder + $0 }) {
             guard let folder = realpath(place, nil) else { continue }
@@ -71,13 +71,13 @@ enum Lessons {
         return files.sorted().compactMap { Lesson($0, in: folder) }.filter(\.isFile)
     }
 
-    /// The file of a lesson: by its path, which has a slash or the ending, its name or its number.
+    /// The file of a lesson, given by its path (contains a slash or ends with .lua), name or number.
     static func path(of wanted: String) -> String? {
         if wanted.contains("/") || wanted.hasSuffix(".lua") { return wanted }
         return all().first { $0.name == wanted || $0.number.map(String.init) == wanted }?.path
     }
 
-    /// `--lessons`: a line each.
+    /// `--lessons`: one line per lesson.
     static func list(_ name: UnsafePointer<CChar>) -> CInt {
         let lessons = all()
         if lessons.isEmpty { return complainAboutPlace(name) }
@@ -100,7 +100,7 @@ enum Lessons {
         return EXIT_FAILURE
     }
 
-    /// `--lessons --check`: each in a process of its own. What one says is shown only if it fails.
+    /// `--lessons --check`: runs each lesson in a separate process. Shows the output of those that fail.
     static func checkAll(_ name: UnsafePointer<CChar>) -> CInt {
         let lessons = all()
         if lessons.isEmpty { return complainAboutPlace(name) }
@@ -126,10 +126,10 @@ enum Lessons {
     }
 }
 
-/// A lesson that was run with `--check` in a process of its own.
+/// The result of a lesson run with `--check` in a separate process.
 private struct Check {
     let status: CInt
-    /// What it wrote, on both ways out.
+    /// Its standard output and standard error.
     let text: String
 
     var holds: Bool { status == 0 }
@@ -139,7 +139,7 @@ private struct Check {
     }
     var lastLine: Substring { text.split(separator: "\n").last ?? "" }
 
-    /// nil with errno where no process can be started.
+    /// nil with errno if the process cannot be started.
     static func run(_ lesson: Lesson) -> Check? {
         var ends: [CInt] = [-1, -1]
         guard pipe(&ends) == 0 else { return nil }
@@ -180,14 +180,14 @@ private struct Check {
     }
 }
 
-/// A line on standard output.
+/// Writes a line to standard output.
 private func show(_ line: String) { host_write(terminal_output(), line + "\n") }
 
 func say(_ text: String, _ name: UnsafePointer<CChar>) {
     host_write(terminal_errors(), "\(String(cString: name)): \(text)\n")
 }
 
-/// Names the lessons that may have been meant.
+/// Writes that there is no such lesson, with lessons of similar names.
 func complain(aboutLesson wanted: String, name: UnsafePointer<CChar>) {
     let names = Lessons.all().map(\.name)
     if names.isEmpty {
@@ -200,7 +200,7 @@ func complain(aboutLesson wanted: String, name: UnsafePointer<CChar>) {
     fputs("mmaplua --lessons lists them; a file of your own is given by its path\n", terminal_errors())
 }
 
-/// Contained in one another, or a third of the letters mistyped at most.
+/// Whether one name contains the other, or at most a third of the letters differ.
 private func isNear(_ name: String, _ wanted: String) -> Bool {
     let shorter = min(name.count, wanted.count)
     if shorter == 0 { return false }
@@ -208,7 +208,7 @@ private func isNear(_ name: String, _ wanted: String) -> Bool {
     return distance(Array(name), Array(wanted)) <= max(1, shorter / 3)
 }
 
-/// Levenshtein's.
+/// The Levenshtein distance.
 private func distance(_ a: [Character], _ b: [Character]) -> Int {
     var row = Array(0...b.count)
     for (i, letter) in a.enumerated() {

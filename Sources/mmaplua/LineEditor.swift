@@ -3,10 +3,9 @@ internal import Glibc
 
 private typealias Library = UnsafePointer<editline_library>
 
-/// Line editing by libedit, which is loaded only when a session begins and may be missing.
+/// Line editing by libedit, which is loaded when an interactive session begins and may be missing.
 ///
-/// libedit is one per process and calls back into plain functions, so its state is global. It is touched by
-/// the one thread that runs the script.
+/// The state is global because libedit's callbacks are plain C functions. Only the thread that runs the script uses it.
 private struct LineEditor {
     let library: Library
     let handle: OpaquePointer
@@ -53,7 +52,7 @@ private func loadLibrary() -> Library? {
 }
 
 private func configure(_ handle: OpaquePointer, _ library: Library) {
-    // Its own signal handlers would send Ctrl-C on to the whole process group.
+    // libedit's own signal handlers would send Ctrl-C to the whole process group.
     editline_set_number(library, handle, EDITLINE_SIGNALS, 0)
     editline_set_text(library, handle, EDITLINE_EDITOR, "emacs")
     editline_set_prompt(library, handle, currentPrompt, 1)
@@ -72,7 +71,8 @@ private func configure(_ handle: OpaquePointer, _ library: Library) {
     sourceBindings(handle, library)
 }
 
-/// The person's own bindings, where libedit itself looks for them: it would open anything that is there.
+/// Reads the user's key bindings, $EDITRC or ~/.editrc as in libedit. Opened here, because libedit would also open a
+/// pipe or device.
 private func sourceBindings(_ handle: OpaquePointer, _ library: Library) {
     let home = getenv("HOME").map { String(cString: $0) + "/.editrc" }
     guard let path = getenv("EDITRC").map({ String(cString: $0) }) ?? home, !path.isEmpty else { return }
@@ -113,7 +113,8 @@ private func readLine(
     editor?.interrupted = false
     terminal_signals_block(true)
     terminal_locale_enter()
-    // libedit by itself shows the prompt first, and a key in between would go to the terminal's own editing.
+    // Raw mode before the prompt. libedit shows the prompt first, and the terminal would handle a key typed in
+    // between.
     editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     var count: CInt = 0
     let text = library.pointee.get(handle, &count)
@@ -131,8 +132,8 @@ private func readLine(
     return HOST_LINE
 }
 
-/// libedit marks text that takes no room on the screen by the same character on both sides; readline, and
-/// with it the prompts people already have, by 1 before and 2 after.
+/// Converts the marks around invisible text, such as colors: prompts made for readline have byte 1 before and byte 2
+/// after it; libedit wants the same byte on both sides.
 private func setPrompt(_ prompt: UnsafePointer<CChar>) {
     free(editor?.prompt)
     let copy = strdup(prompt)
@@ -161,7 +162,7 @@ private func readCharacter(_ handle: OpaquePointer, _ character: UnsafeMutablePo
     }
 }
 
-/// What a signal means while a line is edited. Returns whether editing goes on.
+/// Handles a signal that arrives during line editing. Returns false if it ends the editing.
 private func answer(_ number: CInt, _ handle: OpaquePointer) -> Bool {
     guard let library = editor?.library else { return false }
     switch number {
@@ -169,12 +170,12 @@ private func answer(_ number: CInt, _ handle: OpaquePointer) -> Bool {
     case SIGWINCH: library.pointee.resize(handle)
     case SIGCONT: editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     default:
-        // The terminal is given back first: this may be the end, or a stop after which a shell goes on.
+        // Restore the terminal first: the signal may end the process, or stop it and return to the shell.
         editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 0)
         terminal_signals_deliver(number)
         editline_set_number(library, handle, EDITLINE_TERMINAL_MODE, 1)
     }
-    // libedit draws from where the cursor is, as if that were the beginning of an empty line.
+    // libedit redraws at the cursor and assumes that it is at the beginning of an empty line.
     terminal_write("\r\u{1B}[K")
     editline_refresh(library, handle)
     return true
@@ -183,7 +184,7 @@ private func answer(_ number: CInt, _ handle: OpaquePointer) -> Bool {
 private func complete(_ handle: OpaquePointer, _ key: CInt) -> UInt8 {
     guard let library = editor?.library, let state = editor?.state else { return UInt8(EDITLINE_FAILED) }
     let text = library.pointee.text(handle).pointee
-    // The script's own metamethods may run, in its locale.
+    // Completion may call metamethods of the script, which must run in the script's locale.
     terminal_locale_leave()
     let found = host_complete(state, text.buffer, text.cursor - text.buffer, terminal_columns())
     terminal_locale_enter()

@@ -3,8 +3,8 @@ internal import Glibc
 
 typealias Arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
-/// The command line, taken apart by the rules of lua(1). It stays an array of C strings: they live as long as
-/// the process, and a script sees them unchanged in `arg`.
+/// The command line, parsed by the rules of lua(1). The arguments stay C strings: they live as long as the process,
+/// and a script sees them unchanged in `arg`.
 struct Options {
     enum Request {
         case run(Options)
@@ -13,10 +13,10 @@ struct Options {
         case lessons
         case checkOfLessons
         case noLesson(UnsafePointer<CChar>)
-        /// The options make sense, but not together.
+        /// `--lesson` together with `--sandbox`.
         case lessonInSandbox
         case misuse(UnsafePointer<CChar>)
-        /// The sandbox cannot be made as it was asked for.
+        /// A path of the sandbox policy that cannot be used.
         case failure(UnsafePointer<CChar>, errno: CInt)
     }
 
@@ -41,7 +41,7 @@ struct Options {
     private var bounds = Bounds()
     private var countsFaults = false
     private var traces = false
-    /// How `mmap.spawn` starts this program.
+    /// In a child of `mmap.spawn`, the descriptor to read its task from; else -1.
     private var child: CInt = -1
 
     private init(_ arguments: Arguments, count: CInt) {
@@ -64,7 +64,7 @@ struct Options {
             guard let path = options.lesson(at: index) else {
                 return .noLesson(options.lessonName(at: index))
             }
-            // Lives as long as the process, as the words that it stands among.
+            // Never freed: like the other arguments, it must live as long as the process.
             arguments[index] = strdup(path)
             options.script = index
         case .script(let index): options.script = index
@@ -80,7 +80,7 @@ struct Options {
         argument.map { .misuse(UnsafePointer($0)) } ?? .help
     }
 
-    /// Reads options up to the script's name.
+    /// Parses options up to the script's name.
     private mutating func takeApart() -> Ending {
         var index = 1
         while index < Int(count), let argument = arguments[index] {
@@ -123,7 +123,7 @@ struct Options {
         return .lesson(at: index + 1)
     }
 
-    /// A lesson is a script that is found by its name; what follows belongs to it.
+    /// The name of a lesson, from `--lesson NAME` or `--lesson=NAME`.
     private func lessonName(at index: Int) -> UnsafePointer<CChar> {
         guard let word = arguments[index] else { return defaultName() }
         let isJoined = strncmp(word, lessonOption, strlen(lessonOption)) == 0
@@ -149,7 +149,8 @@ struct Options {
         return true
     }
 
-    /// The rest of the argument or, where there is none, the next one, which must not look like an option.
+    /// The value of an option: the rest of its argument or, if empty, the next argument, which must not begin with a
+    /// dash.
     private func value(of argument: UnsafeMutablePointer<CChar>, at index: inout Int) -> UnsafePointer<CChar>?
     {
         if argument[2] != Character.end { return UnsafePointer(argument + 2) }
@@ -206,10 +207,10 @@ struct Options {
     }
 }
 
-/// The option that a lesson's name may be joined to.
+/// `--lesson` with the name in the same argument.
 private let lessonOption = "--lesson="
 
-/// The characters that options are made of, as C has them.
+/// Characters of options, as C chars.
 private enum Character {
     static let end: CChar = 0
     static let dash = CChar(truncatingIfNeeded: UInt8(ascii: "-"))

@@ -1,14 +1,14 @@
--- What Tab means in a session. The chunk's result is a function: for the line up to the cursor it gives the
--- text to insert there and, where that would be none, a listing of what is possible. It is called with a function
--- that knows from the manual what may stand in quotes, and in a table of options.
+-- Completion for Tab in an interactive session. The chunk gets a function that lists the strings and options a call
+-- accepts, according to the manual. It returns a function (line up to the cursor, columns) → text to insert, or nil
+-- and a list of candidates to show.
 
 local manual_words = ...
 local debug, string, table = debug, string, table
 local ipairs, math, next, pairs, pcall, rawget, type = ipairs, math, next, pairs, pcall, rawget, type
 
-local MOST_VISITED <const> = 10000 -- entries looked at: a huge table must not stop the session
+local MOST_VISITED <const> = 10000 -- entries visited: a huge table must not block the session
 local MOST_LISTED <const> = 200
-local DEEPEST <const> = 8 -- tables behind tables by __index, which can be a circle
+local DEEPEST <const> = 8 -- length of a chain of __index tables, which can be a cycle
 
 local keywords = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat
@@ -42,7 +42,7 @@ local function collector(prefix, methods)
         local meta = debug.getmetatable(object)
         if type(object) == "table" then
             each(next, object)
-            -- A read-only proxy has nothing of its own and tells by __pairs what it stands for.
+            -- A read-only proxy is an empty table; its __pairs iterates over the real one.
             if meta and rawget(meta, "__pairs") then
                 pcall(function() each(pairs(object)) end)
             end
@@ -102,7 +102,8 @@ local function layout(names, columns)
     return table.concat(lines, "\n")
 end
 
--- What is called at the end of a line, whether a table begins in its arguments, and where a string does.
+-- The call that the end of a line is in: the name of the function, whether the end is in a table constructor, and
+-- where its string begins if it is in one.
 local function context(line)
     local open, place = {}, 1
     while true do
@@ -148,7 +149,7 @@ local function everything(line)
 end
 
 return function(line, columns)
-    -- Indentation, typed or pasted.
+    -- Tab at the beginning of a line is indentation, typed or pasted.
     if line:find("^%s*$") then return "\t" end
     local names, prefix = everything(line)
     if #names == 0 then return end

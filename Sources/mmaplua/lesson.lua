@@ -1,15 +1,15 @@
--- The module mmap.lesson: how a lesson speaks, shows its code as it runs, asks and checks its claims. A lesson
--- begins with `local lesson <close> = require "mmap.lesson"`; when that variable goes, its files go too, and
--- the program fails if a claim did not hold.
+-- The module mmap.lesson: prints a lesson's text, shows and runs its code, asks questions and checks claims. A lesson
+-- begins with `local lesson <close> = require "mmap.lesson"`. When that variable is closed, the lesson's files are
+-- removed, and the program exits with status 1 if a claim did not hold.
 
 local terminal, ask, new_folder, program = ...
-local WIDEST <const> = 92 -- columns of text: longer lines are hard to read
+local WIDEST <const> = 92 -- columns: longer lines of text are hard to read
 
 local lesson = {}
 local claims, failures, skipped, has_left = 0, 0, 0, false
 local has_reader, is_seen = terminal()
 
--- [ the look ]
+-- [ output style ]
 
 local function variable(name)
   local value = os.getenv(name)
@@ -30,18 +30,18 @@ local function width()
   return math.max(20, math.min(columns, WIDEST))
 end
 
--- Words between backquotes are code; a terminal shows that without the backquotes. A word that has begun to be
--- code ends as such, and its length is that of what is seen.
+-- A color terminal shows `code` in bold, without the backquotes.
 local function code(word)
   if not colored then return word end
   return (word:gsub("`([^`]*)`", function(inner) return paint("1", inner) end))
 end
+-- The columns of a word on the terminal.
 local function length(word)
   local shown = colored and word:gsub("`([^`]*)`", "%1") or word
   return utf8.len(shown) or #shown
 end
 
--- Code with blanks in it stays in one piece.
+-- The words of a text. `code` with blanks is one word.
 local function words(text)
   local list = {}
   text = text:gsub("`[^`]*`", function(piece) return (piece:gsub(" ", "\0")) end)
@@ -49,7 +49,7 @@ local function words(text)
   return list
 end
 
--- Prints a paragraph in lines that fit; the first begins with `lead`, the others with as many blanks.
+-- Prints a paragraph, wrapped to the width. `lead` precedes the first line; the others are indented by its length.
 local function fill(text, lead, color)
   lead = lead or ""
   local column, line, indent = length(lead), { color and paint(color, lead) or lead }, (" "):rep(length(lead))
@@ -71,7 +71,7 @@ local function format(text, ...)
   return select("#", ...) > 0 and text:format(...) or text
 end
 
--- [ the source, which is read before the current folder changes ]
+-- [ source of the lesson, read before the current folder changes ]
 
 local path, source
 for level = 2, 10 do
@@ -83,7 +83,7 @@ for level = 2, 10 do
   end
 end
 if not path then error("mmap.lesson is for the file of a lesson: mmaplua --lesson ./FILE.lua", 0) end
--- Mapped: opening a pipe again would wait for somebody who writes the lesson a second time.
+-- mmap.open fails for a pipe, where io.open would wait for a second writer.
 local function read_lines()
   local lines = {}
   local file <close> = require "mmap".open(path)
@@ -102,7 +102,7 @@ for _, argument in ipairs(arg) do
   end
 end
 
--- [ the folder ]
+-- [ folder for the lesson's files ]
 
 local folder, place, reason
 for _, parent in ipairs { variable "TMPDIR" or ".", "/tmp" } do
@@ -112,7 +112,8 @@ for _, parent in ipairs { variable "TMPDIR" or ".", "/tmp" } do
 end
 if not folder then error("no folder for the lesson's files can be made: " .. tostring(reason), 0) end
 
--- The file system of the folder: the mount point that is the longest part of its path, the latest if there are several.
+-- The file system of the folder and its device number: of the mount point that is the longest prefix of the path, the
+-- last one of those of equal length.
 local function filesystem()
   local name, device, longest = "?", nil, -1
   local file = io.open "/proc/self/mountinfo"
@@ -130,7 +131,7 @@ local function filesystem()
   return name, device
 end
 
--- Whether a page can leave the memory here, found by trying: on tmpfs it is nowhere else.
+-- Whether pages of a file can be evicted from memory, found by a trial. Not on tmpfs, which has no disk.
 local function can_evict()
   local mmap = require "mmap"
   for _ = 1, 5 do
@@ -147,23 +148,23 @@ end
 --- The path of this program, for a shell.
 lesson.program = "'" .. program:gsub("'", "'\\''") .. "'"
 
---- The folder of the lesson's files, which is the current one: its path, what kind of file system it is on, the
---- number of that device ("254:0"), and whether a page of a file can be out of memory there.
+--- The folder for the lesson's files, which is the current folder: its path, its type of file system, its device number
+--- ("254:0"), and whether pages of its files can be evicted from memory.
 lesson.folder = place
 lesson.filesystem, lesson.device = filesystem()
 lesson.has_disk = can_evict()
 
--- [ what a lesson says ]
+-- [ text, steps, code and claims ]
 
--- Claims stand together; a blank line comes after the last of them.
+-- No blank lines between claims; one after the last.
 local after_claim = false
 local function begin_paragraph()
   if after_claim then print() end
   after_claim = false
 end
 
---- Prints paragraphs, which blank lines separate, filled to the width of the terminal. A line that begins with two
---- blanks stays as it is. With more arguments the text is a format, as for string.format.
+--- Prints paragraphs, separated by blank lines, wrapped to the width of the terminal. Lines that begin with two blanks
+--- are not wrapped. With more arguments, the text is a format as for string.format.
 function lesson.say(text, ...)
   text = format(text, ...)
   begin_paragraph()
@@ -181,7 +182,7 @@ function lesson.say(text, ...)
   end
 end
 
--- Waits for Return where there is a person; "q", Ctrl-D and Ctrl-C leave.
+-- Waits for Return on a terminal. "q", Ctrl-D and Ctrl-C end the lesson.
 local function pause(prompt)
   if not has_reader or not is_seen then return end
   local answer = ask(paint("2", prompt))
@@ -193,7 +194,7 @@ local function pause(prompt)
 end
 
 local steps = 0
---- Begins the next part, after a pause.
+--- Begins a numbered part, after a pause.
 function lesson.step(heading, ...)
   begin_paragraph()
   if steps > 0 then pause "Return goes on, q leaves " end
@@ -202,7 +203,7 @@ function lesson.step(heading, ...)
   print()
 end
 
---- Asks the reader, and waits.
+--- Asks the reader a question and pauses.
 function lesson.ask(question, ...)
   begin_paragraph()
   fill(format(question, ...), ASKS .. " ", "1;36")
@@ -210,7 +211,7 @@ function lesson.ask(question, ...)
   print()
 end
 
--- The lines of a function's body.
+-- The first and last line of a function's body, and the column where its text begins.
 local function body(f)
   local info = debug.getinfo(f, "S")
   if info.source ~= "@" .. path then error("the function is not from the file of the lesson", 3) end
@@ -223,7 +224,7 @@ local function body(f)
   return first, last, indent + 1
 end
 
--- As pcall, until the first result is true. Only the last time prints.
+-- As pcall, repeated until the first result of `f` is true, at most `tries` times. Only the last call prints.
 local function repeated(f, tries)
   local real, results = print, nil
   for n = 1, tries do
@@ -243,9 +244,8 @@ local function repeated(f, tries)
   return table.unpack(results, 1, results.n)
 end
 
---- Shows the body of a function, from the lesson's own file, and then calls it. Returns its results. With
---- `options.tries` a function whose first result is false is called again, up to so many times: for what other
---- programs can disturb.
+--- Shows the body of a function of the lesson's file, calls it, and returns its results. With `options.tries`, calls it
+--- up to that many times until its first result is true: for measurements that other programs can disturb.
 function lesson.run(f, options)
   if type(f) ~= "function" then error("bad argument #1 to 'run' (function expected, got " .. type(f) .. ")", 2) end
   local first, last, start = body(f)
@@ -262,7 +262,7 @@ function lesson.run(f, options)
   return table.unpack(results, 2, results.n)
 end
 
---- Says what must hold, with the numbers measured, and whether it does. The program fails in the end if not.
+--- Prints a claim, with measured numbers, and whether it holds. If not, the program exits with status 1 at the end.
 function lesson.claim(holds, text, ...)
   claims = claims + 1
   if not holds then failures = failures + 1 end
@@ -272,7 +272,7 @@ function lesson.claim(holds, text, ...)
   return holds
 end
 
---- Says why a part cannot be shown here.
+--- Prints why a part is skipped on this system.
 function lesson.skip(why, ...)
   skipped = skipped + 1
   begin_paragraph()
@@ -280,7 +280,7 @@ function lesson.skip(why, ...)
   print()
 end
 
---- What the reader can do now: the end of a lesson.
+--- Prints what to try next, at the end of a lesson.
 function lesson.next(text, ...)
   begin_paragraph()
   print(paint("1", "What to try next"))
@@ -293,7 +293,7 @@ end
 local function plural(n, noun) return n .. " " .. noun .. (n == 1 and "" or "s") end
 lesson.plural = plural
 
---- Bytes with a unit of 1024.
+--- Bytes as text, with units of 1024: "1.5 KiB".
 function lesson.size(bytes)
   local units = { "bytes", "KiB", "MiB", "GiB", "TiB" }
   local n, value = 1, bytes
@@ -301,7 +301,7 @@ function lesson.size(bytes)
   return (("%.1f "):format(value):gsub("%.0 $", " ")) .. units[n]
 end
 
---- Seconds with a unit that fits.
+--- Seconds as text, in s, ms or us.
 function lesson.time(seconds)
   for _, unit in ipairs { { 1, "s" }, { 1e-3, "ms" } } do
     if seconds >= unit[1] then return ("%.3g %s"):format(seconds / unit[1], unit[2]) end
@@ -320,7 +320,7 @@ setmetatable(lesson, {
     if skipped > 0 then summary = summary .. ", " .. plural(skipped, "part") .. " skipped" end
     print(("%s (files on %s)"):format(summary, lesson.filesystem))
     if claims == 0 then io.stderr:write "a lesson without a claim proves nothing\n" end
-    -- Without closing the state: that may be what is being done.
+    -- Do not close the state: this may run while it is being closed.
     if failures > 0 or claims == 0 then os.exit(false) end
   end,
 })

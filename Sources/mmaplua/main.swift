@@ -36,7 +36,7 @@ case .run(let options):
     exit(options.run(name: name))
 }
 
-/// Messages begin with what the program was called, as those of lua(1) do.
+/// The name by which the program was started, the prefix of messages as in lua(1).
 func programName(_ arguments: Arguments) -> UnsafePointer<CChar> {
     if let first = arguments[0], first[0] != 0 { return UnsafePointer(first) }
     return defaultName()
