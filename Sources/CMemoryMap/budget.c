@@ -1,4 +1,4 @@
-/* The sum of what is taken, and its limit. */
+/* Process-wide memory accounting. */
 #include "mm_budget.h"
 
 #include <stdint.h>
@@ -24,7 +24,7 @@ void mm_budget_give(size_t bytes) { __atomic_fetch_sub(&used, bytes, __ATOMIC_RE
 
 bool mm_has_heap(size_t bytes) {
   void *memory = malloc(bytes);
-  /* Memory that nobody looks at would not even be asked for. */
+  /* Otherwise the compiler would remove malloc and free of unused memory. */
   __asm__ volatile("" : : "r"(memory) : "memory");
   free(memory);
   return memory != NULL;
@@ -32,7 +32,7 @@ bool mm_has_heap(size_t bytes) {
 
 struct mm_memory {
   size_t holders;
-  size_t left; /* bytes that are counted and not mapped */
+  size_t left; /* bytes counted in the budget that are no longer mapped */
 };
 
 mm_memory *mm_memory_make(void) {

@@ -1,4 +1,4 @@
-/* Many numbers at once: one loop per type, so that no switch stands inside. */
+/* Loads and stores of many numbers: one loop per type, without a switch inside the loop. */
 #include "CMemoryMap.h"
 
 /* clang-format off */

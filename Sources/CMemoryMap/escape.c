@@ -1,4 +1,4 @@
-/* Leaving a match from a signal's handler. */
+/* Ends a match of a regular expression from a signal handler. */
 #include "mm_pattern.h"
 
 #include <pthread.h>
@@ -10,12 +10,12 @@
 
 #include "CMemoryMap.h"
 
-/* Where the handler finds them without a call that may allocate. */
+/* initial-exec: the handler reads them without a call to __tls_get_addr, which may allocate. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) sigjmp_buf *volatile way_out;
 static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_atomic_t came_early;
 
 int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, size_t start, uint32_t options) {
-  /* The interpreter allocates: it cannot be left. */
+  /* PCRE2's interpreter allocates, so a jump out of it is not safe. */
   if (!pattern->is_machine_code)
     return pcre2_match(pattern->code, subject, length, start, options | PCRE2_NO_JIT, pattern->data, pattern->context);
   sigjmp_buf here;
@@ -33,7 +33,8 @@ int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, s
 void mm_escape(int signal) {
   sigjmp_buf *target = way_out;
   if (!target) {
-    /* The next match may be the one that was meant: whoever asked for it is asked again. */
+    /* The signal may have come just before the intended match. So the next match ends at once, and its caller decides
+       whether to start it again. */
     came_early = 1;
     return;
   }
@@ -45,7 +46,7 @@ void mm_escape(int signal) {
   siglongjmp(*target, 1);
 }
 
-/* One thread at a time has its matches ended by SIGINT: signals' handlers belong to the process. */
+/* SIGINT ends matches of one thread at a time, because signal handlers belong to the process. */
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 static _Thread_local bool armed;
 static struct sigaction previous;
@@ -73,7 +74,7 @@ void mm_escape_begin(void) {
   if (!armed) atomic_flag_clear(&taken);
 }
 
-/* The handler may have put another in its place, as lua5.4's does. */
+/* Restores the previous handler, unless a handler has replaced it, as that of lua5.4 does. */
 void mm_escape_end(void) {
   if (!armed) return;
   struct sigaction action;

@@ -1,4 +1,4 @@
-/* Functions of the C library that Swift cannot call: variadic ones and GNU's own; and the compiler's. */
+/* Functions that Swift cannot call: variadic ones, GNU extensions, and compiler builtins. */
 #include "CMemoryMap.h"
 
 #include <linux/magic.h>
@@ -39,8 +39,8 @@ bool mm_may_have_space(int descriptor, uint64_t count) {
   struct statfs system;
   struct stat file;
   if (fstatfs(descriptor, &system) != 0 || fstat(descriptor, &file) != 0) return true;
-  if (system.f_blocks == 0 || system.f_bsize <= 0) return true; /* a file system that does not count */
-  /* What is reserved may be this user's, and what the file has may be in the range. */
+  if (system.f_blocks == 0 || system.f_bsize <= 0) return true; /* a file system without a count of blocks */
+  /* f_bfree and not f_bavail: this user may use the reserved blocks. The range may include the file's own blocks. */
   uint64_t present = (uint64_t)file.st_blocks * 512;
   return count <= present || (count - present) / (uint64_t)system.f_bsize <= system.f_bfree;
 }

@@ -1,4 +1,4 @@
-/* The fault guard: the table of mappings and the signal handler that answers for them. */
+/* The fault guard: the table of mappings and the signal handler for faults in them. */
 #include "CMemoryMap.h"
 
 #include <errno.h>
@@ -8,12 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The table grows by chunks that double: 64, 64, 128, 256 … slots. A chunk never moves and is never
-   freed, so the handler reads the table without a lock. 40 chunks hold more slots than an address
-   space holds pages. */
+/* The table grows by chunks of 64, 64, 128, 256 … slots. A chunk never moves and is never freed, so the handler reads
+   the table without a lock. 40 chunks have more slots than an address space has pages. */
 enum { FIRST_CHUNK = 64, CHUNKS = 40 };
 static mm_slot *chunks[CHUNKS];
-static size_t slots_made; /* high-water mark, over all chunks */
+static size_t slots_made; /* slots ever used, in all chunks */
 static size_t slots_used;
 static mm_slot *free_slots;
 static mm_slot *waiting_slots, **waiting_end = &waiting_slots; /* see mm_slot_keep_range */
@@ -30,8 +29,8 @@ static pthread_once_t installed = PTHREAD_ONCE_INIT;
 
 static size_t chunk_size(int chunk) { return chunk == 0 ? FIRST_CHUNK : (size_t)FIRST_CHUNK << (chunk - 1); }
 
-/* Zeroed memory over a range of ours. Where the process has one mapping too many already, the range goes first. Should
-   another thread map memory into the hole, its memory is left alone and the fault is not answered. */
+/* Replaces a range of a mapping by zeroed memory. At the limit of mappings (vm.max_map_count), it unmaps the range
+   first. If another thread maps memory into the hole, that stays and the function fails. */
 static bool replace_range(uintptr_t start, size_t extent, bool may_unmap) {
   const int protection = PROT_READ | PROT_WRITE;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -40,14 +39,14 @@ static bool replace_range(uintptr_t start, size_t extent, bool may_unmap) {
          mmap((void *)start, extent, protection, flags | MAP_FIXED_NOREPLACE, -1, 0) == (void *)start;
 }
 
-/* The range of a slot, also while it only waits to be unmapped; 0 for none. */
+/* The start of the slot's range, mapped or waiting to be unmapped; 0 for none. */
 static uintptr_t range_start(const mm_slot *slot) {
   uintptr_t start = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST);
   return start ? start : __atomic_load_n(&slot->waiting_start, __ATOMIC_SEQ_CST);
 }
 
-/* What happened first, the mark after it: who sees the mark asks what happened. Of two threads one says it and the
-   other waits for that; not for ever, as a fork may have left the one behind. */
+/* Records the fault, then sets the lost bit: readers of the bit read the record. Of several threads, one writes the
+   record and the others wait for the bit, but not forever: in a child of fork(2) the writing thread may not exist. */
 static void mark_lost(mm_slot *slot, uintptr_t address, int signal, int code) {
   __atomic_add_fetch(&slot->losses, 1, __ATOMIC_SEQ_CST);
   int32_t none = 0;
@@ -60,13 +59,14 @@ static void mark_lost(mm_slot *slot, uintptr_t address, int signal, int code) {
   __atomic_fetch_or(&slot->stamp, 1, __ATOMIC_SEQ_CST);
 }
 
-/* The kernel joins neighbors to one mapping, and at its limit (vm.max_map_count) does not split them again. All that may
-   be joined with the region is replaced then, and all of it is lost. */
+/* The kernel merges adjacent mappings, and at its limit (vm.max_map_count) refuses to split them again. Then this
+   replaces all mappings that may be merged with the region, and marks all of them as lost. */
 static bool replace_neighbors(const mm_slot *slot, uintptr_t start, size_t extent, int signal, int code) {
   uintptr_t from = start, to = start + extent;
   mm_slot *other;
   const size_t made = __atomic_load_n(&slots_made, __ATOMIC_ACQUIRE);
-  /* Up and down in turn: those that were made one after the other, the last in front, are found in one go. */
+  /* Search the table upward and downward in turn: one pass finds all mappings that were made in the order of their
+     addresses, whether ascending or descending. */
   for (bool grows = true, goes_up = true; grows; goes_up = !goes_up) {
     grows = false;
     for (size_t i = 0; i < made; i++) {
@@ -86,7 +86,7 @@ static bool replace_neighbors(const mm_slot *slot, uintptr_t start, size_t exten
   }
   bool replaced = replace_range(from, to - from, true);
   for (size_t i = 0; (other = mm_slot_at(i)); i++) {
-    /* By its place, as its start may be 0 by now. Of a range that is held no other slot can have the place. */
+    /* Compare `place`, because `start` may be 0 by now. No other slot can have a place in a range with users. */
     if (other == slot || other->place < from || other->place >= to ||
         __atomic_load_n(&other->neighbors, __ATOMIC_SEQ_CST) == 0)
       continue;
@@ -97,15 +97,15 @@ static bool replace_neighbors(const mm_slot *slot, uintptr_t start, size_t exten
   return replaced;
 }
 
-/* Answers for the slot when the address is its own. The start is read again after `users` was
-   raised: either this sees that the region is gone, or mm_slot_withdraw sees the user and waits. */
+/* Handles a fault at an address in the slot's region. Reads `start` again after the increment of `users`: either this
+   sees that the region is gone, or mm_slot_withdraw sees the user and waits. */
 static bool answer(mm_slot *slot, uintptr_t address, int signal, int code) {
   uintptr_t start = __atomic_load_n(&slot->start, __ATOMIC_ACQUIRE);
   if (start == 0 || address < start || address - start >= slot->extent) return false;
   __atomic_add_fetch(&slot->users, 1, __ATOMIC_SEQ_CST);
   size_t extent = slot->extent;
   uintptr_t page = address & ~(uintptr_t)(slot->page - 1);
-  /* The whole region needs no split, where it is not joined with another. */
+  /* Replacing the whole region needs no split of a mapping, unless the kernel merged it with another. */
   bool mine = __atomic_load_n(&slot->start, __ATOMIC_SEQ_CST) == start && address - start < extent &&
               (replace_range(page, start + extent - page, false) || replace_range(start, extent, false) ||
                replace_neighbors(slot, start, extent, signal, code));
@@ -126,13 +126,13 @@ static bool answer_any(uintptr_t address, int signal, int code) {
   return false;
 }
 
-/* A fault that is not ours goes where it would have gone without us. */
+/* Passes a fault outside our mappings to the previous handler or default action. */
 static void pass_on(int signal, siginfo_t *info, void *context) {
   const struct sigaction *previous = signal == SIGBUS ? &previous_bus : &previous_segv;
   if (previous->sa_flags & SA_SIGINFO) {
     previous->sa_sigaction(signal, info, context);
   } else if (previous->sa_handler == SIG_IGN && info->si_code <= 0) {
-    /* Sent by a process and ignored on purpose. */
+    /* Sent by a process; ignored as before. */
   } else if (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN) {
     struct sigaction fallback = {.sa_handler = SIG_DFL};
     sigaction(signal, &fallback, NULL);
@@ -195,8 +195,8 @@ void mm_slot_publish(mm_slot *slot, void *start, size_t extent) {
   slot->fault_signal = 0;
   slot->extent = extent;
   slot->place = (uintptr_t)start;
-  /* Also for a handle that was refreshed since the slot was withdrawn, and for one of an empty region,
-     which need not be withdrawn: both know an old address. */
+  /* A new stamp, because some handles have an old address with the current stamp: those refreshed after the slot was
+     withdrawn, and those of an empty region, which need not be withdrawn. */
   __atomic_store_n(&slot->stamp, slot->stamp + 2, __ATOMIC_SEQ_CST);
   __atomic_store_n(&slot->start, (uintptr_t)start, __ATOMIC_SEQ_CST);
 }
@@ -208,8 +208,8 @@ void mm_slot_withdraw(mm_slot *slot) {
 }
 
 void mm_slot_close(mm_slot *slot) {
-  /* The generation first: a handle that is refreshed in between must find itself closed, and not take
-     the new stamp for an address that is about to go. */
+  /* The generation before the stamp: a handle refreshed in between must find itself closed, and not combine the new
+     stamp with an address that is about to be unmapped. */
   __atomic_store_n(&slot->generation, slot->generation + 1, __ATOMIC_SEQ_CST);
   mm_slot_withdraw(slot);
 }

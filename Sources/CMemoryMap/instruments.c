@@ -1,4 +1,4 @@
-/* cachestat(2), getrusage(2) and what else Swift cannot call. */
+/* cachestat(2), getrusage(2) and other functions that Swift cannot call. */
 #include "CMemoryMap.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Linux 6.5; the headers of Debian 12 are older. The number is the same on every architecture. */
+/* Since Linux 6.5; missing in the headers of Debian 12. The number is the same on all architectures. */
 #ifndef SYS_cachestat
 #define SYS_cachestat 451
 #endif
@@ -39,7 +39,7 @@ mm_cache_kind mm_cache_kind_of(int descriptor) {
     case F2FS_SUPER_MAGIC: break;
     default: return MM_CACHE_UNKNOWN;
   }
-  /* A file on persistent memory is mapped without any cache. */
+  /* DAX: a file on persistent memory is mapped without a page cache. */
   if (statx(descriptor, "", AT_EMPTY_PATH, 0, &file) != 0) return MM_CACHE_UNKNOWN;
   return file.stx_attributes & STATX_ATTR_DAX ? MM_CACHE_UNKNOWN : MM_CACHE_BACKED;
 }

@@ -1,5 +1,5 @@
-/* Landlock by its system calls: the C library has no functions for them, and the headers of Debian 12 are older
-   than the kernels that the program meets. */
+/* Landlock by system calls: the C library has no functions for it, and the headers of Debian 12 lack the newer
+   rights. */
 #include "mm_landlock.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ int mm_landlock_allow(int ruleset, int file, unsigned rights) {
   uint64_t allowed = 0;
   if (rights & MM_MAY_READ) allowed |= READ_FILE | READ_DIR;
   if (rights & MM_MAY_WRITE) allowed |= WRITE_FILE | TRUNCATE;
-  /* A folder or a link that is renamed is "made" at its new place. */
+  /* MAKE_DIR and MAKE_SYM, because the kernel also checks them for a folder or symbolic link that is renamed. */
   if (rights & MM_MAY_MAKE) allowed |= MAKE_REG | MAKE_DIR | MAKE_SYM | REMOVE_FILE | REMOVE_DIR | REFER;
   if (!S_ISDIR(status.st_mode)) allowed &= READ_FILE | WRITE_FILE | TRUNCATE;
   struct path_beneath rule = {.allowed = allowed & known(mm_landlock_version()), .parent = file};
@@ -75,7 +75,8 @@ int mm_landlock_allow(int ruleset, int file, unsigned rights) {
 }
 
 int mm_landlock_enter(int ruleset) {
-  /* Without this the kernel would want privileges: a program that gains some must not be fooled by the rules. */
+  /* Required by landlock_restrict_self(2) without CAP_SYS_ADMIN: a set-user-ID program must not run under these
+     rules. */
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
   return (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 }

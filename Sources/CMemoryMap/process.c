@@ -1,4 +1,4 @@
-/* futex(2), and what fcntl(2) does, which is variadic. */
+/* futex(2), pidfd_open(2), and uses of fcntl(2), which Swift cannot call because it is variadic. */
 #include "CMemoryMap.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ int64_t mm_now(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* The headers of Debian 12 have it, those of older systems do not; the number is the same everywhere. */
+/* Missing in headers older than those of Debian 12. The number is the same on all architectures. */
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif

@@ -1,5 +1,5 @@
-/* The reserve: units of 64 bytes, and for the first unit of each block its length. First fit and no lists, as it is used
-   when memory has run out and at no other time; until then it takes no memory either. */
+/* The reserve: units of 64 bytes, and the length of each block at its first unit. A simple first-fit allocator,
+   because it is used only when memory has run out. Until then its pages are not touched and take no memory. */
 #include "mm_fork.h"
 #include "mm_reserve.h"
 
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* 17 MiB: a piece of work takes up to 64 KiB on each of up to 256 threads, and all metadata of the library is less than
-   100 KiB. */
+/* 17 MiB: up to 256 threads with up to 64 KiB each for a parallel operation, and 1 MiB for metadata of the library,
+   which is less than 100 KiB. */
 enum { UNIT = 64, UNITS = (16 << 20) / UNIT + (1 << 20) / UNIT, PAGE = 4096 };
 
 static _Alignas(PAGE) unsigned char reserve[UNITS][UNIT];
@@ -28,7 +28,7 @@ void *mm_reserve_take(size_t size, size_t alignment) {
   if (alignment > PAGE) return NULL;
   pthread_mutex_lock(&lock);
   for (size_t unit = 0; unit <= UNITS && !block; unit++) {
-    /* Those from `start` to here are free. */
+    /* The units from `start` up to `unit` are free. */
     if (unit >= start && unit - start == count) {
       lengths[start] = (uint32_t)count;
       used += count * UNIT;
@@ -42,7 +42,7 @@ void *mm_reserve_take(size_t size, size_t alignment) {
   return block;
 }
 
-/* The unit where a block begins, or UNITS for a block that is not of the reserve. */
+/* The first unit of a block, or UNITS for a block outside the reserve. */
 static size_t unit_of(const void *block) {
   size_t offset = (uintptr_t)block - (uintptr_t)reserve;
   return offset < sizeof reserve ? offset / UNIT : UNITS;
@@ -65,7 +65,7 @@ size_t mm_reserve_used(void) {
   return result;
 }
 
-/* The runtime would go on with NULL, or end by a signal. */
+/* Allocates from the reserve, or ends the process: with NULL, the runtime would crash without a message. */
 static void *require(size_t size, size_t alignment) {
   static const char message[] = "mmaplua: not enough memory for Swift's runtime\n";
   void *block = mm_reserve_take(size, alignment);
@@ -116,7 +116,7 @@ void mm_runtime_aligned_delete(void *block, size_t size, size_t alignment) {
   mm_runtime_free(block);
 }
 
-/* Swift's arrays ask how large the block is that they were given. `scripts/build` links with --wrap. */
+/* Swift's arrays call malloc_usable_size(3), also for blocks of the reserve. `scripts/build` links with --wrap. */
 size_t __real_malloc_usable_size(void *block) __attribute__((weak));
 size_t __wrap_malloc_usable_size(void *block);
 size_t __wrap_malloc_usable_size(void *block) {
@@ -125,7 +125,7 @@ size_t __wrap_malloc_usable_size(void *block) {
 }
 
 void *mm_runtime_realloc(void *old, size_t size) {
-  if (size == 0) size = 1; /* NULL would not say that there was no memory */
+  if (size == 0) size = 1; /* for size 0, NULL would not mean a lack of memory */
   void *block = unit_of(old) == UNITS ? realloc(old, size) : NULL;
   if (block) return block;
   block = mm_runtime_malloc(size);

@@ -1,4 +1,4 @@
-/* What a terminal may be shown. */
+/* Safe characters for terminals. */
 #include "mm_shown.h"
 
 #include <stdbool.h>

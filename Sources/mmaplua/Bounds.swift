@@ -66,8 +66,8 @@ struct Bounds {
     /// The first `--allow` option without `--sandbox`, which is an error: nothing would be forbidden.
     var needsSandbox: UnsafePointer<CChar>? { isSandbox ? nil : firstAllowance }
 
-    /// With `--sandbox`, restricts this process to the policy and the script's path. Returns the option that failed
-    /// and its errno.
+    /// With `--sandbox`, restricts this process to the policy; a script may learn which folders lead to its own file.
+    /// Returns the option that failed and its errno.
     func enter(_ script: UnsafePointer<CChar>?) -> (UnsafePointer<CChar>, CInt)? {
         guard isSandbox else { return nil }
         lm_sandbox_begin()

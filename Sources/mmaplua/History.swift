@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The entries of earlier sessions: a file with one entry per line, where `\n` stands for a newline and `\\` for a
 /// backslash. Each entry is appended when it is typed, so that concurrent sessions all keep theirs. Errors are
-/// ignored, except for a path that is not a regular file, which is reported once.
+/// ignored, except that a session reports at its start a path that is not a regular file.
 enum History {
     static let limit = 1000
 

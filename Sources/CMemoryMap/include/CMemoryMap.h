@@ -1,4 +1,4 @@
-/* What Swift needs in C: the fault guard, and system calls that Swift cannot make. */
+/* C code for the library: the fault guard, and functions that Swift cannot call. */
 #ifndef CMEMORYMAP_H
 #define CMEMORYMAP_H
 

@@ -1,12 +1,12 @@
-/* Integers that several processes change at once: the processor's atomic instructions, sequentially consistent,
-   on memory that may fault, and futex(2). */
+/* Integers shared between processes: sequentially consistent atomic instructions on memory that may fault, and
+   futex(2). */
 #ifndef MM_ATOMIC_H
 #define MM_ATOMIC_H
 
 #include "mm_elements.h"
 
-/* An integer travels as 64 bits, extended by its sign where its type has one. Types are MM_U8 … MM_I64 and
-   places are aligned to their size. Ask mm_was_intact afterwards. */
+/* Integers are passed as 64 bits, sign-extended if the type is signed. Types are MM_U8 … MM_I64. Addresses must be
+   aligned to the size of the integer. Call mm_was_intact after the access. */
 static inline uint64_t mm_extended(int32_t type, uint64_t bits) {
   int unused = 64 - (8 << ((type & 6) >> 1));
   return type & 1 ? (uint64_t)((int64_t)(bits << unused) >> unused) : bits << unused >> unused;
@@ -21,7 +21,7 @@ static inline uint64_t mm_atomic_load(const uint8_t *_Nonnull p, int32_t type) {
   }
 }
 
-/* The value before. */
+/* Returns the previous value. */
 static inline uint64_t mm_atomic_exchange(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
   switch ((type & 6) >> 1) {
     case 0: return mm_extended(type, __atomic_exchange_n(p, (uint8_t)bits, __ATOMIC_SEQ_CST));
@@ -31,7 +31,7 @@ static inline uint64_t mm_atomic_exchange(uint8_t *_Nonnull p, int32_t type, uin
   }
 }
 
-/* The value before; the sum wraps around. */
+/* Returns the previous value. The sum wraps around. */
 static inline uint64_t mm_atomic_add(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
   switch ((type & 6) >> 1) {
     case 0: return mm_extended(type, __atomic_fetch_add(p, (uint8_t)bits, __ATOMIC_SEQ_CST));
@@ -50,8 +50,8 @@ static inline uint64_t mm_atomic_add(uint8_t *_Nonnull p, int32_t type, uint64_t
     done_;                                                                                                             \
   })
 
-/* Whether the value was the expected one and is the desired one now; the value found is where the expected one
-   was. */
+/* Compare-and-exchange. True if the value was `*expected` and is now `desired`. Stores the value found in
+   `*expected`. */
 static inline bool mm_atomic_compare(uint8_t *_Nonnull p, int32_t type, uint64_t *_Nonnull expected, uint64_t desired) {
   switch ((type & 6) >> 1) {
     case 0: return MM_COMPARE(uint8_t);
@@ -62,10 +62,10 @@ static inline bool mm_atomic_compare(uint8_t *_Nonnull p, int32_t type, uint64_t
 }
 #undef MM_COMPARE
 
-/* Sleeps while the word at `p` has this value, at most so many nanoseconds: FUTEX_WAIT between processes. 0 when
-   woken, or -1 with errno: EAGAIN where it had another value, ETIMEDOUT, EINTR. */
+/* FUTEX_WAIT between processes: sleeps while the 32-bit word at `p` is `expected`, at most `nanoseconds`. 0 when
+   woken, or -1 with errno: EAGAIN if the word had another value, ETIMEDOUT, EINTR. */
 int mm_futex_wait(const uint8_t *_Nonnull p, uint32_t expected, int64_t nanoseconds);
-/* Wakes so many of those that sleep: FUTEX_WAKE. Their number, or -1 with errno. */
+/* FUTEX_WAKE: wakes up to `count` sleepers. Returns their number, or -1 with errno. */
 int mm_futex_wake(const uint8_t *_Nonnull p, int count);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */

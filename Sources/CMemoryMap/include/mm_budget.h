@@ -1,34 +1,34 @@
-/* How much memory the process may take: one sum of the bytes that are mapped and of those that whoever embeds
-   the library counts here too, against one limit. */
+/* Process-wide memory accounting: the sum of mapped bytes and of bytes counted by the host, and a limit for the sum.
+   */
 #ifndef MM_BUDGET_H
 #define MM_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* In bytes, SIZE_MAX for none, which is what it is at first. What is taken already stays so. */
+/* The limit in bytes; initially SIZE_MAX, no limit. A lower limit does not affect memory already counted. */
 void mm_budget_set_limit(size_t limit);
 size_t mm_budget_limit(void);
 size_t mm_budget_used(void);
 
-/* Whether there was room for so many more bytes: they are counted then. Any thread may ask. */
+/* Counts bytes if they fit the limit; else returns false. Thread-safe. */
 bool mm_budget_take(size_t bytes);
-/* Counts bytes that exist already, whether or not there is room. */
+/* Counts bytes regardless of the limit, for memory that exists already. */
 void mm_budget_add(size_t bytes);
 void mm_budget_give(size_t bytes);
 
-/* Whether malloc(3) has so many bytes at this moment. */
+/* Whether malloc(3) can allocate this many bytes now. */
 bool mm_has_heap(size_t bytes);
 
-/* A file in memory that no path leads to. Its pages stay while this process holds any of it, also what is no longer
-   mapped: that is counted here until the last holder lets go. */
+/* A file in memory without a path. All its pages exist while this process holds any part of it, also pages that are
+   no longer mapped; their bytes stay counted until the last holder releases it. */
 typedef struct mm_memory mm_memory;
 
-/* With one holder; NULL where memory ran out. */
+/* A new object with one holder; NULL if out of memory. */
 mm_memory *_Nullable mm_memory_make(void);
 void mm_memory_hold(mm_memory *_Nonnull memory);
 void mm_memory_release(mm_memory *_Nonnull memory);
-/* Counts bytes that were unmapped. */
+/* Counts bytes that were unmapped and still exist. */
 void mm_memory_leave(mm_memory *_Nonnull memory, size_t bytes);
 
 #endif

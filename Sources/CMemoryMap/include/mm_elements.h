@@ -1,7 +1,7 @@
 /* Numbers in memory that may fault: any type and byte order, at any address.
  *
- * A number travels as 64 bits: an integer extended by its sign to an int64_t, a float as a double. So
- * one switch serves a type, and what is done with the number needs none.
+ * A number is passed as 64 bits: an integer extended to int64_t, a float converted to a double. So only loads and
+ * stores switch on the type.
  */
 #ifndef MM_ELEMENTS_H
 #define MM_ELEMENTS_H
@@ -11,20 +11,20 @@
 
 #include "mm_guard.h"
 
-/* A type is a number: bit 0 says signed, bits 1 and 2 the size of an integer as a power of two, MM_FLOAT
-   a float, MM_SWAPPED that the bytes stand in the order that is not the machine's. */
+/* Bits of a type: bit 0 means signed, bits 1 and 2 are the size of an integer as a power of two, MM_FLOAT means a
+   float, MM_SWAPPED the opposite of the machine's byte order. */
 enum { MM_U8, MM_I8, MM_U16, MM_I16, MM_U32, MM_I32, MM_U64, MM_I64, MM_F32, MM_F64, MM_FLOAT = 8, MM_SWAPPED = 16 };
 
-/* Numbers of one type in a mapping, `stride` bytes from one to the next. The region reaches from the
-   first byte of the first to the last byte of the last. */
+/* Numbers of one type in a mapping, `stride` bytes apart. The region extends from the first byte of the first number
+   to the last byte of the last one. */
 typedef struct mm_elements {
   mm_region region;
   size_t count;  /* elements */
-  size_t stride; /* bytes, at least 1; less than an element has means that they overlap */
+  size_t stride; /* bytes, at least 1; elements overlap if less than their size */
   int32_t type;
 } mm_elements;
 
-/* Bytes of one element. */
+/* The size of an element, in bytes. */
 static inline size_t mm_element_size(int32_t type) {
   int32_t kind = type & 15;
   return kind == MM_F32 ? 4 : kind == MM_F64 ? 8 : (size_t)1 << (kind >> 1);
@@ -63,7 +63,7 @@ static inline uint32_t mm_narrow_float(uint64_t bits) {
   return result;
 }
 
-/* The number at `p`. Ask mm_was_intact afterwards. */
+/* The number at `p`. Call mm_was_intact after the access. */
 static inline uint64_t mm_load_number(const uint8_t *_Nonnull p, int32_t type) {
   switch (type) {
     case MM_U8: return *(volatile const uint8_t *)p;
@@ -88,7 +88,7 @@ static inline uint64_t mm_load_number(const uint8_t *_Nonnull p, int32_t type) {
   }
 }
 
-/* Writes the number, cut down to the type: ask mm_fits first. Ask mm_was_intact afterwards. */
+/* Writes the number, truncated to the type: call mm_fits before. Call mm_was_intact after the access. */
 static inline void mm_store_number(uint8_t *_Nonnull p, int32_t type, uint64_t bits) {
   switch (type) {
     case MM_U8:
@@ -113,9 +113,8 @@ static inline void mm_store_number(uint8_t *_Nonnull p, int32_t type, uint64_t b
   }
 }
 
-/* Whether a number of the type's own kind (an int64_t, or a double as bits) fits. Every int64_t fits u64:
-   a negative one stands for itself plus 2^64, as in string.pack. A double that is finite and would be
-   infinite as f32 does not fit. */
+/* Whether a number (an int64_t, or the bits of a double for a float type) fits the type. Every int64_t fits u64: 2^64
+   is added to a negative one, as in string.pack. A finite double that overflows to infinity as f32 does not fit. */
 static inline bool mm_fits(int32_t type, uint64_t bits) {
   if (type & MM_FLOAT) {
     if (mm_likely((type & 15) == MM_F64)) return true;
@@ -126,16 +125,16 @@ static inline bool mm_fits(int32_t type, uint64_t bits) {
   return type & 1 ? (uint64_t)((int64_t)(bits << unused) >> unused) == bits : (bits << unused) >> unused == bits;
 }
 
-/* Where an element is, or NULL: out of range, or the handle is not current. */
+/* The address of an element, or NULL: out of range, or the handle is not current. */
 static inline uint8_t *_Nullable mm_place_of(const mm_elements *_Nonnull e, uint64_t i) {
   if (mm_unlikely(i >= e->count) || mm_unlikely(e->region.slot->stamp != e->region.stamp)) return NULL;
   return e->region.base + i * e->stride;
 }
 
-/* Whether elements share bytes with their neighbors: such are only read. */
+/* Whether elements share bytes with their neighbors. Overlapping elements are read-only. */
 static inline bool mm_overlap(const mm_elements *_Nonnull e) { return e->stride < mm_element_size(e->type); }
 
-/* `count` numbers, `stride` bytes from one to the next. Ask mm_was_intact afterwards. */
+/* Load and store `count` numbers, `stride` bytes apart. Call mm_was_intact after the access. */
 void mm_load_numbers(const uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type, uint64_t *_Nonnull bits);
 void mm_store_numbers(uint8_t *_Nonnull place, size_t stride, size_t count, int32_t type,
                       const uint64_t *_Nonnull bits);

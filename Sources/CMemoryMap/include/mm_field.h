@@ -1,28 +1,27 @@
 /* Records in memory that may fault: structures of fixed size, one after the other.
  *
- * What there is to know about a field is one integer, so that a table from names to integers is all that
- * a layout needs, and nothing that such a table holds can lead outside a record: what is read from it is
- * compared with the record's own length.
+ * One integer describes a field, so a layout is a table from names to integers. A wrong integer cannot cause an access
+ * outside a record: every access compares the field with the record's length.
  */
 #ifndef MM_FIELD_H
 #define MM_FIELD_H
 
 #include "mm_elements.h"
 
-/* Bits 0 to 4 the type of a number, 5 to 7 the kind, 8 to 35 the offset in the record in bytes, 36 to 63
-   the count: bytes of characters, elements of an array. */
+/* Bits 0 to 4: the type of a number. Bits 5 to 7: the kind. Bits 8 to 35: the offset in the record, in bytes. Bits 36
+   to 63: the count, in bytes for strings and in elements for arrays. */
 typedef uint64_t mm_field;
 
 enum {
   MM_NUMBER,     /* one number */
-  MM_CHARACTERS, /* a string; zero bytes after it are not part of it */
-  MM_BYTES,      /* a string of exactly so many bytes */
+  MM_CHARACTERS, /* a string without its trailing zero bytes */
+  MM_BYTES,      /* a string of exactly `count` bytes */
   MM_NUMBERS,    /* an array of numbers */
-  MM_RECORD,     /* a record in the record */
-  MM_RECORDS     /* an array of them */
+  MM_RECORD,     /* a nested record */
+  MM_RECORDS     /* an array of records */
 };
 
-/* Bytes in the largest record, and elements in the largest array of a record. */
+/* Limit of bytes in a record and of elements in an array. */
 enum { MM_LARGEST_RECORD = (1 << 28) - 1 };
 
 static inline mm_field mm_make_field(int32_t kind, int32_t type, size_t offset, size_t count) {
@@ -34,8 +33,8 @@ static inline int32_t mm_field_kind(mm_field f) { return (int32_t)(f >> 5 & 7); 
 static inline size_t mm_field_offset(mm_field f) { return f >> 8 & MM_LARGEST_RECORD; }
 static inline size_t mm_field_count(mm_field f) { return f >> 36; }
 
-/* Where the field that is a number is in a record, or NULL: it is no number, it is not inside, or the
-   handle is not current. */
+/* The address of a number field in a record, or NULL: not a number, not inside the record, or the handle is not
+   current. */
 static inline uint8_t *_Nullable mm_place_of_field(const mm_region *_Nonnull record, mm_field f) {
   if (mm_unlikely(mm_field_kind(f) != MM_NUMBER) ||
       mm_unlikely(mm_field_offset(f) + mm_element_size(mm_field_type(f)) > record->length) ||
@@ -44,16 +43,16 @@ static inline uint8_t *_Nullable mm_place_of_field(const mm_region *_Nonnull rec
   return record->base + mm_field_offset(f);
 }
 
-/* The fields of a record are being placed: see RecordLayout.swift. All in bytes. */
+/* State of the placement of fields in a record; see RecordLayout.swift. All values in bytes. */
 typedef struct mm_ruler {
-  size_t limit; /* no field is aligned to more */
-  size_t next;  /* after the field before */
-  size_t end;   /* of the field that reaches farthest */
+  size_t limit; /* maximum alignment of a field */
+  size_t next;  /* end of the previous field */
+  size_t end;   /* the greatest end of a field */
   size_t alignment;
 } mm_ruler;
 
-/* Records in a mapping, `stride` bytes from one to the next. The region reaches from the first byte of the
-   first to the last byte of the last. */
+/* Records in a mapping, `stride` bytes apart. The region extends from the first byte of the first record to the last
+   byte of the last one. */
 typedef struct mm_records {
   mm_region region;
   size_t count;  /* records */
@@ -61,7 +60,7 @@ typedef struct mm_records {
   size_t size;   /* bytes of a record, at least 1 */
 } mm_records;
 
-/* The i-th record, or one whose base is NULL: out of range, or the handle is not current. */
+/* The record at index i; its base is NULL if i is out of range or the handle is not current. */
 static inline mm_region mm_record_at(const mm_records *_Nonnull r, uint64_t i) {
   mm_region record = r->region;
   record.isWhole = false;

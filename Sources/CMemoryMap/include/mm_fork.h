@@ -1,11 +1,12 @@
-/* Locks and fork(2): a child has the thread that forked and no other. */
+/* Locks and fork(2): a child has only the thread that called fork. */
 #ifndef MM_FORK_H
 #define MM_FORK_H
 
 #include <pthread.h>
 
-/* Once for a lock of static storage: the thread that forks takes it first, so that no other thread holds it in the
-   child, where nobody would ever let go of it. No other lock may be taken while it is held. */
+/* For a static lock, at file scope. The forking thread takes the lock before fork(2) and both processes release it
+   after: otherwise another thread could hold it, and in the child it would stay locked forever. Do not take another
+   lock while holding it. */
 #define MM_FREE_AFTER_FORK(lock)                                                                                       \
   static void lock##_before_fork(void) { pthread_mutex_lock(&(lock)); }                                                \
   static void lock##_after_fork(void) { pthread_mutex_unlock(&(lock)); }                                               \

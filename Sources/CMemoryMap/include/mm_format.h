@@ -1,4 +1,4 @@
-/* Where a reader of a format string for packed data is; see PackFormat.swift. */
+/* State of a parser of format strings for packed data; see PackFormat.swift. */
 #ifndef MM_FORMAT_H
 #define MM_FORMAT_H
 
@@ -7,7 +7,7 @@
 
 typedef struct mm_format {
   const char *_Nullable next; /* ends with a zero byte */
-  int32_t alignment;          /* the most that is asked for, bytes */
+  int32_t alignment;          /* maximum alignment, in bytes */
   bool isLittle;
 } mm_format;
 

@@ -1,5 +1,5 @@
-/* Landlock (landlock(7)): the kernel itself keeps a thread and what it starts away from files, and from TCP,
-   abstract sockets and signals where it can. What is open already stays usable. */
+/* Landlock (landlock(7)): the kernel denies a thread and its children access to files and, if the version supports
+   it, to TCP, abstract sockets and signals. Open descriptors stay usable. */
 #ifndef MM_LANDLOCK_H
 #define MM_LANDLOCK_H
 
@@ -12,17 +12,17 @@ enum {
   MM_MAY_MAKE = 4,  /* make, rename and remove files in a folder */
 };
 
-/* The version that the kernel offers; 0 where it has none or does not use it. */
+/* The kernel's version of the Landlock ABI; 0 if it is not supported or is disabled. */
 int mm_landlock_version(void);
 
-/* A ruleset that allows nothing: its descriptor, or -1 with errno. */
+/* Creates a ruleset that allows nothing. A descriptor, or -1 with errno. */
 int mm_landlock_create(void);
 
-/* Allows something for a file, or for everything below a folder, that `file` is open on (O_PATH will do): 0, or
-   -1 with errno. */
+/* Allows rights (MM_MAY_…) for an open file, or for everything below an open folder. O_PATH descriptors are accepted.
+   0, or -1 with errno. */
 int mm_landlock_allow(int ruleset, int file, unsigned rights);
 
-/* The calling thread and all that it starts from now on live by the ruleset, for good: 0, or -1 with errno. */
+/* Applies the ruleset to the calling thread and its future children, permanently. 0, or -1 with errno. */
 int mm_landlock_enter(int ruleset);
 
 #endif
