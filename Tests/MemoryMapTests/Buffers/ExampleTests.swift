@@ -2,7 +2,7 @@ import Glibc
 import MemoryMap
 import Testing
 
-/// What a Swift program does with the library, with its public interface alone.
+/// The library in a Swift program, through its public interface alone.
 @Suite struct ExampleTests {
     @Test func countsAndChangesWordsInAFile() throws {
         let scratch = try Scratch()

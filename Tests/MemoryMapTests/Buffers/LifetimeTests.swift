@@ -12,7 +12,7 @@ import Testing
         let (whole, slice) = (map.bytes, try map.bytes.slice(1).slice(1))
         map.unmap()
         #expect(mappedLines(scratch.path) == 0)
-        // Another mapping in the same slot must not be reached through the old handles.
+        // The old handles must not reach another mapping in the same slot.
         let next = try MappedRegion.open(path, .readWrite)
         for bytes in [whole, slice] {
             let refused = [
@@ -40,7 +40,7 @@ import Testing
         #expect(try next.bytes.copied() == [1, 2, 3])
     }
 
-    /// A handle that looks at its mapping while that is taken away or moved must not keep what it saw.
+    /// A handle refreshed while its mapping is being unmapped or moved must not keep the old address.
     @Test func noHandleIsCurrentBetweenTwoStates() throws {
         let map = try MappedRegion.anonymous(100)
         var bytes = map.bytes
@@ -64,7 +64,7 @@ import Testing
             }
             #expect(mm_slots_in_use() == before + 12_000 && openDescriptors(in: scratch.path) == 0)
             truncate(path, off_t(pageSize))
-            // A fault in one is no fault in the others.
+            // A fault in one mapping is not a fault in the others.
             let last = MappedBytes(regions[11_999])
             #expect(failure { () throws(MapError) in _ = try last.load(at: pageSize) }?.kind == .lost)
             #expect(try MappedBytes(regions[0]).load(at: 0) == UInt8(truncatingIfNeeded: 11_999))
@@ -81,7 +81,7 @@ import Testing
             var refused: MapError?
             while refused == nil && regions.count < 1 << 18 {
                 refused = failure { () throws(MapError) in
-                    // Two kinds in turn, so that no two join.
+                    // Alternate two protections, so that the kernel merges no two.
                     regions.append(
                         try mapRegion(
                             length: 1, protection: regions.count % 2 == 0 ? .read : [],

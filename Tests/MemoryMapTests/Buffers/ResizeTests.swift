@@ -4,7 +4,7 @@ import Testing
 @testable import MemoryMap
 
 @Suite struct ResizeTests {
-    /// Every pair of sizes, through files and memory, against an array that is cut and padded.
+    /// Every pair of sizes, for files and memory, against an array that is truncated and padded.
     @Test func everySizeFromEveryOther() throws {
         let sizes = [0, 1, 4095, 4096, 4097, 12_288, 20_001]
         let scratch = try Scratch()
@@ -18,7 +18,7 @@ import Testing
                 try map.resize(new, path: path)
                 #expect(map.count == new && kept.count == new && fileSize(path) == new, "\(old) to \(new)")
                 #expect(try kept.copied() == expected, "\(old) to \(new)")
-                // And back, with zeros where bytes were cut off.
+                // And back: zeros in place of the bytes that were cut off.
                 try map.resize(old, path: path)
                 let back = Array(expected.prefix(old)) + [UInt8](repeating: 0, count: max(0, old - new))
                 #expect(try kept.copied() == back && contents(path) == back, "\(old) to \(new) and back")
@@ -38,7 +38,7 @@ import Testing
         try memory.bytes.store(9, at: 100)
         let (near, far) = (try memory.bytes.slice(100, 1), try memory.bytes.slice(pageSize, 10))
         let empty = try memory.bytes.slice(2 * pageSize)
-        // A size that cannot stay where it is.
+        // A size that needs another address.
         try memory.resize(64 << 20)
         #expect(try near.load(at: 0) == 9 && far.load(at: 9) == 0 && empty.count == 0)
         try memory.resize(pageSize)
@@ -75,7 +75,7 @@ import Testing
         let reader = try MappedRegion.open(path, .read)
         let copy = try MappedRegion.open(path, .copyOnWrite)
         for size in [0, 1, 3, 5000] {
-            // The file of a mapping that may not be written must not change either.
+            // A read-only mapping must not resize its file either.
             let refused = failure { () throws(MapError) in try reader.resize(size, path: path) }
             #expect(refused?.kind == .notWritable)
             #expect(failure { () throws(MapError) in try copy.resize(size, path: path) }?.kind == .misuse)
@@ -139,11 +139,11 @@ import Testing
         #expect(failure { () throws(MapError) in try memory.remap(path: path) }?.kind == .misuse)
     }
 
-    /// Growing allocates: on a full disk that is an error now and not a fault later.
+    /// Growing allocates disk blocks: on a full disk it is an error now, not a fault later.
     @Test func aFullDiskIsAnErrorAndChangesNothing() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
-            // Mounted, entered and taken away again at once: it lives as long as the child is in it.
+            // Mounted, entered, and unmounted at once: the mount lives as long as the child is in it.
             guard mount("tmpfs", scratch.path, "tmpfs", 0, "size=64k") == 0, chdir(scratch.path) == 0,
                 umount2(scratch.path, 2) == 0
             else {
@@ -166,7 +166,7 @@ import Testing
             options.size = 1 << 20
             let made = failure { () throws(MapError) in _ = try MappedRegion.open(path, .truncate, options) }
             #expect(made?.errno == ENOSPC && contents(path) == [1, 2, 3])
-            // A hole in a file that the disk has no room for is a fault, and so an error.
+            // A hole that the disk has no space for causes a fault, and so an error.
             #expect(truncate(path, 1 << 20) == 0)
             let sparse = try MappedRegion.open(path, .readWrite)
             #expect(failure { () throws(MapError) in try sparse.bytes.fill(1) }?.kind == .lost)

@@ -4,11 +4,11 @@ import Testing
 
 @testable import MemoryMap
 
-/// Ranges that are hashed in several blocks, against the same in one.
+/// Hashes of ranges in several blocks, against the hash in one block.
 @Suite struct HashTests {
     private static let block = 4 << 20
 
-    /// By the definition, a bit at a time.
+    /// By definition, a bit at a time.
     private func plainCRC(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         var table = [UInt32](repeating: 0, count: 256)
         for index in 0..<256 {
@@ -36,7 +36,7 @@ import Testing
         return region
     }
 
-    /// In a process of its own: the number of threads is the process's.
+    /// In a process of its own, as it sets the process's number of threads.
     @Test func `blocks and pieces give what the whole gives`() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let tests = HashTests()
@@ -85,7 +85,7 @@ import Testing
                 }
             }
             #expect(isInside)
-            // Other threads may have left fewer pieces of a CRC to this one.
+            // The CRC may ask less often here, as other threads take parts too.
             if kind != 0 { #expect(asked == stop) }
             #expect(error?.kind == (asked < stop ? nil : .interrupted))
         }
@@ -99,7 +99,7 @@ import Testing
         let error = failure { () throws(MapError) in
             try hash(kind, region.bytes) { _ in truncate(path, 0) == 0 }
         }
-        // Other threads may have read all of it before.
+        // Other threads may have read everything before.
         #expect(error?.kind == .lost || kind == 0 && error == nil)
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MemoryMap
 
-/// Byte for byte what `hexdump -C` prints.
+/// The same bytes as `hexdump -C` prints.
 @Suite struct HexDumpTests {
     private static let tool = "/usr/bin/hexdump"
 
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    /// Random lines with repeats of every length, cut at every place.
+    /// Random lines with repeats of every length, cut at every offset.
     @Test func dumpsOfEveryShapeAreTheTools() throws {
         guard access(Self.tool, X_OK) == 0 else {
             print("skipped: \(Self.tool) is not installed")
@@ -43,7 +43,7 @@ import Testing
         for repeats in 0...70 {
             var bytes = (0..<dice.roll(40)).map { _ in UInt8(dice.roll(256)) }
             let line = (0..<16).map { _ in UInt8(dice.roll(256)) }
-            // Aligned with the lines of the dump, as repeats that fold are.
+            // Align with the lines of the dump, as only aligned repeats fold.
             bytes += [UInt8](repeating: 0, count: (16 - bytes.count % 16) % 16)
             for _ in 0..<repeats % 9 { bytes += line }
             bytes += [UInt8](repeating: UInt8(repeats % 2 * 0x41), count: repeats)

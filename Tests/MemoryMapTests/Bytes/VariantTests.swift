@@ -9,7 +9,7 @@ import Testing
     import KernelsAVX2
 #endif
 
-/// The kernels of all instruction sets against each other, to the last bit, and against plain loops.
+/// The vector code of all instruction sets: the results must be the same to the last bit, and those of plain loops.
 @Suite struct VariantTests {
     static var variants: [Kernels] {
         var all = [KernelsBaseline.kernels("baseline")]
@@ -19,7 +19,7 @@ import Testing
         return all
     }
 
-    /// Every count up to a few blocks, at every alignment that matters.
+    /// Every count up to a few blocks, at every relevant alignment.
     private func forEachRun(_ body: (UnsafeRawPointer, Int, Comment) -> Void) {
         var generator = Seeded()
         let bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -139,8 +139,8 @@ import Testing
         }
     }
 
-    /// The elements by their bits, each NaN as one: of two NaNs IEEE 754 leaves open whose payload a sum has, and
-    /// the compiler swaps the operands as it likes.
+    /// The elements by their bits, with all NaNs as one: IEEE 754 does not specify the payload of a sum of two NaNs,
+    /// and the compiler may swap the operands.
     private static func values(_ bytes: [UInt8], _ type: Element) -> [UInt64] {
         func values<Bits: FixedWidthInteger & BitwiseCopyable>(
             _: Bits.Type, isNaN: (Bits) -> Bool

@@ -51,7 +51,7 @@ import Testing
         var dice = Dice(state: 7)
         for model in Self.models(count) {
             withBits(count) { bits in
-                // Only the lowest bit of mincore's bytes means anything.
+                // Only the lowest bit of each mincore(2) byte is defined.
                 let bytes = model.map { UInt8(($0 ? 1 : 0) | dice.roll(128) << 1) }
                 let half = count / 128 * 64
                 var total = bytes[..<half].withUnsafeBufferPointer { bits.insert($0, at: 0) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MemoryMap
 
-/// Advice is tried, and what the trial says holds.
+/// Trials of advice values, and whether their results are right.
 @Suite struct AdviceTrialTests {
     @Test func trialsSayWhatTheManualDoes() throws {
         #expect(try Advice.dontNeed.attempt(on: .privateAnonymous) == AdviceTrial(errno: 0, destroys: true))
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    /// They take a page from the machine for good.
+    /// These take a page from the machine for good.
     @Test func brokenMemoryIsNeverTried() throws {
         for advice in [Advice.hardwarePoison, Advice(rawValue: 101)] {
             for kind in MappingKind.allCases {
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    /// The rule by which ranges are rounded or refused, against what the kernel really does.
+    /// The rule that rounds or refuses ranges, against the kernel's behavior.
     @Test func whatDestroysIsKnownToDestroy() throws {
         for (name, advice) in Advice.names where advice.isKnown {
             for kind in MappingKind.allCases {
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    /// In a process of its own: other tests make trials too, at the same time.
+    /// In a process of its own, as other tests run trials at the same time.
     @Test func nothingOfATrialRemains() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for (_, advice) in Advice.names where advice.isKnown {

@@ -6,7 +6,7 @@ import Testing
 
 /// madvise(2), msync(2), mincore(2), mlock(2), mprotect(2).
 @Suite struct KernelTests {
-    /// Advice that takes data away must not touch a byte outside the range that was asked for.
+    /// Advice that discards data must not touch a byte outside of its range.
     @Test func destructiveAdviceTakesWholePagesOrNothing() throws {
         let page = pageSize
         let scratch = try Scratch()
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// A slice's rounding would reach its neighbors in the same mapping.
+    /// Rounding a slice's range would reach its neighbors in the same mapping.
     @Test func destructiveAdviceOnASliceSparesItsNeighbors() throws {
         let map = try MappedRegion.anonymous(3 * pageSize)
         try map.bytes.fill(9)
@@ -46,7 +46,7 @@ import Testing
         #expect(try whole.advise(.dontNeed) == PageRange(offset: 0, length: pageSize))
         #expect(try map.bytes.load(at: pageSize - 1) == 9 && map.bytes.load(at: 2 * pageSize) == 9)
         #expect(try whole.load(at: 0) == 0)
-        // The last page of a mapping belongs to it whole, wherever its last byte is.
+        // A mapping's last page belongs to it as a whole, even if its last byte is in the middle.
         let short = try MappedRegion.anonymous(pageSize + 10)
         try short.bytes.fill(9)
         try short.bytes.advise(.dontNeed, pageSize, 10)
@@ -59,7 +59,7 @@ import Testing
         var options = OpenOptions()
         (options.offset, options.length) = (10, pageSize)
         let part = try MappedRegion.open(path, .readWrite, options)
-        // Its first and last page hold bytes of the file that were not asked for.
+        // The first and last page hold bytes of the file outside of the mapping.
         #expect(failure { () throws(MapError) in try part.bytes.advise(.remove) }?.errno == EINVAL)
         #expect(contents(path) == [UInt8](repeating: 7, count: 3 * pageSize))
     }
@@ -130,7 +130,7 @@ import Testing
         #expect(failure { () throws(MapError) in try map.bytes.sync(-1) }?.kind == .offsetOutOfRange)
     }
 
-    /// The pages of a mapping that are locked, by their numbers, as /proc has them.
+    /// The numbers of a mapping's locked pages, from /proc.
     private func lockedPages(_ bytes: MappedBytes) throws -> [Int] {
         var text = [UInt8](repeating: 0, count: 1 << 16)
         let length = try text.withUnsafeMutableBufferPointer { buffer in
@@ -149,7 +149,7 @@ import Testing
         return pages
     }
 
-    /// A lock that fails, or is stopped, leaves locked what was so before, and nothing else.
+    /// A lock that fails, or is interrupted, leaves the pages locked that were locked before, and no others.
     @Test(arguments: [false, true])
     func aLockThatFailsLeavesTheOthers(isLong: Bool) async {
         await #expect(processExitsWith: .exitCode(0)) { [isLong] in
@@ -172,7 +172,7 @@ import Testing
                 #expect(refused?.call == .mlock)
             }
             #expect(try tests.lockedPages(map.bytes) == [2, 3, 7])
-            // A part that ends in the middle of one.
+            // A range that starts in the middle of a locked range.
             if isLong {
                 let refused = failure { () throws(MapError) in
                     try all.lock(3 * pageSize, size - 3 * pageSize, path: nil) { $0 == 0 }
@@ -185,7 +185,7 @@ import Testing
         }
     }
 
-    /// More pages than fit the vector of one call.
+    /// More pages than the vector of one call holds.
     @Test func residencyCountsThePagesThatWereTouched() throws {
         let pages = 16384 + 3
         let map = try MappedRegion.anonymous(pages * pageSize)
@@ -200,7 +200,7 @@ import Testing
         #expect(try map.bytes.residency(7, 0) == Residency(resident: 0, absent: 0))
     }
 
-    /// To a caller who neither owns a file nor may write it the kernel says "all".
+    /// For a caller who neither owns the file nor may write it, the kernel says that all pages are resident.
     @Test func residencyDoesNotLieWhereTheKernelHidesTheTruth() async {
         guard geteuid() == 0 else {
             print("skipped: only root can become another user")
@@ -217,10 +217,10 @@ import Testing
             let map = try MappedRegion.open(path)
             let refused = failure { () throws(MapError) in _ = try map.bytes.residency() }
             #expect(refused?.call == .mincore && refused?.errno == EPERM)
-            // Its own memory it may ask about.
+            // A caller may ask about its own memory.
             let own = try MappedRegion.anonymous(pageSize)
             #expect(try own.bytes.residency() == Residency(resident: 0, absent: 1))
-            // And a file that it may not read at all is no mapping.
+            // A file that the caller may not read cannot be mapped.
             #expect(seteuid(0) == 0)
             chmod(path, 0)
             #expect(seteuid(65534) == 0)

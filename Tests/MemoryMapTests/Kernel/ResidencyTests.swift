@@ -4,11 +4,11 @@ import Testing
 
 @testable import MemoryMap
 
-/// What the instruments say against what a plain loop over the system calls says, on a disk and on tmpfs.
+/// The instruments against a plain loop over the system calls, on a disk and on tmpfs.
 @Suite(.serialized) struct ResidencyTests {
     static let folders: [String] = ["/tmp", "/dev/shm"].filter { access($0, W_OK) == 0 }
 
-    /// mincore(2), page by page, as a C program would ask.
+    /// mincore(2), page by page, as in a C program.
     private func plainly(_ map: borrowing MappedRegion) -> [Bool] {
         let slot = map.region.slot.pointee
         return (0..<Int(slot.extent) / pageSize).map { page in
@@ -38,8 +38,8 @@ import Testing
         return (0..<count).filter { bits[$0] }
     }
 
-    /// Large enough that parts without a page are left out by cachestat(2), and that the steps of the
-    /// search are met: in the first part, after a gap, at the very end.
+    /// Large enough for cachestat(2) to skip parts without a page, with pages for each step of the search: in the
+    /// first part, after a gap, at the very end.
     @Test(arguments: folders) func aSparseMappingIsAsMincoreSays(_ folder: String) throws {
         let scratch = try Scratch(in: folder)
         let size = 1 << 30
@@ -62,7 +62,7 @@ import Testing
     @Test(arguments: folders) func aPrivateMappingIsAsMincoreSays(_ folder: String) throws {
         let scratch = try Scratch(in: folder)
         let map = try MappedRegion.open(try scratch.sparse("sparse", 80 << 20), .copyOnWrite)
-        // Pages that are read ahead arrive later, perhaps between two looks.
+        // Pages that are read ahead could arrive between the two checks.
         try map.bytes.advise(.random)
         for place in [0, 5 << 20, 79 << 20] { _ = try map.bytes.load(at: place) }
         try map.bytes.store(1, at: 70 << 20)
@@ -77,7 +77,7 @@ import Testing
         let map = try MappedRegion.open(
             try scratch.file("data", [UInt8](repeating: 7, count: 40 * pageSize)), .readWrite)
         try map.bytes.sync(blocking: true)
-        // Before Linux 6.5 there is none.
+        // Linux before 6.5 has no cachestat(2).
         if failure({ () throws(MapError) in _ = try map.bytes.cacheState() })?.errno == ENOSYS { return }
         #expect(try map.bytes.cacheState().dirty == 0)
         try map.bytes.store(1, at: 20 * pageSize + 5)
@@ -99,11 +99,11 @@ import Testing
         _ = try copy.bytes.touch(0, nil, stride: pageSize) { _ in true }
         #expect(try evictFile(path) == Eviction(evicted: 64, stayed: 0))
         #expect(plainly(shared).allSatisfy { !$0 })
-        // Nothing that was written is lost, and a private copy neither goes nor is one made.
+        // Written bytes are not lost, and a private copy's page stays; no other page is copied.
         #expect(try diverged(copy.bytes) == [5])
         #expect(try shared.bytes.load(at: 3 * pageSize) == 99 && copy.bytes.load(at: 5 * pageSize) == 88)
         #expect(try shared.bytes.load(at: 5 * pageSize) == 5)
-        // Part of it, through a slice.
+        // A part, through a slice.
         _ = try shared.bytes.touch(0, nil, stride: pageSize) { _ in true }
         let eviction = try shared.bytes.slice(10 * pageSize + 1, pageSize).evict()
         #expect((eviction.evicted ?? 0) + (eviction.stayed ?? 0) == 2)
@@ -117,7 +117,7 @@ import Testing
         try map.bytes.lock(8 * pageSize, 3 * pageSize)
         _ = try map.bytes.touch(0, nil, stride: pageSize) { _ in true }
         let eviction = try evictFile(path)
-        // A block of pages that is larger stays as a whole.
+        // If the locked pages are part of a larger block, the whole block stays.
         #expect(eviction.stayed.map { $0 >= 3 } == true)
         #expect((eviction.evicted ?? 0) + (eviction.stayed ?? 0) == 64)
         #expect(try map.bytes.residency().resident == eviction.stayed)
@@ -186,7 +186,7 @@ import Testing
         let moved = "\(scratch.path)/moved \\012 (deleted)"
         #expect(rename(path, moved) == 0)
         #expect(opens())
-        // Where another one has taken its place.
+        // Another file has the old path now.
         unlink(moved)
         _ = try scratch.file("moved \\012 (deleted)", [1])
         #expect(opens() == (geteuid() == 0))
@@ -227,7 +227,7 @@ import Testing
         #expect(stopped.map { $0?.kind } == [.interrupted, .interrupted, .interrupted])
     }
 
-    /// In a process of its own: all its mappings are counted.
+    /// In a process of its own, as it counts all mappings of the process.
     @Test func growthCountsAPageOnce() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()

@@ -4,14 +4,14 @@ import Testing
 
 @testable import MemoryMap
 
-/// Numbers in a mapping, for Swift.
+/// Numbers in a mapping, in Swift.
 @Suite struct ElementTests {
     static let native: [ElementType] = [
         .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64, .float32, .float64,
     ]
     static let types = native.flatMap { [$0.littleEndian, $0.bigEndian] }
 
-    /// A conversion within the same bytes puts all of them aside first.
+    /// A conversion within the same bytes first copies them to temporary memory.
     @Test func whatIsPutAsideCountsForTheLimit() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let map = try MappedRegion.anonymous(1 << 20)
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// What another process says of a type is one, or it is refused.
+    /// A type code from another process is either a valid type or refused.
     @Test func aCodeIsATypeOrNone() {
         let codes = Set(Self.types.map { Int64($0.code) })
         for code in Int64(-70)...70 { #expect((ElementType(checking: code) != nil) == codes.contains(code)) }

@@ -5,13 +5,13 @@ import Testing
 
 @testable import MemoryMap
 
-/// What is found in copies of parts of a subject, against what PCRE2 finds in all of it.
+/// Matches in copies of parts of a subject, against PCRE2's matches in the whole subject.
 @Suite struct PatternWindowTests {
-    /// How a pattern is matched.
+    /// The method of matching.
     enum Way: Equatable, CustomStringConvertible {
-        /// PCRE2's interpreter, which sees all of the subject.
+        /// PCRE2's interpreter on the whole subject.
         case interpreted
-        /// Machine code, or the interpreter without UTF-8, on parts of so many bytes.
+        /// Machine code, or the interpreter without UTF-8, on parts of this many bytes.
         case compiled(Int), parts(Int)
 
         var description: String {
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    /// A compiled pattern that is freed.
+    /// A compiled pattern that is freed at the end.
     final class Compiled {
         let pointer = PatternPointer.allocate(capacity: 1)
 
@@ -50,14 +50,14 @@ import Testing
             pointer.deallocate()
         }
 
-        /// The offset of the first match; -1 for none, -2 for one that takes too much.
+        /// The offset of the first match; -1 for none, -2 if a limit was reached.
         func first(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
             let search = PatternSearch(pointer, bytes, nil)
             guard let result = try? search.next(from: start, poll: { _ in true }) else { return -2 }
             return result == .found ? search.offsets[0] : -1
         }
 
-        /// The offsets of all matches and their groups, from an offset on; and how many there are said to be.
+        /// The offsets of all matches and their groups, from an offset on; and the number of matches by `count`.
         func all(in subject: [UInt8], from start: Int = 0) throws -> [Int] {
             try subject.withUnsafeBytes { bytes in
                 let search = PatternSearch(pointer, bytes, nil)
@@ -108,20 +108,21 @@ import Testing
         return all
     }
 
-    /// Whether the subject need not be UTF-8. `.*` is not tried again in a line, as if nothing could have stopped it
-    /// there; where a search goes on in the next part, it is.
+    /// Whether the subject may be invalid UTF-8. In one search PCRE2 does not retry `.*` within a line, as if an
+    /// invalid byte could not have stopped it there; a search that continues in the next part retries it.
     private static func mayBeAnything(_ pattern: String) -> Bool {
         !pattern.contains(".*") && !pattern.contains("\\N*")
     }
 
-    /// Whether machine code and the interpreter agree: in PCRE2 10.42 not on (*PRUNE), (*SKIP) and three letters of flags.
+    /// Whether machine code and the interpreter agree: in PCRE2 10.42 not on (*PRUNE), (*SKIP), and three regional
+    /// indicators.
     private static func isAgreed(_ pattern: String) -> Bool {
         !pattern.contains("(*PRUNE)") && !pattern.contains("(*SKIP)") && !pattern.contains("\\X")
     }
 
     private static func isValid(_ bytes: [UInt8]) -> Bool { String(validating: bytes, as: UTF8.self) != nil }
 
-    /// Every short subject, cut and invalid characters among them, in parts of every size.
+    /// Every short subject, with incomplete and invalid characters, in parts of every size.
     @Test(arguments: patterns)
     func partsAreNotSeenInShortSubjects(_ pattern: String) throws {
         let subjects =
@@ -138,7 +139,7 @@ import Testing
                 let isValid = !isUnicode || Self.isValid(subject)
                 if !isValid && !Self.mayBeAnything(pattern) { continue }
                 let answer = try whole.all(in: subject)
-                // Of those parts that are interpreted, what is interpreted is the measure.
+                // Parts without UTF-8 are interpreted: compare them with the interpreter.
                 let wanted = isUnicode ? answer : try reference.all(in: subject)
                 for (way, part) in zip(ways, parts) {
                     let found = try part.all(in: subject)
@@ -152,7 +153,7 @@ import Testing
         }
     }
 
-    /// Characters of every length, flags, lines, and what is none of them.
+    /// Characters of every length, emoji flags, line ends, and invalid bytes.
     private static let pieces: [[UInt8]] =
         ["a", "a", "b", "ab", "é", "€", "𝄞", "\n", "\r\n", " ", "🇦", "🇧", "e\u{301}", "👨\u{200d}👩", "É"].map {
             Array($0.utf8)
@@ -162,7 +163,7 @@ import Testing
     private static func subject(_ dice: inout Seeded, _ most: Int, isValid: Bool) -> [UInt8] {
         let count = Int.random(in: 0...most, using: &dice)
         let choice = isValid ? pieces.dropLast(6) : pieces[...]
-        // Few kinds in each, so that there are long rows of one.
+        // Few kinds in each subject, so that there are long runs of one kind.
         let kinds = (0...Int.random(in: 0...5, using: &dice)).compactMap { _ in
             choice.randomElement(using: &dice)
         }
@@ -205,7 +206,8 @@ import Testing
         }
     }
 
-    /// PCRE2's interpreter takes a carriage return at the end for all of a repeated `\R`.
+    /// For a repeated `\R`, PCRE2's interpreter accepts a carriage return at the end without looking for a newline
+    /// after it.
     @Test func aPartEndsBeforeNoNewlineOfTwoBytes() throws {
         for pattern in ["\\R*+", "\\R+", "(?:\\R)*+", "a\\R*"] {
             for options: PatternOptions in [[], .unicode] {
@@ -223,7 +225,7 @@ import Testing
         }
     }
 
-    // MARK: What is outside
+    // MARK: Bytes outside of the subject
 
     private static let atoms = [
         "a", "b", "ab", "é", "\\n", "\\R", ".", "\\N", "[ab]", "[^a]", "[^\\n]", "\\w", "\\W", "\\d", "\\s",
@@ -252,7 +254,7 @@ import Testing
         return text
     }
 
-    /// Four pages between two that cannot be read, for as long as the process lives.
+    /// Four pages between two unreadable ones, never unmapped.
     private static func memoryBetweenHoles() -> UnsafeMutableRawBufferPointer? {
         let count = 4 * pageSize
         let start = mmap(nil, count + 2 * pageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
@@ -263,7 +265,7 @@ import Testing
 
     private static let isOver = Atomic<Bool>(false)
 
-    /// Writes mostly at both ends, where a match ends that reads on.
+    /// Writes mostly near both ends, where a match that reads too far would end.
     private static func write(_ memory: UnsafeMutableRawBufferPointer) {
         let bytes = Array("ab\n\r é€".utf8) + [0xf0, 0x9f, 0x80, 0xff]
         var dice = Seeded(seed: 1)
@@ -277,7 +279,7 @@ import Testing
         }
     }
 
-    /// Random patterns in every way, in subjects that end or start at a hole, while another thread writes there.
+    /// Random patterns by every method, in subjects that start or end at a hole, while another thread writes there.
     @Test func neitherHolesNorWritersEndTheProcess() async {
         await #expect(processExitsWith: .exitCode(0)) {
             guard let memory = PatternWindowTests.memoryBetweenHoles() else { exit(2) }
@@ -311,13 +313,13 @@ import Testing
             for from in [near, count - near] {
                 let result = try? search.next(
                     from: from, skipsEmpty: start == 0, poll: { _ in nanoseconds() < end })
-                // A test of its own would be a test of each of a million searches.
+                // Not `#expect`: that would be slow for a million searches.
                 if result == .found, search.offsets[1] > count { exit(3) }
             }
         }
     }
 
-    /// The same subject with all kinds of bytes behind it and in front of it.
+    /// The same subject with various bytes before and after it.
     @Test func bytesOutsideChangeNoAnswer() throws {
         let surroundings: [[UInt8]] = [
             [0, 0, 0, 0], Array("aaaa".utf8), [0x90, 0x80, 0x80, 0x80], [0xa9, 0x61, 0xc3, 0xc3],

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MemoryMap
 
-/// What a terminal may be shown of text from outside.
+/// Which bytes of foreign text a terminal gets.
 @Suite struct ShownTests {
     private func shown(_ bytes: [UInt8]) -> Int {
         bytes.withUnsafeBytes { raw in
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    /// All characters, whole and cut, against Swift's own encoder.
+    /// All characters, complete and incomplete, against Swift's own encoder.
     @Test func aCharacterIsShownUnlessItIsAControl() {
         var wrong: [UInt32] = []
         for value in UInt32(0)...0x10FFFF {
@@ -33,7 +33,7 @@ import Testing
         #expect(wrong == [])
     }
 
-    /// Two, three and four bytes that are no character: overlong, surrogates, after the last one, no continuation.
+    /// Two, three, and four invalid bytes: overlong, surrogates, past the last character, no continuation.
     @Test func whatIsNoUTF8IsNotShown() {
         var wrong: [[UInt8]] = []
         let edges: [UInt8] = [0x00, 0x20, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]

@@ -5,9 +5,9 @@ import Testing
 
 @testable import MemoryMap
 
-/// The bounds of a process by themselves, without the kernel's second wall behind them.
+/// The policy of a process by itself, without the second wall, Landlock.
 @Suite struct FilePolicyTests {
-    /// `inside` is allowed, what lies beside it is not.
+    /// `inside` is allowed; the files beside it are not.
     private let scratch: Scratch
     private let inside: String
     private let secret: String
@@ -118,7 +118,8 @@ import Testing
 
     // MARK: Flags
 
-    /// What open(2) made of a path: the name of the file that was opened and how, or the error, and what is there then.
+    /// The result of open(2): the name of the opened file and its flags, or the error; and the files that exist
+    /// afterward.
     private struct Opening: Equatable {
         var name = ""
         var flags: CInt = 0
@@ -148,7 +149,7 @@ import Testing
             result.errno = errno
         } else {
             fstat(descriptor, &opened)
-            // Where the way through no link is what the policy adds.
+            // The policy adds O_NOFOLLOW.
             result.flags = fcntl(descriptor, F_GETFL) & ~(O_NOFOLLOW | CInt(0o100000))
             close(descriptor)
         }
@@ -162,7 +163,7 @@ import Testing
         return result
     }
 
-    /// Each flag that says how a path is followed, and what becomes of the file, for every kind of file.
+    /// Each flag that controls how a path is followed and how a file is made, for every kind of file.
     @Test func flagsMeanWhatTheyMeanOutside() throws {
         let policy = try policy([.read, .write], inside)
         defer {
@@ -173,10 +174,10 @@ import Testing
         var differences: [String] = []
         for way in [O_RDONLY, O_WRONLY, O_RDWR] {
             for bits in 0..<(1 << choices.count) {
-                // A pipe is not waited for; that the flag arrives is seen by the flags of what was opened.
+                // O_NONBLOCK avoids a wait for a pipe; the flags of the descriptor show that it was passed on.
                 var flags = way | O_NONBLOCK | O_CLOEXEC
                 for (bit, flag) in choices.enumerated() where bits & 1 << bit != 0 { flags |= flag }
-                // What open(2) calls an error, or says that it ignores.
+                // Combinations that open(2) documents as an error or as ignored.
                 if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 { continue }
                 if flags & pathOnly != 0 && flags & (O_CREAT | O_EXCL | O_TRUNC) != 0 { continue }
                 for name in Self.names where name != "nothing" {
@@ -204,7 +205,7 @@ import Testing
         #expect(open(policy, "\(inside)/file", O_WRONLY) == .refused(2))
         #expect(open(policy, "\(inside)/new", O_WRONLY | O_CREAT) == .opened(""))
         #expect(open(policy, "\(inside)/new", O_WRONLY | O_CREAT | O_EXCL) == .failed(EEXIST))
-        // After the allowed name there may come to be a link.
+        // A link may be made later at the allowed name.
         unlink("\(inside)/new")
         symlink(secret, "\(inside)/new")
         #expect(open(policy, "\(inside)/new", O_WRONLY | O_TRUNC) == .refused(2))
@@ -231,7 +232,7 @@ import Testing
         }
         try policy.rename("\(inside)/file", to: "\(inside)/moved")
         #expect(contents("\(inside)/moved") == Array("inside".utf8))
-        // Not to where it could be read.
+        // Not to a place where the script could read it.
         try policy.allow([.read, .write], "\(inside)/readable")
         #expect(throws: FileFailure.self) { try policy.rename("\(inside)/moved", to: "\(inside)/readable") }
         try policy.rename("\(inside)/moved", to: "\(inside)/file")
@@ -249,8 +250,8 @@ import Testing
         }
     }
 
-    /// What may be read is allowed by its name: a folder above it that were moved away would make room for another one,
-    /// with something of the same name in it.
+    /// Read access is granted by name: if a folder above were renamed, another folder could take its place, with other
+    /// content under the same name.
     @Test(arguments: [true, false]) func whatLeadsToARootStaysWhereItIs(isFolder: Bool) throws {
         let root = "\(inside)/x/r"
         defer {
@@ -275,14 +276,14 @@ import Testing
                     == .failed(EBUSY))
         }
         #expect(open(bounded, isFolder ? root + "/file" : root) == .opened("inside"))
-        // What does not lead to it may be moved.
+        // A folder that is not above the root may be renamed.
         mkdir("\(inside)/y", 0o755)
         #expect(
             result { () throws(FileFailure) in try bounded.rename("\(inside)/y", to: "\(inside)/x/q") }
                 == .opened(""))
     }
 
-    /// The usual way to write a file anew: beside it, and then over it.
+    /// The usual way to replace a file: write a new one beside it, then rename it over the old one.
     @Test(arguments: [FileAccess.write, [.read, .write]]) func aFileMayReplaceAnotherOfTheSameRights(
         access: FileAccess
     ) throws {
@@ -299,7 +300,7 @@ import Testing
         #expect(result { () throws(FileFailure) in try bounded.rename(old, to: new) } == .refused(1))
     }
 
-    /// Another thread makes a name a file, a folder and a link out of bounds in turn, as fast as it can.
+    /// Another thread alternates a name between a file, a folder, and a link that leads out, as fast as it can.
     @Test func noRaceLeadsOut() throws {
         let policy = try policy([.read, .write], inside)
         defer { clean("file", "folder", "real") }
@@ -310,7 +311,7 @@ import Testing
         try swapper.run {
             var seen = [0, 0]
             for _ in 0..<20000 {
-                // Through a folder that may be a link; and a name that may be one, emptied.
+                // A path through a folder that may be a link; and a name that may be a link, truncated.
                 switch open(policy, "\(inside)/folder/secret") {
                 case .opened("inside"): seen[0] += 1
                 case .refused, .failed: seen[1] += 1
@@ -329,7 +330,7 @@ import Testing
         unlink("\(inside)/name")
     }
 
-    /// The second wall on a thread of its own, where the first one is not.
+    /// The second wall alone, on a thread of its own.
     @Test(.enabled(if: mm_landlock_version() > 0, "this kernel has no Landlock"))
     func theKernelRefusesToo() throws {
         defer { clean("file", "new", "file2") }
@@ -353,12 +354,12 @@ import Testing
                 code("/tmp/mmap-test-landlock", O_WRONLY | O_CREAT), unlink(secret) == 0 ? 0 : errno,
             ]
         }
-        // The folder stands in for a file that is to be made in it: that much wider the second wall is.
+        // For a file that does not exist yet Landlock allows its whole folder: it is that much more permissive.
         #expect(codes == [0, EACCES, EACCES, 0, 0, EACCES, EACCES])
         #expect(Glibc.access(secret, F_OK) == 0)
     }
 
-    /// Landlock binds a thread: what the same calls give in front of the wall is seen on it too.
+    /// Landlock binds a thread: returns the results of the same calls before and after.
     private func codesBeforeAndBehind(_ codes: @escaping @Sendable () -> [CInt]) throws -> [CInt] {
         try onThread {
             let before = codes()
@@ -384,7 +385,7 @@ import Testing
         #expect(codes == [0, 0, EACCES, EACCES])
     }
 
-    /// One that is made behind the wall may be reached; one that was made in front of it may not.
+    /// A socket made after Landlock may be reached; one made before may not.
     @Test(.enabled(if: mm_landlock_version() >= 6, "this kernel's Landlock knows no abstract sockets"))
     func theKernelRefusesAbstractSockets() throws {
         defer { clean("file") }
@@ -407,11 +408,11 @@ import Testing
     }
 }
 
-/// Not for the children of other tests.
+/// Close-on-exec, so that the children of other tests do not inherit the sockets.
 private let streams = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
 private typealias SocketCall = @Sendable (CInt, UnsafePointer<sockaddr>?, socklen_t) -> CInt
 
-/// A call with 127.0.0.1 and a port, 0 for any: 0 or its `errno`.
+/// A call with 127.0.0.1 and a port, 0 for any port: 0 or its `errno`.
 @Sendable private func tcp(_ call: SocketCall, _ socket: CInt, port: in_port_t) -> CInt {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -423,7 +424,7 @@ private typealias SocketCall = @Sendable (CInt, UnsafePointer<sockaddr>?, sockle
     }
 }
 
-/// Of a socket that is bound, as it stands in an address.
+/// The port of a bound socket, in network byte order.
 private func portOf(_ socket: CInt) -> in_port_t {
     var address = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -433,7 +434,7 @@ private func portOf(_ socket: CInt) -> in_port_t {
     return address.sin_port
 }
 
-/// A call with an abstract name, one that is no file's: 0 or its `errno`.
+/// A call with an abstract socket name: 0 or its `errno`.
 @Sendable private func abstractSocket(_ call: SocketCall, _ socket: CInt, _ name: String) -> CInt {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -446,7 +447,7 @@ private func portOf(_ socket: CInt) -> in_port_t {
     }
 }
 
-/// Runs something on a thread that ends behind it: what binds a thread must not bind the tests.
+/// Runs a closure on a new thread that ends after it: Landlock must not bind the test's own thread.
 private func onThread(_ body: @escaping @Sendable () -> [CInt]) throws -> [CInt] {
     final class Box: Sendable { let result = Mutex<[CInt]>([]) }
     let box = Box()
@@ -479,7 +480,7 @@ private struct Thread {
     func join() { pthread_join(handle, nil) }
 }
 
-/// The thread that swaps: `folder` with a link to the folder outside, `name` with a link to the secret there.
+/// A thread that swaps `folder` with a link to the folder outside, and `name` with a link to the secret there.
 private struct Swapper {
     let inside: String
     let outside: String

@@ -2,7 +2,7 @@ import Glibc
 
 @testable import MemoryMap
 
-/// A directory of a test's own; it goes away with everything in it.
+/// A test's own directory, removed with all its content.
 final class Scratch: Sendable {
     let path: String
 
@@ -39,7 +39,7 @@ final class Scratch: Sendable {
         return full
     }
 
-    /// A file of a size, without blocks.
+    /// Makes a file of a size, without blocks.
     func sparse(_ name: String, _ size: Int) throws -> String {
         let full = try file(name, [])
         guard truncate(full, off_t(size)) == 0 else { throw Refused(call: "truncate", errno: errno) }
@@ -47,7 +47,7 @@ final class Scratch: Sendable {
     }
 }
 
-/// A step of a test's preparation failed.
+/// A failed step of a test's preparation.
 struct Refused: Error {
     let call: String
     let errno: CInt
@@ -73,14 +73,14 @@ func fileSize(_ path: String) -> Int {
     return stat(path, &status) == 0 ? Int(status.st_size) : -1
 }
 
-/// What an operation throws, or nil.
+/// The error that an operation throws, or nil.
 func failure(_ body: () throws(MapError) -> Void) -> MapError? {
     do throws(MapError) { try body() } catch { return error }
     return nil
 }
 
-/// How many open descriptors of the process lead into a directory. The test runner has others that
-/// come and go.
+/// The number of the process's open descriptors in a directory. The test runner has others, whose number
+/// changes.
 func openDescriptors(in path: String) -> Int {
     guard let directory = opendir("/proc/self/fd") else { return -1 }
     defer { closedir(directory) }
@@ -97,7 +97,7 @@ func openDescriptors(in path: String) -> Int {
     return count
 }
 
-/// The lines of /proc/self/maps that hold a text.
+/// The number of lines of /proc/self/maps that contain a text.
 func mappedLines(_ text: String) -> Int {
     String(decoding: contents("/proc/self/maps"), as: UTF8.self)
         .split(separator: "\n").count { $0.contains(text) }
@@ -111,7 +111,7 @@ extension MappedBytes {
         return result
     }
 
-    /// All bytes, in one go.
+    /// All bytes, in one call.
     func copied() throws -> [UInt8] {
         var result = [UInt8](repeating: 0, count: count)
         try result.withUnsafeMutableBytes { raw in try read(at: 0, into: raw) }

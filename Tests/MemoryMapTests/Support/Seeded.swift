@@ -1,5 +1,5 @@
-/// Random numbers that come again from the same seed (SplitMix64). A test that fails prints the seed, which is
-/// put in here to run it again.
+/// Random numbers from a seed (SplitMix64). A failing test prints its seed; insert the seed here to run the test
+/// again.
 struct Seeded: RandomNumberGenerator {
     let seed: UInt64
     private var state: UInt64

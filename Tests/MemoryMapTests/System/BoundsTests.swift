@@ -2,17 +2,16 @@ import Testing
 
 @testable import MemoryMap
 
-/// Every offset and length of every small buffer, against an array that does the same.
+/// Every offset and length of every small buffer, against the same operation on an array.
 @Suite struct BoundsTests {
-    /// Everything near the edges of a buffer of `count` bytes, and the edges of `Int`.
+    /// Values near the edges of a buffer of `count` bytes, and the edges of `Int`.
     private func edges(_ count: Int) -> [Int] {
         [Int.min, Int.min + 1, -count - 1, -1] + Array(0...count + 1) + [
             Int.max - count, Int.max - 1, Int.max,
         ]
     }
 
-    /// A buffer of `count` bytes that are 1, 2, 3 …, as a whole mapping and as a slice of one, and its
-    /// array.
+    /// Buffers of `count` bytes 1, 2, 3 …, as a whole mapping and as a slice of one, and the array of the same bytes.
     private func withEveryBuffer(
         _ body: (MappedBytes, [UInt8]) throws -> Void
     ) throws {
@@ -31,7 +30,7 @@ import Testing
         }
     }
 
-    /// What a range of `count` bytes must throw.
+    /// The error that a range must throw in a buffer of `count` bytes.
     private func verdict(_ offset: Int, _ length: Int?, _ count: Int) -> MapError.Kind? {
         if offset < 0 || offset > count { return .offsetOutOfRange }
         guard let length else { return nil }

@@ -5,11 +5,11 @@ import Testing
 
 @testable import MemoryMap
 
-/// Ten thousand mappings, opened and closed at random, while another thread cuts their files.
+/// Ten thousand mappings, opened and closed at random, while another thread truncates their files.
 @Suite struct CrowdTests {
     private static let isOver = Atomic<Bool>(false)
 
-    /// Cuts files short and lets them grow until it is told to stop.
+    /// Truncates files and lets them grow again until told to stop.
     private static func cut(_ paths: [String]) {
         while !isOver.load(ordering: .relaxed) {
             for path in paths {
@@ -20,8 +20,8 @@ import Testing
         }
     }
 
-    /// What stands in the second page: the byte, that it is gone, that the mapping never had one (it was made while
-    /// the file was cut short), or that something else was raised.
+    /// The state of the second page: the byte; lost; no such page, as the mapping was made while the file was short;
+    /// or another error.
     private enum Sight: Equatable {
         case byte(UInt8), lost, short, wrong
     }
@@ -52,7 +52,7 @@ import Testing
             }
             let cutter = Task.detached { CrowdTests.cut(paths) }
             var (whole, lost, wrong) = (0, 0, 0)
-            // Until the cutter has met mappings, however seldom it has the processor.
+            // Until enough mappings were lost, however seldom the truncating thread runs.
             var step = 0
             while step < 60_000 || (lost < 100 || whole < 100) && step < 3_000_000 {
                 step += 1
@@ -60,7 +60,7 @@ import Testing
                 if let region = regions[place] {
                     let sight = CrowdTests.look(region)
                     switch sight {
-                    // A zero is of a file that has grown back.
+                    // Zero: the file has grown again.
                     case .byte(7), .byte(0): whole += 1
                     case .lost: lost += 1
                     case .short: break
@@ -78,7 +78,7 @@ import Testing
             await cutter.value
             #expect(wrong == 0)
             #expect(lost >= 100 && whole >= 100, "\(lost) losses, \(whole) bytes")
-            // All of them mapped with their two pages, and then each one's second page gone.
+            // Map all files with two pages, then remove the second page of each.
             for path in paths {
                 truncate(path, 10)
                 truncate(path, off_t(2 * pageSize))

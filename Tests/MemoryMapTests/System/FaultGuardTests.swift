@@ -5,9 +5,9 @@ import Testing
 
 @testable import MemoryMap
 
-/// A file that loses bytes while it is mapped is an error and not the end of the process.
+/// A file that loses bytes while it is mapped causes an error, not the end of the process.
 @Suite struct FaultGuardTests {
-    /// A mapping of a file of three pages of 7, which is then cut to `size`.
+    /// Maps a file of three pages filled with 7, then truncates it to `size`.
     private func cut(
         to size: Int, _ mode: OpenMode = .readWrite, _ body: (borrowing MappedRegion, String) throws -> Void
     ) throws {
@@ -32,7 +32,7 @@ import Testing
             #expect(refused?.kind == .lost)
             #expect(refused?.values.0 == firstGone, "the offset of the fault")
             #expect(refused?.values.1 == 3 * pageSize, "the size when it was mapped")
-            // What was there before is lost too, until it is mapped again: pages were replaced.
+            // The bytes that were there before are lost too, until mapped again: pages were replaced.
             #expect(failure { () throws(MapError) in _ = try map.bytes.load(at: 0) }?.kind == .lost)
         }
     }
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    /// What is written after a lost page takes memory, so a long write does not go on to its end.
+    /// Writes past a lost page use new memory, so a long write must not continue to its end.
     @Test func aLongWriteEndsSoonAfterALoss() throws {
         typealias Write = (MappedBytes, Poll) throws(MapError) -> Void
         let size = 256 << 20
@@ -164,12 +164,12 @@ import Testing
                 }
             }
             #expect(refused?.kind == .lost, "\(name)")
-            // Whoever is asked between the parts is not asked for long.
+            // Few calls of `poll` show an early end.
             #expect(asked <= 2, "\(name): \(asked)")
         }
     }
 
-    /// A write that was lost must not be found in the file.
+    /// A lost write must not appear in the file.
     @Test func aFileThatGrowsBackShowsNothingStale() throws {
         try cut(to: 0) { map, path in
             #expect(failure { () throws(MapError) in try map.bytes.store(1, at: 0) }?.kind == .lost)
@@ -243,7 +243,7 @@ import Testing
         }
     }
 
-    /// One mapping that eight threads read while it is cut.
+    /// Eight threads read one mapping while its file is truncated.
     @Test func oneMappingIsLostForEveryThread() async throws {
         let scratch = try Scratch()
         for _ in 0..<20 {
@@ -253,7 +253,7 @@ import Testing
             await withTaskGroup(of: Bool.self) { group in
                 for _ in 0..<8 {
                     group.addTask {
-                        // Either every byte was 1, or the loss is told: never a silent zero.
+                        // Either every byte was 1, or the loss is reported: never a silent zero.
                         while true {
                             var hasZero = false
                             let refused = failure { () throws(MapError) in

@@ -4,9 +4,9 @@ import Testing
 
 @testable import MemoryMap
 
-/// Faults that are not of a mapping go where they would have gone: in child processes.
+/// Faults outside of mappings have their usual effect: in child processes.
 @Suite struct ForeignSignalTests {
-    /// The guard installed, and nobody who prints a report when the process dies.
+    /// Installs the guard over a previous handler, without Swift's crash report.
     private static func prepare(_ previous: (@convention(c) (CInt) -> Void)? = SIG_DFL) throws -> MappedRegion
     {
         signal(SIGSEGV, previous)
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// Memory that was unmapped is nobody's: a raw pointer kept from it must not be answered for.
+    /// A fault at a kept pointer to unmapped memory must not be handled: the memory belongs to no mapping.
     @Test func aPointerKeptAfterUnmapIsNotAnsweredFor() async {
         await #expect(processExitsWith: .signal(SIGSEGV)) {
             let map = try ForeignSignalTests.prepare()
@@ -91,14 +91,14 @@ import Testing
         }
     }
 
-    /// The process has no mapping to spare for splitting one: the guard must still find a way.
+    /// The process has reached the limit of mappings, and the kernel cannot split one: the guard needs another way.
     @Test func aFaultAtTheLimitOfMappingsIsStillAnError() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
             let path = try scratch.file("data", [UInt8](repeating: 1, count: 3 * pageSize))
             let map = try MappedRegion.open(path, .readWrite)
             truncate(path, off_t(pageSize))
-            // Pages of two kinds in turn, so that no two join.
+            // Pages of two protections in turn, so that the kernel merges no two.
             var kind = PROT_READ
             while mmap(nil, pageSize, kind, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED {
                 kind = kind == PROT_READ ? PROT_NONE : PROT_READ

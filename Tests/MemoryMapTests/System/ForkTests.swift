@@ -4,10 +4,10 @@ import Testing
 
 @testable import MemoryMap
 
-/// A child process that goes on with what its parent had mapped, as those of a module that forks do.
+/// A child process that keeps using its parent's mappings, as the children of a Lua module that forks do.
 @Suite struct ForkTests {
-    /// fork(2), which Swift hides because most programs must not call it: in a child process of the tests
-    /// nothing but the caller's thread is at work.
+    /// fork(2), which Swift hides because most programs must not call it: in a test's child process only the
+    /// caller's thread is running.
     private static func forked(_ body: () -> Bool) -> Bool {
         guard let symbol = dlsym(nil, "fork") else { return false }
         let child = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)()
@@ -30,18 +30,18 @@ import Testing
                     && mappedLines(scratch.path) == 0
             }
             #expect(isRight)
-            // The child's loss was its own: here the first page is still there, until this one touches the rest.
+            // The child's loss was its own: the first page is still here, until this process touches the rest.
             #expect(try bytes.load(at: 0) == 7)
             #expect(failure { () throws(MapError) in _ = try bytes.load(at: pageSize) }?.kind == .lost)
         }
     }
 
-    /// A lock that another thread holds at that moment would be held in the child for ever.
+    /// A lock that another thread holds during fork(2) would stay locked in the child forever.
     @Test func aChildFindsNoLockHeld() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let reserve = startThread(
                 { _ in
-                    // All of it: looking for that much takes long, and the lock is held meanwhile.
+                    // The whole reserve: the search for this much is slow, and holds the lock meanwhile.
                     while true { _ = mm_reserve_give(mm_reserve_take(17 << 20 - 64, 1)) }
                 }, nil)
             let slots = startThread(
@@ -51,7 +51,7 @@ import Testing
             #expect(reserve != nil && slots != nil)
             for _ in 0..<50 {
                 let isRight = ForkTests.forked {
-                    // The threads of tests have it blocked.
+                    // The test's thread has the signal blocked.
                     var signals = sigset_t()
                     sigemptyset(&signals)
                     sigaddset(&signals, SIGALRM)
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    /// The threads that share long work are the parent's: a child starts its own.
+    /// The threads for parallel work are the parent's: a child starts its own.
     @Test func aChildSharesLongWorkAmongThreadsOfItsOwn() async {
         await #expect(processExitsWith: .exitCode(0)) {
             threadCount = 4

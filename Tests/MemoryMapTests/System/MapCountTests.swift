@@ -4,7 +4,7 @@ import Testing
 
 @testable import MemoryMap
 
-/// At the kernel's limit of mappings (vm.max_map_count), where it splits none any more: each in a process of its own.
+/// At the kernel's limit of mappings (vm.max_map_count), where it splits none: each test in a process of its own.
 @Suite struct MapCountTests {
     @Test func whatCannotBeUnmappedIsClosedAndGoesLater() async {
         await #expect(processExitsWith: .exitCode(0)) {
@@ -23,15 +23,15 @@ import Testing
                     #expect(
                         isMapped(address) && mm_budget_used() == used && mm_slots_in_use() == slots, "\(kind)"
                     )
-                    // Its pages are gone already.
+                    // Its pages are released already.
                     if kind != .locked { #expect(resident - residentSize() >= Crowd.size / 2, "\(kind)") }
                 }
-                // What is beside it is as it was.
+                // The neighbors are unchanged.
                 for region in [crowd.regions[0], crowd.regions[2]] {
                     #expect(try MappedBytes(region).copied() == crowd.expected, "\(kind)")
                 }
                 crowd.makeRoom()
-                // The next one that is mapped or unmapped takes it along.
+                // The next map or unmap also unmaps the old one.
                 _ = try MappedRegion.anonymous(1).count
                 #expect(!isMapped(address), "\(kind)")
                 unmapRegion(crowd.regions[0])
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    /// Each order in which three that are joined can go.
+    /// Each order in which three merged mappings can be unmapped.
     @Test func theyGoInAnyOrder() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -59,7 +59,7 @@ import Testing
             let path = try scratch.file("data", [UInt8](repeating: 7, count: 3 * Crowd.size))
             let crowd = try Crowd(.shared, path)
             let bytes = MappedBytes(crowd.regions[1])
-            // There is no room for a second mapping; nothing is lost by that.
+            // There is no room for a second mapping; the failure must not lose anything.
             let refused = failure { () throws(MapError) in
                 try path.withMapError { pointer throws(MapError) in try bytes.remap(path: pointer) }
             }
@@ -74,8 +74,8 @@ import Testing
         }
     }
 
-    /// A fault in one of several that the kernel has joined, where it cannot split them: the neighbors may be lost too,
-    /// but the process goes on.
+    /// A fault in one of several mappings that the kernel has merged and cannot split: the neighbors may be lost too,
+    /// but the process continues.
     @Test func aFaultThereIsAnError() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
@@ -84,7 +84,7 @@ import Testing
                     for extra in [false, true] {
                         let path = try scratch.file("data", [UInt8](repeating: 7, count: 3 * Crowd.size))
                         let crowd = try Crowd(.shared, path, oneMore: extra)
-                        // The one in the middle waits to be unmapped, or the one at an end is gone.
+                        // The middle one waits to be unmapped, or one at an end is gone.
                         if closed != nil && index != 1 { unmapRegion(crowd.regions[1]) }
                         if let closed, index == 1 { unmapRegion(crowd.regions[closed]) }
                         truncate(path, 0)
@@ -110,7 +110,7 @@ import Testing
 
 private enum Kind: CaseIterable { case anonymous, locked, shared, `private` }
 
-/// Three mappings side by side, which the kernel joins, in a process that has as many as it may.
+/// Three adjacent mappings, which the kernel merges, in a process at the limit of mappings.
 private struct Crowd {
     static let size = 1 << 20
 
@@ -124,7 +124,7 @@ private struct Crowd {
         let scratch = try Scratch()
         let file = try path ?? scratch.file("data", [UInt8](repeating: 7, count: 3 * Crowd.size))
         var made: [mm_region] = []
-        // The kernel goes from high addresses to low ones: the last part of the file first.
+        // The kernel maps from high addresses to low ones: the last part of the file first.
         for index in [2, 1, 0] {
             if isFile {
                 var options = OpenOptions()
@@ -148,7 +148,7 @@ private struct Crowd {
         expected = [UInt8](repeating: 7, count: Crowd.size)
         var others: [UnsafeMutableRawPointer] = []
         others.reserveCapacity(1 << 17)
-        // Two kinds in turn, so that no two join.
+        // Two protections in turn, so that the kernel merges no two.
         while let page = mmap(
             nil, pageSize, others.count % 2 == 0 ? PROT_READ : PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             page != MAP_FAILED, others.count < 1 << 17
@@ -156,7 +156,7 @@ private struct Crowd {
             others.append(page)
         }
         guard others.count < 1 << 17 else { throw Refused(call: "vm.max_map_count is too large", errno: 0) }
-        // One over the limit is what the kernel lets a process have; at the limit itself it splits none either.
+        // The kernel allows one mapping more than the limit; at the limit itself it splits none either.
         if !oneMore, let last = others.popLast() { munmap(last, pageSize) }
         self.others = others
     }

@@ -1,10 +1,10 @@
 import CMemoryMap
 import Testing
 
-/// The memory that Swift's runtime has where malloc(3) has none. Only what scripts/build links takes from it by itself:
-/// Tests/heap.sh lets memory run out there.
+/// The reserve of memory for Swift's runtime when malloc(3) has none. Only programs linked by scripts/build allocate
+/// from it by themselves; Tests/heap.sh tests those.
 @Suite(.serialized) struct ReserveTests {
-    /// A block that was taken, filled with a byte of its own.
+    /// A block from the reserve, filled with a byte of its own.
     private struct Block {
         let start: UnsafeMutableRawPointer
         let size: Int
@@ -50,7 +50,7 @@ import Testing
         while let block = mm_reserve_take(1, 1) { taken.append(block) }
         #expect(mm_reserve_used() == 17 << 20)
         #expect(mm_reserve_take(0, 1) == nil)
-        // A hole of one unit is found, and one of two units is not.
+        // A hole of one unit is found; a hole of two units does not exist.
         #expect(mm_reserve_give(taken[taken.count - 2]))
         #expect(mm_reserve_take(64, 1) == nil)
         #expect(mm_reserve_take(63, 1) == taken[taken.count - 2])
