@@ -2,17 +2,17 @@ internal import CMemoryMap
 internal import Glibc
 
 extension MappedBytes {
-    /// The file behind the mapping, opened again: a mapping of a file with a path keeps no descriptor.
+    /// Opens the mapped file again: a mapping of a file with a path keeps no descriptor.
     ///
-    /// The kernel knows where the file is now, whatever became of the path that it was opened by. Where
-    /// it is nowhere any more, a process that may everything still reaches it through
-    /// /proc/self/map_files: in a sandbox for reading only, which its pages can be already.
+    /// The kernel reports the current path, so the file is found after a rename too. A privileged process can
+    /// open even a removed file, through /proc/self/map_files. In a sandbox that is for reading only, which
+    /// the mapping already allows.
     ///
     /// - Parameters:
-    ///   - call: What it is for; named in the errors.
+    ///   - call: The system call that needs the descriptor; named in errors.
     ///   - flags: `O_RDONLY` or `O_RDWR`.
     /// - Throws: `systemCall`: of `call` with `EOPNOTSUPP` for anonymous memory, which has no file; of
-    ///   open(2) where the file cannot be found or may not be opened.
+    ///   open(2) if the file cannot be found or opened.
     func openFile(for call: SystemCall, _ flags: CInt = O_RDONLY) throws(MapError) -> Descriptor {
         let slot = region.slot.pointee
         let isPrivate = !MapFlags(rawValue: slot.flags).isShared
@@ -24,7 +24,7 @@ extension MappedBytes {
         guard slot.start != 0 else {
             throw MapError(call, errno: EOPNOTSUPP, "nothing of the file is mapped")
         }
-        // Without the heap: this has to work when a script has used up its memory.
+        // No heap memory: this must work after a script has used up its memory.
         var path: InlineArray<4096, CChar> = .init(repeating: 0)
         var link: InlineArray<64, UInt8> = .init(repeating: 0)
         try eachLine(of: "/proc/self/maps") { line in
@@ -67,7 +67,7 @@ extension MappedBytes {
     }
 }
 
-/// The characters of an array that ends with a zero.
+/// Calls `body` with a zero-terminated array as a C string.
 private func withCString<T, let size: Int, Result>(
     _ text: inout InlineArray<size, T>, _ body: (UnsafePointer<CChar>) throws(MapError) -> Result
 ) throws(MapError) -> Result {
@@ -79,8 +79,9 @@ private func withCString<T, let size: Int, Result>(
     }
 }
 
-/// Copies a path of /proc/self/maps, in memory that is zero; one that does not fit is left out. Only a
-/// newline is escaped there, and a backslash is not: `\012` may be either, so whoever opens it compares.
+/// Copies a path of /proc/self/maps to zeroed memory; a path that does not fit is not copied. The kernel
+/// escapes a newline as `\012`, but does not escape backslashes. So `\012` is ambiguous, and the caller must
+/// check that the file is the mapped one.
 private func unescape(_ text: Slice<UnsafeRawBufferPointer>, into target: UnsafeMutableRawBufferPointer) {
     guard text.count < target.count else { return }
     var index = text.startIndex

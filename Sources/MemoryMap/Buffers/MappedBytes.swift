@@ -3,10 +3,10 @@ internal import Glibc
 
 /// A range of the bytes of a mapping: all of it or a slice.
 ///
-/// It is a handle, not an owner: it can be copied freely and may outlive its `MappedRegion`, after
-/// which every use of it throws `MapError.Kind.closed`. Every access is checked, and an access to
-/// pages that are gone (the file was cut short, the disk is full) throws `MapError.Kind.lost` where a
-/// plain pointer would end the process with SIGBUS.
+/// It is a handle, not an owner: it can be copied freely and may outlive its `MappedRegion`; then every use
+/// throws `MapError.Kind.closed`. Every access is checked. An access to pages that are gone (the file was
+/// truncated, the disk is full) throws `MapError.Kind.lost`; with a plain pointer, SIGBUS would end the
+/// process.
 ///
 /// Offsets and lengths are in bytes, offsets count from 0.
 public struct MappedBytes: @unchecked Sendable {
@@ -14,17 +14,17 @@ public struct MappedBytes: @unchecked Sendable {
 
     package init(_ region: mm_region) { self.region = region }
 
-    /// The number of bytes. 0 once the mapping was unmapped.
+    /// The number of bytes. 0 after the mapping was unmapped.
     public var count: Int {
         var current = self
         do { try current.refresh() } catch { return 0 }
         return current.region.length
     }
 
-    /// Brings the handle up to date with a mapping that was moved or resized.
+    /// Updates the handle after its mapping was moved or resized.
     ///
-    /// - Throws: `closed` and `lost`; `misuse` where the mapping was resized and no longer reaches the
-    ///   end of this slice.
+    /// - Throws: `closed` and `lost`; `misuse` if the mapping was resized and no longer reaches the end of
+    ///   this slice.
     @inline(__always)
     package mutating func refresh() throws(MapError) {
         if mm_is_current(&region) { return }
@@ -49,7 +49,7 @@ public struct MappedBytes: @unchecked Sendable {
         region.stamp = slot.pointee.stamp
     }
 
-    /// Throws where anything that was read or written up to now was not really there.
+    /// Throws if any page that was accessed so far was gone.
     @inline(__always)
     package func checkIntact() throws(MapError) {
         var region = region
@@ -57,18 +57,18 @@ public struct MappedBytes: @unchecked Sendable {
         throw lossError()
     }
 
-    /// Whether `checkIntact` does not throw. Long work that writes asks between its parts: what is written after a lost
-    /// page takes memory.
+    /// Whether `checkIntact` would not throw. Long operations that write check this between parts: writing
+    /// after a page was lost allocates memory.
     var isIntact: Bool {
         var region = region
         return mm_was_intact(&region)
     }
 
-    /// Why work was left that `isIntact` may have stopped.
+    /// The error for an operation that `isIntact` may have stopped: `lost` if it has, else `error`.
     func cause(_ error: MapError) -> MapError { isIntact ? error : lossError() }
 
-    /// What there is to say about pages that are gone. The values are the offset in the mapping, the
-    /// file's size when it was mapped (both in bytes) and the signal.
+    /// The error for pages that are gone. Its values are the offset in the mapping, the size of the file when
+    /// it was mapped (both in bytes), and the signal.
     package func lossError() -> MapError {
         var region = region
         if mm_is_closed(&region) { return MapError(.closed) }
@@ -84,7 +84,7 @@ public struct MappedBytes: @unchecked Sendable {
             place, Int(slot.file_size), Int(slot.fault_signal))
     }
 
-    /// The handle, current and readable, and a checked range of it.
+    /// Updates the handle, checks that it is readable, and checks a range.
     @inline(__always)
     package func readable(
         _ offset: Int, _ length: Int?
@@ -98,7 +98,7 @@ public struct MappedBytes: @unchecked Sendable {
         )
     }
 
-    /// The handle, current and writable, and a checked range of it.
+    /// Updates the handle, checks that it is writable, and checks a range.
     @inline(__always)
     package func writable(
         _ offset: Int, _ length: Int?

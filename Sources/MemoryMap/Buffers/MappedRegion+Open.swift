@@ -9,7 +9,7 @@ public enum OpenMode: UInt8, Sendable {
     case readWrite
     /// `"c"`: reading and writing a private copy; the file never changes.
     case copyOnWrite
-    /// `"w+"`: created, or emptied, then reading and writing, shared.
+    /// `"w+"`: created or truncated; then reading and writing, shared.
     case truncate
 
     var protection: Protection { self == .read ? [.read] : [.read, .write] }
@@ -17,21 +17,22 @@ public enum OpenMode: UInt8, Sendable {
     var mayGrow: Bool { self == .readWrite || self == .truncate }
 }
 
-/// What else to say when a file is opened.
+/// Options for opening a file.
 public struct OpenOptions: Sendable {
-    /// Where the mapping starts in the file, in bytes; any offset will do.
+    /// The start of the mapping in the file, in bytes; need not be a multiple of the page size.
     public var offset = 0
-    /// The bytes to map; nil means to the end of the file.
+    /// The number of bytes to map; nil means to the end of the file.
     public var length: Int?
-    /// The size of the file in bytes, for `OpenMode.truncate`.
+    /// The new size of the file in bytes, for `OpenMode.truncate`.
     public var size = 0
-    /// Whether a file that is too short grows; its space is allocated, so a full disk is an error here.
+    /// Whether to extend a file that is too short. The space is allocated, so a full disk is an error on
+    /// opening.
     public var grow = false
-    /// How the mapping is going to be used.
+    /// The expected use of the mapping: madvise(2).
     public var advice: Advice?
-    /// Whether all pages are read in at once: `MAP_POPULATE`.
+    /// Whether to read in all pages at once: `MAP_POPULATE`.
     public var populate = false
-    /// Whether all pages are kept in memory: mlock(2).
+    /// Whether to lock all pages in memory: mlock(2).
     public var lock = false
 
     public init() {}
@@ -43,14 +44,14 @@ extension MappedRegion {
     ///
     /// - Parameters:
     ///   - path: The file.
-    ///   - mode: What may be done with it.
-    ///   - options: Which part, and how.
+    ///   - mode: The access to the file.
+    ///   - options: The part to map, and other options.
     /// - Throws: `systemCall` (`ENOENT`, `EACCES`, `EISDIR`, `ENODEV`, `ENOSPC` …),
     ///   `offsetOutOfRange`, `lengthOutOfRange`, `misuse`.
     public static func open(
         _ path: String, _ mode: OpenMode = .read, _ options: OpenOptions = OpenOptions()
     ) throws(MapError) -> MappedRegion {
-        // A closure cannot throw a typed error through withCString, so the result is carried out.
+        // A closure cannot throw a typed error through withCString, so it returns a Result.
         let result = path.withCString { pointer -> Result<mm_region, MapError> in
             do throws(MapError) { return .success(try openRegion(pointer, mode, options)) } catch {
                 return .failure(error)
@@ -60,9 +61,10 @@ extension MappedRegion {
     }
 }
 
-/// `MappedRegion.open` for callers that own regions in their own way.
+/// `MappedRegion.open` for callers that unmap the region themselves.
 ///
-/// - Parameter poll: Asked now and then with the number of bytes done; false stops, and nothing stays mapped.
+/// - Parameter poll: Called from time to time with the number of bytes done; returns false to stop, and
+///   nothing stays mapped.
 /// - Throws: As `MappedRegion.open`, and `interrupted`.
 package func openRegion(
     _ path: UnsafePointer<CChar>, _ mode: OpenMode, _ options: OpenOptions, poll: Poll = { _ in true }
@@ -76,7 +78,7 @@ package func openRegion(
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
-    // Before the file is emptied or grows: what cannot be mapped then must not cost its contents.
+    // Checked before the file is truncated or extended: a mapping that fails must not destroy its contents.
     if mode == .truncate {
         try requireRoom(try partLength(options, fileSize: try grownSize(options, from: options.size)))
     } else if options.grow {
@@ -104,14 +106,14 @@ private func openFile(
                 : error
         }
     }
-    // Whether this call makes the file decides whether a failure later may take it away again.
+    // O_EXCL tells whether this call creates the file: only then may a later failure remove it.
     do { return (try systemOpen(path, O_RDWR | O_CREAT | O_EXCL), true) } catch  where error.errno == EEXIST {
-        // O_CREAT again, for a symbolic link whose target is to be made.
+        // O_CREAT again, for a symbolic link whose target does not exist yet.
         return (try systemOpen(path, O_RDWR | O_CREAT), false)
     }
 }
 
-/// Checks what kind of file it is, truncates and grows it, and returns its size in bytes.
+/// Checks the type of the file, truncates or extends it, and returns its size in bytes.
 private func prepareFile(
     _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ poll: Poll
 ) throws(MapError) -> Int {
@@ -143,7 +145,7 @@ private func prepareFile(
     return try growFile(descriptor, from: size, to: try grownSize(options, from: size), poll)
 }
 
-/// The size that a file of `size` bytes must have for the part to map, where it may grow.
+/// The size in bytes that a file of `size` bytes needs for the part to map; `size` if it may not grow.
 private func grownSize(_ options: OpenOptions, from size: Int) throws(MapError) -> Int {
     guard options.grow, let length = options.length, options.offset >= 0, length >= 0 else { return size }
     let (end, overflow) = options.offset.addingReportingOverflow(length)
@@ -151,8 +153,8 @@ private func grownSize(_ options: OpenOptions, from size: Int) throws(MapError) 
     return max(size, end)
 }
 
-/// Empties a file and gives it a new size. The space is found before the old contents go, so a full
-/// disk loses nothing.
+/// Truncates a file and gives it a new size. The space is allocated before the old contents are removed, so a
+/// full disk loses nothing.
 private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int, _ poll: Poll) throws(MapError) {
     do { try systemAllocate(descriptor, from: 0, count: new, poll: poll) } catch {
         try systemTruncate(descriptor, to: old)
@@ -172,7 +174,7 @@ private func growFile(
     return new
 }
 
-/// The bytes to map of a file of a size.
+/// The number of bytes to map, checked against the size of the file.
 private func partLength(_ options: OpenOptions, fileSize size: Int) throws(MapError) -> Int {
     guard options.offset >= 0, options.offset <= size else {
         throw MapError(

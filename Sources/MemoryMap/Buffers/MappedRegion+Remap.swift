@@ -2,15 +2,14 @@ internal import CMemoryMap
 internal import Glibc
 
 extension MappedBytes {
-    /// Maps the file that is now at the path, at its present size, in place of what was mapped; a
-    /// mapping that lost pages is usable again. Handles follow as after `resize`.
+    /// Replaces the mapping with the file that is now at the path, at its current size. A lost mapping is
+    /// usable again. Handles stay valid, as after `resize`.
     ///
-    /// A mapping that reached the end of its file reaches the present end; another one keeps its
-    /// length as far as the file goes.
+    /// A mapping that reached the end of its file then reaches the new end. Another mapping keeps its length,
+    /// unless the file is shorter.
     ///
-    /// - Throws: `misuse` for a slice and for anonymous memory, `offsetOutOfRange` where the file now
-    ///   ends before the mapping's offset, `systemCall`, `closed`. After an error everything is as it
-    ///   was.
+    /// - Throws: `misuse` for a slice and for anonymous memory, `offsetOutOfRange` if the file now ends
+    ///   before the mapping's offset, `systemCall`, `closed`. After an error nothing has changed.
     package func remap(path: UnsafePointer<CChar>?, poll: Poll = { _ in true }) throws(MapError) {
         var region = region
         if mm_is_closed(&region) { throw MapError(.closed) }
@@ -33,8 +32,8 @@ extension MappedBytes {
 }
 
 extension MappedRegion {
-    /// Maps the file again at its present size: after other processes changed its size, or after
-    /// `lost`. Handles on the bytes follow.
+    /// Maps the file again at its current size: after other processes changed its size, or after `lost`.
+    /// Handles on the bytes stay valid.
     ///
     /// - Parameter path: The file.
     /// - Throws: `misuse`, `offsetOutOfRange`, `systemCall`, `closed`.
@@ -80,7 +79,7 @@ extension UnsafeMutablePointer<mm_slot> {
                 throw error
             }
         }
-        // The new mapping stands before the old one goes: nothing can fail from here on.
+        // The new mapping is complete before the old one is removed: nothing can fail from here on.
         let old = UnsafeMutableRawPointer(bitPattern: pointee.start)
         let oldExtent = pointee.extent
         mm_slot_withdraw(self)

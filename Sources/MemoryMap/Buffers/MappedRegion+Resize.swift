@@ -2,7 +2,7 @@ internal import CMemoryMap
 internal import Glibc
 
 extension MappedBytes {
-    /// Changes what may be done with the pages of the whole mapping: mprotect(2).
+    /// Changes the protection of the whole mapping: mprotect(2).
     ///
     /// - Throws: `misuse` for a slice; `systemCall` (`EACCES`), `closed`, `lost`.
     package func protect(_ protection: Protection) throws(MapError) {
@@ -23,14 +23,14 @@ extension MappedBytes {
         slot.pointee.protection = protection.rawValue
     }
 
-    /// Gives the mapping a new size: mremap(2), with the file grown or shrunk.
+    /// Resizes the mapping, and its file if it has one: mremap(2).
     ///
     /// - Parameters:
     ///   - size: In bytes. At least 1 for anonymous memory.
     ///   - path: The file, which must still be the one that is mapped; nil for anonymous memory.
-    /// - Throws: `misuse` for a slice, a private mapping of a file, shared anonymous memory that would
-    ///   grow, or a mapping that ends before its file does; `systemCall` (`ENOSPC`, `ENOMEM` …);
-    ///   `closed`, `lost`. After an error the mapping and the file are as before.
+    /// - Throws: `misuse` for a slice, a private mapping of a file, shared anonymous memory that would grow,
+    ///   or a mapping that ends before its file does; `systemCall` (`ENOSPC`, `ENOMEM` …); `closed`, `lost`.
+    ///   After an error the mapping and the file are unchanged.
     package func resize(
         _ size: Int, path: UnsafePointer<CChar>?, poll: Poll = { _ in true }
     ) throws(MapError) {
@@ -61,7 +61,8 @@ extension UnsafeMutablePointer<mm_slot> {
             throw MapError(.misuse, "shared anonymous memory cannot grow: its size is fixed when it is made")
         }
         let old = pointee.length
-        // What others share with it is not theirs to lose: the pages stay.
+        // Other processes may share pages that are cut off, so those stay allocated, and counted in the
+        // budget.
         let memory = isShared ? try lastingMemory() : nil
         let extent = Int(pointee.extent)
         try move(to: size, poll)
@@ -69,8 +70,8 @@ extension UnsafeMutablePointer<mm_slot> {
         clearTail(from: min(old, size))
     }
 
-    /// Zeroes the rest of the page at an end that moved, where nobody shares it: bytes that were cut off must not come back when
-    /// the memory grows again, as those of a file do not.
+    /// Zeroes the rest of the page after `end` in private memory. As in a file, bytes that were cut off must
+    /// not come back when the memory grows again.
     private func clearTail(from end: Int) {
         guard !MapFlags(rawValue: pointee.flags).isShared, pointee.protection & PROT_WRITE != 0,
             let base = pointee.base
@@ -84,7 +85,7 @@ extension UnsafeMutablePointer<mm_slot> {
         guard MapFlags(rawValue: pointee.flags).isShared else {
             throw MapError(.misuse, "a private mapping of a file cannot be resized: its file must not change")
         }
-        // Its file must not change through a mapping that may not be written.
+        // A mapping without write access must not change its file.
         guard pointee.protection & PROT_WRITE != 0 else { throw .notWritable }
         guard pointee.kind == MM_FILE, path != nil || kept != nil else {
             throw MapError(.misuse, "only the mapping of a regular file with a known path can be resized")
@@ -115,7 +116,7 @@ extension UnsafeMutablePointer<mm_slot> {
             throw error
         }
         if shrinks && end < old {
-            // A seal forbids it, for one.
+            // This fails if the file has a seal, for example.
             do { try systemTruncate(descriptor, to: end) } catch {
                 try moveFile(to: former, descriptor, poll)
                 throw error
@@ -124,8 +125,8 @@ extension UnsafeMutablePointer<mm_slot> {
         pointee.file_size = Int64(shrinks ? min(end, old) : max(end, old))
     }
 
-    /// The file again, for writing. A mapping of a file with a path keeps no descriptor, so it is found by
-    /// that and compared.
+    /// Opens the file again for writing. A mapping of a file with a path keeps no descriptor, so the path is
+    /// opened, and the file is compared with the mapped one.
     private func reopen(_ path: UnsafePointer<CChar>?) throws(MapError) -> CInt {
         if let kept { return try systemDuplicate(kept) }
         guard let path else { throw MapError(.open, errno: ENOENT) }
@@ -169,8 +170,8 @@ extension UnsafeMutablePointer<mm_slot> {
         }
     }
 
-    /// mremap(2). The guard lets go meanwhile: a handler must not answer at an address that is given
-    /// back to the kernel.
+    /// mremap(2). The slot is withdrawn from the fault guard meanwhile: its signal handler must not act on
+    /// addresses that were returned to the kernel.
     private func move(to size: Int, _ poll: Poll) throws(MapError) {
         let (needed, overflow) = size.addingReportingOverflow(pointee.slack)
         guard !overflow, let extent = needed.roundedUp(toPage: pointee.page),
@@ -178,7 +179,8 @@ extension UnsafeMutablePointer<mm_slot> {
         else { throw MapError(.mremap, errno: ENOMEM, "size %1 is larger than the address space", size) }
         let old = Int(pointee.extent)
         let length = pointee.length
-        // The kernel would bring in all that is new where the end is locked.
+        // If the end of the mapping is locked, the kernel would read in all new pages in one call. Here the
+        // steps of `bringIn` do it.
         let isLong = extent &- old >= longExtent && pointee.locked_from < old
         if isLong {
             do { try systemLock(start, old, onFault: true) } catch { throw error.namingLockLimit }
@@ -214,7 +216,7 @@ extension UnsafeMutablePointer<mm_slot> {
 }
 
 extension MappedRegion {
-    /// Gives anonymous memory a new size; it may move. Handles on the bytes follow.
+    /// Resizes anonymous memory, which may move. Handles on the bytes stay valid.
     ///
     /// - Parameter size: In bytes, at least 1.
     /// - Throws: `misuse`, `systemCall` (`ENOMEM`), `closed`, `lost`.
@@ -222,13 +224,13 @@ extension MappedRegion {
         try bytes.resize(size, path: nil)
     }
 
-    /// Gives the mapping of a file a new size, and the file with it.
+    /// Resizes the mapping of a file, and the file with it.
     ///
     /// - Parameters:
     ///   - size: In bytes.
     ///   - path: The file, which must still be the one that is mapped.
-    /// - Throws: `misuse`, `systemCall` (`ENOSPC`, `ENOMEM` …), `closed`, `lost`. After an error the
-    ///   mapping and the file are as before.
+    /// - Throws: `misuse`, `systemCall` (`ENOSPC`, `ENOMEM` …), `closed`, `lost`. After an error the mapping
+    ///   and the file are unchanged.
     public func resize(_ size: Int, path: String) throws(MapError) {
         let bytes = self.bytes
         let result = path.withCString { pointer -> Result<Void, MapError> in

@@ -1,7 +1,7 @@
 package import CMemoryMap
 internal import Glibc
 
-/// A memory mapping and its owner: the memory is unmapped when the value goes away.
+/// The owner of a memory mapping: when its lifetime ends, the memory is unmapped.
 ///
 /// ```swift
 /// let map = try MappedRegion.open("data.bin", .readWrite)
@@ -9,8 +9,8 @@ internal import Glibc
 /// try map.bytes.sync(blocking: true)
 /// ```
 ///
-/// The bytes are reached through `bytes`, a handle that can be copied and kept: once the mapping is
-/// gone it throws `MapError.Kind.closed`. One thread must not unmap or resize while another one reads. See
+/// `bytes` is a handle on the memory that can be copied and kept; after unmapping, it throws
+/// `MapError.Kind.closed`. A thread must not unmap or resize while another thread accesses the memory. See
 /// mmap(2).
 public struct MappedRegion: ~Copyable, @unchecked Sendable {
     package var region: mm_region
@@ -19,10 +19,10 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
 
     deinit { unmapRegion(region) }
 
-    /// All bytes of the mapping, from the offset that was asked for.
+    /// All bytes of the mapping, from the requested offset on.
     ///
-    /// The handle does not keep the mapping alive: of `MappedRegion.open(path).bytes`, with the region in
-    /// no variable, every use throws `closed`.
+    /// The handle does not keep the mapping alive. In `MappedRegion.open(path).bytes` no variable holds the
+    /// region, so every use of the result throws `closed`.
     public var bytes: MappedBytes { MappedBytes(region) }
 
     /// The number of bytes.
@@ -32,7 +32,7 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - size: In bytes, at least 1.
-    ///   - shared: Whether child processes share it; they get a private copy otherwise.
+    ///   - shared: Whether child processes share the memory; otherwise they get a private copy.
     /// - Throws: `systemCall` (`EINVAL`, `ENOMEM`).
     public static func anonymous(_ size: Int, shared: Bool = false) throws(MapError) -> MappedRegion {
         MappedRegion(
@@ -44,12 +44,11 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     /// Maps an open file. The descriptor may be closed afterwards.
     ///
     /// - Parameters:
-    ///   - size: In bytes, at least 1. A size past the end of the file maps, as mmap(2) does; reading
-    ///     there throws `lost`.
-    ///   - protection: What may be done with the pages.
-    ///   - flags: Shared or private; `fixed` and `growsDown` are refused.
-    ///   - descriptor: The file, open for reading, and for writing where `protection` and `flags` say
-    ///     shared and writable.
+    ///   - size: In bytes, at least 1. May exceed the end of the file, as in mmap(2); reading there throws
+    ///     `lost`.
+    ///   - protection: The access to the pages.
+    ///   - flags: Shared or private; `fixed` and `growsDown` are errors.
+    ///   - descriptor: The file, open for reading; also for writing if the mapping is shared and writable.
     ///   - offset: In bytes, a multiple of the page size.
     /// - Throws: `systemCall` (`EACCES`, `EBADF`, `EINVAL`, `ENODEV`, `ENOMEM` …).
     public static func map(
@@ -61,18 +60,19 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
                 length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset))
     }
 
-    /// Changes what may be done with the pages: mprotect(2).
+    /// Changes the protection of the pages: mprotect(2).
     ///
     /// - Throws: `systemCall` (`EACCES`: the file was not opened for writing), `closed`, `lost`.
     public func protect(_ protection: Protection) throws(MapError) {
         try bytes.protect(protection)
     }
 
-    /// Unmaps now: munmap(2). Every handle on the bytes becomes invalid.
+    /// Unmaps the memory: munmap(2). All handles on the bytes become invalid.
     public consuming func unmap() {}
 }
 
-/// The offset rule of mmap(2), with the nearest offsets that would do.
+/// Checks that an offset is a multiple of the page size, as mmap(2) requires. The error gives the nearest
+/// valid offset below.
 package func requireAligned(_ offset: Int) throws(MapError) {
     guard offset >= 0 else {
         throw MapError(.mmap, errno: EINVAL, "offset %1 is negative", offset)
@@ -86,13 +86,15 @@ package func requireAligned(_ offset: Int) throws(MapError) {
     }
 }
 
-/// Maps, and enters the mapping into the guard's table first: no mapping is ever unguarded.
+/// Maps memory. It reserves the slot in the fault guard's table first, so no mapping is ever unguarded.
 ///
 /// - Parameters:
 ///   - length: In bytes, at least 1.
-///   - offset: In bytes, any: the mapping starts at the page's beginning and `base` after it.
-///   - advice: Given before anyone sees the mapping; if it fails nothing stays mapped.
-///   - poll: Asked now and then with the number of bytes done; false stops, and nothing stays mapped.
+///   - offset: In bytes, need not be a multiple of the page size: the mapping starts at the beginning of the
+///     page, `base` at the offset.
+///   - advice: Given before the function returns; if that fails, nothing stays mapped.
+///   - poll: Called from time to time with the number of bytes done; returns false to stop, and nothing stays
+///     mapped.
 package func mapRegion(
     length: Int, protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int,
     advice: Advice? = nil, poll: Poll = { _ in true }
@@ -142,7 +144,7 @@ package func mapRegion(
     return region
 }
 
-/// A region without a byte, as an empty file gives it: nothing is mapped, everything else works.
+/// A region of 0 bytes, for an empty file: nothing is mapped, but all operations work.
 package func emptyRegion(
     protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int
 ) throws(MapError) -> mm_region {
@@ -160,7 +162,7 @@ package func emptyRegion(
     return mm_region(whole: slot)
 }
 
-/// Unmaps and ends every handle; a region that is unmapped already is left alone.
+/// Unmaps a region and invalidates its handles. Does nothing if it is unmapped already.
 package func unmapRegion(_ region: mm_region) {
     var region = region
     if mm_is_closed(&region) { return }
@@ -173,7 +175,7 @@ package func unmapRegion(_ region: mm_region) {
     unmapWaiting()
 }
 
-/// Tries again to unmap ranges that munmap(2) refused; gives up after a few that it still refuses.
+/// Tries again to unmap ranges after munmap(2) failed; stops after a few more failures.
 func unmapWaiting() {
     var refused = 0
     var start: UnsafeMutableRawPointer?
@@ -187,12 +189,12 @@ func unmapWaiting() {
 extension UnsafeMutablePointer<mm_slot> {
     /// Unmaps the range of a closed slot and frees the slot.
     ///
-    /// The kernel joins a mapping with its neighbors and has to split it again then, which it refuses at its limit of
-    /// mappings (vm.max_map_count). The slot keeps such a range, which stays counted, until there is room; its pages
-    /// go at once.
+    /// The kernel merges adjacent mappings. To unmap one of them it must split the merged mapping, which
+    /// fails at the limit of mappings (vm.max_map_count). Then the slot keeps the range, counted in the
+    /// budget, until it can be unmapped; its pages are freed at once.
     func unmap(_ start: UnsafeMutableRawPointer?, _ extent: Int) {
         guard !finishUnmapping(start, extent), let start else { return }
-        // Where the kernel refuses this too, the pages go with the range.
+        // If this fails too, the pages are freed together with the range.
         do { try systemAdvise(start, extent, MADV_DONTNEED) } catch {
             try? systemAdvise(start, extent, CInt(Advice.dontNeedLocked.rawValue))
         }
@@ -212,13 +214,13 @@ extension UnsafeMutablePointer<mm_slot> {
     }
 }
 
-/// Unmaps what no slot was made for yet.
+/// Unmaps a range that has no slot yet.
 func unmapRange(_ start: UnsafeMutableRawPointer, _ extent: Int) {
-    // Without memory for a slot it can only be tried.
+    // Without memory for a slot, a failure cannot be retried later.
     if let slot = try? reservedSlot() { slot.unmap(start, extent) } else { try? systemUnmap(start, extent) }
 }
 
-/// A slot for a mapping, or for a range that goes while its mapping stays.
+/// Reserves a slot for a mapping, or for a range that is unmapped while its mapping stays.
 func reservedSlot() throws(MapError) -> UnsafeMutablePointer<mm_slot> {
     guard let slot = mm_slot_reserve() else {
         throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
@@ -237,12 +239,12 @@ extension mm_region {
 }
 
 extension UnsafeMutablePointer<mm_slot> {
-    /// Whether a file is the one that is mapped.
+    /// Whether a file is the mapped one.
     func isFile(_ status: stat) -> Bool {
         UInt64(status.st_dev) == pointee.device && UInt64(status.st_ino) == pointee.inode
     }
 
-    /// What file it is. The descriptor is gone later, so this is asked once.
+    /// Records the properties of the file. The descriptor may be closed later, so this is done once.
     func describe(_ status: stat?, _ descriptor: CInt) {
         guard let status else {
             pointee.kind = Int32(MM_ANONYMOUS)
@@ -262,8 +264,8 @@ extension UnsafeMutablePointer<mm_slot> {
     }
 }
 
-/// The size of the pages of a mapping to come: that of the file where it is one of hugetlbfs, else the one
-/// that `MAP_HUGE_*` asks for, or the usual 2 MiB where that leaves the choice to the system.
+/// The page size of a new mapping in bytes: that of a hugetlbfs file; else that of `MAP_HUGE_*`, or 2 MiB for
+/// `MAP_HUGETLB` without a size; else `pageSize`.
 func mappedPageSize(_ flags: MapFlags, _ descriptor: CInt) -> Int {
     if !flags.contains(.anonymous), let size = systemHugePageSize(descriptor) { return size }
     guard flags.contains(.hugeTLB) else { return pageSize }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What may be done with the pages of a mapping: `PROT_*` of mmap(2).
+/// The access to the pages of a mapping: `PROT_*` of mmap(2).
 public struct Protection: OptionSet, Sendable {
     public let rawValue: CInt
 
@@ -12,7 +12,7 @@ public struct Protection: OptionSet, Sendable {
     public static let execute = Protection(rawValue: PROT_EXEC)
 }
 
-/// How a mapping is made: `MAP_*` of mmap(2).
+/// The flags of a mapping: `MAP_*` of mmap(2).
 public struct MapFlags: OptionSet, Sendable {
     public let rawValue: CInt
 

@@ -1,15 +1,15 @@
 internal import Glibc
 
 extension MappedBytes {
-    /// The offset of the first byte that differs from `other`, or nil where both are equal. Where one
-    /// is the beginning of the other, the length of the shorter.
+    /// The offset of the first byte that differs from `other`, or nil if both are equal. If one is the
+    /// beginning of the other, the length of the shorter one.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`.
     public func mismatch(_ other: UnsafeRawBufferPointer) throws(MapError) -> Int? {
         try mismatch(other) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func mismatch(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int? {
         let (current, bytes) = try readable(0, nil)
         let place = try firstDifference(bytes, other, poll)
@@ -17,14 +17,14 @@ extension MappedBytes {
         return place ?? (bytes.count == other.count ? nil : min(bytes.count, other.count))
     }
 
-    /// Bytes compared as unsigned numbers, then lengths: below 0, 0 or above 0.
+    /// Compares the bytes as unsigned numbers, then the lengths: -1, 0, or 1.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`.
     public func compare(_ other: UnsafeRawBufferPointer) throws(MapError) -> Int {
         try compare(other) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func compare(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int {
         let (current, bytes) = try readable(0, nil)
         var order = bytes.count &- other.count
@@ -35,7 +35,7 @@ extension MappedBytes {
                 order = difference
                 break
             }
-            // Another process has made them alike since.
+            // Another process has changed the bytes, and they are equal now.
             start = place &+ 1
         }
         try current.checkIntact()
@@ -43,13 +43,13 @@ extension MappedBytes {
     }
 }
 
-/// The first place from an offset on where bytes differ, as far as both reach.
+/// The offset of the first difference from `start` on, up to the end of the shorter range.
 private func firstDifference(
     _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, from start: Int = 0, _ poll: Poll
 ) throws(MapError) -> Int? {
     guard let first = left.baseAddress, let second = right.baseAddress else { return nil }
     return try Pieces(min(left.count, right.count) &- start, grain: 1 << 20).first(poll: poll) { range in
-        // memcmp(3) finds the block at the speed of memory, the loop the byte inside it.
+        // memcmp(3) finds the block at the speed of memory; the loop finds the byte in the block.
         let block = 4096
         var place = start &+ range.lowerBound
         let end = start &+ range.upperBound

@@ -3,9 +3,9 @@ internal import Glibc
 /// Bytes that a thread writes at a time.
 private let grain = 1 << 22
 
-/// memmove(3), shared by the machine's cores where that is worth it.
+/// memmove(3), on several threads for large sizes.
 ///
-/// - Throws: `interrupted` when `poll` returned false.
+/// - Throws: `interrupted` if `poll` returned false.
 func move(
     _ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer, _ count: Int, _ poll: Poll
 ) throws(MapError) {
@@ -21,7 +21,7 @@ func move(
         }
         return
     }
-    // They overlap: from the end on which nothing is overwritten that is still to be read.
+    // They overlap: begin at the end where no byte is overwritten before it is read.
     var done = 0
     while done < count {
         let next = min(grain, count &- done)
@@ -43,7 +43,7 @@ extension MappedBytes {
         try copy(at: offset, from: source) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func copy(at offset: Int, from source: UnsafeRawBufferPointer, poll: Poll) throws(MapError) {
         let (current, target) = try writable(offset, source.count)
         if source.count == 0 { return }
@@ -57,7 +57,7 @@ extension MappedBytes {
     /// Copies bytes from another mapping, or from another place of this one.
     ///
     /// - Returns: The number of bytes copied.
-    /// - Throws: As `copy(at:from:)`, and the same of the source's range.
+    /// - Throws: As `copy(at:from:)`, and the same errors for the source's range.
     @discardableResult
     public func copy(
         at offset: Int, from source: MappedBytes, _ start: Int = 0, _ length: Int? = nil
@@ -70,8 +70,8 @@ extension MappedBytes {
 
     /// Copies bytes out of the mapping.
     ///
-    /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`. After
-    ///   `lost` the contents of `target` mean nothing.
+    /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`. After `lost` the
+    ///   contents of `target` are undefined.
     public func read(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws(MapError) {
         let (current, bytes) = try readable(offset, target.count)
         if let to = target.baseAddress, let from = bytes.baseAddress { memmove(to, from, bytes.count) }
@@ -85,7 +85,7 @@ extension MappedBytes {
         try fill(value, offset, length) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func fill(_ value: UInt8, _ offset: Int, _ length: Int?, poll: Poll) throws(MapError) {
         let (current, target) = try writable(offset, length)
         if let start = target.baseAddress {
@@ -110,7 +110,7 @@ extension MappedBytes {
         try fill(repeating: pattern, offset, length) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func fill(
         repeating pattern: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: Poll
     ) throws(MapError) {
@@ -119,7 +119,7 @@ extension MappedBytes {
             throw MapError(.misuse, "the pattern is empty")
         }
         guard let start = target.baseAddress, target.count > 0 else { return }
-        // What is filled already is the source of the next, twice as long copy.
+        // The filled part is the source of the next copy, so its length doubles each time.
         var filled = min(pattern.count, target.count)
         memmove(start, from, filled)
         while filled < target.count, filled < grain {

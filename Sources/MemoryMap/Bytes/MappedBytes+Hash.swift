@@ -1,10 +1,10 @@
 internal import CHashes
 internal import CMemoryMap
 
-// Checksums and digests of a range. The bytes are read in blocks, and between two of them whoever asked
-// may stop the work; a range whose pages went away under it has no result.
+// Checksums and digests of a range. The bytes are read in blocks, and `poll` can stop the work between two
+// blocks. If a page is gone, there is no result.
 
-/// Bytes hashed between two looks at whether to go on: a few milliseconds of the slowest hash.
+/// Bytes between two calls of `poll`: a few milliseconds of the slowest hash.
 private let block = 4 << 20
 
 extension MappedBytes {
@@ -13,7 +13,7 @@ extension MappedBytes {
     /// - Parameters:
     ///   - offset: Where the range starts, in bytes, `0 ... count`.
     ///   - length: The bytes of the range; nil means to the end.
-    ///   - poll: Asked now and then with the bytes done so far; false stops the work.
+    ///   - poll: Called from time to time with the number of bytes done; returns false to stop.
     /// - Returns: 0 for an empty range.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`, `interrupted`.
     public func crc32(
@@ -42,7 +42,7 @@ extension MappedBytes {
         _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
     ) throws(MapError) -> UInt64 {
         let (current, bytes) = try readable(offset, length)
-        // Without memory for a state it is done in one go, which then cannot be stopped.
+        // Without memory for a state, the range is hashed in one call, which cannot be stopped.
         guard bytes.count > block, let state = XXH3_createState() else {
             let hash = XXH3_64bits(bytes.baseAddress, bytes.count)
             try current.checkIntact()
@@ -75,7 +75,7 @@ extension MappedBytes {
         _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
     ) throws(MapError) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
-        // No typed error goes through the closure of an array.
+        // The array's closure cannot throw a typed error, so it returns a Result.
         let result = digest.withUnsafeMutableBufferPointer { digest -> Result<Void, MapError> in
             guard let start = digest.baseAddress else { return .success(()) }
             return Result { () throws(MapError) in try sha256(offset, length, into: start, poll: poll) }
@@ -84,7 +84,7 @@ extension MappedBytes {
         return digest
     }
 
-    /// Hands a range over in blocks, one after the other.
+    /// Calls `update` for each block of a range, in order.
     private func forEachBlock(
         of bytes: UnsafeRawBufferPointer, _ poll: (_ done: Int) -> Bool,
         _ update: (UnsafeRawPointer?, Int) -> some Any
@@ -100,8 +100,8 @@ extension MappedBytes {
     }
 }
 
-/// Checksums of pieces put together: a CRC is the rest of a division of polynomials over two elements, and
-/// bytes that follow multiply it by a power of x. Bit 31 is the coefficient of 1, bit 0 that of x^31.
+/// Combines the checksums of pieces. A CRC is the remainder of a division of polynomials over GF(2), and each
+/// byte that follows multiplies it by x^8. Bit 31 is the coefficient of 1, bit 0 that of x^31.
 private enum CRC32 {
     static let polynomial: UInt32 = 0xedb8_8320
 
@@ -118,7 +118,7 @@ private enum CRC32 {
         return result
     }
 
-    /// What so many bytes that follow multiply a checksum by: x to the power of 8 times their number.
+    /// The factor for a checksum that is followed by `bytes` bytes: x to the power of 8 times `bytes`.
     static func shift(bytes: Int) -> UInt32 {
         var result: UInt32 = 1 << 31
         // x^8

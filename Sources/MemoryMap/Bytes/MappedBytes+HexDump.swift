@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// The lines of a hex dump, some at a time, in the layout of `hexdump -C`: sixteen bytes a line,
-/// lines that repeat the one before folded into `*`, the end's offset last.
+/// The state of a hex dump that is printed in parts, in the layout of `hexdump -C`: 16 bytes per line,
+/// repeated lines folded into `*`, the offset of the end last.
 package struct HexDump {
     /// The offset of the next byte to print.
     package var position: Int
@@ -9,7 +9,7 @@ package struct HexDump {
     package let end: Int
     /// Whether the last line printed was `*`.
     package var isFolded = false
-    /// Whether the line with the end's offset was printed, or nothing is to be printed at all.
+    /// Whether the line with the offset of the end was printed, or the range is empty.
     package var isDone: Bool
     private let start: Int
 
@@ -23,7 +23,7 @@ package struct HexDump {
 
 private let digits: StaticString = "0123456789abcdef"
 
-/// Writes text into memory that is known to be large enough.
+/// Writes text into memory without a check: the caller provides enough.
 private struct Pen {
     var place: UnsafeMutablePointer<UInt8>
 
@@ -40,7 +40,7 @@ private struct Pen {
         }
     }
 
-    /// At least eight digits, and as many as it takes.
+    /// At least eight digits, more if necessary.
     mutating func put(offset: Int) {
         var count = 8
         while count < 16 && offset &>> (count &* 4) != 0 { count &+= 1 }
@@ -49,12 +49,12 @@ private struct Pen {
 }
 
 extension MappedBytes {
-    /// Prints lines of a dump until `target` is nearly full, the dump is done, or enough bytes were
-    /// looked at that an interrupt should get its turn.
+    /// Prints lines of a dump until `target` is nearly full, the dump is complete, or so many bytes were read
+    /// that the caller should check for an interrupt.
     ///
     /// - Parameter target: At least `HexDump.lineCapacity` bytes.
     /// - Returns: The number of bytes printed.
-    /// - Throws: `closed`, `lost`, `notReadable`, `lengthOutOfRange` where the buffer shrank.
+    /// - Throws: `closed`, `lost`, `notReadable`, `lengthOutOfRange` if the buffer shrank.
     package func print(
         _ dump: inout HexDump, into target: UnsafeMutableBufferPointer<UInt8>
     ) throws(MapError) -> Int {

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Kernels
 
 extension MappedBytes {
-    /// The offset of the first place where the bytes of `needle` stand inside a range.
+    /// The offset of the first occurrence of `needle` in a range.
     ///
     /// - Parameters:
     ///   - needle: Any bytes; an empty needle is found at the range's start.
@@ -17,7 +17,7 @@ extension MappedBytes {
         try find(needle, offset, length) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func find(
         _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
     ) throws(MapError) -> Int? {
@@ -26,7 +26,7 @@ extension MappedBytes {
         }
     }
 
-    /// The offset of the last place where the bytes of `needle` stand inside a range.
+    /// The offset of the last occurrence of `needle` in a range.
     ///
     /// - Returns: In bytes from the start of this buffer, or nil. An empty needle is found at the
     ///   range's end.
@@ -37,7 +37,7 @@ extension MappedBytes {
         try findLast(needle, offset, length) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func findLast(
         _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
     ) throws(MapError) -> Int? {
@@ -57,8 +57,8 @@ extension MappedBytes {
         return offset &+ result
     }
 
-    /// How often the bytes of `needle` stand inside a range, counted from its start on and without
-    /// overlap: "aa" stands twice in "aaaaa".
+    /// Counts the occurrences of `needle` in a range, from its start and without overlap: "aa" occurs twice
+    /// in "aaaaa".
     ///
     /// - Parameter needle: At least one byte.
     /// - Throws: As `find(_:_:_:)`; `misuse` for an empty needle.
@@ -68,7 +68,7 @@ extension MappedBytes {
         try count(of: needle, offset, length) { _ in true }
     }
 
-    /// As above; `poll` is asked now and then, with the bytes done, whether to go on.
+    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
     package func count(
         of needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
     ) throws(MapError) -> Int {
@@ -80,12 +80,11 @@ extension MappedBytes {
     }
 }
 
-/// How many bytes are looked through before other threads are asked to help, or anybody whether to go on: most
-/// searches end there.
+/// The number of bytes to search before other threads help and `poll` is called: most searches end there.
 package var nearbySize: Int { 1 << 16 }
 
-/// The first place of a needle in memory that may be read, or -1; for so few bytes that nobody has to be
-/// asked for help or whether to go on.
+/// The first position of a needle in readable memory, or -1. For sizes so small that the search needs no
+/// other threads and no way to stop it.
 ///
 /// - Parameter sought: The needle's bytes, one or more.
 package func findNearby(
@@ -101,20 +100,20 @@ package func findNearby(
     return withUnsafePointer(to: &needle) { firstPlace(of: $0, start, positions) }
 }
 
-/// A range of bytes and what is sought in it.
+/// A range of bytes and the needle to find in it.
 private struct Haystack {
     let start: UnsafeRawPointer
     let size: Int
     let needle: UnsafeRawBufferPointer
-    /// Where the needle may stand: its first byte's offsets. 0 or less where it is longer than the range.
+    /// The number of possible positions of the needle. 0 or less if it is longer than the range.
     let positions: Int
 
-    /// What a thread does at a time: it takes about as long as 50 µs. The bytes of a needle are looked at in every
-    /// piece, so a piece is not smaller than that.
+    /// The size of a piece for a thread, about 50 µs of work. Each piece reads the bytes of the needle, so a
+    /// piece is not smaller than the needle.
     var grain: Int { max(1 << 20, needle.count) }
 
     init(_ range: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) {
-        // The address of an empty range is not looked at.
+        // The address of an empty range is never read.
         start = range.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
         size = range.count
         self.needle = needle
@@ -127,7 +126,7 @@ private struct Haystack {
         let head = min(positions, nearbySize)
         if needle.count == 1 {
             let byte = CInt(sought.load(as: UInt8.self))
-            // The C library's is as good as can be.
+            // memchr(3) of the C library is as fast as possible.
             func scan(_ range: Range<Int>) -> Int? {
                 memchr(start + range.lowerBound, byte, range.count).map { UnsafeRawPointer($0) - start }
             }
@@ -145,7 +144,7 @@ private struct Haystack {
         }
     }
 
-    /// Scans what is after the head, on all cores.
+    /// Scans the positions after the head, on several threads.
     private func rest(
         _ head: Int, _ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?
     ) throws(MapError) -> Int? {
@@ -154,7 +153,7 @@ private struct Haystack {
         }
     }
 
-    /// From the back: the first piece is the last one of the range.
+    /// Searches backward: the first piece is the last one of the range.
     func lastPlace(_ poll: (Int) -> Bool) throws(MapError) -> Int? {
         guard let sought = needle.baseAddress, needle.count > 0 else { return size }
         if positions <= 0 { return nil }
@@ -197,8 +196,8 @@ private struct Haystack {
         }
     }
 
-    /// Every piece is counted as if no needle reached into it from the piece before; then, in order,
-    /// those are counted again where one does and a needle was counted that it overlaps.
+    /// Counts each piece as if no occurrence extended into it from the previous piece. Then, in order, it
+    /// counts those pieces again where one does and overlaps a counted occurrence.
     private func count(_ prepared: UnsafePointer<Needle>, _ poll: (Int) -> Bool) throws(MapError) -> Int {
         let pieces = Pieces(positions, grain: grain)
         func count(_ range: Range<Int>, from: Int) -> (count: Int, next: Int) {
@@ -229,7 +228,7 @@ private struct Haystack {
     }
 }
 
-/// Where the first zero byte is, or nil.
+/// The offset of the first zero byte, or nil.
 package func firstZero(_ bytes: UnsafeRawBufferPointer) -> Int? {
     guard let start = bytes.baseAddress, let found = memchr(start, 0, bytes.count) else { return nil }
     return UnsafeRawPointer(found) - start

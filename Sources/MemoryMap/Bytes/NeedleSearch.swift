@@ -1,16 +1,16 @@
 internal import CMemoryMap
 internal import Kernels
 
-// The kernels' searches; and where they give up, those of memmem(3), whose time does not depend on how much of the needle
-// stands where the needle does not.
+// Searches with the kernels. Partial matches slow these down; after too many they give up, and memmem(3),
+// which stays linear, continues.
 
-/// The first of the positions where the needle stands, or `Kernels.none`.
+/// The first position of the needle, or `Kernels.none`.
 func firstPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
     let place = activeKernels.find(start, positions, needle)
     return place == Kernels.toil ? plainPlace(of: needle, start, positions) : place
 }
 
-/// The last of them.
+/// The last position of the needle, or `Kernels.none`.
 func lastPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
     let place = activeKernels.findLast(start, positions, needle)
     guard place == Kernels.toil else { return place }

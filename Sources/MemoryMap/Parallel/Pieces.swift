@@ -1,22 +1,22 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// Long work on a range, cut into pieces that the machine's cores share.
+/// A range split into pieces, for work on several threads.
 ///
-/// The cuts depend on the range alone, never on the number of threads, and whoever combines the
-/// results of pieces does so in their order: results do not depend on the number of threads either.
+/// The split depends only on the range, and callers combine the results in the order of the pieces. So
+/// results do not depend on the number of threads.
 package struct Pieces: Sendable {
-    /// Elements in all.
+    /// The number of elements.
     package let count: Int
-    /// Elements in every piece but the last.
+    /// The number of elements in each piece; the last one may have fewer.
     package let grain: Int
 
     /// - Parameters:
     ///   - count: Elements, 0 or more.
-    ///   - grain: The smallest piece that is worth a thread's attention, in elements, at least 1.
+    ///   - grain: The smallest piece that is worth a thread, in elements; at least 1.
     package init(_ count: Int, grain: Int) {
         self.count = count
-        // At most 65,536 pieces, so that what is kept for each stays small for a terabyte too.
+        // At most 65,536 pieces, so that the memory for their results stays small even for a terabyte.
         self.grain = max(grain, (count >> 16) &+ 1)
     }
 
@@ -27,15 +27,14 @@ package struct Pieces: Sendable {
         return start..<min(start &+ grain, count)
     }
 
-    /// Runs `body` for the pieces on several threads, the caller's among them.
+    /// Runs `body` for each piece on several threads, including the caller's.
     ///
     /// - Parameters:
-    ///   - poll: Asked on the caller's thread after each of its pieces, with the number of elements
-    ///     done so far; false stops the work.
-    ///   - body: Called with a piece's number and range, on any thread, for any number of pieces at
-    ///     once. Returns false where the pieces after this one are not needed; those before it
-    ///     are still done.
-    /// - Throws: `interrupted` when `poll` returned false.
+    ///   - poll: Called on the caller's thread after each of its pieces, with the number of elements done so
+    ///     far; returns false to stop.
+    ///   - body: Called with the number and range of a piece, on any thread, for several pieces at once.
+    ///     Returns false if the pieces after this one are not needed; the pieces before it are still done.
+    /// - Throws: `interrupted` if `poll` returned false.
     package func forEach(
         poll: (_ done: Int) -> Bool, _ body: (_ piece: Int, _ range: Range<Int>) -> Bool
     ) throws(MapError) {
@@ -53,9 +52,9 @@ package struct Pieces: Sendable {
         if !isComplete { throw MapError(.interrupted) }
     }
 
-    /// The result of the first piece that has one. Pieces after one that has are not looked at.
+    /// The result of the first piece with a result. Pieces after it are skipped.
     ///
-    /// - Throws: `interrupted` when `poll` returned false.
+    /// - Throws: `interrupted` if `poll` returned false.
     package func first(
         poll: (_ done: Int) -> Bool, _ body: (_ range: Range<Int>) -> Int?
     ) throws(MapError) -> Int? {
@@ -76,12 +75,12 @@ package struct Pieces: Sendable {
 
     /// Runs `body` for every piece and returns the results in the order of the pieces.
     ///
-    /// - Throws: `interrupted` when `poll` returned false.
+    /// - Throws: `interrupted` if `poll` returned false.
     package func map<Result>(
         poll: (_ done: Int) -> Bool, _ body: (_ range: Range<Int>) -> Result
     ) throws(MapError) -> [Result] {
         let number = self.number
-        // For all of them once more, when they are made an array.
+        // Twice, because the results are copied into an array.
         try requireHeap(2 &* number &* MemoryLayout<Result?>.stride)
         let results = UnsafeMutablePointer<Result?>.allocate(capacity: max(number, 1))
         results.initialize(repeating: nil, count: number)
@@ -97,22 +96,22 @@ package struct Pieces: Sendable {
     }
 }
 
-/// Work in progress. Everything but `body` is guarded by the workers' lock.
+/// A running operation. The lock of `Workers` guards everything but `body`.
 private struct Job {
     let pieces: Pieces
-    /// Pieces from here on are not needed.
+    /// The number of the first piece that is not needed.
     var limit: Int
     let body: (Int, Range<Int>) -> Bool
     var next = 0
     var done = 0
     var isStopped = false
-    /// Threads of the pool that may still look at this job.
+    /// The number of pool threads that may still access this job.
     var helpers = 0
 }
 
-/// How many threads share long work; 1 keeps it on the caller's.
+/// The number of threads for long operations; 1 means the caller's thread only.
 ///
-/// - Returns: At least 1; the number of processors this process may use unless it was set.
+/// - Returns: At least 1. The default is the number of processors that this process may use.
 package var threadCount: Int {
     get { Workers.wanted }
     set { Workers.wanted = max(1, min(newValue, maximalThreadCount)) }
@@ -120,12 +119,12 @@ package var threadCount: Int {
 
 package let maximalThreadCount = 256
 
-/// The threads that help, made when they are first needed and kept.
+/// The thread pool. Threads start when they are first needed, and never end.
 private enum Workers {
     nonisolated(unsafe) static var wanted = processorCount()
     nonisolated(unsafe) private static var started = 0
     nonisolated(unsafe) private static var current: UnsafeMutablePointer<Job>?
-    /// How many more helpers the current job may have.
+    /// The number of helpers that may still join the current job.
     nonisolated(unsafe) private static var seats = 0
     nonisolated(unsafe) private static let lock = makeLock()
     nonisolated(unsafe) private static let work = makeCondition()
@@ -134,7 +133,7 @@ private enum Workers {
     private static func makeLock() -> UnsafeMutablePointer<pthread_mutex_t> {
         let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         pthread_mutex_init(lock, nil)
-        // A child process has none of the threads: it starts its own.
+        // After fork(2), the child has none of the threads. It starts its own.
         pthread_atfork(nil, nil) { Workers.forget() }
         return lock
     }
@@ -156,10 +155,10 @@ private enum Workers {
         max(1, min(Int(mm_processor_count()), maximalThreadCount))
     }
 
-    /// Returns false when `poll` stopped the work.
+    /// Returns false if `poll` stopped the work.
     static func run(_ job: UnsafeMutablePointer<Job>, _ poll: (Int) -> Bool) -> Bool {
         pthread_mutex_lock(lock)
-        // One job has the helpers; another thread's job at the same time does without.
+        // Only one job has helpers. A job that another thread starts meanwhile runs on that thread alone.
         let isLeader = current == nil && wanted > 1
         if isLeader {
             start(min(wanted, job.pointee.limit) &- 1)
@@ -181,7 +180,7 @@ private enum Workers {
         return isPolled
     }
 
-    /// Does the next piece, if there is one. Called with the lock held, which is given up meanwhile.
+    /// Runs the next piece, if any. The caller holds the lock, which is released while the piece runs.
     private static func takePiece(_ job: UnsafeMutablePointer<Job>) -> Bool {
         let piece = job.pointee.next
         if job.pointee.isStopped || piece >= job.pointee.limit { return false }
@@ -195,7 +194,7 @@ private enum Workers {
         return true
     }
 
-    /// Starts threads up to a number. A thread that cannot be made is done without.
+    /// Starts threads until there are `number`, or no more can be created.
     private static func start(_ number: Int) {
         while started < number {
             guard let thread = startThread({ _ in Workers.serve() }, nil) else { return }
@@ -218,7 +217,7 @@ private enum Workers {
     }
 }
 
-/// A lock for what the threads of one job have in common.
+/// Calls `body` with a new lock, for data that the threads of one job share.
 func withLock<Answer>(
     _ body: (UnsafeMutablePointer<pthread_mutex_t>) throws(MapError) -> Answer
 ) throws(MapError) -> Answer {

@@ -1,12 +1,14 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// Bytes of stack of a thread. What the C library takes follows "ulimit -s", which may be too little to work in.
+/// The stack size of a thread in bytes. The default of the C library follows "ulimit -s", which may be too
+/// small.
 private let stackSize = 1 << 20
 
-/// Starts a thread with all signals blocked but those of faults: signals belong to the thread that runs Lua.
+/// Starts a thread that blocks all signals except those of faults: other signals go to the thread that runs
+/// Lua.
 ///
-/// - Returns: Nil where there can be no further thread.
+/// - Returns: Nil if no thread can be created.
 func startThread(
     _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?,
     _ argument: UnsafeMutableRawPointer?

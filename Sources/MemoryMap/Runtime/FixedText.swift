@@ -1,7 +1,7 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// A text in memory of a fixed size: what does not fit is left out. Making one allocates nothing.
+/// Text in a buffer of fixed size. Bytes that do not fit are dropped. Allocates nothing.
 struct FixedText {
     let buffer: UnsafeMutableBufferPointer<UInt8>
     private(set) var count = 0
@@ -23,9 +23,9 @@ struct FixedText {
         for i in 0..<strlen(text) { put(UInt8(bitPattern: text[i])) }
     }
 
-    /// Text from outside as a terminal may be shown it, see mm_shown.h.
+    /// Appends untrusted text. Bytes that are unsafe for a terminal appear as `\xNN`, see mm_shown.h.
     ///
-    /// - Parameter quoting: Whether a quote and a backslash get a backslash in front.
+    /// - Parameter quoting: Whether to escape quotes and backslashes with a backslash.
     mutating func shown(_ bytes: UnsafePointer<CChar>, count: Int, quoting: Bool = false) {
         var place = 0
         while place < count {
@@ -66,7 +66,7 @@ struct FixedText {
         }
     }
 
-    /// A number of bytes for a person: `48 KiB`, `1.5 MiB`.
+    /// Appends a size in bytes in human-readable form: `48 KiB`, `1.5 MiB`.
     mutating func size(_ bytes: Int) {
         let names: [StaticString] = [" bytes", " KiB", " MiB", " GiB", " TiB", " PiB"]
         var power = 0

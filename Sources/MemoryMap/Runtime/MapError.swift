@@ -2,10 +2,10 @@ internal import Glibc
 
 /// Why an operation on mapped memory failed.
 ///
-/// A plain value without references: making and throwing one allocates nothing, so "out of memory"
-/// can be reported like everything else.
+/// A plain value without references. Creating and throwing it allocates nothing, so that "out of memory" can
+/// be reported too.
 public struct MapError: Error, Sendable {
-    /// What went wrong, in the terms of the caller.
+    /// The category of the error, in the caller's terms.
     public enum Kind: UInt8, Sendable {
         /// A system call failed; `call` and `errno` say which and how.
         case systemCall
@@ -13,11 +13,11 @@ public struct MapError: Error, Sendable {
         case offsetOutOfRange
         /// A length reaches past the end, or is negative.
         case lengthOutOfRange
-        /// A number does not fit the type that it is to be written as.
+        /// A number does not fit its target type.
         case valueOutOfRange
         /// The mapping was unmapped.
         case closed
-        /// Pages of the mapping are gone: the file was cut short, the disk is full or failed.
+        /// Pages of the mapping are gone: the file was truncated, or the disk is full or failed.
         case lost
         /// The mapping's protection does not allow reading.
         case notReadable
@@ -25,34 +25,34 @@ public struct MapError: Error, Sendable {
         case notWritable
         /// The operation does not fit this kind of mapping.
         case misuse
-        /// Long work was stopped from outside.
+        /// The caller stopped a long operation.
         case interrupted
-        /// An argument has another type than the one that the hint names.
+        /// An argument does not have the type that the hint names.
         case type
-        /// An argument's value is none of those that are accepted.
+        /// An argument's value is not accepted.
         case argument
     }
 
-    /// What whoever knows the caller's language and options can add advice to.
+    /// A cause to which a higher layer adds advice: it knows the caller's language and options.
     package enum Reason: UInt8, Sendable {
         case memoryLimit, readingRefused, writingRefused, readingAndWritingRefused, removingRefused
         case virtualFile, privateMapping, noDescriptor
     }
 
     public let kind: Kind
-    /// The system call that failed, where one did.
+    /// The system call that failed, if any.
     public let call: SystemCall?
     /// The `errno` of that call, 0 otherwise.
     public let errno: CInt
-    /// What to do about it, as a template: `%1`, `%2` and `%3` stand for the values, `%f` for the first
-    /// one as the bits of a double, `%c` for the first one as a character.
+    /// The cause or the advice, as a template: `%1`, `%2`, and `%3` stand for the values, `%f` for the first
+    /// value as the bits of a double, `%c` for the first value as a character.
     package let hint: StaticString
     package let values: (Int, Int, Int)
     package var reason: Reason?
-    /// The number of the caller's argument that the error is about, 0 for none; for a range that of the offset, the
-    /// length being the next.
+    /// The number of the caller's invalid argument; 0 for none. For a range, the number of the offset; the
+    /// length is the next argument.
     package var argument: Int32 = 0
-    /// Which one of many numbers it is about.
+    /// The index of the invalid value in a list of values.
     package var element: Int?
 
     package init(
@@ -102,14 +102,15 @@ public struct MapError: Error, Sendable {
         return error
     }
 
-    /// The same error with advice for the caller, unless it has some already.
+    /// A copy of a system call error with advice for the caller, unless it has advice already.
     package func hinting(_ hint: StaticString, _ first: Int = 0, _ second: Int = 0) -> MapError {
         guard let call, self.hint.utf8CodeUnitCount == 0 else { return self }
         return MapError(
             MapError(call, errno: errno, hint, first, second), element: element, argument: argument)
     }
 
-    /// The same error with the limit of the system named that stands behind its code, unless there is advice already.
+    /// A copy with advice that names the system limit behind the `errno`, unless the error has advice
+    /// already.
     package var namingLimit: MapError {
         switch (errno, call) {
         case (EMFILE, _): hinting("this process may have no more descriptors (\"ulimit -n\")")
@@ -125,7 +126,8 @@ public struct MapError: Error, Sendable {
         }
     }
 
-    /// The same of a lock that was refused, mlock(2), or of what would have been locked.
+    /// A copy with advice that names `RLIMIT_MEMLOCK`: mlock(2) failed, or another call whose memory is
+    /// locked.
     package var namingLockLimit: MapError {
         guard errno == ENOMEM || errno == EPERM || errno == EAGAIN else { return self }
         var limit = rlimit()

@@ -7,14 +7,14 @@ extension Int {
     /// The nearest multiple of `page` (a power of two) at or below.
     func roundedDown(toPage page: Int) -> Int { self & ~(page &- 1) }
 
-    /// The nearest multiple of `page` (a power of two) at or above, or nil where that overflows.
+    /// The nearest multiple of `page` (a power of two) at or above, or nil if that overflows.
     func roundedUp(toPage page: Int) -> Int? {
         let (sum, overflow) = addingReportingOverflow(page &- 1)
         return overflow ? nil : sum & ~(page &- 1)
     }
 }
 
-/// Checks a range of a sequence of `count` bytes without ever adding what a caller supplied.
+/// Checks a range of a sequence of `count` bytes. Never adds numbers of the caller, so nothing can overflow.
 ///
 /// - Parameters:
 ///   - offset: In bytes, `0 ... count`.
@@ -36,7 +36,7 @@ package func checkedLength(
     return length
 }
 
-/// Checks the index of one byte among `count`.
+/// Checks the index of a byte, `0 ..< count`.
 package func checkIndex(_ index: Int, count: Int) throws(MapError) {
     if index >= 0 && index < count { return }
     if count == 0 {

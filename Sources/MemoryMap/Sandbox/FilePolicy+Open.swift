@@ -1,15 +1,15 @@
 internal import Glibc
 
-/// How often a path is followed anew when a link appeared where there was none a moment ago.
+/// The number of attempts to open a path while another process replaces parts of it with links.
 private let attempts = 32
 
 extension FilePolicy {
-    /// open(2), for those who may.
+    /// open(2), if the policy allows it.
     ///
     /// - Parameters:
-    ///   - path: Links are followed, where they lead to something that is allowed.
-    ///   - flags: `O_*`; what they make of the file decides which access is needed.
-    ///   - mode: Of a file that is made.
+    ///   - path: Links are followed if the policy allows their targets.
+    ///   - flags: `O_*`, which determine the access that the policy must allow.
+    ///   - mode: The permissions of a new file.
     package func open(
         _ path: UnsafePointer<CChar>, _ flags: CInt, mode: UInt32 = 0o666
     ) throws(FileFailure) -> CInt {
@@ -24,9 +24,9 @@ extension FilePolicy {
         }
     }
 
-    /// unlink(2). A link itself is removed, not where it leads.
+    /// unlink(2). Removes a link itself, not its target.
     ///
-    /// - Parameter orFolder: As remove(3): rmdir(2) for a folder.
+    /// - Parameter orFolder: Whether to remove a directory with rmdir(2), as remove(3) does.
     package func remove(_ path: UnsafePointer<CChar>, orFolder: Bool = false) throws(FileFailure) {
         let place = try find(path, .write, followsLast: false)
         defer { place.close() }
@@ -37,7 +37,8 @@ extension FilePolicy {
         if failed { throw .failed(errno) }
     }
 
-    /// rename(2). A file that may not be read cannot be moved to where it could, nor can the folders that say where.
+    /// rename(2). Does not move an unreadable file to a readable path, and does not rename a directory that
+    /// is allowed or on the way to an allowed path.
     package func rename(
         _ old: UnsafePointer<CChar>, to new: UnsafePointer<CChar>
     ) throws(FileFailure) {
@@ -53,19 +54,19 @@ extension FilePolicy {
         if result != 0 { throw .failed(errno) }
     }
 
-    /// Whether a file, or a link itself, may be removed or renamed.
+    /// Whether the policy allows removing or renaming a file, or a link itself.
     package func mayChange(_ path: UnsafePointer<CChar>) -> Bool {
         guard let place = try? resolve(path, followsLast: false) else { return false }
         return !isHidden(place) && allows(.write, place.names)
     }
 
-    /// Whether something that is allowed by its name would have another one if this had.
+    /// Whether renaming a path would change the path of something that the policy allows.
     private func holdsRoot(_ names: [PathName]) -> Bool {
         roots.contains { $0.names.starts(with: names) && ($0.isFolder || $0.names.count > names.count) }
     }
 
-    /// A link that was put in the way is not followed, but it is no reason to give up either: the path may lead
-    /// somewhere allowed all the same.
+    /// Tries again if a name turned out to be a link or no directory: another process has changed it since
+    /// the path was resolved, and the new path may be allowed too.
     private func repeating<T>(_ body: () throws(FileFailure) -> T) throws(FileFailure) -> T {
         for _ in 1..<attempts {
             do { return try body() } catch {
@@ -76,7 +77,8 @@ extension FilePolicy {
     }
 }
 
-/// Whether open(2) follows a link at the end of a path. To make a file it wants a name where nothing is, not even a link.
+/// Whether open(2) follows a link at the end of a path. It does not with `O_CREAT` and `O_EXCL`: then nothing
+/// may exist there, not even a link.
 private func followsLink(_ flags: CInt) -> Bool {
     flags & O_NOFOLLOW == 0 && flags & (O_CREAT | O_EXCL) != O_CREAT | O_EXCL
 }
@@ -89,7 +91,7 @@ extension FileAccess {
     }
 }
 
-/// A file by its folder, which is known to be allowed, and its name there.
+/// A file, given by an open directory that the policy allows and the name in it.
 private struct FoundFile {
     let folder: Descriptor
     let name: PathName
@@ -107,7 +109,7 @@ extension FilePolicy {
         _ path: UnsafePointer<CChar>, _ access: FileAccess, followsLast: Bool
     ) throws(FileFailure) -> FoundFile {
         let place: ResolvedPath
-        // An empty path is nowhere, and there is nothing to hide about it.
+        // An error here, as for an empty path, reveals nothing about files.
         place = try resolve(path, followsLast: followsLast)
         if isHidden(place) { throw .refused(access) }
         var missing: FileAccess = []
@@ -122,8 +124,8 @@ extension FilePolicy {
             if !missing.isEmpty || place.error != nil { continue }
             let file = try walk(place.names, from: root)
             if let other = first, !isSame(other, file) {
-                // Reading was allowed in one folder and writing in another one, and a third process made their
-                // paths one. There is no file that may be both.
+                // Different roots allow reading and writing, and they led to different files, because another
+                // process changed directories meanwhile. Neither file allows both.
                 file.close()
                 throw .refused(access)
             }
@@ -144,7 +146,7 @@ extension FilePolicy {
             && one.st_dev == other.st_dev && one.st_ino == other.st_ino && left.name == right.name
     }
 
-    /// Goes from the folder of a root to that of the file, name by name and through no link.
+    /// Opens the directories from a root to the file one by one, without following links.
     private func walk(_ names: [PathName], from root: Root) throws(FileFailure) -> FoundFile {
         var folder = fcntl(root.folder, F_DUPFD_CLOEXEC, 0)
         guard folder >= 0 else { throw .failed(errno) }
@@ -158,7 +160,7 @@ extension FilePolicy {
             guard next >= 0 else { throw .failed(code) }
             folder = next
         }
-        // The root itself: it can be opened, but not removed or renamed.
+        // The root itself: with "." it can be opened, but not removed or renamed.
         let name = below.last ?? PathName(bytes: [UInt8(ascii: ".")])
         return FoundFile(folder: folder, name: name, names: names)
     }

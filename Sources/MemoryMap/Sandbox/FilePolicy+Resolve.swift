@@ -8,7 +8,7 @@ struct PathName: Equatable {
         PathName.terminated(bytes, body)
     }
 
-    /// The path that the names make from the root folder.
+    /// Calls `body` with the path of the names, relative to the root directory.
     static func withPath<T>(_ names: [PathName], _ body: (UnsafePointer<CChar>) -> T) -> T {
         var path: [UInt8] = []
         for name in names {
@@ -34,22 +34,22 @@ struct PathName: Equatable {
 
 private let slash = UInt8(ascii: "/")
 
-/// Where a path leads.
+/// A resolved path.
 struct ResolvedPath {
-    /// From the root folder, without links, `.` and `..`.
+    /// From the root directory, without links, `.`, and `..`.
     var names: [PathName] = []
-    /// Why the kernel would not go this way, where it would not. The names are still where it would lead: whether a
-    /// file is missing is told only to those who may know.
+    /// The `errno` with which the kernel would refuse the path, if any. `names` is complete even then, so
+    /// that the policy can decide whether the script may see the error.
     var error: CInt?
-    /// Folders that it goes through and leaves again by `..`.
+    /// Directories that the path enters and leaves again by `..`.
     var left: [[PathName]] = []
 }
 
 extension FilePolicy {
-    /// Follows a path as the kernel would, links included.
+    /// Resolves a path as the kernel would, including links.
     ///
-    /// - Parameter followsLast: Whether a link at the very end is followed too.
-    /// - Throws: Where there is no telling: `ENOENT` for an empty path, `ENAMETOOLONG`.
+    /// - Parameter followsLast: Whether to follow a link at the end of the path.
+    /// - Throws: `ENOENT` for an empty path, `ENAMETOOLONG`, and the errors of getcwd(3).
     func resolve(_ path: UnsafePointer<CChar>, followsLast: Bool) throws(FileFailure) -> ResolvedPath {
         let text = UnsafeBufferPointer(start: path, count: strlen(path))
         guard text.count > 0 else { throw .failed(ENOENT) }
@@ -61,8 +61,8 @@ extension FilePolicy {
         return walk.place
     }
 
-    /// Whether a path comes through a folder of which nothing may be known: that it leads anywhere would tell that the
-    /// folder is there.
+    /// Whether a path enters and leaves a secret directory. Success or failure would reveal whether that
+    /// directory exists.
     func isHidden(_ place: ResolvedPath) -> Bool {
         !place.left.allSatisfy { folder in
             known.contains { $0.starts(with: folder) }
@@ -80,12 +80,12 @@ extension FilePolicy {
     }
 }
 
-/// A path being followed. It changes nothing and is not to be relied on: the folders may change meanwhile.
+/// The resolution of a path. The result is only a hint: directories may change meanwhile.
 private struct PathWalk {
     var place = ResolvedPath()
     private let top: Descriptor
     private let followsLast: Bool
-    /// What is still to go, the next name last. The empty name is what follows a slash at the end.
+    /// The remaining names, in reverse order. An empty name stands for a slash at the end of the path.
     private var ahead: [ArraySlice<UInt8>] = []
     private var links = 0
 
@@ -101,7 +101,7 @@ private struct PathWalk {
         ahead.append(contentsOf: path.split(separator: slash).reversed())
     }
 
-    /// Goes one name on; false at the end.
+    /// Resolves the next name; false if there is none.
     mutating func step() -> Bool {
         guard let name = ahead.popLast() else { return false }
         let dot = UInt8(ascii: ".")
@@ -122,7 +122,7 @@ private struct PathWalk {
         let isLast = ahead.isEmpty
         let result = PathName.withPath(place.names) { fstatat(top, $0, &status, AT_SYMLINK_NOFOLLOW) }
         guard result == 0 else {
-            // The last one may be missing: it may be about to be made.
+            // The last name may be missing: it may be that of a new file.
             if !(isLast && errno == ENOENT) { place.error = errno }
             return
         }

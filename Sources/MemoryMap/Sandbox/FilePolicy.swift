@@ -1,7 +1,7 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// What may be done with a file.
+/// The kinds of access to a file.
 package struct FileAccess: OptionSet, Sendable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -12,47 +12,47 @@ package struct FileAccess: OptionSet, Sendable {
 
 /// Why a file was not opened, removed or renamed.
 package enum FileFailure: Error {
-    /// The policy does not allow this, of what was wanted.
+    /// The policy does not allow this part of the requested access.
     case refused(FileAccess)
     /// A system call failed with this `errno`.
     case failed(CInt)
 }
 
-/// Which files this process may reach, where somebody has set bounds to it. `FilePolicy.current` stands in front of
-/// every open(2) of the library.
+/// The files that a sandbox allows. `FilePolicy.current` judges the path of every file that a script opens,
+/// removes, or renames.
 ///
-/// A path is first resolved to one without links, which is only a hint: another process may change a folder at any
-/// moment. What counts is the way the kernel then goes, name by name, from the descriptor of an allowed folder,
-/// following no link: whatever it reaches is below that folder. So nothing is opened, made, emptied or removed
-/// before it is known to be allowed.
+/// A path is first resolved to a path without links. That is only a hint, because another process may change
+/// a directory at any moment. Then the directories are opened one by one, from the descriptor of an allowed
+/// directory and without following links, so the file is certainly below that directory. Nothing is opened,
+/// created, truncated, or removed before it is known to be allowed.
 package struct FilePolicy {
-    /// The bounds of this process; nil where it has none. Set once, before the first script runs.
+    /// The policy of this process; nil if there is no sandbox. Set once, before the first script runs.
     nonisolated(unsafe) package static var current: FilePolicy?
 
-    /// A folder with all that is below it, or a single file, which need not exist yet.
+    /// An allowed directory with everything below it, or an allowed file, which need not exist yet.
     struct Root {
-        /// Resolved, name by name.
+        /// The resolved path.
         let names: [PathName]
-        /// The folder itself, or the one that the file is in.
+        /// The directory itself, or the directory of the file.
         let folder: Descriptor
         let isFolder: Bool
         let access: FileAccess
 
-        /// How many names lead to `folder`.
+        /// The number of names in the path of `folder`.
         var depth: Int { isFolder ? names.count : names.count &- 1 }
 
         func covers(_ path: [PathName]) -> Bool { path.starts(with: names) }
     }
 
-    /// The root folder: whatever the policy itself asks the kernel is asked from there, so that it can be told from what
-    /// goes past the policy.
+    /// The root directory. System calls of the policy itself use paths relative to it, which distinguishes
+    /// them from calls that bypass the policy.
     let top = Glibc.open("/", pathOnly | O_DIRECTORY | O_CLOEXEC)
     private(set) var roots: [Root] = []
-    /// Folders that are no secret, though nothing in them may be reached: the current one, that of the script, and
-    /// those in the paths of what is allowed.
+    /// Directories that are not secret, though their files are not allowed: the current directory, the
+    /// script's, and those on the way to allowed files.
     private(set) var known: [[PathName]] = []
 
-    /// What the library reads of this process for itself.
+    /// Files about this process that the library itself reads.
     private static let ownFiles: [StaticString] = [
         "/proc/self/maps", "/proc/self/smaps", "/proc/self/pagemap", "/proc/self/statm",
     ]
@@ -61,16 +61,16 @@ package struct FilePolicy {
         if let folder = try? FilePolicy.currentFolder() { known.append(folder) }
     }
 
-    /// Makes no secret of the folders on the way to a file.
+    /// Declares the directories on the way to a file not secret.
     package mutating func know(_ path: UnsafePointer<CChar>) {
         guard let place = try? resolve(path, followsLast: true) else { return }
         known += place.left + [Array(place.names.dropLast())]
     }
 
-    /// Allows a folder with all that is below it, or a single file.
+    /// Allows a directory with everything below it, or a single file.
     ///
-    /// - Parameter path: Relative to the current folder; resolved now.
-    /// - Throws: The `errno` of what stands against it: `ENOENT` where even the folder of the file is missing.
+    /// - Parameter path: Relative to the current directory; resolved now.
+    /// - Throws: The `errno` of the failure: `ENOENT` if not even the directory of the file exists.
     package mutating func allow(_ access: FileAccess, _ path: UnsafePointer<CChar>) throws(FileFailure) {
         let place = try resolve(path, followsLast: true)
         if let error = place.error { throw .failed(error) }
@@ -90,10 +90,12 @@ package struct FilePolicy {
         PathName.withPath(names) { openat(top, $0, pathOnly | O_DIRECTORY | O_CLOEXEC) }
     }
 
-    /// Has the kernel enforce the policy too, where it offers Landlock, for this thread and all it starts.
+    /// Makes the kernel enforce the policy too, with Landlock if available, for this thread and all threads
+    /// and processes that it starts.
     ///
-    /// - Parameter files: Files that may be read besides: this wall is behind the other one, where they are not.
-    /// - Returns: Whether the second wall stands.
+    /// - Parameter files: More files that Landlock allows to be read. The policy itself still does not allow
+    ///   them to scripts.
+    /// - Returns: Whether Landlock is in force.
     package func confine(alsoReading files: [UnsafePointer<CChar>]) -> Bool {
         let ruleset = mm_landlock_create()
         guard ruleset >= 0 else { return false }
@@ -101,13 +103,14 @@ package struct FilePolicy {
         for root in roots where !root.allow(in: ruleset) { return false }
         for file in files {
             let descriptor = Glibc.open(file, pathOnly | O_CLOEXEC)
-            guard descriptor >= 0 else { continue }  // Whoever opens it will say so.
+            guard descriptor >= 0 else { continue }  // The open(2) that needs the file reports the error.
             defer { systemClose(descriptor) }
             if mm_landlock_allow(ruleset, descriptor, UInt32(MM_MAY_READ)) != 0 { return false }
         }
         for name in FilePolicy.ownFiles {
             let path = UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-            // Stays open: a file of proc(5) is another one once nobody holds it any more.
+            // The descriptor stays open: when the last one is closed, the file of proc(5) becomes a different
+            // file for Landlock.
             let descriptor = Glibc.open(path, pathOnly | O_CLOEXEC)
             if descriptor >= 0 { _ = mm_landlock_allow(ruleset, descriptor, UInt32(MM_MAY_READ)) }
         }
@@ -124,7 +127,7 @@ extension FilePolicy.Root {
         guard let name = names.last else { return false }
         let file = name.withCString { openat(folder, $0, pathOnly | O_NOFOLLOW | O_CLOEXEC) }
         guard file >= 0 else {
-            // A rule needs a file: for one that is still to be made its folder has to stand in.
+            // A rule needs an existing file. If there is none yet, the rule is for its directory.
             return mm_landlock_allow(ruleset, folder, writes | makes) == 0
         }
         defer { systemClose(file) }

@@ -1,24 +1,24 @@
 internal import CMemoryMap
 internal import Glibc
 
-// What the bounds of this process (see FilePolicy and mm_budget.h) mean for a mapping.
+// The budget (mm_budget.h) and the sandbox policy (FilePolicy), applied to mappings.
 
-/// Counts memory that is about to be mapped, in bytes.
+/// Counts bytes that are about to be mapped in the budget.
 ///
-/// - Throws: `systemCall` with `ENOMEM` where the limit does not leave so much.
+/// - Throws: `systemCall` with `ENOMEM` if that exceeds the limit.
 func takeMemory(_ call: SystemCall, _ bytes: Int) throws(MapError) {
     if !mm_budget_take(bytes) { throw overLimit(call, bytes) }
 }
 
-/// Throws where the limit does not leave so many bytes.
+/// Throws if fewer bytes are left in the budget. Does not count them.
 func requireRoom(_ bytes: Int) throws(MapError) {
     guard bytes > 0 else { return }
     if !mm_budget_take(bytes) { throw overLimit(.mmap, bytes) }
     mm_budget_give(bytes)
 }
 
-/// Throws where there is not so much memory, in bytes, and a little more: Swift ends the process where its own is not to
-/// be had, so whoever is about to need some asks first.
+/// Throws if malloc(3) does not have this many bytes and a reserve of 64 KiB. Call it before an allocation by
+/// Swift, which ends the process if memory runs out.
 package func requireHeap(_ bytes: Int = 0) throws(MapError) {
     if !mm_has_heap(bytes &+ 64 << 10) { throw .noHeap }
 }
@@ -29,7 +29,7 @@ extension MapError {
     }
 }
 
-/// How many bytes the limit leaves. A size_t of C is an Int in Swift, and no limit is the largest one.
+/// The bytes left in the budget. C's size_t is Int in Swift, and "no limit" is the largest size_t.
 func memoryLeft() -> Int {
     let limit = UInt(bitPattern: mm_budget_limit())
     let used = UInt(bitPattern: mm_budget_used())
@@ -43,16 +43,16 @@ private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
     ).because(.memoryLimit)
 }
 
-/// Throws for memory that could be executed where somebody has set bounds to this process: no script needs any, and
-/// an error in the interpreter would be worth more with it.
+/// Throws for executable memory in a sandbox: no script needs it, and it would make a bug in the interpreter
+/// easier to exploit.
 func requireHarmless(_ call: SystemCall, _ protection: CInt) throws(MapError) {
     if protection & PROT_EXEC != 0, FilePolicy.current != nil {
         throw MapError(call, errno: EPERM, "executable memory is not allowed in a sandbox")
     }
 }
 
-/// Throws for advice that takes memory away from the whole machine: `MADV_HWPOISON` and `MADV_SOFT_OFFLINE`,
-/// which the kernel allows root.
+/// In a sandbox, throws for advice that takes pages of the machine out of service: `MADV_HWPOISON` and
+/// `MADV_SOFT_OFFLINE`, which the kernel permits to root.
 func requireHarmless(_ advice: CInt) throws(MapError) {
     if advice == 100 || advice == 101, FilePolicy.current != nil {
         throw MapError(
@@ -61,7 +61,7 @@ func requireHarmless(_ advice: CInt) throws(MapError) {
 }
 
 extension FilePolicy {
-    /// open(2) with errors in the terms of the library.
+    /// `open`, with errors as `MapError`.
     func openForMapping(
         _ path: UnsafePointer<CChar>, _ flags: CInt, _ mode: mode_t
     ) throws(MapError) -> CInt {

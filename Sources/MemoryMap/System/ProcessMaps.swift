@@ -1,14 +1,14 @@
 package import CMemoryMap
 internal import Glibc
 
-/// A part of the address space as /proc/self/maps tells of it, see proc_pid_maps(5).
+/// An entry of /proc/self/maps: a range of the address space, see proc_pid_maps(5).
 struct MapsEntry {
     var start: UInt = 0
     var end: UInt = 0
-    /// Where the path is in the line, if there is one.
+    /// The range of the path in the line; empty if there is no path.
     var path = 0..<0
 
-    /// Nil for a line that does not begin with two addresses, as those of /proc/self/smaps with numbers.
+    /// Nil for a line that does not begin with two addresses, as the lines with numbers in /proc/self/smaps.
     init?(_ line: UnsafeRawBufferPointer) {
         var position = 0
         guard let start = MapsEntry.hexadecimal(line, &position), position < line.count,
@@ -26,7 +26,8 @@ struct MapsEntry {
         path = position..<line.count
     }
 
-    /// Where proc(5) has the mapped file: for those who may open it by its mapping. In memory that is zero.
+    /// Writes the path of the mapped file in /proc/self/map_files, which needs a privilege to open. `target`
+    /// is zeroed.
     func link(into target: UnsafeMutableBufferPointer<UInt8>) {
         var text = FixedText(target)
         text.text("/proc/self/map_files/")
@@ -61,14 +62,14 @@ struct MapsEntry {
 
 /// Reads a text file of proc(5) line by line, without its newlines.
 ///
-/// - Parameter body: Returns false where no more lines are wanted. The line is valid during the call.
+/// - Parameter body: Returns false to stop. The line is valid only during the call.
 func eachLine(
     of path: StaticString, _ body: (UnsafeRawBufferPointer) -> Bool
 ) throws(MapError) {
     let name = UnsafeRawPointer(path.utf8Start).assumingMemoryBound(to: CChar.self)
     let descriptor = try systemOpen(process: name)
     defer { systemClose(descriptor) }
-    // A line holds a path, which has 4095 bytes at most, four times that where all of it is escaped.
+    // A line contains a path: at most 4095 bytes, or four times that if every byte is escaped.
     let capacity = 65536
     guard let start = malloc(capacity) else { throw MapError(.read, errno: ENOMEM) }
     defer { free(start) }
@@ -91,14 +92,13 @@ func eachLine(
 }
 
 extension MappedBytes {
-    /// What a file of proc(5) says of the mapping: the line of /proc/self/maps, or the lines of
-    /// /proc/self/smaps. There is more than one entry where advice or protection has split it, and one
-    /// entry may cover neighbors too.
+    /// Copies the lines of the mapping from /proc/self/maps or /proc/self/smaps. There is more than one entry
+    /// if advice or protection has split the mapping, and an entry may include adjacent mappings.
     ///
     /// - Parameters:
-    ///   - target: Takes the lines, each with its newline, as far as they fit.
-    ///   - poll: Asked with the number of bytes read of them; false stops.
-    /// - Returns: How many bytes there are.
+    ///   - target: Receives the lines, each with its newline, as far as they fit.
+    ///   - poll: Called for each entry with the number of bytes so far; returns false to stop.
+    /// - Returns: The size of all lines in bytes, including what did not fit.
     /// - Throws: `systemCall` of open(2) or read(2), `closed`, `lost`.
     package func processEntries(
         of path: StaticString, into target: UnsafeMutableBufferPointer<UInt8>, poll: Poll
@@ -113,7 +113,8 @@ extension MappedBytes {
         var isStopped = false
         try eachLine(of: path) { line in
             if let entry = MapsEntry(line) {
-                // In the order of addresses: nothing comes after the end. The kernel goes through the pages of each.
+                // Entries are in the order of addresses, so none follows the end of the mapping. Each one may
+                // take long: for smaps the kernel walks its pages.
                 isStopped = !poll(length)
                 if isStopped || entry.start >= end { return false }
                 isInside = start < entry.end
@@ -128,7 +129,7 @@ extension MappedBytes {
         return length
     }
 
-    /// What kind of storage is behind the file.
+    /// The kind of storage that holds the file.
     ///
     /// - Throws: As `openFile`.
     package func storage() throws(MapError) -> mm_cache_kind {

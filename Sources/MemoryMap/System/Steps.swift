@@ -1,23 +1,24 @@
 internal import CMemoryMap
 internal import Glibc
 
-// System calls over many pages. The kernel ends none of them for a signal that has a handler, so a long one is cut into
-// steps.
+// System calls over many pages. A signal with a handler does not interrupt them, so a long range is split
+// into steps.
 
-/// From this many bytes on a range is long. Below, it is one system call, so that a trace shows what was asked for.
+/// The size in bytes from which a range is long. A shorter range is one system call, so that a trace shows
+/// the call as requested.
 let longExtent = 1 << 30
 
-/// What a step covers, in bytes: a tenth of a second on a slow disk.
+/// The size of a step in bytes: a tenth of a second on a slow disk.
 let stepExtent = 16 << 20
 
-/// Makes a system call for a range, step by step where it is long.
+/// Makes a system call for a range, in steps if the range is long.
 ///
-/// The steps end at multiples of their size, so that no large page is cut.
+/// The steps end at multiples of their size, so that no large page is split.
 ///
 /// - Parameters:
 ///   - step: A power of two, in bytes.
-///   - poll: Asked between two steps with the number of bytes done; false stops.
-/// - Throws: What `body` throws, and `interrupted`. The steps before that are done.
+///   - poll: Called between two steps with the number of bytes done; returns false to stop.
+/// - Throws: What `body` throws, and `interrupted`. Completed steps are not undone.
 func inSteps(
     _ start: UnsafeMutableRawPointer, _ extent: Int, step: Int = stepExtent, longFrom: Int = longExtent,
     poll: Poll, _ body: (_ start: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) -> Void
@@ -33,9 +34,9 @@ func inSteps(
     }
 }
 
-/// mmap(2) that can be stopped: a long range is populated or locked step by step.
+/// mmap(2) that can be stopped: a long range is populated or locked in steps.
 ///
-/// - Parameter poll: Asked with the number of bytes done; false stops, and nothing is mapped.
+/// - Parameter poll: Called with the number of bytes done; returns false to stop, and nothing is mapped.
 func mapPages(
     _ extent: Int, _ protection: Protection, _ flags: MapFlags, _ descriptor: CInt, _ offset: Int,
     page: Int, poll: Poll
@@ -61,8 +62,8 @@ func mapPages(
     return start
 }
 
-/// What mmap(2) and mlock(2) do to pages of a mapping with `MAP_POPULATE` or a lock, step by step. As there, a page that
-/// cannot be had is no error.
+/// Populates pages in steps, as mmap(2) does for `MAP_POPULATE` and `MAP_LOCKED`. As there, it is not an
+/// error if a page cannot be populated.
 ///
 /// - Throws: `interrupted`.
 func bringIn(
@@ -75,7 +76,7 @@ func bringIn(
     } catch  where error.kind == .systemCall {}
 }
 
-/// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE` of madvise(2), always step by step.
+/// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE` of madvise(2), always in steps.
 func populate(
     _ start: UnsafeMutableRawPointer, _ extent: Int, _ page: Int, writing: Bool, _ poll: Poll
 ) throws(MapError) {

@@ -1,9 +1,10 @@
 internal import CMemoryMap
 internal import Glibc
 
-// The system calls that only the instruments make; see SystemCalls.swift.
+// System calls that only the instruments use; see SystemCalls.swift.
 
-/// open(2) of a file of proc(5) about this process. It is the library's own business and not the script's.
+/// open(2) of a file of proc(5) about this process. The sandbox policy does not apply: the library needs the
+/// file, not the script.
 func systemOpen(
     process path: UnsafePointer<CChar>, _ flags: CInt = O_RDONLY
 ) throws(MapError) -> Descriptor {
@@ -39,7 +40,7 @@ func systemRead(
     }
 }
 
-/// cachestat(2) of bytes of a file; at least one.
+/// cachestat(2) of a range of a file, at least 1 byte.
 func systemCacheState(
     _ descriptor: Descriptor, _ offset: Int, _ length: Int
 ) throws(MapError) -> mm_cache_state {
@@ -65,7 +66,7 @@ func systemCacheState(
 func systemForget(_ descriptor: Descriptor, _ offset: Int, _ length: Int) throws(MapError) {
     let trace = Trace()
     let error = posix_fadvise(descriptor, off_t(offset), off_t(length), CInt(POSIX_FADV_DONTNEED))
-    // It returns the error and leaves errno alone.
+    // posix_fadvise(2) returns the error and does not set errno.
     errno = error
     trace.end("posix_fadvise", error == 0 ? 0 : -1) {
         $0.argument(descriptor)
@@ -94,9 +95,9 @@ func systemWriteOut(_ descriptor: Descriptor, _ offset: Int, _ length: Int) thro
     }
 }
 
-/// lseek(2) to the next data or to the next hole; nil where there is none after the offset.
+/// lseek(2) to the next data or the next hole; nil if there is none after the offset.
 func systemSeek(_ descriptor: Descriptor, _ offset: Int, toData: Bool) throws(MapError) -> Int? {
-    // SEEK_DATA and SEEK_HOLE are GNU's.
+    // SEEK_DATA and SEEK_HOLE, GNU extensions that Swift's Glibc lacks.
     let trace = Trace()
     let found = lseek(descriptor, off_t(offset), toData ? 3 : 4)
     trace.end("lseek", Int(found)) {

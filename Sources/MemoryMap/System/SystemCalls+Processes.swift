@@ -1,9 +1,9 @@
 internal import CMemoryMap
 internal import Glibc
 
-// The system calls about memory that several processes share; see SystemCalls.swift.
+// System calls for memory that processes share; see SystemCalls.swift.
 
-/// unlink(2), within the bounds of this process.
+/// unlink(2), if the sandbox policy allows it.
 func systemRemove(_ path: UnsafePointer<CChar>) throws(MapError) {
     if let policy = FilePolicy.current {
         do { try policy.remove(path) } catch {
@@ -23,7 +23,7 @@ func systemRemove(_ path: UnsafePointer<CChar>) throws(MapError) {
     if result == -1 { throw MapError(.unlink, errno: errno) }
 }
 
-/// How many descriptors the process may have: getrlimit(2) with `RLIMIT_NOFILE`.
+/// The process's limit of file descriptors: getrlimit(2) with `RLIMIT_NOFILE`.
 func systemDescriptorLimit() -> Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
@@ -43,7 +43,7 @@ func systemDuplicate(_ descriptor: Descriptor) throws(MapError) -> Descriptor {
     return copy
 }
 
-/// fcntl(2) with `F_ADD_SEALS`: the size of a file of memfd_create(2) is fixed for good.
+/// fcntl(2) with `F_ADD_SEALS`: permanently fixes the size of a file of memfd_create(2).
 func systemSealSize(_ descriptor: Descriptor) throws(MapError) {
     let trace = Trace()
     let result = mm_seal_size(descriptor)
@@ -57,7 +57,7 @@ func systemSealSize(_ descriptor: Descriptor) throws(MapError) {
 
 /// fcntl(2) with `F_OFD_SETLK`, in bytes.
 ///
-/// - Returns: False where another lock stands against it.
+/// - Returns: False if another lock conflicts.
 func systemLockRange(
     _ descriptor: Descriptor, _ isExclusive: Bool, _ offset: Int, _ length: Int
 ) throws(MapError) -> Bool {
@@ -78,12 +78,12 @@ func systemLockRange(
     }
 }
 
-/// What ended a sleep.
+/// The reason that a wait ended.
 enum Waking { case woken, changed, timeout, signal }
 
 /// futex(2) with `FUTEX_WAIT`, between processes.
 ///
-/// - Parameter nanoseconds: How long at most.
+/// - Parameter nanoseconds: The longest time to wait.
 func systemWait(
     _ place: UnsafePointer<UInt8>, while value: UInt32, _ nanoseconds: Int64
 ) throws(MapError) -> Waking {
@@ -106,7 +106,7 @@ func systemWait(
 
 /// futex(2) with `FUTEX_WAKE`, between processes.
 ///
-/// - Returns: How many were woken.
+/// - Returns: The number of waiters that were woken.
 func systemWake(_ place: UnsafePointer<UInt8>, _ count: CInt) throws(MapError) -> Int {
     let trace = Trace()
     let result = mm_futex_wake(place, count)

@@ -1,8 +1,8 @@
 internal import CMemoryMap
 internal import Glibc
 
-// The only place that calls the kernel and reads `errno`: one function per system call, named after
-// it, retried where a signal interrupted it, and reported where that is asked for.
+// Wrappers of system calls, one function for each. A wrapper throws `errno` as a `MapError`, retries after
+// `EINTR`, and reports the call if tracing is on.
 
 typealias Descriptor = CInt
 
@@ -14,9 +14,9 @@ private func check(
     if result == -1 { throw MapError(call, errno: errno) }
 }
 
-/// Makes a system call, and again while a signal interrupts it; the trace has each try.
+/// Makes a system call and repeats it while a signal interrupts it. The trace shows each attempt.
 ///
-/// - Returns: What it returned, which is not -1.
+/// - Returns: The result of the call, never -1.
 /// - Throws: `systemCall` with `errno`.
 @discardableResult @inline(__always)
 func retrying(
@@ -31,8 +31,8 @@ func retrying(
     }
 }
 
-/// open(2), within the bounds of this process. Never waits for the other end of a pipe, never becomes a controlling
-/// terminal.
+/// open(2), if the sandbox policy allows it. Never waits for the other end of a FIFO, and never acquires a
+/// controlling terminal.
 func systemOpen(
     _ path: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0o666
 ) throws(MapError) -> Descriptor {
@@ -58,7 +58,7 @@ func systemStatus(_ descriptor: Descriptor) throws(MapError) -> stat {
     return status
 }
 
-/// stat(2), within the bounds of this process; nil where there is no such file or it cannot be asked.
+/// stat(2), if the sandbox policy allows it; nil if there is no such file, or on another error.
 func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
     if let policy = FilePolicy.current {
         guard let descriptor = try? policy.open(path, pathOnly) else { return nil }
@@ -75,19 +75,20 @@ func systemStatus(of path: UnsafePointer<CChar>) -> stat? {
     return result == 0 ? status : nil
 }
 
-/// Whether the file is one of proc(5) or sysfs(5), whose size is 0 whatever can be read there: fstatfs(2).
+/// Whether the file is in proc(5) or sysfs(5), where every file has size 0 even if it can be read:
+/// fstatfs(2).
 func systemIsVirtual(_ descriptor: Descriptor) -> Bool {
     mm_is_virtual(descriptor)
 }
 
-/// The page size in bytes of a file of hugetlbfs, nil for all others: fstatfs(2).
+/// The page size in bytes of a hugetlbfs file, nil for all other files: fstatfs(2).
 func systemHugePageSize(_ descriptor: Descriptor) -> Int? {
     let size = mm_huge_page_size(descriptor)
     return size > 0 ? size : nil
 }
 
-/// Throws where `ulimit -f` forbids that a file grows to this size: the kernel would send SIGXFSZ, which ends a process
-/// whose host does not handle it.
+/// Throws if `ulimit -f` forbids the file to grow to this size: the kernel would send SIGXFSZ, which ends the
+/// process unless the host handles it.
 private func requireFileLimit(_ call: SystemCall, _ descriptor: Descriptor, _ size: Int) throws(MapError) {
     guard size > 0, !mm_may_have_size(UInt64(size)), try size > Int(systemStatus(descriptor).st_size) else {
         return
@@ -105,20 +106,23 @@ func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
     }
 }
 
-/// posix_fallocate(3): space for the bytes, so that a full disk is an error now and no fault later.
+/// posix_fallocate(3): allocates disk space, so that a full disk is an error now and not a SIGBUS later.
 ///
 /// - Parameters:
-///   - isEmptied: The file had the space a moment ago, which some file systems count as free only later.
-///   - poll: Asked now and then; false stops, and what has been allocated stays.
+///   - isEmptied: Whether the file has just given up the same space, which some file systems report as free
+///     only later.
+///   - poll: Called from time to time with the number of bytes done; returns false to stop. Allocated space
+///     stays allocated.
 func systemAllocate(
     _ descriptor: Descriptor, from offset: Int, count: Int, isEmptied: Bool = false,
     poll: Poll = { _ in true }
 ) throws(MapError) {
     guard count > 0 else { return }
     try requireFileLimit(.fallocate, descriptor, offset.addingReportingOverflow(count).partialValue)
-    // tmpfs looks first whether there is so much, and ends for a signal: it must not fill the memory step by step.
+    // tmpfs checks for enough memory first, and a signal interrupts it. In steps it would fill the memory
+    // before it fails.
     let isLong = count >= longExtent && mm_cache_kind_of(descriptor) != MM_CACHE_MEMORY
-    // Others would find the disk full until the last step fails.
+    // Other file systems would fill the disk before the last step fails.
     if isLong && !isEmptied && !mm_may_have_space(descriptor, UInt64(count)) {
         throw MapError(.fallocate, errno: ENOSPC)
     }
@@ -127,7 +131,7 @@ func systemAllocate(
         let part = isLong ? min(4 &* stepExtent, count &- done) : count
         let trace = Trace()
         let error = posix_fallocate(descriptor, off_t(offset &+ done), off_t(part))
-        // It returns the error and leaves errno alone.
+        // posix_fallocate(3) returns the error and does not set errno.
         errno = error
         trace.end("posix_fallocate", error == 0 ? 0 : -1) {
             $0.argument(descriptor)
@@ -152,7 +156,7 @@ func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
     return Int(end)
 }
 
-/// mmap(2) at an address of the kernel's choice, within the bounds of this process.
+/// mmap(2) at an address that the kernel chooses, within the budget and the sandbox policy.
 func systemMap(
     _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
@@ -188,7 +192,7 @@ func systemUnmap(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapEr
     mm_budget_give(extent)
 }
 
-/// mremap(2), moving where it must.
+/// mremap(2) with `MREMAP_MAYMOVE`.
 func systemRemap(
     _ address: UnsafeMutableRawPointer, from old: Int, to new: Int
 ) throws(MapError) -> UnsafeMutableRawPointer {
@@ -206,7 +210,8 @@ func systemRemap(
         let code = errno
         mm_budget_give(more)
         let error = MapError(.mremap, errno: code)
-        // So many mappings for the kernel as there are differences: it makes one of them larger only.
+        // For the kernel, parts with different properties are separate mappings, and mremap(2) resizes only
+        // one.
         throw code == EFAULT
             ? error.hinting(
                 "a part has another advice, lock or protection than the rest, or had when it was written to: before that, make the whole alike by unlock() and advise(\"normal\")"
@@ -230,7 +235,7 @@ func systemProtect(
     }
 }
 
-/// madvise(2), within the bounds of this process.
+/// madvise(2), if the sandbox policy allows it.
 func systemAdvise(_ address: UnsafeMutableRawPointer?, _ extent: Int, _ advice: CInt) throws(MapError) {
     try requireHarmless(advice)
     try retrying(.madvise, "madvise", { Int(madvise(address, extent, advice)) }) {
@@ -266,7 +271,7 @@ func systemResidency(
     }
 }
 
-/// mlock(2); `onFault`, which brings no page in, is mlock2(2).
+/// mlock(2), or mlock2(2) for `onFault`, which reads in no pages.
 func systemLock(
     _ address: UnsafeMutableRawPointer, _ extent: Int, onFault: Bool = false
 ) throws(MapError) {
@@ -290,14 +295,14 @@ func systemUnlock(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapE
     }
 }
 
-/// close(2). Its result is of no use: the descriptor is gone either way (close(2), NOTES).
+/// close(2). The result is ignored: the descriptor is closed even after an error (close(2), NOTES).
 func systemClose(_ descriptor: Descriptor) {
     let trace = Trace()
     let result = close(descriptor)
     trace.end("close", Int(result)) { $0.argument(descriptor) }
 }
 
-/// unlink(2), to take back a file that was made a moment ago; best effort.
+/// unlink(2) of a file that was just created, after a failure. Errors are ignored.
 func systemUnlink(_ path: UnsafePointer<CChar>) {
     if let policy = FilePolicy.current {
         try? policy.remove(path)
@@ -308,11 +313,11 @@ func systemUnlink(_ path: UnsafePointer<CChar>) {
     trace.end("unlink", Int(result)) { $0.argument(path: path) }
 }
 
-/// `AT_EMPTY_PATH`, which Swift's Glibc lacks: the descriptor itself is meant.
+/// `AT_EMPTY_PATH`, which Swift's Glibc lacks: the call applies to the descriptor itself.
 private let emptyPath: CInt = 0x1000
 
-/// Whether the kernel tells this caller which pages of the file are resident. Since Linux 5.2
-/// mincore(2) answers "all" to everyone who neither owns the file nor may write it.
+/// Whether the kernel tells this process which pages of the file are resident. Since Linux 5.2 mincore(2)
+/// reports all pages as resident to a process that neither owns the file nor may write it.
 func systemMayAskResidency(_ descriptor: Descriptor, _ status: stat) -> Bool {
     if status.st_uid == geteuid() || geteuid() == 0 { return true }
     return faccessat(descriptor, "", W_OK, AT_EACCESS | emptyPath) == 0
