@@ -1,68 +1,64 @@
-/// The loops that the time goes into, compiled once for every instruction set that matters; which of
-/// them are used is decided when the program starts.
+/// The time-critical loops, compiled once per instruction set. The program selects a set when it starts.
 ///
-/// The fields are pointers to C functions: they can be called from any module without anything of
-/// Swift's being shared between code for different processors. Pointers need no alignment; numbers
-/// are in the machine's byte order. No kernel allocates, calls back or keeps state. What a kernel
-/// reads may turn into zeros while it runs: it ends all the same, with a result of no meaning.
+/// The fields are pointers to C functions, so that code for different processors shares no Swift functions. Pointers to
+/// elements need no alignment; numbers are in the machine's byte order. Kernels do not allocate, call back or keep
+/// state. If the memory turns into zeros while a kernel reads it, the kernel ends, and its result is meaningless.
 public struct Kernels: Sendable {
-    /// Where something was not found.
+    /// Result of a search without a match.
     public static let none = -1
-    /// Where a search for a long needle has compared so much in vain that memmem(3), which never compares a byte twice,
-    /// is quicker.
+    /// Result of a search for a long needle that gave up after too many comparisons: memmem(3), which is linear, is
+    /// faster.
     public static let toil = -2
 
     /// The instruction set's name.
     public var name: StaticString
 
-    /// How often a byte occurs.
+    /// The number of occurrences of a byte.
     public var countByte: @convention(c) (_ bytes: UnsafeRawPointer, _ count: Int, _ byte: UInt8) -> Int
 
-    /// The first of `positions` where the `Needle` stands that `needle` points to, or `toil`. All of
-    /// `positions - 1 + needle.count` bytes can be read.
+    /// The first of `positions` offsets where the `Needle` at `needle` matches; `none` or `toil` without one.
+    /// `positions - 1 + needle.count` bytes must be readable.
     public var find:
         @convention(c) (_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int
 
-    /// The last of `positions` where the needle stands, or `toil`.
+    /// The last of `positions` offsets where the needle matches; `none` or `toil` without one.
     public var findLast:
         @convention(c) (_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer) -> Int
 
-    /// How often the needle stands at `positions` without overlapping itself, from the first on, or `toil`.
-    /// `from` is the first position that counts, and on return where the next piece is to start:
-    /// how many of its positions are covered by a needle found here.
+    /// The number of matches at `positions` offsets that do not overlap, counted from the front, or `toil`. `from` is
+    /// the first offset to count; on return, the first offset to count in the next piece, whose beginning the last
+    /// match may cover.
     public var count:
         @convention(c) (
             _ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointer,
             _ from: UnsafeMutablePointer<Int>
         ) -> Int
 
-    /// The exact sum of integers, into `sum`: 128 bits, the lower half first. At most 2^31 elements.
+    /// Stores the exact sum of integers in `sum`: 128 bits, the lower half first. At most 2^31 elements.
     public var sum:
         @convention(c) (
             _ type: Int32, _ elements: UnsafeRawPointer, _ count: Int, _ sum: UnsafeMutablePointer<UInt64>
         ) -> Void
 
-    /// The least and the greatest element, 8 bytes each: an Int64 or a UInt64. At least one
-    /// element, of an integer type.
+    /// Stores the least and the greatest element, as two Int64 or UInt64. At least one element, of an integer type.
     public var extremes:
         @convention(c) (
             _ type: Int32, _ elements: UnsafeRawPointer, _ count: Int, _ extremes: UnsafeMutableRawPointer
         ) -> Void
 
-    /// The sum, the least and the greatest of doubles: three doubles. A NaN is seen in the sum only; of
-    /// nothing but NaNs the extremes are infinity and -infinity. The order in which they are added
-    /// is the same for all instruction sets.
+    /// Stores the sum, the least and the greatest of doubles, as three doubles. A NaN affects only the sum; with NaNs
+    /// only, the extremes are infinity and -infinity. All instruction sets add in the same order.
     public var summary:
         @convention(c) (_ doubles: UnsafeRawPointer, _ count: Int, _ results: UnsafeMutablePointer<Double>) ->
             Void
 
-    /// The elements as doubles.
+    /// Converts elements to doubles.
     public var convert:
         @convention(c) (
             _ type: Int32, _ elements: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Double>
         ) -> Void
 
-    /// Of doubles the sum of `x - mean` and of its square: two doubles.
+    /// Stores the sum of `x - mean` and the sum of its square for doubles `x`, as two doubles.
     public var deviations:
         @convention(c) (
             _ doubles: UnsafeRawPointer, _ count: Int, _ mean: Double, _ results: UnsafeMutablePointer<Double>
@@ -71,28 +67,28 @@ public struct Kernels: Sendable {
     /// The sum of products of doubles.
     public var dot: @convention(c) (_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Double
 
-    /// How many elements compare as asked with the value of their own type at `value`.
+    /// The number of elements for which the comparison with the element at `value` is true.
     public var countWhere:
         @convention(c) (
             _ type: Int32, _ comparison: Int32, _ elements: UnsafeRawPointer, _ count: Int,
             _ value: UnsafeRawPointer
         ) -> Int
 
-    /// The index of the first such element.
+    /// The index of the first element for which the comparison with the element at `value` is true, or `none`.
     public var findWhere:
         @convention(c) (
             _ type: Int32, _ comparison: Int32, _ elements: UnsafeRawPointer, _ count: Int,
             _ value: UnsafeRawPointer
         ) -> Int
 
-    /// The exact sum of products of integers up to 32 bits, as `sum` gives it.
+    /// Stores the exact sum of products of integers up to 32 bits wide in `sum`: 128 bits, the lower half first.
     public var dotExact:
         @convention(c) (
             _ type: Int32, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int,
             _ sum: UnsafeMutablePointer<UInt64>
         ) -> Void
 
-    /// `target[i] = a[i] op b[i]`, or `a[i] op b[0]` where `isScalar`. The target may be `a` or `b`.
+    /// `target[i] = a[i] op b[i]`, or `a[i] op b[0]` if `isScalar`. The target may be `a` or `b`.
     public var combine:
         @convention(c) (
             _ type: Int32, _ operation: Int32, _ target: UnsafeMutableRawPointer, _ a: UnsafeRawPointer,

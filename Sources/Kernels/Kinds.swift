@@ -1,5 +1,5 @@
-// What kernels are told in numbers. Everything here is inlined: a function shared between code for
-// different processors could be the wrong one's.
+// Types of the kernels' numeric arguments. All functions are inlined: the linker could keep a shared one that is
+// compiled for another processor.
 
 /// The type of a number in memory.
 public enum Element: Int32, Sendable, CaseIterable {
@@ -40,7 +40,7 @@ public enum Element: Int32, Sendable, CaseIterable {
     }
 }
 
-/// How an element is compared with a value.
+/// A comparison of an element with a value.
 public enum Comparison: Int32, Sendable, CaseIterable {
     case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
 
@@ -58,7 +58,7 @@ public enum Comparison: Int32, Sendable, CaseIterable {
     }
 }
 
-/// What is computed from two elements. Integers wrap; `divide` is for floats.
+/// An operation on two elements. Integers wrap around; `divide` is for floats only.
 public enum Operation: Int32, Sendable, CaseIterable {
     case add, subtract, multiply, divide, minimum, maximum
 

@@ -1,13 +1,13 @@
-/// Bytes to search for, and the two of them that are looked for first.
+/// Bytes to search for, and two of them to compare first.
 public struct Needle {
-    /// At least one byte; the caller keeps them alive.
+    /// At least one byte. The caller keeps the memory alive.
     public let start: UnsafeRawPointer
     public let count: Int
-    /// Offsets of the two bytes that are probably the rarest; the same one where there is but one.
+    /// Offsets of the two bytes that are probably the rarest; equal if the needle has one byte.
     public let first: Int
     public let second: Int
 
-    /// A needle for so few bytes that to choose would take longer than to search: its ends are looked for.
+    /// For short subjects, where choosing rare bytes takes longer than the search: uses the first and the last byte.
     public init(endsOf start: UnsafeRawPointer, _ count: Int) {
         self.start = start
         self.count = count
@@ -20,7 +20,7 @@ public struct Needle {
         self.count = count
         var best = 0
         var next = count > 1 ? count &- 1 : 0
-        // The ends are as good as any; a far longer needle is not looked through for a better byte.
+        // The ends are good enough: only the first 256 bytes of a long needle are candidates.
         for i in 0..<min(count, 256) where i != best && i != next {
             let rank = commonness(start.load(fromByteOffset: i, as: UInt8.self))
             let worst = commonness(start.load(fromByteOffset: best, as: UInt8.self))
@@ -36,7 +36,7 @@ public struct Needle {
     }
 }
 
-/// How common a byte is in text, program code and numbers, roughly: 0 is rare.
+/// The approximate frequency of a byte in text, program code and numbers: 0 is rare.
 private func commonness(_ byte: UInt8) -> Int {
     switch byte {
     case 0x20, 0x00: 9

@@ -1,6 +1,6 @@
 internal import Kernels
 
-// Arithmetic of elements and products.
+// Elementwise arithmetic and sums of products.
 
 @inline(__always)
 private func combine<T: BitwiseCopyable>(
@@ -51,7 +51,7 @@ private func floats<T: BinaryFloatingPoint & BitwiseCopyable>(
     case .subtract: combine(target, a, b, count, isScalar) { (x: T, y: T) in x - y }
     case .multiply: combine(target, a, b, count, isScalar) { (x: T, y: T) in x * y }
     case .divide: combine(target, a, b, count, isScalar) { (x: T, y: T) in x / y }
-    // The NaN of a pair wins, whichever it is.
+    // If either value is NaN, so is the result.
     case .minimum: combine(target, a, b, count, isScalar) { (x: T, y: T) in y < x || y != y ? y : x }
     case .maximum: combine(target, a, b, count, isScalar) { (x: T, y: T) in y > x || y != y ? y : x }
     case nil: break
@@ -77,7 +77,7 @@ func combine(
     }
 }
 
-/// Products of 64 bits, their halves summed apart; the upper one with its sign.
+/// Sums the lower and the upper halves of the 64-bit products separately, the upper one with its sign.
 @inline(__always)
 private func products<T: FixedWidthInteger & BitwiseCopyable>(
     _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int, _ out: UnsafeMutablePointer<UInt64>, _: T.Type

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Kernels
 
-// Searching bytes. A block is compared at once; where its 64 positions hold candidates, each lane of
-// eight is looked through bit by bit. Both x86-64 and arm64 Linux are little-endian.
+// Byte search. Vector instructions compare a block of 64 offsets. If it has candidates, each lane of 8 bytes is
+// examined bit by bit. This assumes little-endian lanes, as on x86-64 and arm64 Linux.
 
 private typealias Block = SIMD64<UInt8>
 private let blockSize = 64
@@ -13,12 +13,12 @@ private func block(_ p: UnsafeRawPointer) -> Block { p.loadUnaligned(as: Block.s
 @inline(__always)
 private func byte(_ p: UnsafeRawPointer, _ i: Int) -> UInt8 { p.load(fromByteOffset: i, as: UInt8.self) }
 
-/// A needle taken apart for a loop.
+/// A needle prepared for a search loop.
 private struct Search {
     let needle: Needle
     let first: Block
     let second: Block
-    /// How many bytes of a long needle may still be compared; below 0 no more are.
+    /// The number of bytes that may still be compared with a long needle; below 0, the search gives up.
     private var patience: Int
 
     @inline(__always)
@@ -29,15 +29,15 @@ private struct Search {
         second = Block(repeating: byte(self.needle.start, self.needle.second))
     }
 
-    /// The positions of a block where both bytes stand: 0xff in each.
+    /// A mask of the offsets of a block where both bytes match: 0xff in each.
     @inline(__always)
     func candidates(_ p: UnsafeRawPointer) -> Lanes64 {
         let mask = (block(p + needle.first) .== first) .& (block(p + needle.second) .== second)
         return unsafeBitCast(mask, to: Lanes64.self)
     }
 
-    /// Whether a candidate is the needle. Short ones are compared by two words that may overlap: the
-    /// call of memcmp(3) would take longer.
+    /// Whether a candidate is a match. Short needles are compared by two words that may overlap, which is faster than
+    /// a call of memcmp(3).
     @inline(__always)
     mutating func stands(_ p: UnsafeRawPointer) -> Bool {
         switch needle.count {
@@ -57,7 +57,7 @@ private struct Search {
         return patience >= 0 && memcmp(p + 64, needle.start + 64, needle.count &- 64) == 0
     }
 
-    /// What a search ends with that found nothing.
+    /// The result of a search without a match.
     @inline(__always)
     var nothing: Int { patience < 0 ? Kernels.toil : Kernels.none }
 
@@ -73,7 +73,7 @@ private struct Search {
         return first | second == 0
     }
 
-    /// The first of less than a block's positions: what is sought line by line has no more.
+    /// The first match in fewer offsets than a block has, as in a search line by line.
     @inline(__always)
     mutating func firstOfFew(_ bytes: UnsafeRawPointer, _ positions: Int) -> Int {
         typealias Few = SIMD16<UInt8>
@@ -104,12 +104,12 @@ private struct Search {
                 lane &+= 1
             }
             if i &+ 16 >= positions { return nothing }
-            // As below: the last block covers some of the one before it.
+            // The last block may overlap the previous one, as in `find`.
             i = min(i &+ 16, positions &- 16)
         }
     }
 
-    /// For the positions that a block does not fit over.
+    /// Whether the needle matches at `p`, for offsets that were not compared as part of a block.
     @inline(__always)
     func standsAnywhere(_ p: UnsafeRawPointer) -> Bool {
         byte(p, needle.first) == first[0] && memcmp(p, needle.start, needle.count) == 0
@@ -121,7 +121,7 @@ private func isZero(_ v: Lanes64) -> Bool {
     (v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]) == 0
 }
 
-/// One bit for each byte that is 0xff.
+/// One bit for each byte of a lane that is 0xff.
 @inline(__always)
 private func bits(_ v: Lanes64, _ lane: Int) -> UInt64 { v[lane] & 0x0101_0101_0101_0101 }
 
@@ -131,7 +131,7 @@ func countByte(_ bytes: UnsafeRawPointer, _ count: Int, _ sought: UInt8) -> Int 
     var i = 0
     let whole = count & ~(blockSize &- 1)
     while i < whole {
-        // A lane counts to 255.
+        // A lane of 8 bits counts up to 255.
         let end = min(i &+ 255 &* blockSize, whole)
         var lanes = Block()
         while i < end {
@@ -167,7 +167,7 @@ func find(_ bytes: UnsafeRawPointer, _ positions: Int, _ needle: UnsafeRawPointe
             }
         }
         if i &+ blockSize >= positions { return search.nothing }
-        // The last block covers some of the one before it: it has nothing there that is not known.
+        // The last block may overlap the previous one: the common offsets have no match.
         i = min(i &+ blockSize, positions &- blockSize)
     }
 }
@@ -224,7 +224,7 @@ func count(
             }
         }
         i &+= blockSize
-        // A long needle that was found covers whole blocks.
+        // The match of a long needle covers whole blocks, which are skipped.
         if next > i { i = next }
     }
     while i < positions {

@@ -1,14 +1,14 @@
 internal import Kernels
 
-// Loops over elements of any type, written one element at a time: the compiler makes vectors of them.
+// Scalar loops over elements of any type, which the compiler vectorizes.
 
 @inline(__always)
 private func element<T: BitwiseCopyable>(_ p: UnsafeRawPointer, _ i: Int, _ type: T.Type) -> T {
     p.loadUnaligned(fromByteOffset: i &* MemoryLayout<T>.stride, as: T.self)
 }
 
-/// Counts with a counter of the elements' own width, so that a vector of counters is as wide as one
-/// of elements.
+/// Counts in chunks with a counter as wide as an element, so that vectors of counters and of elements have equal
+/// width.
 @inline(__always)
 private func countWhere<T: BitwiseCopyable, Counter: FixedWidthInteger & UnsignedInteger>(
     _ p: UnsafeRawPointer, _ count: Int, _: Counter.Type, _ chunk: Int, _ holds: (T) -> Bool
@@ -27,7 +27,7 @@ private func countWhere<T: BitwiseCopyable, Counter: FixedWidthInteger & Unsigne
     return result
 }
 
-/// Looks at a few elements at once, and at single ones where there is one among them.
+/// Tests 64 elements at a time without a branch, then single ones after the first group with a match.
 @inline(__always)
 private func findWhere<T: BitwiseCopyable>(_ p: UnsafeRawPointer, _ count: Int, _ holds: (T) -> Bool) -> Int {
     let few = 64

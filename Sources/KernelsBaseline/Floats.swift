@@ -1,8 +1,7 @@
 internal import Kernels
 
-// Sums of floats, in double precision: sixteen sums side by side and the rest one after the other.
-// Every instruction set adds in this order and none fuses a product with a sum, so that all give the
-// same answer to the last bit.
+// Sums of floats, in double precision: sixteen partial sums, then the remaining elements one by one. All instruction
+// sets add in this order, and none fuses a multiplication with an addition, so all results are equal to the last bit.
 
 private typealias Lanes = SIMD16<Double>
 
@@ -31,7 +30,7 @@ func summary(_ p: UnsafeRawPointer, _ count: Int, _ results: UnsafeMutablePointe
     while i &+ 16 <= count {
         let x = lanes(p, i)
         sums += x
-        // A comparison with a NaN is false: it leaves no trace here, but in the sum.
+        // A comparison with a NaN is false, so a NaN does not change the extremes.
         least = least.replacing(with: x, where: x .< least)
         greatest = greatest.replacing(with: x, where: x .> greatest)
         i &+= 16

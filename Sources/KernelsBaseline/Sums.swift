@@ -1,20 +1,20 @@
 internal import Kernels
 
-// Exact sums of integers. Signed ones are moved up by half their range, so that all are counted from
-// zero, and the shift is taken off at the end.
+// Exact sums of integers. Signed elements are biased by half their range (2^(bits - 1)), so that all sums are
+// unsigned. The total bias is subtracted at the end.
 
 @inline(__always)
 private func lanes(_ p: UnsafeRawPointer, _ flip: UInt64) -> Lanes64 {
     p.loadUnaligned(as: Lanes64.self) ^ Lanes64(repeating: flip)
 }
 
-/// Sums the whole blocks of 64 bytes; returns the bytes done.
+/// Sums whole blocks of 64 bytes. Returns the number of bytes summed.
 @inline(__always)
 private func sum8(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: inout Lanes64) -> Int {
     var i = 0
     let whole = size & ~63
     while i < whole {
-        // Two bytes a round into 16 bits: 128 rounds fit.
+        // Each iteration adds two bytes to a field of 16 bits, which cannot overflow in 128 iterations.
         let end = min(i &+ 128 &* 64, whole)
         var sums = Lanes64()
         while i < end {
@@ -31,7 +31,7 @@ private func sum16(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: 
     var i = 0
     let whole = size & ~63
     while i < whole {
-        // Two numbers a round into 32 bits: 32,768 rounds fit.
+        // Each iteration adds two elements to a field of 32 bits, which cannot overflow in 32,768 iterations.
         let end = min(i &+ 32768 &* 64, whole)
         var sums = Lanes64()
         while i < end {
@@ -53,7 +53,7 @@ private func sum32(_ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ total: 
     return i
 }
 
-/// Their lower and their upper halves are summed apart.
+/// Sums the lower and the upper halves of 64-bit elements separately.
 @inline(__always)
 private func sum64(
     _ p: UnsafeRawPointer, _ size: Int, _ flip: UInt64, _ low: inout Lanes64, _ high: inout Lanes64
@@ -70,7 +70,7 @@ private func sum64(
     return i
 }
 
-/// 128 bits in two halves.
+/// An unsigned integer of 128 bits in two halves.
 struct Wide {
     var low: UInt64 = 0
     var high: UInt64 = 0
@@ -130,7 +130,7 @@ func sum(_ type: Int32, _ p: UnsafeRawPointer, _ count: Int, _ out: UnsafeMutabl
     wide.add(reduced(low), 0)
     wide.addUpper(reduced(high))
     if isSigned {
-        // count * 2^(bits - 1)
+        // The total bias: count * 2^(bits - 1).
         let shift = UInt64(truncatingIfNeeded: type.size &* 8 &- 1)
         let n = UInt64(truncatingIfNeeded: count)
         wide.subtract(n &<< shift, n &>> (64 &- shift))

@@ -1,7 +1,6 @@
 public import Kernels
 
-/// The kernels of this module's instruction set. The same sources are compiled for each; Package.swift
-/// says how.
+/// The kernels of this module's instruction set. Package.swift compiles the same sources for each set.
 public func kernels(_ name: StaticString) -> Kernels {
     Kernels(
         name: name, countByte: countByte, find: find, findLast: findLast, count: count, sum: sum,
