@@ -59,6 +59,8 @@ let helpText = """
       LUA_CPATH, LUA_CPATH_5_4   where require finds C modules
       TMPDIR                     where lessons make their files, instead of the
                                  current folder
+      PAGER                      what shows help that is longer than the screen,
+                                 less without it; empty for none
       MMAPLUA_HISTORY            the file of the interactive history; empty for
                                  none. Without it the file is
                                  ~/.local/state/mmaplua/history

@@ -54,6 +54,8 @@ static int describe_error(lua_State *L) {
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
     message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
   }
+  const char *advice = lm_push_advice(L, message);
+  if (advice != NULL) message = lua_pushfstring(L, "%s\n%s", message, advice);
   luaL_traceback(L, L, message, 1);
   return 1;
 }

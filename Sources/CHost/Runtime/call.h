@@ -47,9 +47,16 @@ int host_manual_words(lua_State *L);
 /* Whether the terminal shows UTF-8, according to LC_ALL, LC_CTYPE and LANG. */
 bool host_is_unicode(void);
 
-/* Pushes a picture of the value at the index and returns true, if it is an object of the library and standard output
-   is a terminal. Never raises. */
+/* Pushes a picture of the value at the index and returns true, if it is an object of the library or a table without a
+   metatable, and standard output is a terminal. Never raises. */
 bool host_push_display(lua_State *L, int index);
+/* Whether standard output is a terminal other than a dumb one. */
+bool host_is_shown(void);
+/* Writes a text to standard output, through $PAGER or less(1) if it is longer than the terminal. */
+void host_page(const char *text);
+
+/* [-0, +0, m] Replaces ipairs with one that names the right loop for a buffer and for an iterator of the library. */
+void host_open_loops(lua_State *L);
 
 /* Gives host_complete its Lua source. */
 void host_set_completion(const host_editor *editor);

@@ -131,6 +131,7 @@ static void open_libraries(lua_State *L, bool ignore_environment) {
   }
   luaL_openlibs(L);
   host_open_locals(L);
+  host_open_loops(L);
   luaL_requiref(L, "mmap", lm_open_module, 1);
   lua_pop(L, 1);
 }

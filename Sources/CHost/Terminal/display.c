@@ -1,4 +1,4 @@
-/* The picture by which an interactive session shows a buffer, view or records. */
+/* The picture by which an interactive session shows a buffer, view, records, or table. */
 #include <lua5.4/lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static int display(lua_State *L) {
     lua_pop(L, 1);
     if (luaL_loadbufferx(L, source, sizeof source, "=display", "t") != LUA_OK) lua_error(L);
     lua_pushcfunction(L, lm_shown);
-    lua_call(L, 1, 1);
+    lua_pushcfunction(L, lm_size);
+    lua_call(L, 2, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, DISPLAYER);
   }
@@ -34,11 +35,20 @@ static int display(lua_State *L) {
   return 1;
 }
 
-bool host_push_display(lua_State *L, int index) {
+bool host_is_shown(void) {
   const char *terminal = getenv("TERM");
-  if (lua_type(L, index) != LUA_TUSERDATA || !isatty(STDOUT_FILENO) || terminal == NULL ||
-      strcmp(terminal, "dumb") == 0)
-    return false;
+  return isatty(STDOUT_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
+/* [-0, +0, –] uses 1 slot. A table that says nothing of how it is shown. */
+static bool is_plain_table(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) return lua_type(L, index) == LUA_TTABLE;
+  lua_pop(L, 1);
+  return false;
+}
+
+bool host_push_display(lua_State *L, int index) {
+  if (!host_is_shown() || !(lua_type(L, index) == LUA_TUSERDATA || is_plain_table(L, index))) return false;
   lua_pushvalue(L, index);
   lua_pushcfunction(L, display);
   lua_insert(L, -2);

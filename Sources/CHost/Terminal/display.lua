@@ -1,11 +1,15 @@
 -- Pictures of the library's objects for an interactive session. The chunk returns a function (value, name of its
 -- type, columns of the terminal, whether it shows UTF-8) → text, or nil for no picture.
 
-local shown <const> = ...
-local concat, pcall, tostring, utf8, min, type = table.concat, pcall, tostring, utf8, math.min, type
+local shown <const>, size <const> = ...
+local concat, sort, pcall, tostring, utf8 = table.concat, table.sort, pcall, tostring, utf8
+local next, rawget, ipairs, getmetatable, type = next, rawget, ipairs, getmetatable, type
+local integer, min, max = math.type, math.min, math.max
 
 local LARGEST <const> = 64 << 30 -- bytes: a larger buffer takes long to draw
 local LINES <const> = 5
+local ROWS <const> = 20 -- of a table
+local DEEPEST <const> = 3 -- tables in tables
 local LOOKED_AT <const> = 1024 -- bytes
 
 local dots = "…"
@@ -94,8 +98,134 @@ displays["mmap.records"] = function(r, columns)
     return concat(lines, "\n")
 end
 
+-- What is counted in bytes in the tables of the library; all of what b:smaps() gives is.
+local bytes <const> = {
+  length = true, size = true, filesize = true, pagesize = true, stride = true, rss = true, read = true, data = true, hole = true,
+}
+
+-- A number with what a person makes of it.
+local function number(x, key, is_smaps)
+  local text = tostring(x)
+  if key == "address" and integer(x) then return ("0x%x"):format(x) end
+  if key == "seconds" and x == x and x > 0 and x < 1 then
+    local unit, factor = "ms", 1e3
+    if x < 1e-3 then unit, factor = "µs", 1e6 end
+    return ("%s (%.3g %s)"):format(text, x * factor, dots == "…" and unit or unit == "ms" and unit or "us")
+  end
+  local is_size = integer(x) == "integer" and (x >= 1024 or x <= -1024) and (bytes[key] or is_smaps)
+  if not is_size then return text end
+  return ("%s (%s%s)"):format(text, x < 0 and "-" or "", size(x < 0 and -x or x))
+end
+
+local inline
+
+-- What has a metatable shows itself.
+local function is_plain(t) return getmetatable(t) == nil end
+
+-- A value in one line.
+local function plain(value, key, columns, depth, is_smaps)
+  local kind = type(value)
+  if kind == "number" then return number(value, key, is_smaps) end
+  if kind == "string" then return fitting('"' .. value:gsub('["\\\n\r]', { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r" }) .. '"', columns) end
+  if kind == "table" and is_plain(value) then return inline(value, columns, depth) end
+  local known, text = pcall(tostring, value)
+  return fitting((known and text or kind):match "^[^\n]*", columns)
+end
+
+-- The keys of a table: those of a list, other numbers, names, and the rest; and how many are those of a list.
+local function keys_of(t)
+  local keys, list = {}, 0
+  while rawget(t, list + 1) ~= nil do list = list + 1 end
+  local rank <const> = { number = 1, string = 2 }
+  for key in next, t do
+    if not (integer(key) == "integer" and key >= 1 and key <= list) then keys[#keys + 1] = key end
+  end
+  sort(keys, function(a, b)
+    local m, n = rank[type(a)] or 3, rank[type(b)] or 3
+    if m ~= n then return m < n end
+    if m == 3 then return tostring(a) < tostring(b) end
+    return a < b
+  end)
+  return keys, list
+end
+
+local function is_name(key) return type(key) == "string" and key:find "^[%a_][%w_]*$" ~= nil end
+local function key_text(key)
+  if is_name(key) then return key end
+  return "[" .. plain(key, nil, 40, DEEPEST) .. "]"
+end
+
+-- A table in one line: as much as fits, and how many more there are.
+function inline(t, columns, depth)
+  local keys, list = keys_of(t)
+  local count = list + #keys
+  if count == 0 then return "{}" end
+  if depth >= DEEPEST or columns < 16 then return ("{%s %d}"):format(dots, count) end
+  local parts, used = {}, 4
+  for i = 1, count do
+    local key = i > list and keys[i - list] or i
+    local text = plain(rawget(t, key), key, columns - used, depth + 1)
+    if i > list then text = key_text(key) .. " = " .. text end
+    local width = utf8.len(text) or #text
+    local room = columns - used - (i < count and #(" and  more") + #tostring(count - i) + 2 or 0)
+    if width > room then
+      if i == 1 then return ("{%s %d}"):format(dots, count) end
+      return ("{ %s, %s and %d more }"):format(concat(parts, ", "), dots, count - i + 1)
+    end
+    parts[#parts + 1] = text
+    used = used + width + 2
+  end
+  return "{ " .. concat(parts, ", ") .. " }"
+end
+
+-- A list of numbers and the like, in lines.
+local function list_lines(t, list, columns)
+  local lines, line, used = {}, {}, 0
+  for i = 1, list do
+    local text = plain(rawget(t, i), nil, columns - 2, DEEPEST)
+    local width = (utf8.len(text) or #text) + 2
+    if used + width > columns then
+      lines[#lines + 1] = concat(line, ", ") .. ","
+      line, used = {}, 0
+      if #lines == LINES then
+        lines[#lines + 1] = ("%s and %d more"):format(dots, list - i + 1)
+        return concat(lines, "\n")
+      end
+    end
+    line[#line + 1] = text
+    used = used + width
+  end
+  lines[#lines + 1] = concat(line, ", ")
+  return concat(lines, "\n")
+end
+
+-- A row for each key, values beneath each other.
+local function table_of(t, columns)
+  local keys, list = keys_of(t)
+  if list + #keys == 0 then return "{}" end
+  local is_flat = #keys == 0
+  for i = 1, min(list, 1000) do is_flat = is_flat and type(rawget(t, i)) ~= "table" and type(rawget(t, i)) ~= "userdata" end
+  if is_flat then return list_lines(t, list, columns) end
+  local names, width = {}, 0
+  local count, is_smaps = list + #keys, rawget(t, "kernelpagesize") ~= nil
+  for i = 1, min(count, ROWS) do
+    names[i] = key_text(i > list and keys[i - list] or i)
+    width = max(width, utf8.len(names[i]) or #names[i])
+  end
+  width = min(width, columns // 2)
+  local lines = {}
+  for i, name in ipairs(names) do
+    local key = i > list and keys[i - list] or i
+    local text = plain(rawget(t, key), key, columns - width - 2, 1, is_smaps)
+    lines[i] = fitting(name, width) .. (" "):rep(width - (utf8.len(name) or #name)) .. "  " .. text
+  end
+  if count > ROWS then lines[#lines + 1] = ("%s and %d more"):format(dots, count - ROWS) end
+  return concat(lines, "\n")
+end
+
 return function(value, class, columns, has_unicode)
-    local display = displays[class]
-    dots = has_unicode and "…" or "..."
-    return display and display(value, columns)
+  dots = has_unicode and "…" or "..."
+  if type(value) == "table" then return table_of(value, columns) end
+  local display = displays[class]
+  return display and display(value, columns)
 end

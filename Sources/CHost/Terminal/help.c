@@ -114,9 +114,10 @@ static int f_help(lua_State *L) {
   lua_pushinteger(L, terminal_columns());
   lua_pushboolean(L, host_is_unicode());
   lua_call(L, 5, 1);
-  host_write(stdout, luaL_checkstring(L, -1));
-  fputc('\n', stdout);
-  fflush(stdout);
+  luaL_checkstring(L, -1);
+  lua_pushliteral(L, "\n");
+  lua_concat(L, 2);
+  host_page(lua_tostring(L, -1));
   return 0;
 }
 

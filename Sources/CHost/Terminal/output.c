@@ -31,10 +31,11 @@ static void check_output(int status, void *name) {
 }
 
 void host_write(FILE *file, const char *text) {
-  if (!isatty(fileno(file))) {
-    fputs(text, file);
-    return;
-  }
+  if (isatty(fileno(file))) host_write_shown(file, text);
+  else fputs(text, file);
+}
+
+void host_write_shown(FILE *file, const char *text) {
   for (size_t left = strlen(text), count; left > 0; text += count, left -= count) {
     count = text[0] == '\n' || text[0] == '\t' ? 1 : mm_shown(text, left);
     if (count > 0) {

@@ -104,9 +104,24 @@ static void print_results(lua_State *L) {
   lua_getglobal(L, "print");
   lua_insert(L, 1);
   host_interrupts_begin(L);
-  /* A print of the script gets the value itself, not a picture. */
-  if (count == 1 && lua_iscfunction(L, 1) && host_push_display(L, 2)) lua_replace(L, 2);
-  int status = lua_pcall(L, count, 0, 0);
+  /* A print of the script gets the values themselves, not pictures. Of several results only tables have a picture. */
+  bool is_table = false;
+  for (int i = 2; i <= count + 1 && lua_iscfunction(L, 1); i++) {
+    if ((count > 1 && lua_type(L, i) != LUA_TTABLE) || !host_push_display(L, i)) continue;
+    lua_replace(L, i);
+    is_table = count > 1;
+  }
+  int status = LUA_OK;
+  if (is_table) {
+    /* A picture has several lines: one call of print per result. */
+    for (int i = 2; i <= count + 1 && status == LUA_OK; i++) {
+      lua_pushvalue(L, 1);
+      lua_pushvalue(L, i);
+      status = lua_pcall(L, 1, 0, 0);
+    }
+  } else {
+    status = lua_pcall(L, count, 0, 0);
+  }
   host_interrupts_end(L);
   if (status != LUA_OK) host_message(lua_pushfstring(L, "error calling 'print' (%s)", lua_tostring(L, -1)), "");
 }

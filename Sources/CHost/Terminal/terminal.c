@@ -47,6 +47,11 @@ int terminal_columns(void) {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+int terminal_rows(void) {
+  struct winsize size;
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+}
+
 static locale_t utf8(void) {
   locale_t theirs = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
   if (theirs != (locale_t)0 && strcmp(nl_langinfo_l(CODESET, theirs), "UTF-8") == 0) return theirs;

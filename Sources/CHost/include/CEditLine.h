@@ -81,6 +81,7 @@ int terminal_signals_next(int descriptor);
 /* Delivers the signal to this process. It is unblocked for the duration of the call. */
 void terminal_signals_deliver(int number);
 int terminal_columns(void);
+int terminal_rows(void);
 
 /* UTF-8 characters for line editing, in this thread only: scripts run in the C locale, as in lua(1). */
 void terminal_locale_enter(void);
