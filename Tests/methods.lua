@@ -26,7 +26,8 @@
 -- row.lost        false: the function has nothing to do with a mapping of a file
 --
 -- The names of types are those of the manual: integer number string boolean table file function any, the classes, and
--- nil for an optional argument, written `integer?`.
+-- nil for an optional argument, written `integer?`. `bytes` is a string with any content, zero bytes included; `string`
+-- is a word, a name, or a path.
 
 local mmap = mmap or require "mmap"
 local methods = { rows = {} }
@@ -129,6 +130,7 @@ local function places(text)
     for words in text:gmatch "[^%s,]+" do
         local place = {}
         for word in words:gsub("%?$", "|nil"):gmatch "[^|]+" do place[word] = true end
+        place.string = place.string or place.bytes
         list[#list + 1] = place
     end
     return list
@@ -360,7 +362,7 @@ row "mmap.memfd" { opens = true, lost = false,
     call(function() return "name", page, { seal = true } end),
 }
 row "mmap.regex" { lost = false,
-    call("string, string?", function() return "a", "i" end), call(function() return "(?<n>\\w+);(l(o)?)", "imsxu" end),
+    call("bytes, string?", function() return "a", "i" end), call(function() return "(?<n>\\w+);(l(o)?)", "imsxu" end),
 }
 row "mmap.struct" { lost = false,
     call("table", function() return { { "a", "u8" } } end),
@@ -410,6 +412,11 @@ row "buffer.__tostring" { closed = true,
     call(function(f) return f.buffer() end), call(function(f) return f.mapped():slice(5) end),
     quiet = { tostring, works, works },
 }
+local function pairs_of(object) return pairs(object) end
+row "buffer.__pairs" { fails = "for i = 0, #b %- 1 do",
+    call(function(f) return f.buffer() end),
+    quiet = { pairs_of, "for i = 0", "for i = 0" },
+}
 row "buffer.__gc" { closed = true,
     call(function(f) return f.buffer() end),
     quiet = { function(b) debug.getmetatable(b).__gc(b) end, works, works },
@@ -436,7 +443,7 @@ row "buffer.string" {
     long = function(b) return b.string, b end,
 }
 row "buffer.copy" {
-    call("integer, string|buffer, integer?, integer?", function(f) return f.buffer(), 0, "abc", 0, 1 end),
+    call("integer, bytes|buffer, integer?, integer?", function(f) return f.buffer(), 0, "abc", 0, 1 end),
     call(function(f) return f.buffer(), 5, f.buffer(), 1, page end),
     touches = {
         from = function(b, c) return c.other:copy(0, b) end,
@@ -451,7 +458,7 @@ row "buffer.copy" {
     long = function(b, second) return b.copy, b, 0, second() end,
 }
 row "buffer.fill" {
-    call("integer|string, integer?, integer?", function(f) return f.buffer(), 0, 0, 1 end),
+    call("integer|bytes, integer?, integer?", function(f) return f.buffer(), 0, 0, 1 end),
     call(function(f) return f.buffer(), "xyz", 1 end),
     writes = {
         byte = function(b) return b:fill(7) end, pattern = function(b) return b:fill("abc") end,
@@ -463,7 +470,7 @@ row "buffer.slice" {
     call("integer, integer?", first_byte),
     quiet = { function(b) return b:slice(page) end, works, gone },
 }
-local needle <const> = "string|buffer, integer?, integer?"
+local needle <const> = "bytes|buffer, integer?, integer?"
 local needles <const> = {
     call(needle, function(f) return f.buffer(), "a", 0, 1 end), call(function(f) return f.text(), "long" end),
     call(function(f) return f.text(), f.text():slice(1, 5) end),
@@ -484,7 +491,7 @@ row "buffer.count" { needles[1], needles[2], needles[3],
     long = function(b) return b.count, b, "ea" end,
 }
 local others <const> = {
-    call("string|buffer", function(f) return f.buffer(), "a" end), call(function(f) return f.buffer(), f.buffer() end),
+    call("bytes|buffer", function(f) return f.buffer(), "a" end), call(function(f) return f.buffer(), f.buffer() end),
 }
 row "buffer.compare" { others[1], others[2],
     touches = {
@@ -566,8 +573,9 @@ row "buffer.set" {
         f64le = exact(8, function(b) return b:set("f64le", #b - 8, 7) end),
     },
 }
+-- A format ends at a zero byte, as those of string.pack do.
 row "buffer.unpack" {
-    call("string, integer?", function(f) return f.buffer(), "<I4", 0 end),
+    call("bytes, integer?", function(f) return f.buffer(), "<I4", 0 end),
     call(function(f) return f.buffer(), "z s2 !4 i4 c3 f" end),
     touches = {
         integer = function(b) return b:unpack("<I4", #b - 4) end, string = function(b) return b:unpack("c9", #b - 9) end,
@@ -575,7 +583,7 @@ row "buffer.unpack" {
     },
 }
 row "buffer.pack" {
-    call("string, integer, integer|string", function(f) return f.buffer(), "<I4", 0, 1 end),
+    call("bytes, integer, integer|bytes", function(f) return f.buffer(), "<I4", 0, 1 end),
     call(function(f) return f.buffer(), "z s2 !4 i4 c3 f", 0, "zero", ("x"):rep(300), 7, "abc", 1.5 end),
     writes = {
         integer = function(b) return b:pack("<I4", #b - 4, 7) end, string = function(b) return b:pack("z", #b - 4, "abc") end,
@@ -649,18 +657,18 @@ row "buffer.show" {
     quiet = { function(b) return b:show() end, works, gone },
 }
 row "buffer.split" {
-    call("integer, string?", function(f) return f.buffer(), 1, "a" end), call(function(f) return f.text(), 3 end),
+    call("integer, bytes?", function(f) return f.buffer(), 1, "a" end), call(function(f) return f.text(), 3 end),
     touches = function(b) return b:split(3) end,
 }
 row "buffer.match" {
-    call("string, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(l)o()" end),
+    call("bytes, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(l)o()" end),
     touches = {
         search = function(b) return b:match("zzz") end, anchored = function(b) return b:match("^..", #b - 3) end,
     },
     long = function(b) return b.match, b, "%d+\1" end,
 }
 row "buffer.gmatch" { iterates = true,
-    call("string, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(%a)(%d*)()" end),
+    call("bytes, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(%a)(%d*)()" end),
     touches = function(b) drain(b:gmatch "%d") end,
     begun = stepped(function(b) return b:gmatch("%d", 2 * page) end),
 }
@@ -681,7 +689,7 @@ row "buffer.lines" { iterates = true,
     },
 }
 row "buffer.fields" { iterates = true,
-    call("string, table?, table?", function(f) return f.buffer(), ";", { "string" }, {} end),
+    call("bytes, table?, table?", function(f) return f.buffer(), ";", { "string" }, {} end),
     call(function(f) return f.text(), ";", { "integer", "string", "string?" }, { csv = true, length = 20 } end),
     call(function(f) return f.text(), ";", nil, { offset = 11, length = 40 } end),
     touches = {
@@ -760,6 +768,9 @@ row "view.__len" {
     of_records = { quiet = { array = { function(array) return #array end, works, gone, from = function(r) return last(r).pos end } } },
 }
 row "view.__tostring" { call(function(f) return f.view() end), quiet = { tostring, works, works } }
+row "view.__pairs" { fails = "v:each%(%)",
+    call(function(f) return f.view() end), quiet = { pairs_of, "v:each", "v:each" },
+}
 row "view.__close" { call(function(f) return f.view() end), quiet = { function(v) local _ <close> = v end, works, works } }
 row "view.close" { call("", function(f) return f.view() end), quiet = { function(v) v:close() end, works, works } }
 row "view.info" { call("", function(f) return f.view() end), quiet = { function(v) return v:info() end, works, works } }
@@ -888,6 +899,9 @@ row "records.__newindex" {
 }
 row "records.__len" { call(function(f) return f.records() end), quiet = { function(r) return #r end, works, gone } }
 row "records.__tostring" { call(function(f) return f.records() end), quiet = { tostring, works, works } }
+row "records.__pairs" { fails = "r:each%(%)",
+    call(function(f) return f.records() end), quiet = { pairs_of, "r:each", "r:each" },
+}
 row "records.column" {
     call("string, integer?", function(f) return f.records(), "pair", 1 end), call(function(f) return f.records(), "in" end),
     touches = {
@@ -965,7 +979,7 @@ row "regex.__gc" {
 row "regex.__tostring" { call(function(f) return f.regex() end), begun = { a_regex, tostring, works, works } }
 row "regex.close" { call("", function(f) return f.regex() end), begun = { a_regex, function(re) re:close() end, works, works } }
 local subjects <const> = {
-    call("buffer|string, integer?", function(f) return f.regex(), f.buffer(), 0 end),
+    call("buffer|bytes, integer?", function(f) return f.regex(), f.buffer(), 0 end),
     call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text() end), call(function() return mmap.regex("A", "iu"), "banana" end),
 }
 row "regex.find" { subjects[1], subjects[2], subjects[3],
@@ -1002,6 +1016,9 @@ row "pages.__len" {
     call(function(f) return f.pages() end), begun = { pages_of, function(p) assert(#p == size // page) end, works, works },
 }
 row "pages.__tostring" { call(function(f) return f.pages() end), begun = { pages_of, tostring, works, works } }
+row "pages.__pairs" { fails = "p:ranges%(%)",
+    call(function(f) return f.pages() end), begun = { pages_of, pairs_of, "p:ranges", "p:ranges" },
+}
 row "pages.count" {
     call(range, function(f) return f.pages(), 0, 1 end), begun = { pages_of, function(p) return p:count() end, works, works },
 }

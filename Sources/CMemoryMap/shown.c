@@ -2,7 +2,7 @@
 #include "mm_shown.h"
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stdio.h>
 
 size_t mm_shown(const char *text, size_t length) {
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -18,4 +18,19 @@ size_t mm_shown(const char *text, size_t length) {
   }
   bool is_surrogate = character >= 0xD800 && character < 0xE000;
   return character < least[count] || character < 0xA0 || is_surrogate || character > 0x10FFFF ? 0 : count;
+}
+
+int mm_format_size(uint64_t bytes, char text[MM_SIZE_TEXT]) {
+  static const char *const names[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  int power = 0;
+  unsigned long long tenths = 0;
+  for (; power < 7; power++) {
+    uint64_t unit = UINT64_C(1) << (10 * power), rest = bytes & (unit - 1);
+    if (bytes >> (10 * power) >= 1024) continue;
+    /* The rest has 60 bits at most. */
+    tenths = (bytes >> (10 * power)) * 10 + (power > 0 ? ((rest >> (10 * (power - 1))) * 10 + 512) >> 10 : 0);
+    if (tenths < 10240) break;
+  }
+  if (tenths % 10 == 0) return snprintf(text, MM_SIZE_TEXT, "%llu %s", tenths / 10, names[power]);
+  return snprintf(text, MM_SIZE_TEXT, "%llu.%llu %s", tenths / 10, tenths % 10, names[power]);
 }

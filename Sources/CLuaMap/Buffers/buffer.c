@@ -99,8 +99,9 @@ int lm_custom_buffer_info(lua_State *L) {
 }
 
 void lm_open_buffer(lua_State *L) {
-  static const luaL_Reg metamethods[] = {{"__newindex", b_newindex}, {"__len", b_len},     {"__tostring", b_tostring},
-                                         {"__gc", b_close},          {"__close", b_close}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__newindex", b_newindex}, {"__len", b_len}, {"__tostring", b_tostring}, {"__gc", b_close}, {"__close", b_close},
+      {"__pairs", lm_no_pairs},   {NULL, NULL}};
   lm_open_class(L, LM_BUFFER, LM_CLASS_buffer, metamethods, b_index);
   lm_add_accessors(L);
   lua_pop(L, 1);

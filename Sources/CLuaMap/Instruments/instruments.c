@@ -66,11 +66,8 @@ int lm_custom_buffer_cachestat(lua_State *L) {
 /* b:populate([offset [, length]] [, "read" | "write"]) */
 int lm_custom_buffer_populate(lua_State *L) {
   lm_check_buffer(L);
-  static const char *const ways[] = {"read", "write", NULL};
   int argument = lua_type(L, 2) == LUA_TSTRING ? 2 : 4;
-  if (!lua_isnoneornil(L, argument) && lua_type(L, argument) != LUA_TSTRING)
-    return luaL_typeerror(L, argument, "string");
-  bool writing = luaL_checkoption(L, argument, "read", ways) == 1;
+  bool writing = lm_check_word(L, argument, "invalid option %s: it is not one of", "read write") == 1;
   lm_call call;
   int code = LM_RUN(L, lm_buffer_populate(L, &call, writing));
   return code < 0 ? lm_finish(L, &call, code) : code;
@@ -113,25 +110,16 @@ int lm_custom_buffer_holes(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, e] The path at argument 1. */
-static const char *check_path(lua_State *L, const char *expected) {
-  size_t length;
-  const char *path = lm_string_at(L, 1, &length);
-  if (!path) luaL_typeerror(L, 1, expected);
-  luaL_argcheck(L, strlen(path) == length, 1, "the path contains a zero byte");
-  return path;
-}
-
 int lm_custom_mmap_evict(lua_State *L) {
   if (lm_buffer_at(L, 1)) return b_evict(L);
-  const char *path = check_path(L, "path or " LM_BUFFER);
+  const char *path = lm_check_c_string(L, 1, "path", "path or " LM_BUFFER);
   lm_call call;
   int code = LM_RUN(L, lm_evict_path(L, &call, path));
   return code < 0 ? lm_finish(L, &call, code) : code;
 }
 
 int lm_custom_mmap_sparse(lua_State *L) {
-  const char *path = check_path(L, "string");
+  const char *path = lm_check_c_string(L, 1, "path", "string");
   lm_take(L, 2, 2, "number");
   lm_buffer *buffer = lm_new_buffer(L);
   lua_pushvalue(L, 1);

@@ -69,7 +69,8 @@ static int p_tostring(lua_State *L) {
 }
 
 void lm_open_pages(lua_State *L) {
-  static const luaL_Reg metamethods[] = {{"__len", p_len}, {"__tostring", p_tostring}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__len", p_len}, {"__tostring", p_tostring}, {"__pairs", lm_no_pairs}, {NULL, NULL}};
   lm_open_class(L, LM_PAGES, LM_CLASS_pages, metamethods, p_index);
   lua_pop(L, 1);
 }

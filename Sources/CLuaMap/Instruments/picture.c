@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "trampoline.h"
 
@@ -125,13 +126,23 @@ int lm_custom_buffer_watch(lua_State *L) {
   return lua_gettop(L) - 3;
 }
 
+/* A lua_CFunction: the width of the terminal on standard output, or nil. */
+static int columns(lua_State *L) {
+  int count = mm_terminal_columns(STDOUT_FILENO);
+  if (count > 0) lua_pushinteger(L, count);
+  else lua_pushnil(L);
+  return 1;
+}
+
 /* [-0, +1, e] Pushes a function of words.lua, which is loaded at its first use. */
 static void push_words(lua_State *L, const char *name) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, LM_WORDS) != LUA_TTABLE) {
     lua_pop(L, 1);
     if (lm_load_words(L) != LUA_OK) lua_error(L);
     lua_pushcfunction(L, lm_shown);
-    lua_call(L, 1, 1);
+    lua_pushcfunction(L, lm_size);
+    lua_pushcfunction(L, columns);
+    lua_call(L, 3, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, LM_WORDS);
   }

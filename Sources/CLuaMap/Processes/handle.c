@@ -230,23 +230,17 @@ int lm_custom_child_pid(lua_State *L) {
 
 /* [-0, +0, e] The signal at an argument, by its number or name; SIGTERM for nil. */
 static int check_signal(lua_State *L, int argument) {
-  static const struct {
-    const char *name;
-    int number;
-  } signals[] = {{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"KILL", SIGKILL}, {"USR1", SIGUSR1},
-                 {"USR2", SIGUSR2}, {"TERM", SIGTERM}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}};
+  static const char names[] = "TERM HUP INT QUIT KILL USR1 USR2 CONT STOP";
+  static const int signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2, SIGCONT, SIGSTOP};
   if (lua_isnoneornil(L, argument)) return SIGTERM;
   size_t length;
   const char *name = lm_string_at(L, argument, &length);
   if (name) {
-    if (strncmp(name, "SIG", 3) == 0) name += 3;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-      if (strcmp(name, signals[i].name) == 0) return signals[i].number;
-    return luaL_argerror(L, argument,
-                         lua_pushfstring(L,
-                                         "signal '%s' is none of HUP INT QUIT KILL USR1 USR2 TERM CONT "
-                                         "STOP, nor a number",
-                                         lua_tostring(L, argument)));
+    if (strncmp(name, "SIG", 3) == 0) {
+      lua_pushlstring(L, name + 3, length - 3);
+      lua_replace(L, argument);
+    }
+    return signals[lm_check_word(L, argument, "signal %s is no number, and not one of", names)];
   }
   lua_Integer number = lm_check_integer(L, argument, "number or string");
   luaL_argcheck(L, number >= 0 && number <= SIGRTMAX, argument,

@@ -32,19 +32,13 @@ int lm_custom_lock_unlock(lua_State *L) {
   return 0;
 }
 
-static bool check_exclusive(lua_State *L, int argument) {
-  static const char *const modes[] = {"exclusive", "shared", NULL};
-  if (!lua_isnoneornil(L, argument) && lua_type(L, argument) != LUA_TSTRING) luaL_typeerror(L, argument, "string");
-  return luaL_checkoption(L, argument, "exclusive", modes) == 0;
-}
-
 /* b:lockrange([offset [, length [, mode [, timeout]]]]). The wait of the kernel has no timeout and does not end at
    Ctrl-C. So this tries again, first after 1 ms, later every 20 ms. */
 int lm_custom_buffer_lockrange(lua_State *L) {
   enum { LONGEST_PAUSE = 20000000 };
   lm_check_buffer(L);
   lua_settop(L, 5);
-  bool is_exclusive = check_exclusive(L, 4);
+  bool is_exclusive = lm_check_word(L, 4, "invalid option %s: it is not one of", "exclusive shared") == 0;
   int64_t deadline = lm_check_deadline(L, 5);
   lm_lock *lock = lm_new_userdata(L, sizeof *lock, 1);
   memset(lock, 0, sizeof *lock);

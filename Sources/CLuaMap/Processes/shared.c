@@ -7,10 +7,8 @@ enum { LONGEST_SHARED = 255, LONGEST_MEMFD = 249 };
 
 /* [-0, +0, e] The name at argument 1. */
 static const char *check_name(lua_State *L, size_t longest) {
-  size_t length;
-  const char *name = lm_string_at(L, 1, &length);
-  if (!name) luaL_typeerror(L, 1, "string");
-  luaL_argcheck(L, strlen(name) == length, 1, "the name contains a zero byte");
+  const char *name = lm_check_c_string(L, 1, "name", "string");
+  size_t length = strlen(name);
   luaL_argcheck(L, length <= longest, 1,
                 lua_pushfstring(L, "a name of %I bytes is out of range (1 to %d)", (LUAI_UACINT)length, (int)longest));
   return name;

@@ -100,7 +100,8 @@ int lm_custom_mmap_spawn(lua_State *L) {
   int count = lua_gettop(L);
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   bool is_script = lua_type(L, 1) == LUA_TSTRING;
-  if (!is_script && !lua_isfunction(L, 1)) return luaL_typeerror(L, 1, "path or function");
+  if (is_script) lm_check_c_string(L, 1, "path", "path or function");
+  else if (!lua_isfunction(L, 1)) return luaL_typeerror(L, 1, "path or function");
   lm_child *child = lm_new_child(L);
   int place = count + 1;
   child->message = mm_memfd("mmaplua child", false);

@@ -28,7 +28,7 @@ static void push_layout(lua_State *L) {
 
 /* [-?, +0, e] What is wrong with the description of the layout, or with its field whose name is at an index. */
 static int complain(lua_State *L, int name, const char *problem) {
-  if (name) problem = lua_pushfstring(L, "field '%s': %s", lua_tostring(L, name), problem);
+  if (name) problem = lua_pushfstring(L, "field '%s': %s", lm_shown_at(L, name), problem);
   return luaL_argerror(L, 1, problem);
 }
 
@@ -64,10 +64,21 @@ static void check_keys(lua_State *L, int table, int name, lua_Integer count, con
       lua_Integer i = lua_tointeger(L, -2);
       if (i >= 1 && i <= count) continue;
     } else if (lua_type(L, -2) == LUA_TSTRING) {
-      while (*key && strcmp(*key, lua_tostring(L, -2)) != 0) key++;
+      while (*key && (strcmp(*key, lua_tostring(L, -2)) != 0 || strlen(*key) != lua_rawlen(L, -2))) key++;
       if (*key) continue;
     }
-    complain(L, name, lua_pushfstring(L, "key '%s' is not known", luaL_tolstring(L, -2, NULL)));
+    if (!name && lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING) {
+      const char *type = lm_show(L, -1);
+      lua_pushvalue(L, -2);
+      const char *field = lm_show(L, -1);
+      complain(L, 0,
+               lua_pushfstring(L,
+                               "key '%s' is not known; fields have an order, so each is a list: "
+                               "mmap.struct { { \"%s\", \"%s\" } }",
+                               field, field, type));
+    }
+    lua_pushvalue(L, -2);
+    complain(L, name, lm_push_unknown(L, -1, "key %s is not known", name ? "offset" : "align size"));
   }
 }
 
@@ -109,7 +120,9 @@ static void read_field(lua_State *L, mm_ruler *ruler, int32_t *depth, lua_Intege
   mm_field field;
   int code = lm_layout_place(&call, ruler, inner ? NULL : lua_tostring(L, -1), lua_rawlen(L, -1), inner, count, offset,
                              &field);
-  if (code < 0) complain(L, NAME, lm_push_text(L, &call, NULL));
+  if (code < 0)
+    complain(L, NAME,
+             call.kind == LM_WORD ? lm_push_unknown(L, -1, call.text, call.call) : lm_push_text(L, &call, NULL));
   if (inner) {
     if (inner->depth >= DEEPEST) complain(L, NAME, "layouts are nested too deeply");
     if (inner->depth >= *depth) *depth = inner->depth + 1;
@@ -163,7 +176,7 @@ static mm_field push_type(lua_State *L, int name) {
   mm_field field = 0;
   if (lm_push_part(L, 1, LM_NAMES)) {
     lua_pushvalue(L, name);
-    if (lm_rawget(L, -2) != LUA_TNUMBER) luaL_error(L, "there is no field '%s' in the layout", lua_tostring(L, name));
+    if (lm_rawget(L, -2) != LUA_TNUMBER) luaL_error(L, "there is no field '%s' in the layout", lm_shown_at(L, name));
     field = (mm_field)lua_tointeger(L, -1);
     lua_pop(L, 1);
   }

@@ -20,9 +20,9 @@ lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, i
 }
 
 int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
-  if (code == LM_NO_FIELD) return luaL_error(L, "there is no field '%s' in this record", lua_tostring(L, name));
+  if (code == LM_NO_FIELD) return luaL_error(L, "there is no field '%s' in this record", lm_shown_at(L, name));
   if (code == LM_FAILED && call->kind == LM_MISUSE && lua_type(L, name) == LUA_TSTRING)
-    return luaL_error(L, "field '%s': %s", lua_tostring(L, name), lm_push_text(L, call, NULL));
+    return luaL_error(L, "field '%s': %s", lm_shown_at(L, name), lm_push_text(L, call, NULL));
   return lm_finish(L, call, code);
 }
 
@@ -41,7 +41,7 @@ const lm_layout *lm_push_inner(lua_State *L, int inner, int name, int32_t depth)
     layout = lm_layout_at(L, -1);
   }
   if (!layout || layout->size == 0 || layout->depth >= depth)
-    luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
+    luaL_error(L, "the layout of field '%s' is damaged", lm_shown_at(L, name));
   return layout;
 }
 
@@ -104,7 +104,7 @@ static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_regio
     layout = lua_gettop(L);
   }
   /* Only a layout that was tampered with asks for more than there is; the table would be huge. */
-  if (count > record.length / size) luaL_error(L, "the layout of field '%s' is damaged", lua_tostring(L, name));
+  if (count > record.length / size) luaL_error(L, "the layout of field '%s' is damaged", lm_shown_at(L, name));
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     int code = 0;
@@ -221,7 +221,7 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
   push_elements(L, value, layout, count);
   value = lua_gettop(L);
   if (lua_type(L, value) != LUA_TTABLE || lua_rawlen(L, value) != count)
-    luaL_error(L, "field '%s': a list of %I %s is expected", lua_tostring(L, name), (LUAI_UACINT)count,
+    luaL_error(L, "field '%s': a list of %I %s is expected", lm_shown_at(L, name), (LUAI_UACINT)count,
                are_numbers ? "numbers" : "records");
   for (size_t i = 0; i < count; i++) {
     lm_rawgeti(L, value, (lua_Integer)i + 1);
@@ -230,7 +230,7 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
     if (are_numbers) code = lm_field_store(L, &call, &record, start + i * size, number, element);
     else if (lua_type(L, element) == LUA_TTABLE || lm_record_at(L, element))
       lm_assign_record(L, layout, record, start + i * size, element);
-    else luaL_error(L, "field '%s': a list of %I records is expected", lua_tostring(L, name), (LUAI_UACINT)count);
+    else luaL_error(L, "field '%s': a list of %I records is expected", lm_shown_at(L, name), (LUAI_UACINT)count);
     if (code < 0) lm_finish_field(L, &call, code, name);
     lua_settop(L, value);
   }
@@ -245,7 +245,7 @@ void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region
     case MM_RECORDS: assign_list(L, inner, name, depth, record, offset, field, value); break;
     case MM_RECORD:
       if (lua_type(L, value) != LUA_TTABLE && !lm_record_at(L, value))
-        luaL_error(L, "field '%s': a table of fields is expected", lua_tostring(L, name));
+        luaL_error(L, "field '%s': a table of fields is expected", lm_shown_at(L, name));
       lm_push_inner(L, inner, name, depth);
       lm_assign_record(L, lua_gettop(L), record, offset + mm_field_offset(field), value);
       lua_pop(L, 1);
@@ -296,6 +296,7 @@ static lm_record *check_record(lua_State *L, int argument, int layout) {
 }
 
 int lm_record_totable(lua_State *L) {
+  if (lm_record_at(L, 1) && lua_gettop(L) > 1) lm_check_count(L, 1, LM_RECORD_NAME);
   lm_take(L, 1, 1, LM_RECORD_NAME);
   lua_pushvalue(L, lua_upvalueindex(1));
   lm_push_record_table(L, 2, check_record(L, 1, 2)->region, 0);

@@ -117,7 +117,7 @@ static size_t check_element(lua_State *L, mm_field field) {
   lua_Integer last = (lua_Integer)mm_field_count(field) - 1;
   if (lua_isnoneornil(L, 3))
     luaL_argerror(L, 3,
-                  lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lua_tostring(L, 2),
+                  lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lm_shown_at(L, 2),
                                   (LUAI_UACINT)last));
   lua_Integer element = lm_check_integer(L, 3, "integer");
   if (element < 0 || element > last)
@@ -132,16 +132,16 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
   if (!lm_push_part(L, layout, LM_NAMES)) luaL_argerror(L, 1, "its layout is damaged");
   lua_pushvalue(L, 2);
   if (lm_rawget(L, -2) != LUA_TNUMBER)
-    luaL_argerror(L, 2, lua_pushfstring(L, "there is no field '%s' in the layout", lua_tostring(L, 2)));
+    luaL_argerror(L, 2, lua_pushfstring(L, "there is no field '%s' in the layout", lm_shown_at(L, 2)));
   mm_field field = (mm_field)lua_tointeger(L, -1);
   int kind = mm_field_kind(field);
   bool is_array = kind == MM_NUMBERS || kind == MM_RECORDS;
   if (kind == MM_CHARACTERS || kind == MM_BYTES)
     luaL_argerror(
         L, 2,
-        lua_pushfstring(L, "field '%s' is a string: a column is one of numbers or of records", lua_tostring(L, 2)));
+        lua_pushfstring(L, "field '%s' is a string: a column is one of numbers or of records", lm_shown_at(L, 2)));
   if (!is_array && !lua_isnoneornil(L, 3))
-    luaL_argerror(L, 3, lua_pushfstring(L, "field '%s' is not an array", lua_tostring(L, 2)));
+    luaL_argerror(L, 3, lua_pushfstring(L, "field '%s' is not an array", lm_shown_at(L, 2)));
   *element = is_array ? check_element(L, field) : 0;
   lua_pop(L, 2);
   return field;
@@ -211,8 +211,11 @@ int lm_custom_records_info(lua_State *L) {
 }
 
 void lm_open_records(lua_State *L) {
-  static const luaL_Reg metamethods[] = {
-      {"__newindex", rs_newindex}, {"__len", rs_len}, {"__tostring", rs_tostring}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__newindex", rs_newindex},
+                                         {"__len", rs_len},
+                                         {"__tostring", rs_tostring},
+                                         {"__pairs", lm_no_pairs},
+                                         {NULL, NULL}};
   lm_open_class(L, LM_RECORDS, LM_CLASS_records, metamethods, rs_index);
   lua_pop(L, 1);
 }

@@ -127,13 +127,7 @@ static void push_translation(lua_State *L, int index) {
 
 /* [-0, +0, e] How captures are wanted. */
 static int check_how(lua_State *L, int argument) {
-  if (lua_isnoneornil(L, argument)) return 0;
-  size_t length;
-  const char *name = lm_string_at(L, argument, &length);
-  if (!name) return luaL_typeerror(L, argument, "string");
-  if (strcmp(name, "strings") == 0) return 0;
-  if (strcmp(name, "offsets") == 0) return LM_OFFSETS;
-  return luaL_argerror(L, argument, lua_pushfstring(L, "'%s' is not one of 'strings' and 'offsets'", name));
+  return lm_check_word(L, argument, "%s is not one of", "strings offsets") == 0 ? 0 : LM_OFFSETS;
 }
 
 /* [-0, +(1|2), e] One capture of the subject at 1 as a result, from the two integers at an index. What is
@@ -177,7 +171,7 @@ static int finish_match(lua_State *L, const lm_search *search, int pairs) {
 /* [-?, +?, e] Does what a search's negative code asks for. An error that is about a buffer looks for it at
    1. */
 static int fail(lua_State *L, const lm_search *search, const lm_call *call, int code) {
-  if (code == LM_BYTES || call->kind == LM_LOST) {
+  if (code == LM_BYTES || call->kind == LM_LOST || call->kind == LM_CLOSED) {
     lua_pushvalue(L, search->subject);
     lua_replace(L, 1);
   }

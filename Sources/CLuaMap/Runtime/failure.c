@@ -136,6 +136,27 @@ static int raise_object(lua_State *L, const lm_call *call) {
   return lua_error(L);
 }
 
+/* [-?, +0, v] With the file, where one is known: a script may have many buffers. */
+static int raise_closed(lua_State *L) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 4, NULL);
+  for (int i = 1; i <= top; i++) {
+    const mm_region *region = lm_region_at(L, i);
+    if (!region || !mm_is_closed(region)) continue;
+    lm_push_path(L, i);
+    if (lua_type(L, -1) == LUA_TSTRING) return luaL_error(L, "attempt to use a closed buffer (%s)", lm_show(L, -1));
+    break;
+  }
+  return luaL_error(L, "attempt to use a closed buffer");
+}
+
+/* [-0, +0, –] Whether an element is asked for by ipairs, which has no metamethod. */
+static bool is_for_ipairs(lua_State *L) {
+  lua_Debug caller;
+  return lua_isinteger(L, 2) && lm_loop_advice(L, 1) && lua_getstack(L, 1, &caller) && lua_getinfo(L, "nS", &caller) &&
+         *caller.what == 'C' && strcmp(caller.namewhat, "for iterator") == 0;
+}
+
 int lm_finish(lua_State *L, const lm_call *call, int code) {
   if (code == LM_BYTES) {
     if (mm_likely(lm_push_bytes(L, &call->source, call->bytes, call->count))) return 1;
@@ -144,11 +165,13 @@ int lm_finish(lua_State *L, const lm_call *call, int code) {
     lm_lost(&copy, &lost);
     return lm_finish(L, &lost, LM_FAILED);
   }
+  if (mm_unlikely(call->kind <= LM_MISUSE && is_for_ipairs(L))) return lm_raise_loop(L, 2);
   switch (call->kind) {
+    case LM_WORD: return luaL_argerror(L, call->argument, lm_push_unknown(L, call->argument, call->text, call->call));
     case LM_TYPE: return luaL_typeerror(L, call->argument, call->text);
     case LM_ARGUMENT: return luaL_argerror(L, call->argument, lm_push_text(L, call, NULL));
     case LM_INTERRUPTED: lm_raise_interrupt(L); return luaL_error(L, "interrupted!");
-    case LM_CLOSED: return luaL_error(L, "attempt to use a closed buffer");
+    case LM_CLOSED: return raise_closed(L);
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, call);
     default: return luaL_error(L, "%s", lm_push_text(L, call, NULL));

@@ -90,25 +90,10 @@ int lm_custom_mmap_map(lua_State *L) {
   return lm_finish(L, &call, count);
 }
 
-/* [-0, +0, e] */
-static int check_mode(lua_State *L, int argument) {
-  static const char *const modes[] = {"r", "r+", "c", "w+"};
-  if (lua_isnoneornil(L, argument)) return 0;
-  size_t length;
-  const char *mode = lm_string_at(L, argument, &length);
-  if (!mode) return luaL_typeerror(L, argument, "string");
-  for (int i = 0; i < 4; i++)
-    if (strcmp(mode, modes[i]) == 0 && strlen(mode) == length) return i;
-  return luaL_argerror(L, argument, lua_pushfstring(L, "mode '%s' is not one of 'r', 'r+', 'c' and 'w+'", mode));
-}
-
 int lm_custom_mmap_open(lua_State *L) {
-  size_t length;
-  const char *path = lm_string_at(L, 1, &length);
-  if (!path) return luaL_typeerror(L, 1, "string");
-  luaL_argcheck(L, strlen(path) == length, 1, "the path contains a zero byte");
+  const char *path = lm_check_c_string(L, 1, "path", "string");
   lua_settop(L, 3);
-  int mode = check_mode(L, 2);
+  int mode = lm_check_word(L, 2, "mode %s is not one of", "r r+ c w+");
   lm_open_options options = {0};
   lm_read_options(L, 3, open_options, &options);
   lm_buffer *buffer = lm_new_buffer(L);
@@ -257,6 +242,7 @@ int lm_open_module(lua_State *L) {
   lm_open_lock(L);
   lua_createtable(L, 0, 128);
   lm_set_methods(L, LM_CLASS_mmap);
+  lm_name_functions(L);
   add_constants(L);
   lua_pushliteral(L, "mmaplua " LM_VERSION);
   lua_setfield(L, -2, "_VERSION");

@@ -9,7 +9,7 @@ static int64_t check_advice(lua_State *L, int argument, int index) {
   const char *name = lm_string_at(L, index, &length);
   if (name) {
     int64_t advice = lm_advice_named(name, length);
-    if (advice < 0) luaL_argerror(L, argument, lua_pushfstring(L, "advice '%s' is not known", name));
+    if (advice < 0) luaL_argerror(L, argument, lm_push_unknown(L, index, "advice %s is not known", NULL));
     return advice;
   }
   int is_integer = 0;
@@ -73,6 +73,18 @@ static void store(lua_State *L, int argument, const lm_option *option, char *tar
   if (option->given) *(bool *)(target + option->given) = true;
 }
 
+/* [-0, +1, m] The names of the options, between blanks. */
+static const char *push_names(lua_State *L, const lm_option *options) {
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  for (const lm_option *option = options; option->name; option++) {
+    if (option != options) luaL_addchar(&text, ' ');
+    luaL_addstring(&text, option->name);
+  }
+  luaL_pushresult(&text);
+  return lua_tostring(L, -1);
+}
+
 void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target) {
   if (lua_isnoneornil(L, argument)) return;
   luaL_checktype(L, argument, LUA_TTABLE);
@@ -83,8 +95,8 @@ void lm_read_options(lua_State *L, int argument, const lm_option *options, void 
     if (key)
       while (option->name && (strcmp(option->name, key) != 0 || strlen(key) != length)) option++;
     if (!key || !option->name) {
-      luaL_tolstring(L, -2, NULL);
-      luaL_argerror(L, argument, lua_pushfstring(L, "option '%s' is not known", lua_tostring(L, -1)));
+      const char *names = push_names(L, options);
+      luaL_argerror(L, argument, lm_push_unknown(L, -3, "option %s is not known", names));
     }
     store(L, argument, option, target);
   }

@@ -31,9 +31,22 @@ const char *lm_show(lua_State *L, int index) {
   return lua_tostring(L, index);
 }
 
+const char *lm_shown_at(lua_State *L, int index) {
+  luaL_checkstack(L, 8, NULL);
+  lua_pushvalue(L, index);
+  return lm_show(L, -1);
+}
+
 int lm_shown(lua_State *L) {
   luaL_checkstring(L, 1);
   lua_settop(L, 1);
   lm_show(L, 1);
+  return 1;
+}
+
+int lm_size(lua_State *L) {
+  char text[MM_SIZE_TEXT];
+  lua_Integer bytes = luaL_checkinteger(L, 1);
+  lua_pushlstring(L, text, (size_t)mm_format_size(bytes > 0 ? (uint64_t)bytes : 0, text));
   return 1;
 }

@@ -109,6 +109,35 @@ void lm_set_metatable(lua_State *L, const char *name);
 /* [-0, +1, m] A new, closed buffer: a garbage collection at this point finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 
+/* lauxlib's functions of these names, with a name for the running function where Lua knows none, as under pcall(3):
+   "mmap.open", "buffer:find". */
+int lm_argument_error(lua_State *L, int argument, const char *problem);
+int lm_type_error(lua_State *L, int argument, const char *expected);
+void lm_check_type(lua_State *L, int argument, int type);
+#define luaL_argerror lm_argument_error
+#define luaL_typeerror lm_type_error
+#define luaL_checktype lm_check_type
+/* [-0, +0, m] Registers the table on top as that of the module's functions, for their names in errors. */
+void lm_name_functions(lua_State *L);
+
+/* [-?, +?, v] The metamethod __pairs of objects with elements: names the right loop. */
+int lm_no_pairs(lua_State *L);
+/* [-?, +0, v] Raises an error that names the right loop for the object at 1, with the position of a level. */
+int lm_raise_loop(lua_State *L, int level);
+
+/* [-0, +1, m] Pushes the message about an unknown word. `problem` has one %s, for the value at the index. `choices` are
+   separated by blanks; after a comma other text may follow. NULL stands for the names of all advice. The message lists
+   the choices, unless `problem` contains them, and ends with the likely one. */
+const char *lm_push_unknown(lua_State *L, int index, const char *problem, const char *choices);
+/* [-0, +1, m] Pushes "; did you mean 'u32'?" or an empty string. */
+void lm_push_meant(lua_State *L, const char *given, size_t length, const char *choices);
+/* [-0, +1, m] Pushes a copy of the string at an absolute index for a message, with control characters escaped. */
+const char *lm_shown_at(lua_State *L, int index);
+/* [-0, +0, e] The position among the choices of the string at an argument; 0 for a missing argument. */
+int lm_check_word(lua_State *L, int argument, const char *problem, const char *choices);
+/* [-0, +0, e] The string at an argument, which must not contain a zero byte; `what` is its noun in the error. */
+const char *lm_check_c_string(lua_State *L, int argument, const char *what, const char *expected);
+
 /* [-?, +?, e] lua_settop, after a check that the first `needed` arguments are present: afterward a missing argument
    looks like nil. `expected` is the type of argument `needed`. */
 void lm_take(lua_State *L, int most, int needed, const char *expected);

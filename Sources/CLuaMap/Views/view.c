@@ -76,8 +76,9 @@ int lm_custom_view_info(lua_State *L) {
 }
 
 void lm_open_view(lua_State *L) {
-  static const luaL_Reg metamethods[] = {
-      {"__newindex", v_newindex}, {"__len", v_len}, {"__tostring", v_tostring}, {"__close", v_close}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__newindex", v_newindex}, {"__len", v_len},
+                                         {"__tostring", v_tostring}, {"__close", v_close},
+                                         {"__pairs", lm_no_pairs},   {NULL, NULL}};
   lm_open_class(L, LM_VIEW, LM_CLASS_view, metamethods, v_index);
   lua_pop(L, 1);
 }

@@ -50,12 +50,13 @@ typedef struct lm_call {
 
 enum { LM_FAILED = -1, LM_BYTES = -2 };
 enum {
-  LM_TYPE,       /* text: the type that was expected */
-  LM_ARGUMENT,   /* text: what is wrong with the argument */
-  LM_MISUSE,     /* text: the message */
-  LM_CLOSED,     /* a closed buffer was used */
-  LM_SYSTEM,     /* a system call failed: an error object */
-  LM_LOST,       /* pages are gone: an error object; values[0]: the offset */
+  LM_TYPE,     /* text: the type that was expected */
+  LM_WORD,     /* the argument is a word that is not known; text and call: the problem and choices of lm_push_unknown */
+  LM_ARGUMENT, /* text: what is wrong with the argument */
+  LM_MISUSE,   /* text: the message */
+  LM_CLOSED,   /* a closed buffer was used */
+  LM_SYSTEM,   /* a system call failed: an error object */
+  LM_LOST,     /* pages are gone: an error object; values[0]: the offset */
   LM_INTERRUPTED /* long work was stopped by Ctrl-C */
 };
 
@@ -146,6 +147,14 @@ int64_t lm_file_size(const mm_region *_Nonnull region, const char *_Nonnull path
    accept by its code, as in \x1b. lm_shown is the same as a Lua function. */
 const char *_Nonnull lm_show(lua_State *_Nonnull L, int index);
 int lm_shown(lua_State *_Nonnull L);
+/* A function of Lua: the text of a number of bytes. */
+int lm_size(lua_State *_Nonnull L);
+/* [-0, +0, –] Keeps in mind that the buffer or view at 1 has no method of the name at 2. */
+void lm_note_missing(lua_State *_Nonnull L);
+/* [-0, +(0|1), m] What to write instead of what an error that nobody caught was about; NULL for nothing. */
+const char *_Nullable lm_push_advice(lua_State *_Nonnull L, const char *_Nonnull message);
+/* [-0, +0, –] Why the value at an index is nothing for ipairs, and what to write instead; NULL for what is not ours. */
+const char *_Nullable lm_loop_advice(lua_State *_Nonnull L, int index);
 /* Bodies that need the path of the file. */
 int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);

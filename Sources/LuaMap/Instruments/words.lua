@@ -1,6 +1,6 @@
 -- The kernel's description of a mapping, as tables and as sentences.
 
-local shown <const> = ...
+local shown <const>, size <const>, columns <const> = ...
 local concat <const>, format <const> = table.concat, string.format
 local tonumber, ipairs, setmetatable, utf8 = tonumber, ipairs, setmetatable, utf8
 
@@ -18,13 +18,6 @@ local flags <const> = {
     mt = "memory tags", ss = "shadow stack", sl = "sealed", gu = "has guard pages", lf = "locked when touched",
     dp = "dropped under pressure",
 }
-
-local function size(bytes)
-    local names = { "bytes", "KiB", "MiB", "GiB", "TiB" }
-    local n = 1
-    while bytes >= 1024 and n < #names do bytes, n = bytes / 1024, n + 1 end
-    return (format("%.1f %s", bytes, names[n]):gsub("%.0 ", " "))
-end
 
 -- Breaks lines at 78 columns. A line that begins with a blank is the kernel's and is not changed.
 local function wrap(lines)
@@ -112,10 +105,17 @@ local meanings <const> = {
 
 local kinds <const> = { "private anonymous", "shared anonymous", "private file", "shared file" }
 
+-- What an advice is for stands at the end of its line, or below where the terminal is too narrow for that.
 local function draw(list)
+    local width, left = columns(), format("%-16s %3s  %-9s %-9s %-9s %-9s ", "", "", "", "", "", "")
+    local longest = 0
+    for _, advice in ipairs(list) do
+        if #advice.meaning > longest then longest = #advice.meaning end
+    end
+    local is_wide = not width or #left + longest <= width
     local lines = {
-        format("%-16s %3s  %-9s %-9s %-9s %-9s %s", "", "", "private", "shared", "private", "shared", ""),
-        format("%-16s %3s  %-9s %-9s %-9s %-9s %s", "advice", "no.", "anonymous", "anonymous", "file", "file", ""),
+        format("%-16s %3s  %-9s %-9s %-9s %s", "", "", "private", "shared", "private", "shared"),
+        format("%-16s %3s  %-9s %-9s %-9s %s", "advice", "no.", "anonymous", "anonymous", "file", "file"),
     }
     for _, advice in ipairs(list) do
         local cells = {}
@@ -123,8 +123,9 @@ local function draw(list)
             local taken = advice.takes[kind]
             cells[i] = taken == nil and "?" or taken ~= true and taken or advice.destroys[kind] and "destroys" or "yes"
         end
-        lines[#lines + 1] = format("%-16s %3d  %-9s %-9s %-9s %-9s %s", advice.name, advice.number, cells[1], cells[2],
-            cells[3], cells[4], advice.meaning)
+        local line = format("%-16s %3d  %-9s %-9s %-9s %-9s ", advice.name, advice.number, cells[1], cells[2], cells[3], cells[4])
+        lines[#lines + 1] = is_wide and line .. advice.meaning or line:match "^(.-) *$"
+        if not is_wide then lines[#lines + 1] = "    " .. advice.meaning end
     end
     return concat(lines, "\n")
 end

@@ -113,9 +113,7 @@ extension Arguments {
     func advice(_ index: Int32) throws(Failure) -> Advice {
         if let name = string(index) {
             guard let advice = Advice(named: name) else {
-                throw Failure(
-                    "this advice is not known; the names are those of madvise(2) in lower case",
-                    argument: index)
+                throw Failure(unknown: "advice %s is not known", of: nil, argument: index)
             }
             return advice
         }

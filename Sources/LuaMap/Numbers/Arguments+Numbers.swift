@@ -5,6 +5,10 @@ internal import MemoryMap
 
 // Arguments about numbers in memory. Every function here is [-0, +0, –].
 
+/// The names of the types of elements.
+let elementTypes: StaticString =
+    "u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither"
+
 extension Arguments {
     /// The view at an argument.
     @inline(__always)
@@ -22,11 +26,18 @@ extension Arguments {
     /// The name of a type, `"u32le"`.
     @inline(__always)
     func elementType(_ index: Int32) throws(Failure) -> ElementType {
-        guard let name = string(index) else { throw Failure(type: "string", argument: index) }
+        guard let name = string(index) else {
+            // The order of an array and its index is another one.
+            if lua_type(state, index) == LUA_TNUMBER, let next = string(index &+ 1),
+                ElementType(name: next) != nil
+            {
+                throw Failure(
+                    "string expected, got number: the type comes first, then the offset", argument: index)
+            }
+            throw Failure(type: "string", argument: index)
+        }
         guard let type = ElementType(name: name) else {
-            throw Failure(
-                "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither",
-                argument: index)
+            throw Failure(unknown: "not a type: %s", of: elementTypes, argument: index)
         }
         return type
     }

@@ -54,9 +54,10 @@ private struct Shape {
             (kind, size, self.count, isCounted) = (Int(MM_BYTES), 1, count, length > 5)
         case nil:
             throw Failure(
-                misuse:
-                    "not a type: u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout"
-            )
+                unknown: "not a type: %s",
+                of:
+                    "u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout",
+                argument: 0)
         }
     }
 

@@ -41,7 +41,7 @@ extension UnsafeMutablePointer<lm_call> {
         pointee = lm_call()
         pointee.argument = error.argument
         pointee.error = error.errno
-        pointee.call = error.call?.name.cString
+        pointee.call = (error.choices ?? error.call?.name)?.cString
         pointee.text = error.advice.cString
         pointee.values = (Int64(values.0), Int64(values.1), Int64(values.2))
         if let element = error.element {
@@ -51,6 +51,7 @@ extension UnsafeMutablePointer<lm_call> {
         let kind =
             switch error.kind {
             case .type: LM_TYPE
+            case .word: LM_WORD
             case .argument: LM_ARGUMENT
             case .closed: LM_CLOSED
             case .systemCall: LM_SYSTEM

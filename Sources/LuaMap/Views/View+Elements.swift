@@ -130,7 +130,9 @@ extension Arguments {
         if isAbsent(index) { return false }
         guard let option = string(index) else { throw Failure(type: "string", argument: index) }
         let isKnown = option.elementsEqual("saturate".utf8)
-        guard isKnown else { throw Failure("the one option is \"saturate\"", argument: index) }
+        guard isKnown else {
+            throw Failure(unknown: "%s: the one option is \"saturate\"", of: "saturate", argument: index)
+        }
         return true
     }
 }

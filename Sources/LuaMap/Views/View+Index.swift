@@ -25,7 +25,7 @@ func lm_view_index(_ L: LuaState, _ call: Call) -> CInt {
     } else if lua_type(L, 2) == LUA_TSTRING && lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE {
         // The upvalue's type is asked because debug.setupvalue may have been there.
         lua_pushvalue(L, 2)
-        lua_rawget(L, CInt(LM_UPVALUE_1))
+        if lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNIL { lm_note_missing(L) }
         return 1
     }
     return slowIndex(L, call, view)

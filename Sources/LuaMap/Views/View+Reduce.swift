@@ -23,7 +23,7 @@ extension Arguments {
         if isAbsent(index) { return false }
         guard let option = string(index) else { throw Failure(type: "string", argument: index) }
         guard option.elementsEqual("wrap".utf8) else {
-            throw Failure("the only option is \"wrap\"", argument: index)
+            throw Failure(unknown: "%s: the only option is \"wrap\"", of: "wrap", argument: index)
         }
         return true
     }

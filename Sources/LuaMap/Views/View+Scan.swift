@@ -18,7 +18,8 @@ extension Arguments {
         case (UInt8(ascii: ">"), 2) where isLong: return .greaterOrEqual
         case (UInt8(ascii: "<"), 1): return .less
         case (UInt8(ascii: ">"), 1): return .greater
-        default: throw Failure("not one of == ~= < <= > >=", argument: index)
+        default:
+            throw Failure(unknown: "%s is not one of == ~= < <= > >=", of: "== ~= < <= > >=", argument: index)
         }
     }
 

@@ -32,9 +32,11 @@ package struct PictureStyle: Sendable {
 
 /// What one cell shows.
 private enum Cell: UInt8 {
-    case none, some, all, dirty, copied, arrived, left
+    case none, some, all, dirty, copied, arrived, someArrived, left, someLeft
 
-    static let every: [Cell] = [.none, .some, .all, .dirty, .copied, .arrived, .left]
+    static let every: [Cell] = [
+        .none, .some, .all, .dirty, .copied, .arrived, .someArrived, .left, .someLeft,
+    ]
 
     var glyph: (plain: StaticString, block: StaticString) {
         switch self {
@@ -44,7 +46,9 @@ private enum Cell: UInt8 {
         case .dirty: ("D", "◆")
         case .copied: ("C", "●")
         case .arrived: ("+", "▲")
+        case .someArrived: ("i", "△")
         case .left: ("x", "▼")
+        case .someLeft: ("o", "▽")
         }
     }
 
@@ -55,8 +59,8 @@ private enum Cell: UInt8 {
         case .some, .all: "\u{1B}[32m"
         case .dirty: "\u{1B}[31m"
         case .copied: "\u{1B}[35m"
-        case .arrived: "\u{1B}[36m"
-        case .left: "\u{1B}[33m"
+        case .arrived, .someArrived: "\u{1B}[36m"
+        case .left, .someLeft: "\u{1B}[33m"
         }
     }
 
@@ -68,7 +72,9 @@ private enum Cell: UInt8 {
         case .dirty: "dirty"
         case .copied: "private copy"
         case .arrived: "came in"
+        case .someArrived: "came in partly"
         case .left: "went out"
+        case .someLeft: "went out partly"
         }
     }
 }
@@ -114,7 +120,7 @@ package struct Picture {
         canvas.heading(title, bytes)
         let dirty = try DirtyPages(bytes, poll)
         defer { dirty.close() }
-        var seen: UInt8 = 0
+        var seen: UInt16 = 0
         try canvas.rows { range throws(MapError) in
             if !poll(range.lowerBound) { throw MapError(.interrupted) }
             let cell = cell(range, dirty)
@@ -129,8 +135,15 @@ package struct Picture {
 
     private func cell(_ range: Range<Int>, _ dirty: DirtyPages) -> Cell {
         if let before {
-            for page in range where resident[page] && !before[page] { return .arrived }
-            for page in range where before[page] && !resident[page] { return .left }
+            var (came, went) = (0, 0)
+            for page in range {
+                if resident[page] && !before[page] { came &+= 1 }
+                if before[page] && !resident[page] { went &+= 1 }
+            }
+            if came == range.count { return .arrived }
+            if went == range.count { return .left }
+            if came > 0 && came >= went { return .someArrived }
+            if went > 0 { return .someLeft }
         }
         if copied.count(in: range) > 0 { return .copied }
         let count = resident.count(in: range)
@@ -290,8 +303,10 @@ private struct Canvas {
         text.text("in memory ")
         amount(count)
         if pages > 0 {
-            text.text(" (")
-            text.decimal(count &* 100 / pages)
+            let percent = count &* 100 / pages
+            // None is said of none alone.
+            text.text(percent == 0 && count > 0 ? " (<" : " (")
+            text.decimal(max(percent, count > 0 ? 1 : 0))
             text.text(" %)")
         }
         if dirty > 0 {
@@ -374,7 +389,7 @@ private struct Canvas {
     }
 
     /// What the glyphs mean that were used, given by their bits.
-    mutating func legend(_ seen: UInt8) {
+    mutating func legend(_ seen: UInt16) {
         var used = 0
         for cell in Cell.every where seen & (1 << cell.rawValue) != 0 {
             // As few as are needed to stay in the line.

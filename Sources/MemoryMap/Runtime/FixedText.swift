@@ -68,15 +68,10 @@ struct FixedText {
 
     /// Appends a size in bytes in human-readable form: `48 KiB`, `1.5 MiB`.
     mutating func size(_ bytes: Int) {
-        let names: [StaticString] = [" bytes", " KiB", " MiB", " GiB", " TiB", " PiB"]
-        var power = 0
-        while power < 5 && bytes >> (10 &* (power &+ 1)) > 0 { power &+= 1 }
-        decimal(bytes >> (10 &* power))
-        let rest = bytes & ((1 << (10 &* power)) &- 1)
-        if rest > 0 {
-            text(".")
-            decimal(((rest >> (10 &* (power &- 1))) &* 10) >> 10)
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MM_SIZE_TEXT)) { digits in
+            guard let start = digits.baseAddress else { return }
+            mm_format_size(UInt64(max(bytes, 0)), start)
+            string(start)
         }
-        text(names[power])
     }
 }

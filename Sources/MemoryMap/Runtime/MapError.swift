@@ -31,6 +31,8 @@ public struct MapError: Error, Sendable {
         case type
         /// An argument's value is not accepted.
         case argument
+        /// An argument is none of the words that are known.
+        case word
     }
 
     /// A cause to which a higher layer adds advice: it knows the caller's language and options.
@@ -54,6 +56,8 @@ public struct MapError: Error, Sendable {
     package var argument: Int32 = 0
     /// The index of the invalid value in a list of values.
     package var element: Int?
+    /// Of `word`: those that are known, with blanks between them, up to a comma; nil for the names of advice.
+    package private(set) var choices: StaticString?
 
     package init(
         _ kind: Kind, _ hint: StaticString = "", _ first: Int = 0, _ second: Int = 0, _ third: Int = 0
@@ -78,6 +82,13 @@ public struct MapError: Error, Sendable {
 
     package init(type expected: StaticString, argument: Int32) {
         self.init(.type, expected)
+        self.argument = argument
+    }
+
+    /// - Parameter problem: `%s` stands for the word.
+    package init(unknown problem: StaticString, of choices: StaticString?, argument: Int32) {
+        self.init(.word, problem)
+        self.choices = choices
         self.argument = argument
     }
 

@@ -9,7 +9,9 @@ struct MethodTests {
 
     @Test(arguments: [
         "everyFunctionHasARow", "everyMethodRefusesAStranger", "everyWrongTypeIsNamedWithItsArgument",
-        "whatIsMissingIsSaidToBeMissing", "everyNumberIsInRangeOrRefused",
+        "whatIsMissingIsSaidToBeMissing", "everyErrorUnderPcallNamesTheFunction",
+        "everyArgumentTooManyIsRefused",
+        "everyZeroByteCounts", "everyNumberIsInRangeOrRefused",
     ])
     func misuse(test: String) throws {
         let lua = Self.tests + "/LuaMapTests/lua/"

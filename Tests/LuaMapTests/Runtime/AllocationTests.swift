@@ -97,6 +97,9 @@ struct Allocator {
           function() return b[-1] end, function() b:fill({}) end, function() mmap.map(0, 1, 1, 0) end,
           function() mmap.open("/nonexistent") end, function() b:advise(9999) end, function() mmap.PAGESIZE = 1 end,
           function() mmap.open(path, "r", { nonsense = 1 }) end, function() mmap.open(path, "q") end,
+          function() return pairs(b) end, function() return pairs(b:view "u8") end, function() return pairs(b:pages()) end,
+          function() return pairs(b:records(mmap.struct { { "a", "u8" } })) end, function() b:advise "sequental" end,
+          function() return b:get("int32", 0) end, function() assert(pcall(b.fill, b, {})) end,
         } do
           local ok, e = pcall(wrong)
           assert(not ok)

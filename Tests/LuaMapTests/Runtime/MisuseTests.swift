@@ -5,6 +5,9 @@ import Testing
     @Test func everyFunctionHasARow() { check(suite: "misuse") }
     @Test func everyMethodRefusesAStranger() { check(suite: "misuse") }
     @Test func everyWrongTypeIsNamedWithItsArgument() { check(suite: "misuse") }
+    @Test func everyErrorUnderPcallNamesTheFunction() { check(suite: "misuse") }
+    @Test func everyArgumentTooManyIsRefused() { check(suite: "misuse") }
+    @Test func everyZeroByteCounts() { check(suite: "misuse") }
     @Test func whatIsMissingIsSaidToBeMissing() { check(suite: "misuse") }
     @Test func everyNumberIsInRangeOrRefused() { check(suite: "misuse") }
     @Test func everyRangeFollowsTheRule() { check(suite: "misuse") }
