@@ -1,6 +1,6 @@
 import Testing
 
-/// What a buffer does when it is used well.
+/// Buffers in normal use.
 @Suite struct BufferTests {
     @Test func bytesCountFromZero() {
         check(

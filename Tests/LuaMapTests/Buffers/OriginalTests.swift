@@ -3,7 +3,7 @@ import CLuaMap
 import Glibc
 import Testing
 
-/// Everything that the original's README shows, said in Lua, and what its users asked for.
+/// The examples of the original library's README in Lua, and the requests of its users.
 @Suite struct OriginalTests {
     @Test func theReadmeRuns() {
         check(
@@ -127,7 +127,7 @@ import Testing
             """)
     }
 
-    /// Against what the C compiler says of this system's headers.
+    /// Against the C compiler's values from this system's headers.
     @Test func theConstantsAreTheHeaders() {
         check(
             """

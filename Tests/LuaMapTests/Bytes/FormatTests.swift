@@ -3,7 +3,7 @@ import Testing
 
 private func isThere(_ program: String) -> Bool { access("/usr/bin/" + program, X_OK) == 0 }
 
-/// Records of real formats, against the programs that know them or against bytes from elsewhere.
+/// Records of real file formats, against the formats' own programs or against bytes from elsewhere.
 @Suite struct FormatTests {
     @Test(.enabled(if: isThere("readelf")))
     func sectionsAndSymbolsOfELF() {
@@ -61,7 +61,7 @@ private func isThere(_ program: String) -> Bool { access("/usr/bin/" + program, 
             """)
     }
 
-    /// The smallest PNG there is, as the web has it.
+    /// The smallest PNG file.
     @Test func chunksOfPNG() {
         check(
             """
@@ -113,7 +113,7 @@ private func isThere(_ program: String) -> Bool { access("/usr/bin/" + program, 
             """)
     }
 
-    /// utmp(5) as glibc has it on 64-bit machines, written by string.pack.
+    /// utmp(5) as glibc defines it on 64-bit machines, written by string.pack.
     @Test func loginRecords() {
         check(
             """

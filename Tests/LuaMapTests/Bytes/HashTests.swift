@@ -1,8 +1,8 @@
 import Testing
 
 @Suite struct HashTests {
-    /// The examples of RFC 3720 (in the other polynomial's place the well-known check value), FIPS 180-2 and
-    /// the specification of XXH3.
+    /// The examples of RFC 3720 (for the other polynomial its well-known check value), FIPS 180-2, and the
+    /// specification of XXH3.
     @Test func knownValues() {
         check(
             """

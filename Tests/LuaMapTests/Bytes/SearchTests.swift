@@ -1,6 +1,6 @@
 import Testing
 
-/// Searching over the borders of pieces, against string.find.
+/// Searches across the borders of threads' parts, against string.find.
 @Suite struct SearchTests {
     @Test func placesAndCounts() async {
         let seed = Int.random(in: 1...1_000_000)
@@ -79,7 +79,7 @@ import Testing
             """)
     }
 
-    /// Needles that nearly stand everywhere: the kernels give up, and the results are the same.
+    /// Needles that almost match everywhere: the vector code gives up, and the results are the same.
     @Test func needlesThatNearlyStandEverywhere() async {
         await checkAlone(
             """

@@ -1,6 +1,6 @@
 import Testing
 
-/// The instruments as scripts see them. What they say against the kernel is in the tests of the library.
+/// The instruments in scripts. The library's tests compare their results with the kernel's.
 @Suite struct InstrumentTests {
     @Test func pagesAreASetWithAnIndex() {
         check(
@@ -235,7 +235,7 @@ import Testing
             """)
     }
 
-    /// In a process of its own: what is counted is the process's.
+    /// In a process of its own, as it counts the process's page faults.
     @Test func faultsAreCountedAroundAFunction() async {
         await #expect(processExitsWith: .exitCode(0)) {
             check(

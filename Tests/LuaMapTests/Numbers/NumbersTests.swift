@@ -1,6 +1,6 @@
 import Testing
 
-/// `get` and `set` and the accessors of Node's Buffer, against string.pack and string.unpack.
+/// `get`, `set`, and the accessors of Node's Buffer, against string.pack and string.unpack.
 @Suite struct NumbersTests {
     private static let types = """
         types = {}

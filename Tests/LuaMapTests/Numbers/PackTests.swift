@@ -2,7 +2,7 @@ import Testing
 
 /// `b:pack` and `b:unpack` against string.pack and string.unpack.
 @Suite struct PackTests {
-    /// Makes formats and values; what may be wrong with them is wrong now and then.
+    /// Makes formats and values, some of them invalid.
     private static let generator = """
         local options = {}
         for n = 1, 16 do options[#options + 1] = "i" .. n; options[#options + 1] = "I" .. n end
@@ -110,7 +110,7 @@ import Testing
                 """)
     }
 
-    /// The short way for numbers and the general one after it, at every border between them.
+    /// The fast path for numbers and the general one, at every border between them.
     @Test func everyOptionAloneAndInRows() {
         check(
             Self.generator + """

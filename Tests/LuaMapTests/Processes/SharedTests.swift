@@ -1,7 +1,7 @@
 import Testing
 
-/// Shared memory by name and by descriptor, atomics, and locks on ranges, inside one process: two mappings of the same
-/// memory stand for two processes. SpawnTests has the real ones.
+/// Shared memory by name and by descriptor, atomics, and locks on ranges, in one process: two mappings of the same
+/// memory stand for two processes. SpawnTests uses real processes.
 @Suite struct SharedTests {
     @Test func sharedMemoryHasAName() {
         check(
@@ -84,7 +84,7 @@ import Testing
             """)
     }
 
-    /// Every type at its edges, against what Lua computes.
+    /// Every type at its limits, against Lua's own arithmetic.
     @Test func atomicsDoWhatTheirNamesSay() {
         check(
             """
@@ -235,7 +235,8 @@ import Testing
             """)
     }
 
-    /// A process that another test starts has all descriptors of this one for a moment, and with them the locks.
+    /// In a process of its own: a child that another test starts briefly shares all descriptors, and with them the
+    /// locks.
     @Test func lockedRangesAreLocked() async {
         await checkAlone(
             """
@@ -298,7 +299,7 @@ import Testing
             """)
     }
 
-    /// Userdata that are not what their metatable says.
+    /// Userdata with the metatable of another type.
     @Test func handlesAreKnownByThemselves() {
         check(
             """
@@ -325,7 +326,7 @@ import Testing
             """)
     }
 
-    /// What is refused before a process is started; this test's own program is no interpreter.
+    /// Calls that are refused before a process starts; this test's own program is no interpreter.
     @Test func onlyAnInterpreterIsStarted() {
         check(
             """

@@ -2,7 +2,7 @@ import Testing
 
 /// Layouts and records, against string.pack and tables.
 @Suite struct RecordTests {
-    /// Places, sizes and values of random layouts. string.pack knows alignment too ("!").
+    /// Offsets, sizes, and values of random layouts. string.pack knows alignment too ("!").
     @Test(arguments: 1...8)
     func randomLayouts(seed: Int) {
         check(
@@ -400,7 +400,7 @@ import Testing
             """)
     }
 
-    /// What the debug library can do to them.
+    /// Damage by the debug library.
     @Test func nothingIsTrusted() {
         check(
             """
@@ -459,7 +459,7 @@ import Testing
             """)
     }
 
-    /// A finalizer runs at any allocation, and may reach for the stack of the function that allocates.
+    /// A finalizer runs at any allocation, and may modify the stack of the allocating function.
     @Test func finalizersThatReachForTheStack() {
         check(
             """

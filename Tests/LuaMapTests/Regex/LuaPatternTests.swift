@@ -1,9 +1,9 @@
 import Glibc
 import Testing
 
-/// Lua's patterns on buffers give what string.match and string.gmatch give on strings, messages included.
+/// Lua's patterns on buffers, against string.match and string.gmatch on strings, messages included.
 @Suite struct LuaPatternTests {
-    /// Compares one pattern on one text; places count from 0 here and from 1 there.
+    /// Compares one pattern on one text; offsets count from 0 in buffers and from 1 in strings.
     private static let comparison = """
         local buffer = mmap.anonymous(4096)
         -- The text inside other bytes: nothing around it may matter.
@@ -177,7 +177,7 @@ import Testing
             """)
     }
 
-    /// More patterns than are kept, each right and none for ever.
+    /// More patterns than the cache holds: all are translated correctly, and old ones are dropped.
     @Test func translationsAreForgotten() {
         check(
             """

@@ -37,9 +37,7 @@ import Testing
             """)
     }
 
-    /// As Perl's //g: behind an empty match comes one that is not, or one further on.
-    /// Pieces of 256 KiB are counted by line, and a line is looked at for its end 64 MiB behind the piece where it
-    /// starts.
+    /// Parts of 256 KiB are counted by line; the end of a part's last line is searched up to 64 MiB after the part.
     @Test func linesMayEndAnywhere() {
         check(
             """
@@ -58,6 +56,7 @@ import Testing
             """)
     }
 
+    /// As Perl's //g: after an empty match the next match is not empty, or starts one character later.
     @Test func emptyMatchesGoOn() {
         check(
             """
@@ -124,7 +123,7 @@ import Testing
             """)
     }
 
-    /// What does not fit into the 32 KiB of stack that a match begins with.
+    /// Matches that need more than the initial 32 KiB of stack.
     @Test func deepMatchesAndThoseWithoutMachineCode() {
         check(
             """
@@ -192,7 +191,7 @@ import Testing
             """)
     }
 
-    /// Between two steps, and in a collection during one, anything may happen to the buffer.
+    /// The buffer may change between two steps, and in a collection during a step.
     @Test func theBufferMayChangeBetweenSteps() {
         check(
             """

@@ -4,16 +4,16 @@ import CMemoryMap
 import Glibc
 import Testing
 
-/// What a process holds that a leak would show in.
+/// Resources of a process that a leak would increase.
 struct Resources: Equatable, Codable {
     var slots: Int
     var descriptors: Int
     var maps: Int
 }
 
-/// The resources in use now: the descriptors of files of any kind (pipes and sockets are the test runner's, and come
-/// and go), and of the mappings those of temporary files and of shared memory, with a name and without. (Private memory
-/// has no name: it is in the slots.)
+/// The resources in use now: descriptors of files of any kind (pipes and sockets belong to the test runner, and come
+/// and go), and mappings of temporary files and of shared memory, with a name or without. (Private memory has no name:
+/// its slots are counted.)
 func resources() -> Resources {
     var result = Resources(slots: mm_slots_in_use(), descriptors: 0, maps: 0)
     if let directory = opendir("/proc/self/fd") {
@@ -24,7 +24,7 @@ func resources() -> Resources {
                     readlinkat(dirfd(directory), $0, &target, target.count - 1)
                 }
             }
-            // Files have a path, those in memory too.
+            // Files have a path, memfds too.
             if length > 0 && target[0] == 0x2f { result.descriptors += 1 }
         }
         closedir(directory)
@@ -40,13 +40,13 @@ func resources() -> Resources {
     return result
 }
 
-/// Memory for Lua that runs out when it is told to.
+/// Lua's memory, which runs out on demand.
 struct Allocator {
     /// Requests to grant before the failures start; below 0: all.
     var granted = -1
-    /// How many requests in a row fail.
+    /// The number of requests in a row that fail.
     var failures = 0
-    /// Whether one failed.
+    /// Whether a request failed.
     var hasFailed = false
 
     /// lua_Alloc: shrinking and freeing never fail.
@@ -69,9 +69,9 @@ struct Allocator {
     }
 }
 
-/// Every allocation of Lua's fails once, and nothing crashes or leaks.
+/// Every allocation of Lua fails once: no crash, no leak.
 @Suite struct AllocationTests {
-    /// Scripts that together use the whole interface, and raise on purpose what raises. `PATH` is a file of three
+    /// Scripts that together use the whole interface, and catch the errors that they cause. `PATH` is a file of three
     /// pages.
     private static let parts: [String] = [maps, text, views, records, instruments, shared]
 
@@ -250,7 +250,7 @@ struct Allocator {
         return #text
         """
 
-    /// Every method, metamethod and function is called by a script above, but for Node's accessors, of which two are.
+    /// A script above calls every function, method, and metamethod, except for Node's accessors: only two of those.
     @Test func theScriptsUseTheWholeInterface() {
         let all = Self.parts.map { "function()\n\($0)\nend" }.joined(separator: ",\n")
         check(
@@ -282,7 +282,7 @@ struct Allocator {
                 """)
     }
 
-    /// A function of the allocator, as a global of the script.
+    /// Registers a function that controls the allocator as a global of the script.
     private static func register(
         _ script: Script, _ name: String, _ allocator: UnsafeMutablePointer<Allocator>,
         _ function: lua_CFunction
@@ -296,7 +296,7 @@ struct Allocator {
         lua_touserdata(state, CInt(LM_UPVALUE_1))?.assumingMemoryBound(to: Allocator.self)
     }
 
-    /// Each call of methods.lua by itself; the scripts above go on after a refusal.
+    /// Each call of methods.lua by itself; the scripts above end at the first refusal.
     @Test func everyAllocationOfEveryRowFailsOnce() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let allocator = UnsafeMutablePointer<Allocator>.allocate(capacity: 1)
@@ -327,7 +327,7 @@ struct Allocator {
         }
     }
 
-    /// Runs it with the k-th allocation and `failures - 1` after it refused; whether it came that far.
+    /// Runs the script with the k-th allocation and the `failures - 1` after it refused; returns whether any was.
     private static func run(_ script: String, _ path: String, failing k: Int, _ failures: Int) -> Bool {
         let allocator = UnsafeMutablePointer<Allocator>.allocate(capacity: 1)
         allocator.initialize(to: Allocator())
@@ -344,7 +344,7 @@ struct Allocator {
         lua_setfield(state, -2, "mmap")
         lua_settop(state, 2)
         (allocator.pointee.granted, allocator.pointee.failures) = (k, failures)
-        // First the module is opened, then it is used: both under the same failure.
+        // Opens the module, then runs the script: both under the same failure.
         var status = lua_pcallk(state, 0, 0, 0, 0, nil)
         if status == LUA_OK { status = lua_pcallk(state, 0, 0, 0, 0, nil) }
         allocator.pointee.failures = 0
@@ -355,7 +355,7 @@ struct Allocator {
                 Issue.record("allocation \(k): \(message)")
             }
         }
-        // The state goes on working.
+        // The state must still work.
         let after = "if mmap then local b = mmap.anonymous(9) b[8] = 1 assert(b[8] == 1) end"
         if luaL_loadbufferx(state, after, after.utf8.count, "=after", "t") != LUA_OK
             || lua_pcallk(state, 0, 0, 0, 0, nil) != LUA_OK
@@ -367,13 +367,13 @@ struct Allocator {
         return hasFailed
     }
 
-    /// One failure is met by a full collection inside Lua, two in a row are an error, and a thousand
-    /// leave nothing for reporting it.
+    /// After one failure Lua collects and tries again; two in a row are an error; a thousand leave no memory for its
+    /// message.
     @Test(arguments: parts.indices, [1, 2, 1000])
     func everyAllocationFailsOnce(part: Int, failures: Int) async {
         await #expect(processExitsWith: .exitCode(0)) { [part, failures] in
             let script = AllocationTests.parts[part]
-            // Thousands of times sync and evict: not on a disk, if it can be helped.
+            // In memory if possible: the test calls sync and evict thousands of times.
             let folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
             let path = "\(folder)/lua_allocation_\(getpid())"
             defer { unlink(path) }
@@ -390,7 +390,7 @@ struct Allocator {
                     return
                 }
                 truncate(path, 3 * sysconf(CInt(_SC_PAGESIZE)))
-                // Two in a row are what tells: there every one has its turn.
+                // Only two failures in a row cause an error: there, test every allocation.
                 k += failures == 2 ? 1 : 3
             }
             #expect(k > 150, "only \(k) allocations were refused")

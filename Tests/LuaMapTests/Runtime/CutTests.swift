@@ -1,6 +1,6 @@
 import Testing
 
-/// Every operation of every object on a mapping whose file was cut short, as the rows of methods.lua have it.
+/// Every operation of every object on a mapping whose file was truncated, from the cases in methods.lua.
 @Suite struct CutTests {
     @Test func everyOperationOfABufferReportsTheFirstTouch() { check(suite: "cut") }
     @Test func whatTouchesNoMemoryGoesOnAndSaysWhatItKnows() { check(suite: "cut") }
@@ -8,7 +8,7 @@ import Testing
     @Test func everyOperationOfRecordsReportsTheFirstTouch() { check(suite: "cut") }
     @Test func whatWasMadeBeforeTheCutKnowsOfIt() { check(suite: "cut") }
     @Test func everythingIsCalledByACase() { check(suite: "cut") }
-    /// It goes through the descriptors of its process.
+    /// In a process of its own, as it searches the process's descriptors.
     @Test func whatBecomesOfTheFile() async {
         await #expect(processExitsWith: .exitCode(0)) { check(suite: "cut", test: "whatBecomesOfTheFile()") }
     }

@@ -1,6 +1,6 @@
 import Testing
 
-/// Userdata that are not what their metatable says, and everything else the debug library allows.
+/// Userdata with another type's metatable, and other uses of the debug library.
 @Suite struct ForeignTests {
     @Test func aBufferIsKnownByItselfAndNotByItsMetatable() async {
         await #expect(processExitsWith: .exitCode(0)) {

@@ -1,6 +1,6 @@
 import Testing
 
-/// How buffers end, and what can be done with them afterwards.
+/// The end of buffers, and uses of closed ones.
 @Suite struct LifeTests {
     @Test func everyUseOfAClosedBufferRaises() {
         check(
@@ -88,7 +88,7 @@ import Testing
             """)
     }
 
-    /// The collector runs in the middle of an operation, and a finalizer takes the buffer away.
+    /// The collector runs in the middle of an operation, and a finalizer closes the buffer.
     @Test func aFinalizerThatClosesTheBufferInUse() {
         check(
             """
@@ -150,7 +150,7 @@ import Testing
             """)
     }
 
-    /// A state that is closed while it holds everything in every order.
+    /// Closes a state that holds objects of all kinds, in every order.
     @Test func closingTheStateUnmapsEverything() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let before = resources()
@@ -169,7 +169,7 @@ import Testing
         }
     }
 
-    /// Large strings and tables are made in a protected call: no code of the script may run in front of the copy.
+    /// Large strings and tables are made in a protected call: no code of the script may run before the copy.
     @Test func largeStringsAreMadeUnderHooks() {
         check(
             """
@@ -229,7 +229,7 @@ import Testing
             """)
     }
 
-    /// In the midst of a step a finalizer replaces the iterator's state, which nobody else holds.
+    /// In the middle of a step a finalizer replaces the upvalue that is the only reference to the iterator's state.
     @Test(arguments: [#"b:lines()"#, #"b:fields(",")"#, #"b:lines { find = "y" }"#, #"b:gmatch("y+")"#])
     func iteratorsOutliveTheirUpvalues(iterator: String) async {
         await #expect(processExitsWith: .exitCode(0)) { [iterator] in
@@ -270,7 +270,7 @@ import Testing
         }
     }
 
-    /// What a layout refers to can be reached with the debug library, and then it refers to itself.
+    /// With the debug library a layout's user value can be replaced, so that the layout refers to itself.
     @Test(arguments: ["r[0]:totable()", "local t = {} t.x = t r[0] = t", "L2:totable(r[0])"])
     func layoutsInsideThemselves(use: String) async {
         await #expect(processExitsWith: .exitCode(0)) { [use] in

@@ -2,9 +2,9 @@ import CMemoryMap
 import Glibc
 import Testing
 
-/// What a process may have at most: each in a child process.
+/// The limits of a process: each test in a child process.
 @Suite struct LimitTests {
-    /// A mapping keeps no descriptor, and the collector unmaps what nobody holds.
+    /// A mapping keeps no descriptor, and the collector unmaps unreachable mappings.
     @Test func twentyThousandMappingsWithFewDescriptors() async {
         await #expect(processExitsWith: .exitCode(0)) {
             var limit = rlimit(rlim_cur: 256, rlim_max: 256)

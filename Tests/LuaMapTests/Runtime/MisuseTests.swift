@@ -1,6 +1,6 @@
 import Testing
 
-/// Every function with every wrong value in every place, as the rows of methods.lua have it.
+/// Every function with every wrong value for every argument, from the rows of methods.lua.
 @Suite struct MisuseTests {
     @Test func everyFunctionHasARow() { check(suite: "misuse") }
     @Test func everyMethodRefusesAStranger() { check(suite: "misuse") }

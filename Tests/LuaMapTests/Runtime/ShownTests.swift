@@ -1,6 +1,6 @@
 import Testing
 
-/// Names from outside in what a person reads: control characters and what is no UTF-8 stand there as their codes.
+/// Foreign names in messages: control characters and invalid UTF-8 are shown as codes.
 @Suite struct ShownTests {
     private static let prelude = """
         local NAME <const> = "e\\27[31mv\\xc2\\x9b2Ji\\xffl\\n\\127é"

@@ -1,23 +1,23 @@
 import Foundation
 import Testing
 
-/// What the suites have in Lua: files in the folder `lua` beside them.
+/// Lua files of the suites, in the folder `lua` beside them.
 enum Interface {
     private static let folder =
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/lua/"
 
-    /// What every script may use.
+    /// Functions for every script.
     static let prelude = "dofile [[\(folder)prelude.lua]]\n"
-    /// The table of all functions too.
+    /// The method table too.
     static let tools = "dofile [[\(folder)tools.lua]]\n"
 
-    /// A suite: it returns a table of tests by their names.
+    /// A suite: it returns a table of tests by name.
     static func suite(_ name: String) throws -> String {
         try String(contentsOfFile: folder + name + ".lua", encoding: .utf8)
     }
 }
 
-/// Runs the test of this name that a suite in Lua has.
+/// Runs the test of this name in a Lua suite.
 func check(suite: String, test: String = #function, sourceLocation: SourceLocation = #_sourceLocation) {
     guard let script = Script() else {
         Issue.record("no memory for a Lua state", sourceLocation: sourceLocation)

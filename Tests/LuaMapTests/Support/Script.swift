@@ -6,11 +6,11 @@ import Testing
 final class Script {
     let state: OpaquePointer
 
-    /// luaopen_mmap itself and not a closure around it: an error of Lua's must not cross a Swift frame.
+    /// luaopen_mmap itself and not a closure around it: a Lua error must not cross a Swift frame.
     static let opener = unsafeBitCast(
         luaopen_mmap as @convention(c) (OpaquePointer) -> CInt, to: lua_CFunction.self)
 
-    /// `allocator` and `context` as lua_newstate(3) takes them; nil for Lua's own.
+    /// `allocator` and `context` are arguments of lua_newstate(3); nil for Lua's own allocator.
     init?(_ allocator: lua_Alloc? = nil, _ context: UnsafeMutableRawPointer? = nil) {
         guard let state = allocator.map({ lua_newstate($0, context) }) ?? luaL_newstate() else { return nil }
         self.state = state
@@ -20,7 +20,7 @@ final class Script {
         if let problem = run(Interface.prelude, name: "prelude") { Issue.record("\(problem)") }
     }
 
-    /// Runs a Lua source, named in its messages; what went wrong, or nil.
+    /// Runs a Lua source; `name` is its chunk name. Returns the error message, or nil.
     func run(_ source: String, name: String = "script") -> String? {
         lua_settop(state, 0)
         let handler = "return debug.traceback(tostring((...)))"
@@ -39,7 +39,7 @@ final class Script {
     }
 }
 
-/// Runs a script that must not fail.
+/// Runs a script that must not raise an error.
 func check(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) {
     guard let script = Script() else {
         Issue.record("no memory for a Lua state", sourceLocation: sourceLocation)
@@ -48,7 +48,7 @@ func check(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) 
     if let problem = script.run(source) { Issue.record("\(problem)", sourceLocation: sourceLocation) }
 }
 
-/// Runs a script that must not fail in a process of its own: for what looks at, or sets, what other tests share.
+/// The same in a process of its own: for scripts that read or change state that other tests share.
 func checkAlone(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) async {
     await #expect(processExitsWith: .exitCode(0), sourceLocation: sourceLocation) {
         [source, sourceLocation] in

@@ -1,8 +1,8 @@
 import Testing
 
-/// Lines, fields and pieces of texts, against a model that takes a string apart byte by byte.
+/// Lines, fields, and pieces of texts, against a model that reads a string byte by byte.
 @Suite struct TextTests {
-    /// What is compared with what: buffers of strings, and the models.
+    /// Buffers made from strings, and the models.
     static let models = #"""
         -- A buffer of a string, with other bytes in front of it and behind it.
         local room = mmap.anonymous(1 << 21)
@@ -130,7 +130,7 @@ import Testing
             """)
     }
 
-    /// Against string.find on every line.
+    /// Lines with `find`, against string.find on every line.
     private static let places = #"""
         function check_places(b, needle, options, about)
           options.find = needle
@@ -301,7 +301,7 @@ import Testing
             eq(select("#", buffer(s):fields(",", types)()), 250 - 83)
             eq(select(167, buffer(s):fields(",", types)()), "f250")
             """)
-        // More than Lua's stack has room for: an error, and the row can be had as a line.
+        // More fields than Lua's stack holds: an error, and the row can still be read as a line.
         compare(
             """
             local b = mmap.anonymous(3 << 20)
@@ -554,7 +554,7 @@ import Testing
             """)
     }
 
-    /// A finalizer runs inside a step, whenever the collector likes.
+    /// A finalizer may run inside any step.
     @Test func aFinalizerMayCloseOrMoveTheBuffer() {
         check(
             """

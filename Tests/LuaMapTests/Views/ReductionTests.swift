@@ -1,8 +1,8 @@
 import Testing
 
-/// Reductions, scans, order and arithmetic of views, against plain Lua.
+/// Reductions, scans, order, and arithmetic of views, against plain Lua.
 @Suite struct ReductionTests {
-    /// Random views of every type, byte order, stride and alignment, and tables with the same numbers.
+    /// Random views of every type, byte order, stride, and alignment, and tables with the same numbers.
     private let model = """
         local formats = { u8 = "B", i8 = "b", u16 = "I2", i16 = "i2", u32 = "I4", i32 = "i4", u64 = "I8", i64 = "i8",
           f32 = "f", f64 = "d" }
@@ -197,7 +197,7 @@ import Testing
             """)
     }
 
-    /// More than one thread takes at a time, with keys that share their upper bits, or nearly all.
+    /// Enough for several threads, with keys whose upper bits are equal, or nearly all bits.
     @Test func manyAreSorted() async {
         await checkAlone(
             """
@@ -229,7 +229,7 @@ import Testing
             """)
     }
 
-    /// Integers that doubles do not tell apart: every one is where the edges say.
+    /// Integers that are equal as doubles: each must be in the bin that the exact edges give.
     @Test func aHistogramOfLargeIntegersIsExact() {
         LuaMapTests.check(
             """
@@ -413,7 +413,7 @@ import Testing
             """)
     }
 
-    /// So small that the inverse of the range is no number.
+    /// A range so small that its inverse is not a finite number.
     @Test func aHistogramOfATinyRangeIsRight() {
         LuaMapTests.check(
             """

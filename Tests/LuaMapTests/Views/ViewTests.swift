@@ -101,7 +101,7 @@ import Testing
             """)
     }
 
-    /// Copies between all types, with a model in Lua.
+    /// Copies between all types, against a model in Lua.
     @Test func copiesConvertOrRefuse() {
         check(
             """

@@ -1,12 +1,12 @@
--- allocation.lua: every allocation of every call of methods.lua refused. `refuse(k, n)`, `refused()` and `slots()` are
--- AllocationTests'.
+-- allocation.lua: each allocation of each call of methods.lua is refused once. AllocationTests defines `refuse(k, n)`,
+-- `refused()`, and `slots()`.
 local suite = {}
 
 function suite.everyAllocationOfEveryRowFailsOnce()
-  -- Thousands of times sync and evict: not on a disk, if it can be helped.
+  -- In memory if possible: the test calls sync and evict thousands of times.
   local fixture <const> = new_fixture(memory_folder)
   local refusals = 0
-  -- With `failures` in a row from the k-th on, for every k that there is.
+  -- Refuses `failures` allocations in a row from the k-th on, for every k.
   local function try(row, n, failures)
     local k = 0
     repeat

@@ -1,11 +1,11 @@
--- cut.lua: every operation of every object on a mapping whose file was cut short: the *first* touch of a page that is
--- gone is an error object, whatever touches it. What there is to call is in methods.lua.
+-- cut.lua: every operation of every object on a mapping whose file was truncated: the *first* access to a lost page
+-- must raise an error object, whatever makes it. The operations are in methods.lua.
 
 local suite = {}
 local PAGE <const>, SIZE <const> = mmap.PAGESIZE, methods.size
 local ROWS <const> = ("1;two;3.5\n"):rep(SIZE // 10 + 1):sub(1, SIZE)
 local ZEROS <const> = ("\0"):rep(SIZE)
--- A disk, if TMPDIR or /tmp is on one: `say_folders` tells. The last folder is the fast one.
+-- A disk, if TMPDIR or /tmp is on one: `say_folders` prints that. The last folder is the fastest.
 local folders = { os.getenv "TMPDIR" or "/tmp", memory_folder }
 if not memory_folder then print "skipped: no tmpfs at /dev/shm" end
 local function say_folders()
@@ -14,7 +14,7 @@ local function say_folders()
     print(("CutTests: files in %s, which is %s"):format(folder, stat:read()))
   end
 end
--- A file of the test's own in one of the folders; `again` fills it anew.
+-- The path of a new file in a folder; `again` writes the file anew.
 local function file_in(folder)
   local path = os.tmpname()
   os.remove(path)
@@ -22,7 +22,7 @@ local function file_in(folder)
   return path
 end
 local function again(path, bytes)
-  os.remove(path) -- ext4 writes a file to the disk that is emptied and filled anew
+  os.remove(path) -- ext4 writes a file to the disk that is truncated and filled again
   local f <close> = assert(io.open(path, "wb"))
   f:write(bytes)
 end
@@ -32,7 +32,7 @@ local function cut(path, size)
   b:resize(size)
 end
 local function shown(object) local ok, text = pcall(tostring, object); return text end
--- The call must raise the loss of a page between the cut and the end; of the byte at `exact` if that is given.
+-- The call must raise an error about a lost page past the new end; at offset `exact`, if given.
 local function check_lost(where, path, size, exact, ok, e)
   if ok then error(where .. ": nothing was raised", 0) end
   if type(e) ~= "table" then error(where .. ": " .. tostring(e), 0) end
@@ -43,9 +43,9 @@ local function check_lost(where, path, size, exact, ok, e)
     error(("%s: %s, offset %s, path %s"):format(where, shown(e), e.offset, e.path), 0)
   end
 end
--- What a case says of a state, or says of it for a size, a kind of object and a mode.
+-- A case's expected result: a value, or a function of the size, the kind of object, and the mode.
 local function wanted_of(field, ...) if type(field) == "function" then return field(...) end return field end
--- What an object that was there before the loss does: "" for success, else what its error matches.
+-- Checks an object made before the loss: `wanted` is "" for success, else a pattern of the error.
 local function check_said(where, path, size, wanted, ok, e)
   where = ("%s: %s"):format(where, shown(e))
   if wanted == "" then assert(ok, where)
@@ -56,7 +56,7 @@ local function check_said(where, path, size, wanted, ok, e)
   end
 end
 
--- Every case, on the mapping and on slices, in every mode, for every place of the cut.
+-- Every case, on the mapping and on slices, in every mode, for every length of the file.
 function suite.everyOperationOfABufferReportsTheFirstTouch()
   say_folders()
   local makes = {
@@ -72,12 +72,12 @@ function suite.everyOperationOfABufferReportsTheFirstTouch()
           local b <close> = mmap.open(path, mode)
           local object = make(b)
           cut(path, size)
-          -- What there is: the rest of the last page is zeros.
+          -- The content now: the rest of the last page is zeros.
           context.rows = ROWS:sub(1, size) .. ZEROS:sub(size + 1)
           local where = ("%s of a %s of %s, '%s', cut to %d"):format(case.name, kind, path, mode, size)
           local at = case.exact and SIZE - case.exact
           check_lost(where, path, size, at, pcall(case.run, object, context))
-          -- And from then on everything says so, until it is mapped again.
+          -- From now on every access raises, until the file is mapped again.
           check_lost(where .. ", once more", path, size, at, pcall(case.run, object, context))
           runs = runs + 1
         end
@@ -96,7 +96,7 @@ function suite.everyOperationOfABufferReportsTheFirstTouch()
   assert(runs > 4000, runs)
 end
 
--- What touches no memory: what is said before the first touch, and after it.
+-- Functions that touch no memory: their result before the first access to a lost page, and after it.
 function suite.whatTouchesNoMemoryGoesOnAndSaysWhatItKnows()
   local makes = { buffer = function(b) return b end, slice = function(b) return b:slice(5) end }
   local skipped = {}
@@ -140,7 +140,7 @@ function suite.whatTouchesNoMemoryGoesOnAndSaysWhatItKnows()
   for name in pairs(skipped) do print("skipped: this kernel has no " .. name) end
 end
 
--- Views of every type, contiguous and strided, of slices, sliced, and columns of records: every operation.
+-- Every operation on views of every type: contiguous, strided, of slices, sliced, and columns of records.
 function suite.everyOperationOfAViewReportsTheFirstTouch()
   local most = { u8 = 255, i8 = 127, u16 = 65535, i16 = 32767, u32 = 0xffffffff, i32 = 0x7fffffff,
     u64 = math.maxinteger, i64 = math.maxinteger, f32 = 3e38, f64 = 1e308 }
@@ -153,7 +153,7 @@ function suite.everyOperationOfAViewReportsTheFirstTouch()
   }
   local function each_kind(folder, body)
     for kind, x in pairs(most) do
-      -- A disk takes its time to forget a file, and the types are the same there: one of them.
+      -- Files on a disk are slow to remove: there only one type, as all are the same.
       if folder == folders[#folders] or kind == "f64" then
         for _, order in ipairs { "le", "be" } do
           for what, make in pairs(makes) do
@@ -184,7 +184,7 @@ function suite.everyOperationOfAViewReportsTheFirstTouch()
           runs = runs + 1
         end
       end
-      -- What reads a shared mapping need not be told twice: "r" stands for both.
+      -- Reads of a shared mapping are the same in "r" and "r+": only "r".
       each("r", reads)
       each("r+", writes)
       each("c", reads)
@@ -284,7 +284,7 @@ function suite.whatWasMadeBeforeTheCutKnowsOfIt()
   end
 end
 
--- Each case calls the function of its row, and together they call everything there is.
+-- Each case calls the function of its row, and together the cases call all functions.
 function suite.everythingIsCalledByACase()
   local record = mmap.anonymous(#layout):records(layout)[0]
   local calls = traced(interface(record, record["in"]))
@@ -294,7 +294,7 @@ function suite.everythingIsCalledByACase()
     body(...)
     assert(calls[case.row.name] > before, case.name .. ": does not call the function of its row")
   end
-  -- Only the calls after the cut count: an object is made before it.
+  -- Count only calls after the truncation: an object is made before it.
   local function on_a_cut(make, case)
     again(path, ROWS)
     local b <close> = mmap.open(path, "r+")
@@ -322,16 +322,16 @@ function suite.everythingIsCalledByACase()
   end
 end
 
--- Cut, grown back, replaced, removed; `remap` in each case; in every mode, through the mapping, a slice and a view.
+-- Truncated, grown again, replaced, removed; `remap` in each state; in every mode; mapping, slice, and view.
 function suite.whatBecomesOfTheFile()
-  -- The bytes that go into the object: all, or from the third on.
+  -- The object, and its offset in the file: 0, or 3.
   local makes = {
     buffer = function(b) return b, 0 end,
     slice = function(b) return b:slice(1):slice(2), 3 end,
     view = function(b) return b:view "u8", 0 end,
     ["view of a slice"] = function(b) return b:slice(3):view "u8", 3 end,
   }
-  -- A mapping of a file that has no name any more: by the descriptor of one that is open.
+  -- Maps a file that has no name any more, by one of the process's open descriptors.
   local function open_nameless(bytes)
     for fd = 3, 200 do
       local ok, b = pcall(mmap.open, "/proc/self/fd/" .. fd, "r+")
@@ -342,13 +342,13 @@ function suite.whatBecomesOfTheFile()
   end
   local function lives(folder, path, mode, make)
     local where = path .. " '" .. mode .. "'"
-    -- Cut and grown back before anybody looked: zeros are what the file has.
+    -- Truncated and grown again before any access: the file has zeros, and no page is lost.
     again(path, ROWS)
     local b <close> = mmap.open(path, mode)
     local object, skipped = make(b)
     cut(path, 1); cut(path, SIZE)
     eq(b[0], 49, where); eq(object[#object - 1], 0, where); eq(b:find "two", nil, where); b:sync(true)
-    -- Touched in between: lost, also when it has grown back, and no write is found in the file.
+    -- An access in between: the page is lost, even when the file has grown again, and no write reaches the file.
     again(path, ROWS)
     b:remap()
     object = make(b)
@@ -361,7 +361,7 @@ function suite.whatBecomesOfTheFile()
     fails("SIGBUS", function() return object[0] end); fails("SIGBUS", b.sync, b, true)
     assert(not contents(path):find "M", where)
     b:remap()
-    -- The mapping is as large as it was: what was made of it works again.
+    -- The mapping has its old size: objects made from it work again.
     eq(object[0], ROWS:byte(skipped + 1), where); eq(object[#object - 1], 0, where)
     if mode == "r" then fails("read%-only", function() object[#object - 1] = 78 end)
     else
@@ -370,13 +370,13 @@ function suite.whatBecomesOfTheFile()
     end
     b:sync(true)
     eq(contents(path):byte(-1), mode == "r+" and 78 or 0, where)
-    -- Mapped again at a smaller size, at none, and at a larger one.
+    -- Mapped again at a smaller size, at size 0, and at a larger one.
     cut(path, PAGE + 3); b:remap(); eq(#b, PAGE + 3)
     if object ~= b then fails("ends at byte 12288 and its mapping now has 4099", function() return object[0] end) end
     cut(path, 0); b:remap(); eq(#b, 0)
     again(path, ROWS .. ROWS); b:remap(); eq(#b, 2 * SIZE); eq(b:string(SIZE, 5), "1;two")
     b:close()
-    -- Another file in its place: the mapping is of the old one, which is all there still.
+    -- Another file at the path: the mapping is still of the old file, which is complete.
     again(path, ROWS)
     local c <close> = mmap.open(path, mode)
     object = make(c)
@@ -387,7 +387,7 @@ function suite.whatBecomesOfTheFile()
     eq(c:string(), "new")
     if object ~= c then fails("its mapping now has 3", function() return object[0] end) end
     c:close()
-    -- Removed: the same; and cut after that, for which somebody must have it open.
+    -- Removed: the same. Then truncated, by a descriptor that is still open.
     again(path, ROWS)
     local file <close> = io.open(path)
     local d <close> = mmap.open(path, mode)
@@ -401,7 +401,7 @@ function suite.whatBecomesOfTheFile()
       eq(e.code, "SIGBUS"); eq(e.offset, SIZE - 1); eq(e.path, path)
     end
     eq(fails("ENOENT", d.remap, d).code, "ENOENT")
-    -- It is lost still, and can be closed.
+    -- Still lost, and can be closed.
     fails("SIGBUS", function() return object[0] end)
     d:close()
   end

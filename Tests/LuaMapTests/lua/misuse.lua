@@ -1,9 +1,9 @@
--- misuse.lua: every function with every wrong value in every place, made from the rows of methods.lua.
+-- misuse.lua: every function with every wrong value for every argument, from the rows of methods.lua.
 local fixture <const> = new_fixture()
 local page <const> = mmap.PAGESIZE
 local suite = {}
 
--- The calls whose arguments are known by their types. What makes processes is called where there is a program that can.
+-- Calls with typed arguments. Those that start processes need a program that can: HAS_PROCESSES.
 local typed = {}
 for _, row in ipairs(methods.rows) do
   for _, call in ipairs((HAS_PROCESSES or not row.process) and row.calls or {}) do
@@ -11,7 +11,7 @@ for _, row in ipairs(methods.rows) do
   end
 end
 
--- A function that calls the row's with so many arguments, so that the message knows the name.
+-- A function that calls the row's function by name with `count` arguments, so that messages contain the name.
 local function caller(row, count)
   local names = {}
   for i = 1, count do names[i] = "a" .. i end
@@ -20,7 +20,7 @@ local function caller(row, count)
   return make { [row.method] = row.find(fixture) }
 end
 
--- As many as there are places; the valid arguments, but one.
+-- Valid arguments, one for each place; `place` gets `value` instead.
 local function arguments(entry, place, value)
   local list = table.pack(entry.arguments(fixture))
   list.n = math.max(list.n, #entry.types)
@@ -43,13 +43,12 @@ function suite.everyFunctionHasARow()
         assert(good, ("%s, call %d: %s"):format(row.name, i, tostring(message)))
       end
     end
-    -- What a metamethod may be given is in everyMethodRefusesAStranger and anIndexIsCheckedOnBothSides.
+    -- For metamethods, see everyMethodRefusesAStranger and anIndexIsCheckedOnBothSides.
     assert(has_types ~= (row.method:find "^__" ~= nil), row.name .. ": its places have no types")
   end
 end
 
--- Methods and metamethods of every class, called with what is not of it: nothing, values of Lua, and objects of all
--- other classes.
+-- Calls methods and metamethods of every class with wrong objects: none, Lua values, and objects of all other classes.
 function suite.everyMethodRefusesAStranger()
   local strangers = { file = fixture.file(), number = 5, string = "abc", table = {}, boolean = false, thread = coroutine.create(print),
     ["function"] = print }
@@ -58,8 +57,8 @@ function suite.everyMethodRefusesAStranger()
   local calls = 0
   for key, places in pairs(methods.interface(strangers.record)) do
     local class = key:match "^%a+"
-    -- A field of a struct's layout is found by its name alone; an error is a table, and anybody's; what watch keeps
-    -- has no method that a script calls; what all classes have for pairs is one function, but for records.
+    -- Exceptions: a field of a layout is found by its name alone; an error is a table; the object of b:watch has no method
+    -- that a script calls; __pairs is one function for all classes but records.
     if class ~= "mmap" and class ~= "module" and class ~= "error" and class ~= "watch" and key ~= "struct.__index" and not key:find "%.__pairs$" then
       for _, place in ipairs(places) do
         local method = place[1][place[2]]
@@ -92,7 +91,7 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
     for place, allowed in ipairs(entry.types) do
       for kind, values in pairs(wrong) do
         local accepts = allowed.any or allowed[kind] or kind == "integer" and allowed.number or kind == "strange" and allowed.table
-        -- A string would be the name of what these make, in the folder of the tests and for all to see.
+        -- A string would be a valid name, and the call would make a file or shared memory of that name.
         local makes = accepts and kind == "string" and (short == "sparse" or short == "shared")
         for i = 1, makes and 0 or values.n or #values do
           local a = arguments(entry)
@@ -101,7 +100,8 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
           if shown == "userdata" then shown = debug.getmetatable(values[i]).__name end
           local ok, message = pcall(call, table.unpack(a, 1, a.n))
           local where = ("%s, argument %d, %s: %s"):format(name, place, shown, tostring(message))
-          -- A type that may stand there is not refused for what it is. (A string may be a number for pack, or not.)
+          -- An accepted type must not be refused as a type. (For pack it depends on the format whether a string is a
+          -- number.)
           if accepts then
             if short == "pack" and kind == "string" then goto continue end
             assert(ok or not tostring(message):find(("#%d to '%s' %%(.*expected, got %s"):format(place, short, shown)), where)
@@ -125,7 +125,7 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
   assert(calls > 500, calls)
 end
 
--- Under pcall Lua knows no name of the function; the library's own stands there.
+-- Under pcall Lua does not know the function's name: the message contains the library's own name.
 function suite.everyErrorUnderPcallNamesTheFunction()
   local names = {}
   for _, row in ipairs(methods.rows) do
@@ -137,14 +137,14 @@ function suite.everyErrorUnderPcallNamesTheFunction()
     local f = entry.row.find(fixture)
     for place, allowed in ipairs(entry.types) do
       if not allowed.any then
-        -- A thread is nothing that any of them takes.
+        -- No function accepts a thread.
         local ok, message = pcall(f, table.unpack(arguments(entry, place, coroutine.create(print)), 1, math.max(#entry.types, place)))
         local where = ("%s, argument %d: %s"):format(entry.row.name, place, tostring(message))
         assert(not ok, where)
         local number, name = tostring(message):match "^bad argument #(%d+) to '([%w.:]+)' %("
         assert(name and names[name], where)
         eq(tonumber(number), place, where)
-        -- Functions that are methods too have the module's name, and of two names of one method the first counts.
+        -- A function that is also a method has the module's name; a method with two names has the first.
         local own = entry.row.class == "mmap" and name == "mmap." .. entry.row.method or name == entry.row.class .. ":" .. entry.row.method
         local other = name:match "[^.:]+$"
         assert(own or f == mmap[other] or f == debug.getmetatable(arguments(entry)[1]).__methods[other], where)
@@ -154,7 +154,7 @@ function suite.everyErrorUnderPcallNamesTheFunction()
     end
   end
   assert(calls > 200, calls)
-  -- What takes nothing but its object says so of a stranger.
+  -- Functions without arguments refuse a wrong object.
   for _, row in ipairs(methods.rows) do
     local is_function = not row.method:find "^__" and row.class ~= "mmap"
     if is_function and (HAS_PROCESSES or not row.process) then
@@ -231,7 +231,7 @@ function suite.everyZeroByteCounts()
   for _, case in ipairs(words) do fails(case[1], table.unpack(case, 2)) end
 end
 
--- An argument that is missing is not called nil.
+-- A missing argument is not called nil.
 function suite.whatIsMissingIsSaidToBeMissing()
   local missing = 0
   for _, entry in ipairs(typed) do
@@ -247,10 +247,10 @@ function suite.whatIsMissingIsSaidToBeMissing()
   assert(missing > 20, missing)
 end
 
--- Numbers: fractions, not-a-numbers, floats that are whole, and the edges of an integer.
+-- Numbers: fractions, NaN and infinity, integral floats, and the limits of integers.
 function suite.everyNumberIsInRangeOrRefused()
   local odd = { 1.5, -0.5, 0/0, 1/0, -1/0, 2^63, 2^64, 1e300, -1e300 }
-  -- What these say of a size is said of the mapping, as the library says it.
+  -- Their errors about sizes are about the mapping, without an argument number.
   local plain = { ["buffer.resize"] = true, ["mmap.sparse"] = true }
   local whole = { 0.0, 1.0, -1.0, -2^63, math.mininteger, math.mininteger + 1, -1, 0, 1, page,
     math.maxinteger, math.maxinteger - 1, math.maxinteger - 4095, 1 << 62, 1 << 32, 1 << 31 }
@@ -265,7 +265,7 @@ function suite.everyNumberIsInRangeOrRefused()
           a[place] = value
           local ok, message = pcall(call, table.unpack(a, 1, a.n))
           local where = ("%s, argument %d = %s: %s"):format(name, place, value, tostring(message))
-          -- 2^63 is no integer of Lua's, but fits 64 bits without a sign.
+          -- 2^63 is not a Lua integer, but fits an unsigned integer of 64 bits.
           local fits = value == 2^63 and place == 2 and name:find("writeBigU[iI]nt64")
           if fits then assert(ok, where); ok, message = pcall(call, a[1], 0.5) end
           assert(not ok and tostring(message):find("integer representation") or
@@ -274,7 +274,7 @@ function suite.everyNumberIsInRangeOrRefused()
           assert(tostring(message):find("^misuse:1: bad argument #" .. place), where)
         end
         for _, value in ipairs(whole) do
-          -- Memory that is there would be taken.
+          -- These sizes would be allocated.
           if entry.row.allocates and (value == 1 << 31 or value == 1 << 32) then goto continue end
           local a = arguments(entry)
           a[place] = value
@@ -296,7 +296,7 @@ function suite.everyNumberIsInRangeOrRefused()
   end
 end
 
--- Every offset, index, length and count of every function that takes one, against the rule of the manual.
+-- Every offset, index, length, and count of every function that has one, against the manual's rule.
 function suite.everyRangeFollowsTheRule()
   local n = 7
   local anonymous, named = mmap.anonymous(100), mmap.memfd("m", 100)
@@ -307,8 +307,8 @@ function suite.everyRangeFollowsTheRule()
   local p = mmap.anonymous(n * mmap.PAGESIZE):pages()
   local regex, path = mmap.regex "z", scratch(("x"):rep(n))
   local edges = { math.mininteger, math.mininteger + n, -n, -1, 0, 1, n - 1, n, n + 1, math.maxinteger - n, math.maxinteger - 1, math.maxinteger }
-  -- By "class.name", and what else is said after it: a range from an offset on, of so many bytes, elements or
-  -- pages, or without a length to the end.
+  -- Ranges, by "class.name" and a remark: an offset and a count of bytes, elements, or pages; without a count, to the
+  -- end.
   local ranges = {
     ["buffer.string"] = function(o, l) return b:string(o, l) end, ["buffer.fill"] = function(o, l) return b:fill(0, o, l) end,
     ["buffer.fill pattern"] = function(o, l) return b:fill("ab", o, l) end,
@@ -335,7 +335,7 @@ function suite.everyRangeFollowsTheRule()
     ["view.fill"] = function(o, l) return v:fill(0, o, l) end, ["view.get"] = function(o, l) return v:get(o, l or n - o) end,
     ["records.slice"] = function(o, l) return r:slice(o, l) end, ["pages.count"] = function(o, l) return p:count(o, l) end,
   }
-  -- One place, at which something is.
+  -- Positions of one element.
   local elements = {
     ["buffer.__index"] = function(o) return b[o] end, ["buffer.__newindex"] = function(o) b[o] = 0 end,
     ["buffer.get"] = function(o) return b:get("u8", o) end, ["buffer.set"] = function(o) return b:set("u8", o, 0) end,
@@ -348,7 +348,7 @@ function suite.everyRangeFollowsTheRule()
     ["records.column"] = function(o) return r:column("pad", o) end,
     ["pages.__index"] = function(o) return p[o] end,
   }
-  -- One place from which on something is sought.
+  -- Positions from which a function searches.
   local places = {
     ["buffer.match"] = function(o) return b:match("z", o) end, ["buffer.gmatch"] = function(o) return b:gmatch("z", o) end,
     ["buffer.unpack nothing"] = function(o) return b:unpack("", o) end, ["buffer.pack nothing"] = function(o) return b:pack("", o) end,
@@ -357,7 +357,7 @@ function suite.everyRangeFollowsTheRule()
     ["regex.gmatch"] = function(o) return regex:gmatch(b, o) end, ["regex.count"] = function(o) return regex:count(b, o) end,
     ["view.find"] = function(o) return v:find("==", 9, o) end, ["pages.offset"] = function(o) return p:offset(o) end,
   }
-  -- What has a width: its bytes, and the call. It fits from 0 to n less its bytes, or nowhere.
+  -- Accesses of several bytes: the size, and the call. Valid from 0 to n minus the size.
   local wide = {}
   for type, bytes in pairs { u8 = 1, i16le = 2, u32be = 4, f32 = 4, i64 = 8, f64be = 8 } do
     wide["buffer.get " .. type] = { bytes, function(o) return b:get(type, o) end }
@@ -385,12 +385,12 @@ function suite.everyRangeFollowsTheRule()
         local l = edges[i]
         local good_offset = o >= 0 and o <= n
         local good = good_offset and (not l or l >= 0 and l <= n - o)
-        -- A lock on nothing would be one on everything after it.
+        -- A lock of length 0 would be a lock to the end of the file.
         local nothing = good and lock and (l or n - o) == 0
         local ok, message = pcall(call, o, l)
         local where = judge(name, good and not nothing, ok, message, o, l)
         local bytes = name:find "^buffer" and not name:find "view" and not name:find "records" or name:find "^mmap"
-        -- It speaks of the file.
+        -- The error is about the file.
         if name == "mmap.open" then assert(ok or message:find("out of range", 1, true), where)
         elseif nothing then assert(message:find("length 0 is out of range", 1, true), where)
         elseif not good_offset then
@@ -424,7 +424,7 @@ function suite.everyRangeFollowsTheRule()
       assert(ok or message:find "out of range" or message:find "too short" or message:find "do not fit", where)
     end
   end
-  -- What takes no place in a buffer, a view or a picture.
+  -- Functions without a position in a buffer, a view, or a picture.
   local without = {}
   for key in ([[buffer.close buffer.compare buffer.equals buffer.evict buffer.explain buffer.info buffer.mismatch
     buffer.protect buffer.remap buffer.resize buffer.show buffer.smaps buffer.split buffer.unmap buffer.watch
@@ -463,7 +463,7 @@ function suite.optionsAreReadStrictly()
     { { length = math.maxinteger }, "length 9223372036854775807 is out of range" },
   }
   for _, case in ipairs(bad) do fails(case[2], mmap.open, path, "r+", case[1]) end
-  -- No metamethod of the table is asked.
+  -- No metamethod of the options table is called.
   local trap = setmetatable({}, { __index = error, __pairs = error, __len = error })
   eq(#mmap.open(path, "r", trap), 3)
   for _, mode in ipairs { "", "w", "rw", "r+b", "r\0", "R", "c+" } do

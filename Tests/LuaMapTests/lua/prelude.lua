@@ -1,6 +1,6 @@
--- prelude.lua: what every script of these tests may use.
+-- prelude.lua: functions for every script of these tests.
 local files = {}
--- The path of a new file with these bytes.
+-- Makes a new file with these bytes, and returns its path.
 function scratch(bytes)
   local path = os.tmpname()
   files[#files + 1] = path
@@ -15,7 +15,7 @@ function eq(got, wanted, about)
     error(("got %s, not %s: %s"):format(tostring(got), tostring(wanted), tostring(about)), 2)
   end
 end
--- The message of a call that must fail, which must match.
+-- Returns the error of a call that must fail; the error must match the pattern.
 function fails(pattern, f, ...)
   local ok, message = pcall(f, ...)
   if ok then error("nothing was raised; wanted " .. pattern, 2) end
