@@ -34,7 +34,7 @@ let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
 ]
 
-// The Swift runtime built by scripts/build: out of memory, it allocates from a reserve (mm_reserve.h).
+// The Swift runtime built by scripts/build. If malloc(3) fails, it allocates from a reserve (mm_reserve.h).
 let runtime: [LinkerSetting] =
     Context.environment["MMAPLUA_RUNTIME"].map {
         [.unsafeFlags(["-resource-dir", $0, "-Xlinker", "--wrap=malloc_usable_size"])]

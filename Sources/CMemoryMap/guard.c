@@ -136,7 +136,7 @@ static void pass_on(int signal, siginfo_t *info, void *context) {
   } else if (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN) {
     struct sigaction fallback = {.sa_handler = SIG_DFL};
     sigaction(signal, &fallback, NULL);
-    /* A real fault happens again on return; one that was sent does not. */
+    /* After the return, the access repeats a real fault. A signal sent by a process must be raised again. */
     if (info->si_code <= 0) raise(signal);
   } else {
     previous->sa_handler(signal);
@@ -145,7 +145,7 @@ static void pass_on(int signal, siginfo_t *info, void *context) {
 
 static void handle(int signal, siginfo_t *info, void *context) {
   int saved = errno;
-  /* si_code above 0 comes from the kernel; only then does si_addr mean anything. */
+  /* A positive si_code means that the kernel sent the signal; otherwise si_addr is not valid. */
   if (info->si_code <= 0 || info->si_code == SI_KERNEL || !answer_any((uintptr_t)info->si_addr, signal, info->si_code))
     pass_on(signal, info, context);
   errno = saved;
@@ -154,7 +154,8 @@ static void handle(int signal, siginfo_t *info, void *context) {
 static void install(void) {
   static const int faults[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
   struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-  /* No other handler in the middle of this one: mm_escape would leave the slot in use for ever. */
+  /* Block other signals in the handler: the jump of mm_escape would leave the slot's count of users too high forever.
+     */
   sigfillset(&action.sa_mask);
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&action.sa_mask, faults[i]);
   sigaction(SIGBUS, &action, &previous_bus);

@@ -81,8 +81,8 @@ static int refuse_mmap(lua_State *L) {
                     lua_toboolean(L, lua_upvalueindex(2)) ? " (use --allow-run)" : "");
 }
 
-/* [-0, +0, e] Keeps the functions of the library that check the policy; the others raise an error. The global `mmap`
-   is a read-only proxy, so this changes the module table in its __index. */
+/* [-0, +0, e] Keeps the functions of the library that are harmless or check the policy; the others raise an error.
+   The global `mmap` is a read-only proxy, so this changes the module table in its __index. */
 static void bound_mmap(lua_State *L, const host_bounds *bounds) {
   static const char *const harmless[] = {"map",    "open",    "anonymous", "advise", "sync",    "incore",
                                          "regex",  "struct",  "evict",     "sparse", "threads", "progress",

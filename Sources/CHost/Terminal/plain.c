@@ -23,8 +23,8 @@ static void show(const char *prompt) {
    for this. */
 static bool holds_input(const FILE *stream) { return stream->_IO_read_ptr < stream->_IO_read_end; }
 
-/* Waits for a line or Ctrl-C. SIGINT is unblocked only during ppoll(2): between the prompt and read(2) it would set
-   the flag too late, and the read would still wait for a line. */
+/* Waits for a line or Ctrl-C. SIGINT is unblocked only during ppoll(2). A SIGINT between the prompt and read(2) would
+   only set the flag, and read(2) would still wait for a line. */
 static void wait_for_line(const sigset_t *open) {
   struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
   while (!interrupted && !holds_input(stdin) && ppoll(&terminal, 1, NULL, open) < 0 && errno == EINTR) {}
