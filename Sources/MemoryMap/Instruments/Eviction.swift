@@ -1,8 +1,7 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// What became of the pages of a file that were to leave the page cache. Nil where the kernel does not
-/// tell this caller.
+/// The result of an eviction, in pages of the file. Nil if the kernel does not tell this process.
 package struct Eviction: Equatable, Sendable {
     package var evicted: Int?
     package var stayed: Int?
@@ -11,12 +10,13 @@ package struct Eviction: Equatable, Sendable {
 /// Drops the pages of a file from the page cache, after writing those that are dirty:
 /// posix_fadvise(2) with `POSIX_FADV_DONTNEED`.
 ///
-/// A page that is mapped stays, so every mapping of this process lets go of it first; no byte changes
-/// by that. What stays is locked, in use by another process, a file's on tmpfs, which is nowhere else,
-/// or part of a larger block of pages that could not go as a whole.
+/// A mapped page stays in the cache, so the pages are first removed from this process's page table; that
+/// changes no data. A page stays if it is locked, in use by another process, on tmpfs (where the cache is the
+/// file), or part of a large block of pages that cannot be evicted as a whole.
 ///
-/// - Parameter poll: Asked now and then; false stops, and what has gone stays so.
-/// - Throws: `systemCall` of open(2), fdatasync(2) or posix_fadvise(2); `misuse` for what is no file; `interrupted`.
+/// - Parameter poll: Called from time to time; returns false to stop. Evicted pages stay evicted.
+/// - Throws: `systemCall` of open(2), fdatasync(2) or posix_fadvise(2); `misuse` if it is no regular file or
+///   block device; `interrupted`.
 package func evictFile(_ path: UnsafePointer<CChar>, poll: Poll = { _ in true }) throws(MapError) -> Eviction
 {
     let descriptor = try systemOpen(path, O_RDONLY)
@@ -32,7 +32,7 @@ package func evictFile(_ path: UnsafePointer<CChar>, poll: Poll = { _ in true })
 }
 
 extension MappedBytes {
-    /// `evictFile` for the pages of the file under this range, rounded outward to whole pages.
+    /// `evictFile` for the mapped part of the file, rounded outward to whole pages.
     package func evict(poll: Poll = { _ in true }) throws(MapError) -> Eviction {
         let (current, pages) = try wholePages(0, nil)
         if pages.extent == 0 { return Eviction(evicted: 0, stayed: 0) }
@@ -43,7 +43,7 @@ extension MappedBytes {
             descriptor, try systemStatus(descriptor), place..<place &+ pages.extent, poll)
     }
 
-    /// Takes the file's pages of a part of the file out of this process's page table. Private copies stay.
+    /// Removes the pages of a part of the file from this process's page table. Private copies stay.
     fileprivate func letGo(_ part: Range<Int>, _ poll: Poll) throws(MapError) {
         let slot = region.slot.pointee
         let origin = Int(slot.file_offset) &- slot.slack
@@ -59,7 +59,7 @@ extension MappedBytes {
         guard let words = calloc(PageBits.words(for: count), 8) else { return }
         defer { free(words) }
         let diverged = PageBits(words.assumingMemoryBound(to: UInt64.self), count: count)
-        // A page of which it is not known whether it is a private copy has to stay.
+        // If private copies cannot be told from other pages, all pages must stay.
         do { try divergedPages(0, nil, into: diverged, poll: poll) } catch {
             if error.kind == .interrupted { throw error }
             return
@@ -75,8 +75,8 @@ extension MappedBytes {
         }
     }
 
-    /// Takes pages out of the page table, except locked ones. The kernel stops at the first of those, so
-    /// the parts of a mapping are then asked for one by one.
+    /// Removes pages from the page table, except locked ones. madvise(2) stops at the first locked part of a
+    /// mapping, so each part then gets a call of its own.
     private func dropEntries(
         _ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll
     ) throws(MapError) {
@@ -88,7 +88,7 @@ extension MappedBytes {
         } catch { if error.kind == .interrupted { throw error } }
         let first = UInt(bitPattern: start)
         let end = first &+ UInt(extent)
-        // What cannot be dropped, or not be found, is counted as what has stayed.
+        // Parts that cannot be dropped or found count as pages that stayed.
         try? eachLine(of: "/proc/self/maps") { line in
             guard let entry = MapsEntry(line), entry.start < end, first < entry.end else { return true }
             let from = max(entry.start, first)
@@ -113,11 +113,12 @@ private func evict(
         else { continue }
         try MappedBytes(mm_region(whole: slot)).letGo(part, poll)
     }
-    // Pages that were written to through a mapping are known to be dirty only when it lets go.
+    // The kernel may notice only at the removal from the page table that a page was written through a
+    // mapping.
     try flush(descriptor, part, poll)
     try systemForget(descriptor, part.lowerBound, part.count)
     guard let before, var after = try cachedPages(descriptor, part, poll) else { return Eviction() }
-    // A page that another processor has just been busy with is left alone the first time.
+    // The first call leaves pages that another processor has just used.
     for _ in 0..<2 where after > 0 {
         try systemForget(descriptor, part.lowerBound, part.count)
         after = try cachedPages(descriptor, part, poll) ?? after
@@ -125,12 +126,13 @@ private func evict(
     return Eviction(evicted: max(before &- after, 0), stayed: after)
 }
 
-/// Writes what is dirty: the part in steps that can be stopped, and then, for the disk's own memory, all of the file.
+/// Writes dirty pages: those of the part in steps that can be stopped, then those of the whole file with
+/// fdatasync(2), which also flushes the cache of the disk.
 private func flush(_ descriptor: Descriptor, _ part: Range<Int>, _ poll: Poll) throws(MapError) {
     var done = 0
     while part.count >= longExtent, done < part.count {
         let count = min(4 &* stepExtent, part.count &- done)
-        // A file system that cannot do this writes all below.
+        // If the file system does not support this, fdatasync(2) writes everything.
         do { try systemWriteOut(descriptor, part.lowerBound &+ done, count) } catch { break }
         done &+= count
         if !poll(done) { throw MapError(.interrupted) }
@@ -138,7 +140,7 @@ private func flush(_ descriptor: Descriptor, _ part: Range<Int>, _ poll: Poll) t
     try systemFlush(descriptor)
 }
 
-/// The pages of a file that are in memory, or nil where the kernel does not tell.
+/// The number of pages of a file that are in memory, or nil if the kernel does not tell this process.
 private func cachedPages(
     _ descriptor: Descriptor, _ part: Range<Int>, _ poll: Poll
 ) throws(MapError) -> Int? {

@@ -1,13 +1,13 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// A part of a mapping and how many of its pages were in memory.
+/// A part of a mapping and the number of its pages that were in memory.
 package struct ResidencyEntry {
     fileprivate var slot: UnsafeMutablePointer<mm_slot>
     fileprivate var generation: UInt64
     fileprivate var device: UInt64
     fileprivate var inode: UInt64
-    /// In the file, in bytes; for anonymous memory the address.
+    /// The offset in the file, in bytes; the address for anonymous memory.
     fileprivate var start: UInt
     fileprivate var end: UInt
     /// The part, in bytes of the mapping.
@@ -16,18 +16,18 @@ package struct ResidencyEntry {
     fileprivate var resident = 0
 }
 
-/// Counts the pages of all mappings that come into memory between two moments. A page that several
-/// mappings show is one page.
+/// Counts the pages of all mappings that come into memory between two moments. A page in several mappings
+/// counts once.
 package struct ResidencyCount {
     private let entries: UnsafeMutableBufferPointer<ResidencyEntry>
     private var count = 0
 
-    /// How many entries there have to be.
+    /// The number of entries that `init` needs.
     package static func capacity() -> Int { Int(mm_slots_in_use()) }
 
     /// - Parameters:
-    ///   - entries: Memory of the caller, not yet initialized, that outlives this value.
-    ///   - poll: Asked now and then; false stops.
+    ///   - entries: Uninitialized memory of the caller that outlives this value.
+    ///   - poll: Called from time to time; returns false to stop.
     /// - Throws: `interrupted`.
     package init(
         _ entries: UnsafeMutableBufferPointer<ResidencyEntry>, poll: Poll = { _ in true }
@@ -57,7 +57,7 @@ package struct ResidencyCount {
         }
     }
 
-    /// Gives each byte of a file to one mapping only.
+    /// Assigns each byte of a file to one mapping only.
     private mutating func share() {
         var used = UnsafeMutableBufferPointer(rebasing: entries[0..<count])
         used.sort {
@@ -75,7 +75,7 @@ package struct ResidencyCount {
         }
     }
 
-    /// Nil for a mapping that was closed, lost or made smaller meanwhile.
+    /// Nil for a mapping that was closed, lost, or shrunk meanwhile.
     private func residency(_ entry: ResidencyEntry, _ poll: Poll) throws(MapError) -> Int? {
         let region = mm_region(whole: entry.slot)
         guard entry.length > 0, region.generation == entry.generation else { return nil }
@@ -86,7 +86,7 @@ package struct ResidencyCount {
         }
     }
 
-    /// How many pages there are more than at the start, in mappings that were there then and are now.
+    /// The increase in pages since `init`, in mappings that existed then and still exist.
     ///
     /// - Throws: `interrupted`.
     package func growth(poll: Poll = { _ in true }) throws(MapError) -> Int {
@@ -98,8 +98,7 @@ package struct ResidencyCount {
     }
 }
 
-/// The memory of this process that is resident, in bytes: /proc/self/statm, or 0 where that cannot be
-/// read.
+/// The resident memory of this process in bytes, from /proc/self/statm; 0 if that cannot be read.
 package func residentSize() -> Int {
     guard let descriptor = try? systemOpen(process: "/proc/self/statm") else { return 0 }
     defer { systemClose(descriptor) }

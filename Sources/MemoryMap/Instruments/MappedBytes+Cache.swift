@@ -1,14 +1,14 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// What the page cache holds of a range of a file, in pages; see cachestat(2).
+/// The state of a range of a file in the page cache, in pages; see cachestat(2).
 package struct CacheState: Sendable {
     package var cached = 0
     package var dirty = 0
     package var writeback = 0
-    /// Pages that were there and are not any more.
+    /// Pages that were in the cache and were evicted.
     package var evicted = 0
-    /// Those of which the kernel thinks that they would be there still, were there more memory.
+    /// Evicted pages that would still be in the cache with more memory, as the kernel estimates.
     package var recentlyEvicted = 0
 
     init(_ state: mm_cache_state) {
@@ -21,12 +21,12 @@ package struct CacheState: Sendable {
 }
 
 extension MappedBytes {
-    /// What the page cache holds of the file under a range, rounded outward to whole pages:
+    /// The state of the mapped file in the page cache, for a range that is rounded outward to whole pages:
     /// cachestat(2). It includes pages that are still being read.
     ///
-    /// - Throws: `systemCall`: `EOPNOTSUPP` where the pages are not those of a file or cannot be counted,
-    ///   `ENOSYS` before Linux 6.5, `EPERM` for a file that the caller neither owns nor may write, those
-    ///   of open(2). `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
+    /// - Throws: `systemCall`: `EOPNOTSUPP` if the pages do not belong to a file or cannot be counted,
+    ///   `ENOSYS` before Linux 6.5, `EPERM` for a file that the process neither owns nor may write, errors of
+    ///   open(2). `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
     package func cacheState(
         _ offset: Int = 0, _ length: Int? = nil, poll: Poll = { _ in true }
     ) throws(MapError) -> CacheState {
@@ -37,7 +37,7 @@ extension MappedBytes {
         return try CacheState.of(descriptor, current.filePlace(pages), pages.extent, poll: poll)
     }
 
-    /// Where pages of the mapping are in its file, in bytes.
+    /// The offset of pages of the mapping in its file, in bytes.
     func filePlace(_ pages: WholePages) -> Int {
         let slot = region.slot.pointee
         let distance = UInt(bitPattern: pages.start) &- slot.start
@@ -46,7 +46,7 @@ extension MappedBytes {
 }
 
 extension CacheState {
-    /// - Parameter poll: Asked with the number of bytes done; false stops.
+    /// - Parameter poll: Called with the number of bytes done; returns false to stop.
     static func of(
         _ descriptor: Descriptor, _ offset: Int, _ length: Int, poll: Poll = { _ in true }
     ) throws(MapError) -> CacheState {
@@ -82,13 +82,13 @@ extension CacheState {
     }
 }
 
-// Bringing pages in.
+// Reading pages into memory.
 extension MappedBytes {
     /// Reads one byte every `stride` bytes of a range.
     ///
     /// - Parameters:
-    ///   - stride: In bytes, at least 1; checked.
-    ///   - poll: Asked with the number of bytes read so far; false stops.
+    ///   - stride: In bytes, at least 1; the caller checks it.
+    ///   - poll: Called with the number of bytes read so far; returns false to stop.
     /// - Returns: The number of bytes read.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `notReadable`, `closed`, `lost`, `interrupted`.
     package func touch(
@@ -109,12 +109,13 @@ extension MappedBytes {
         return touched
     }
 
-    /// Brings in all pages of a range, rounded outward to whole pages, and enters them into the page
-    /// table: `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE` of madvise(2).
+    /// Reads in all pages of a range, rounded outward to whole pages, and adds them to the page table:
+    /// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE` of madvise(2).
     ///
     /// - Parameters:
-    ///   - writing: As if each page were written to: private pages are copied, shared ones are dirty.
-    ///   - poll: Asked with the number of bytes done so far; false stops.
+    ///   - writing: Whether to act as if each page were written: private pages are copied, shared pages
+    ///     become dirty.
+    ///   - poll: Called with the number of bytes done so far; returns false to stop.
     /// - Returns: The range in effect.
     /// - Throws: `systemCall`: `EINVAL` before Linux 5.14, `EFAULT` past the end of the file,
     ///   `ENOMEM`, `EHWPOISON`. `notWritable`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,

@@ -1,7 +1,7 @@
 package import CMemoryMap
 internal import Glibc
 
-/// A part of a file that has blocks, or one that has none and reads as zeros.
+/// A part of a file with data blocks, or a hole: a part without blocks that reads as zeros.
 package struct FileExtent: Sendable {
     /// In bytes, of the buffer.
     package var offset: Int
@@ -10,13 +10,13 @@ package struct FileExtent: Sendable {
 }
 
 extension MappedBytes {
-    /// Finds the parts of the mapped file that have data and those that are holes: `SEEK_DATA` and
-    /// `SEEK_HOLE` of lseek(2). What is past the end of the file is neither. A file system that keeps
-    /// no count of holes has only data.
+    /// Finds the parts of the mapped file with data and the holes: `SEEK_DATA` and `SEEK_HOLE` of lseek(2).
+    /// The part of the range past the end of the file is neither. On a file system that does not report
+    /// holes, everything is data.
     ///
     /// - Parameters:
     ///   - range: In bytes of the buffer, checked.
-    ///   - body: Takes one after the other; returns false where no more are wanted.
+    ///   - body: Called for each part in order; returns false to stop.
     /// - Throws: `systemCall` of lseek(2) or open(2), `closed`, `lost`.
     package func extents(
         _ offset: Int, _ length: Int?, _ body: (FileExtent) -> Bool
@@ -39,7 +39,7 @@ extension MappedBytes {
             } else {
                 next = min(try systemSeek(descriptor, place, toData: false) ?? size, end)
             }
-            // A file that changes meanwhile must not keep this going.
+            // The loop must end even if the file changes meanwhile.
             if next <= place { break }
             let extent = FileExtent(offset: place &- origin, length: next &- place, isData: data == place)
             if !body(extent) { break }
@@ -48,7 +48,7 @@ extension MappedBytes {
     }
 }
 
-/// Makes a file of a size without blocks and maps it, shared and writable.
+/// Creates a file of a given size without data blocks and maps it, shared and writable.
 ///
 /// - Parameter size: In bytes, 0 or more.
 /// - Throws: `systemCall` (`EEXIST`: nothing is overwritten; `EFBIG` …), `misuse`.

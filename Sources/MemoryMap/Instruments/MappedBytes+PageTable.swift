@@ -1,17 +1,17 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// What the page table of this process says of each page of a range: /proc/self/pagemap, see
+/// The state of each page of a range in the page table of this process: /proc/self/pagemap, see
 /// proc_pid_pagemap(5).
 package struct PageTable {
-    /// Has a place in memory.
+    /// In memory.
     package var present: PageBits
     package var swapped: PageBits
     /// Belongs to a file, or is shared anonymous memory.
     package var file: PageBits
-    /// No other page table has it too.
+    /// In no other page table.
     package var exclusive: PageBits
-    /// Written since `clear_refs`; nothing where the kernel does not keep count.
+    /// Written since the last reset through /proc/PID/clear_refs; empty if the kernel does not record that.
     package var softDirty: PageBits
     /// A private copy that is no longer the file's page.
     package var diverged: PageBits
@@ -25,7 +25,7 @@ package struct PageTable {
     }
 }
 
-/// The bits of an entry.
+/// The bits of an entry of /proc/self/pagemap.
 private enum Entry {
     static let softDirty: UInt64 = 1 << 55
     static let exclusive: UInt64 = 1 << 56
@@ -38,10 +38,10 @@ extension MappedBytes {
     /// Reads the page table of a range, rounded outward to whole pages.
     ///
     /// - Parameters:
-    ///   - table: Sets for as many pages as `pageSpan` says; they are empty.
-    ///   - poll: Asked with the number of pages done so far; false stops.
-    /// - Throws: `systemCall` of open(2), `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
-    ///   `misuse` where the number of pages is no longer what it was, `interrupted`.
+    ///   - table: Empty sets for the number of pages of `pageSpan`.
+    ///   - poll: Called with the number of pages done so far; returns false to stop.
+    /// - Throws: `systemCall` of open(2), `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `misuse`
+    ///   if the number of pages has changed, `interrupted`.
     package func pageTable(
         _ offset: Int, _ length: Int?, into table: PageTable, poll: (_ done: Int) -> Bool
     ) throws(MapError) {
@@ -55,8 +55,8 @@ extension MappedBytes {
         }
     }
 
-    /// The pages of a private mapping of a file that have been written to and are its own now. None of
-    /// another mapping.
+    /// Finds the pages of a private mapping of a file that were written and are private copies now. Finds
+    /// none in other mappings.
     package func divergedPages(
         _ offset: Int, _ length: Int?, into bits: PageBits, poll: (_ done: Int) -> Bool
     ) throws(MapError) {
@@ -115,8 +115,8 @@ extension MappedBytes {
     }
 }
 
-/// Whether the kernel keeps count of pages that are written to (`CONFIG_MEM_SOFT_DIRTY`): found by
-/// writing to one.
+/// Whether the kernel records which pages are written (`CONFIG_MEM_SOFT_DIRTY`). Writes to a page to find
+/// out.
 package func keepsSoftDirty() -> Bool {
     guard let map = try? MappedRegion.anonymous(pageSize), (try? map.bytes.store(1, at: 0)) != nil
     else { return false }

@@ -1,15 +1,15 @@
 /// One bit for each page of a range, in memory that belongs to the caller and outlives this value.
 ///
-/// A terabyte of pages takes 32 MiB. Nothing here checks an index: that is the caller's.
+/// The bits for a terabyte take 32 MiB. The caller checks indices; nothing here does.
 package struct PageBits {
     private let words: UnsafeMutablePointer<UInt64>
     /// Pages.
     package let count: Int
 
-    /// How many words the bits of so many pages take.
+    /// The number of words for the bits of `count` pages.
     package static func words(for count: Int) -> Int { (count &+ 63) >> 6 }
 
-    /// - Parameter words: As many as `words(for:)` says.
+    /// - Parameter words: The number of words that `words(for:)` returns.
     package init(_ words: UnsafeMutablePointer<UInt64>, count: Int) {
         self.words = words
         self.count = count
@@ -23,7 +23,7 @@ package struct PageBits {
 
     package func insert(_ page: Int) { words[page >> 6] |= 1 << UInt64(page & 63) }
 
-    /// Takes over the answer of mincore(2), whose lowest bits say it.
+    /// Stores a result of mincore(2): the lowest bit of each byte.
     ///
     /// - Parameters:
     ///   - bytes: One for each page.
@@ -41,7 +41,7 @@ package struct PageBits {
             while group < 8 {
                 let eight = UInt64(
                     littleEndian: raw.loadUnaligned(fromByteOffset: done &+ group &* 8, as: UInt64.self))
-                // The product's highest byte holds the eight bits side by side.
+                // The highest byte of the product is the eight bits side by side.
                 packed |= (((eight & ones) &* 0x0102_0408_1020_4080) >> 56) << UInt64(group &* 8)
                 group &+= 1
             }
@@ -60,7 +60,7 @@ package struct PageBits {
         return total
     }
 
-    /// How many bits of a range are set.
+    /// The number of set bits in a range.
     package func count(in range: Range<Int>) -> Int {
         guard !range.isEmpty else { return 0 }
         let first = range.lowerBound >> 6
@@ -99,7 +99,7 @@ package struct PageBits {
         return found < count ? found : nil
     }
 
-    /// The bits that are set here and not in another set of as many pages.
+    /// Stores the bits that are set here and not in `other`, a set for as many pages.
     package func subtract(_ other: PageBits, into result: PageBits) {
         for index in 0..<PageBits.words(for: count) {
             result.words[index] = words[index] & ~other.words[index]

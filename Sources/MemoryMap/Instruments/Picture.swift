@@ -1,23 +1,23 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// How a picture is to look.
+/// The style of a picture.
 package struct PictureStyle: Sendable {
     /// The width of the text, 20 to 512 columns.
     package var columns = 80
-    /// The most lines of cells there may be, 1 to 64.
+    /// The largest number of lines of cells, 1 to 64.
     package var rows = 4
-    /// Letters in place of blocks.
+    /// Whether to use ASCII instead of block characters.
     package var isPlain = true
-    /// Escape sequences for color.
+    /// Whether to write escape sequences for color.
     package var isColored = false
 
     package init() {}
 
-    /// Bytes that a picture has at most.
+    /// The largest size of a picture in bytes.
     package var capacity: Int { (columns &* 16 &+ 64) &* (rows &+ 8) }
 
-    /// Cells in one line, after the number of its first page.
+    /// The number of cells in a line, which begins with the number of its first page.
     func cells(pages: Int) -> Int {
         var digits = 1
         var rest = pages / 10
@@ -30,7 +30,7 @@ package struct PictureStyle: Sendable {
     }
 }
 
-/// What one cell shows.
+/// The state that a cell shows.
 private enum Cell: UInt8 {
     case none, some, all, dirty, copied, arrived, someArrived, left, someLeft
 
@@ -52,7 +52,7 @@ private enum Cell: UInt8 {
         }
     }
 
-    /// Colors that can be read on light and on dark.
+    /// Colors that are readable on light and dark backgrounds.
     var color: StaticString {
         switch self {
         case .none: "\u{1B}[2m"
@@ -79,7 +79,7 @@ private enum Cell: UInt8 {
     }
 }
 
-/// A mapping's pages as a person sees them: which are in memory, dirty or copied, and what changed.
+/// A picture of a mapping's pages: which are in memory, dirty, or copied, and which changed.
 package struct Picture {
     private let bytes: MappedBytes
     private let style: PictureStyle
@@ -88,9 +88,9 @@ package struct Picture {
     private let before: PageBits?
 
     /// - Parameters:
-    ///   - resident: Empty sets for as many pages as `pageSpan` says.
+    ///   - resident: A set for the number of pages of `pageSpan`, which `draw` fills.
     ///   - copied: As `resident`.
-    ///   - before: What was in memory at another time, to compare.
+    ///   - before: The pages that were in memory at an earlier time, for comparison.
     package init(
         _ bytes: MappedBytes, _ style: PictureStyle, resident: PageBits, copied: PageBits, before: PageBits?
     ) {
@@ -98,12 +98,12 @@ package struct Picture {
         (self.resident, self.copied, self.before) = (resident, copied, before)
     }
 
-    /// Looks at the mapping and draws.
+    /// Reads the state of the mapping and draws it.
     ///
     /// - Parameters:
-    ///   - title: What the mapping is called, as a terminal may be shown it.
+    ///   - title: The name of the mapping, safe for a terminal.
     ///   - target: At least `PictureStyle.capacity` bytes.
-    ///   - ending: After each line.
+    ///   - ending: Text after each line.
     /// - Returns: The number of bytes and of lines written.
     /// - Throws: As `MappedBytes.residency`.
     package func draw(
@@ -153,7 +153,7 @@ package struct Picture {
     }
 }
 
-/// Tells how many pages of a part of a mapping are not on the disk yet, where that can be known.
+/// Counts the dirty pages of parts of a mapping, if the kernel reports them.
 private struct DirtyPages {
     private var descriptor: Descriptor = -1
     private var origin = 0
@@ -193,7 +193,7 @@ private struct Canvas {
     /// Cells in a line.
     let cells: Int
     var lines = 0
-    /// Columns used in the present line.
+    /// Columns used in the current line.
     private var column = 0
     private var color: Cell?
 
@@ -208,13 +208,13 @@ private struct Canvas {
         column = 0
     }
 
-    /// The last part of the title that fits, the protection, and the sizes.
+    /// Writes the end of the title as far as it fits, the protection, and the sizes.
     mutating func heading(_ title: UnsafePointer<CChar>, _ bytes: MappedBytes) {
         let slot = bytes.region.slot.pointee
         let length = strlen(title)
         let room = max(style.columns &- 42, 8)
         var start = max(length &- room, 0)
-        // Not in the middle of a character.
+        // Does not begin in the middle of a character.
         while start < length && UInt8(bitPattern: title[start]) & 0xC0 == 0x80 { start &+= 1 }
         if start > 0 { text.text(style.isPlain ? "..." : "…") }
         for index in start..<length {
@@ -242,7 +242,7 @@ private struct Canvas {
         if count != 1 { text.text("s") }
     }
 
-    /// Pages in a cell: a power of two, so that cells begin at round places.
+    /// The number of pages in a cell: a power of two, so that cells begin at round numbers.
     private var perCell: Int {
         var result = 1
         while (pages &- 1) / result >= cells &* style.rows { result <<= 1 }
@@ -334,7 +334,7 @@ private struct Canvas {
         change("went out ", before, now)
     }
 
-    /// The first runs of pages that are in one set and not in the other, and how many there are.
+    /// Writes the number of pages that are in one set and not in the other, and their first runs.
     private mutating func change(_ what: StaticString, _ these: PageBits, _ those: PageBits) {
         var total = 0
         var runs = 0
@@ -388,11 +388,11 @@ private struct Canvas {
         }
     }
 
-    /// What the glyphs mean that were used, given by their bits.
+    /// Writes the meanings of the glyphs in use, given by their bits.
     mutating func legend(_ seen: UInt16) {
         var used = 0
         for cell in Cell.every where seen & (1 << cell.rawValue) != 0 {
-            // As few as are needed to stay in the line.
+            // Only as many as fit in the line.
             used &+= cell.meaning.utf8CodeUnitCount &+ 5
             if used > style.columns { break }
             if used > cell.meaning.utf8CodeUnitCount &+ 5 { text.text("   ") }

@@ -1,24 +1,23 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// A system call that is reported, as strace(1) would print it, while that is asked for. Otherwise it
-/// costs one test of a flag.
+/// Reports a system call in the format of strace(1) if tracing is on. Otherwise it costs one test of a flag.
 ///
 /// ```text
 /// script.lua:3: mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3, 0) = 0x7f12e0000000 <0.000012>
 /// ```
 struct Trace {
-    /// In nanoseconds; 0 while nothing is reported.
+    /// The start time in nanoseconds; 0 if tracing is off.
     private let started: UInt64
 
     @inline(__always)
     init() { started = mm_is_tracing() ? Trace.now() : 0 }
 
-    /// To be called right after the system call, before anything else looks at `errno`.
+    /// Must be called right after the system call, before anything can change `errno`.
     ///
     /// - Parameters:
-    ///   - result: What the call returned; -1 where it failed with `errno`.
-    ///   - isAddress: Whether the result is one.
+    ///   - result: The result of the call; -1 if it failed with `errno`.
+    ///   - isAddress: Whether the result is an address.
     @inline(__always)
     func end(
         _ name: StaticString, _ result: Int, isAddress: Bool = false,
@@ -54,14 +53,14 @@ struct Trace {
     }
 }
 
-/// A line of a report.
+/// A line of the trace.
 struct TraceLine {
     private var line: FixedText
     private var isFirst = true
 
     init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { line = FixedText(buffer) }
 
-    /// Where in the program the call comes from, if anyone knows.
+    /// The script and the line that the call comes from, if known.
     fileprivate mutating func origin() {
         var memory: InlineArray<1024, CChar> = .init(repeating: 0)
         withUnsafeMutableBytes(of: &memory) { raw in
@@ -132,7 +131,7 @@ extension TraceLine {
         line.text(name)
     }
 
-    /// A path in quotes; what no terminal should see stands there as its code.
+    /// A path in quotes. Bytes that are unsafe for a terminal appear as `\xNN`.
     mutating func argument(path: UnsafePointer<CChar>) {
         separate()
         line.text("\"")
@@ -140,7 +139,7 @@ extension TraceLine {
         line.text("\"")
     }
 
-    /// Bits by their names, joined with `|`; those without a name as a number.
+    /// Bits by their names, joined with `|`; bits without a name as a number.
     mutating func argument(
         _ bits: CInt, _ names: [(StaticString, CInt)], zero: StaticString = "0"
     ) {
@@ -201,7 +200,7 @@ extension TraceLine {
         argument(syncFlags, [("MS_ASYNC", 1), ("MS_INVALIDATE", 2), ("MS_SYNC", 4)])
     }
 
-    /// `MADV_SEQUENTIAL`: the manual's name in capitals.
+    /// An advice by its name in the manual, as `MADV_SEQUENTIAL`.
     mutating func argument(advice: CInt) {
         guard let name = Advice.names.first(where: { $0.advice.rawValue == Int(advice) })?.name else {
             argument(advice)

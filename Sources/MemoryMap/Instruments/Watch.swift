@@ -1,11 +1,11 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// Redraws a picture on the terminal, twenty times a second, from a thread of its own: also while long
-/// work keeps the one that runs the program.
+/// Redraws a picture on the terminal 20 times a second. It has its own thread, so it continues during long
+/// operations of the thread that runs the script.
 ///
-/// It lives in memory of the caller and ends with `stop`. Each part has an address of its own: what the
-/// thread draws with is the thread's alone while it runs, and what both use is used under the lock.
+/// It is stored in memory of the caller and ends with `stop`. Each part has its own address. While the thread
+/// runs, only the thread uses `drawing`; parts that both threads use need the lock.
 package struct Watch {
     private struct Drawing {
         let picture: Picture
@@ -20,13 +20,13 @@ package struct Watch {
     private let wake: UnsafeMutablePointer<pthread_cond_t>
     private let isOver: UnsafeMutablePointer<Bool>
 
-    /// Of the memory, in bytes; a multiple of 8.
+    /// The size of that memory in bytes; a multiple of 8.
     package static var size: Int {
         MemoryLayout<Drawing>.stride &+ MemoryLayout<pthread_t>.stride &+ MemoryLayout<pthread_mutex_t>.stride
             &+ MemoryLayout<pthread_cond_t>.stride &+ 8
     }
 
-    /// The watch that lives there.
+    /// The watch that is stored at an address.
     package init(at memory: UnsafeMutableRawPointer) {
         var place = memory
         drawing = Watch.part(&place)
@@ -42,12 +42,13 @@ package struct Watch {
         return place.assumingMemoryBound(to: T.self)
     }
 
-    /// Draws once, and then again and again.
+    /// Draws once, then starts the thread that redraws.
     ///
     /// - Parameters:
-    ///   - memory: Of `size` bytes, aligned to 8. It stays until `stop`, and all that the picture refers to.
-    ///   - poll: Asked while it draws the first time; false stops.
-    /// - Throws: What the first drawing throws; `misuse` where there can be no further thread.
+    ///   - memory: `size` bytes, aligned to 8. It must stay valid until `stop`, as must everything that the
+    ///     picture refers to.
+    ///   - poll: Called during the first drawing; returns false to stop.
+    /// - Throws: What the first drawing throws; `misuse` if no thread can be created.
     package static func start(
         _ picture: Picture, title: UnsafePointer<CChar>, into target: UnsafeMutableBufferPointer<UInt8>,
         at memory: UnsafeMutableRawPointer, poll: Poll
@@ -85,7 +86,7 @@ package struct Watch {
             }
             if pthread_cond_timedwait(wake, lock, &until) == ETIMEDOUT {
                 pthread_mutex_unlock(lock)
-                // A mapping that is closed or resized meanwhile has no picture for a moment, or no more.
+                // No picture if the mapping is closed or is being resized.
                 try? draw { _ in !hasEnded }
                 pthread_mutex_lock(lock)
             }
@@ -99,7 +100,7 @@ package struct Watch {
         return isOver.pointee
     }
 
-    /// Ends the redrawing, with a last picture of how things are, if that takes no more than a second.
+    /// Ends the redrawing with a last picture of the current state, unless that takes more than a second.
     package func stop() {
         pthread_mutex_lock(lock)
         isOver.pointee = true
@@ -112,12 +113,13 @@ package struct Watch {
         pthread_mutex_destroy(lock)
     }
 
-    /// Draws over the last picture.
+    /// Draws over the previous picture.
     private func draw(_ poll: Poll) throws(MapError) {
         let (title, target, lines) = (drawing.pointee.title, drawing.pointee.target, drawing.pointee.lines)
         let drawn = try drawing.pointee.picture.draw(
             title: title, into: target, ending: "\u{1B}[K\n", poll: poll)
-        // A line that is too long is cut by the terminal: one that wrapped would be two, and the count wrong.
+        // Turns off line wrapping while drawing: a wrapped line would take two lines, and the count would be
+        // wrong.
         let below: StaticString = "\u{1B}[J\u{1B}[?7h"
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
             var up = FixedText(buffer)
@@ -127,7 +129,7 @@ package struct Watch {
                 up.decimal(lines)
                 up.text("A\r")
             }
-            // All at once, so that nobody sees half of it.
+            // One system call, so that a partial picture never appears.
             var parts = (
                 iovec(iov_base: buffer.baseAddress, iov_len: up.count),
                 iovec(iov_base: target.baseAddress, iov_len: drawn.count),

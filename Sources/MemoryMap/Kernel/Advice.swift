@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// How a program is going to use a range: `MADV_*` of madvise(2).
+/// The expected use of a range: `MADV_*` of madvise(2).
 public struct Advice: RawRepresentable, Hashable, Sendable {
     public let rawValue: Int
 
@@ -39,14 +39,14 @@ public struct Advice: RawRepresentable, Hashable, Sendable {
         ("guard_remove", .guardRemove),
     ]
 
-    /// Whether the running kernel knows it. An empty range is checked for its advice and for nothing
-    /// else (madvise(2), ERRORS), so asking changes nothing.
+    /// Whether the running kernel supports the advice. For an empty range madvise(2) only checks the advice
+    /// (ERRORS), so this has no effect on memory.
     package var isKnown: Bool {
         guard let value = CInt(exactly: rawValue) else { return false }
         return madvise(nil, 0, value) == 0
     }
 
-    /// Whether the kernel goes through the pages of the range; else it only notes something about the whole of it.
+    /// Whether the kernel walks the pages of the range; otherwise it only sets a property of the whole range.
     var walksPages: Bool {
         switch self {
         case .willNeed, .dontNeed, .dontNeedLocked, .free, .remove, .cold, .pageout, .populateRead,
@@ -56,8 +56,8 @@ public struct Advice: RawRepresentable, Hashable, Sendable {
         }
     }
 
-    /// Whether it takes the bytes of such a mapping away: rounding a range to whole pages would then
-    /// wipe neighbors.
+    /// Whether it destroys data in a mapping of this kind: then rounding a range to whole pages would destroy
+    /// adjacent data.
     func destroysData(shared: Bool, anonymous: Bool) -> Bool {
         switch self {
         case .dontNeed, .dontNeedLocked: !shared || anonymous

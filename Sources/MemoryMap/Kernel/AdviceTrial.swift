@@ -1,34 +1,35 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// The kinds of mapping that an advice may suit or not.
+/// The kinds of mapping for which an advice is tested.
 package enum MappingKind: Int, CaseIterable, Sendable {
     case privateAnonymous, sharedAnonymous, privateFile, sharedFile
 }
 
-/// What came of an advice that was given to memory nobody needs.
+/// The result of giving an advice to a scratch mapping.
 package struct AdviceTrial: Equatable, Sendable {
-    /// 0 where it was taken; nil where it was not tried, because it takes memory from the machine.
+    /// 0 if the advice succeeded; nil if it was not tried, because it takes memory out of service.
     package var errno: CInt?
-    /// Whether bytes that had been written are gone.
+    /// Whether the advice destroyed data.
     package var destroys = false
 }
 
 extension Advice {
-    /// Whether it is tried: the two that simulate broken memory take a page from the machine for good.
+    /// Whether it may be tried: the two that simulate broken memory take a page out of service permanently.
     package var isHarmless: Bool { self != .hardwarePoison && self != .softOffline }
 
-    /// Gives the advice to a scratch mapping and looks whether what was written there remains.
+    /// Gives the advice to a scratch mapping and checks whether its data remains.
     ///
-    /// - Throws: `systemCall` where the scratch mapping cannot be made.
+    /// - Throws: `systemCall` if the scratch mapping cannot be created.
     package func attempt(on kind: MappingKind) throws(MapError) -> AdviceTrial {
         guard isHarmless else { return AdviceTrial(errno: nil) }
-        // A huge page has to fit in.
+        // Large enough for an aligned huge page.
         let size = self == .collapse ? 4 << 20 : 16 &* pageSize
         let map = MappedRegion(adopting: try scratchRegion(kind, size))
         try map.bytes.fill(0x55)
         do { try map.bytes.advise(self) } catch { return AdviceTrial(errno: error.errno) }
-        // Freed memory keeps its bytes until the kernel wants it. Now it does.
+        // Memory with `MADV_FREE` keeps its data until the kernel needs the memory. `MADV_PAGEOUT` frees it
+        // now.
         if self == .free { _ = try? map.bytes.advise(.pageout) }
         return AdviceTrial(errno: 0, destroys: !map.bytes.isFilled(with: 0x55))
     }
@@ -50,7 +51,7 @@ extension Advice {
 }
 
 extension MappedBytes {
-    /// Whether each page begins with a byte. A page that cannot be read does not.
+    /// Whether each page begins with `byte`; false if a page cannot be read.
     fileprivate func isFilled(with byte: UInt8) -> Bool {
         for place in stride(from: 0, to: count, by: pageSize) {
             guard let found = try? load(at: place), found == byte else { return false }

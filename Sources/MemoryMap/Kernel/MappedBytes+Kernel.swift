@@ -1,19 +1,19 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// A range that a system call worked on, in bytes of the buffer it was asked for. Rounding to whole
-/// pages can make `offset` negative for a slice and `offset + length` larger than the buffer.
+/// The range that a system call applied to, in bytes of the buffer. Rounding to whole pages can make `offset`
+/// negative for a slice and `offset + length` larger than the buffer.
 public struct PageRange: Equatable, Sendable {
     public let offset: Int
     public let length: Int
 }
 
 extension MappedBytes {
-    /// Tells the kernel how a range is going to be used: madvise(2).
+    /// Gives the kernel advice about the use of a range: madvise(2).
     ///
-    /// The range is rounded outward to whole pages, except for advice that takes data away
-    /// (`dontNeed` on private or anonymous memory, `free`, `remove`): there a range that is not whole
-    /// pages is refused, because rounding would wipe neighbors.
+    /// The range is rounded outward to whole pages, except for advice that destroys data (`dontNeed` on
+    /// private or anonymous memory, `free`, `remove`): then a range that is not whole pages is an error,
+    /// because rounding would destroy adjacent data.
     ///
     /// - Returns: The range in effect.
     /// - Throws: `systemCall` (`EINVAL`: the advice does not suit this mapping), `offsetOutOfRange`,
@@ -25,9 +25,10 @@ extension MappedBytes {
         try advise(advice, offset, length) { _ in true }
     }
 
-    /// `advise` that can be stopped where the kernel would go through the pages of a long range.
+    /// `advise` that can be stopped if the kernel walks the pages of a long range.
     ///
-    /// - Parameter poll: Asked with the number of bytes done; false stops, and what is done stays so.
+    /// - Parameter poll: Called with the number of bytes done; returns false to stop. Completed steps are not
+    ///   undone.
     /// - Throws: As `advise`, and `interrupted`.
     @discardableResult
     package func advise(
@@ -43,7 +44,7 @@ extension MappedBytes {
         if destroys && pages.extent > 0 {
             try current.checkWhole(pages, removesFromFile: advice == .remove && slot.kind != MM_ANONYMOUS)
         }
-        // An empty range has no address to give; the kernel then looks at the advice alone.
+        // An empty range has no address; the kernel then only checks the advice.
         do throws(MapError) {
             if let start = pages.start, advice.walksPages {
                 try current.walk(start, pages.extent, advice, number, poll)
@@ -57,11 +58,11 @@ extension MappedBytes {
         return pages.range
     }
 
-    /// Gives advice for which the kernel goes through the pages.
+    /// Gives advice for which the kernel walks the pages, in steps.
     private func walk(
         _ start: UnsafeMutableRawPointer, _ extent: Int, _ advice: Advice, _ number: CInt, _ poll: Poll
     ) throws(MapError) {
-        // As the kernel goes on where it could not collapse something, so do the steps.
+        // `MADV_COLLAPSE` continues after a page that it cannot collapse, so the steps continue too.
         var failure: MapError?
         try inSteps(start, extent, step: max(stepExtent, region.slot.pointee.page), poll: poll) {
             (start, extent) throws(MapError) in
@@ -89,11 +90,11 @@ extension MappedBytes {
         try sync(offset, length, blocking: blocking, invalidate: invalidate, path: nil) { _ in true }
     }
 
-    /// `sync` that looks at the file first where its path is known: msync(2) says nothing of pages that
-    /// are past the end of a file that was cut short.
+    /// `sync` that checks the size of the file first, if its path is known: msync(2) reports no error for
+    /// pages past the end of a truncated file.
     ///
-    /// - Parameter poll: Asked with the number of bytes done; false stops.
-    /// - Throws: As `sync`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone.
+    /// - Parameter poll: Called with the number of bytes done; returns false to stop.
+    /// - Throws: As `sync`, `interrupted`, and `systemCall` with `EFAULT` if bytes of the range are gone.
     package func sync(
         _ offset: Int, _ length: Int?, blocking: Bool, invalidate: Bool, path: UnsafePointer<CChar>?,
         poll: Poll
@@ -102,7 +103,7 @@ extension MappedBytes {
         let flags = (blocking ? MS_SYNC : MS_ASYNC) | (invalidate ? MS_INVALIDATE : 0)
         if let start = pages.start {
             if let path { try current.checkFileReaches(pages.end, path, .msync) }
-            // Larger steps: a disk may be told to empty its cache at the end of each.
+            // Larger steps, because each one may flush the cache of the disk.
             do {
                 try inSteps(start, pages.extent, step: 4 &* stepExtent, poll: poll) {
                     (start, extent) throws(MapError) in try systemSync(start, extent, CInt(flags))
@@ -116,8 +117,8 @@ extension MappedBytes {
         return pages.range
     }
 
-    /// Throws where the file, if it is still at its path, ends before a byte of the mapping that it
-    /// reached when it was mapped.
+    /// Throws if the file, still at its path, now ends before `end`, an offset in the mapping that it reached
+    /// when it was mapped.
     private func checkFileReaches(
         _ end: Int, _ path: UnsafePointer<CChar>, _ call: SystemCall
     ) throws(MapError) {
@@ -132,8 +133,8 @@ extension MappedBytes {
         }
     }
 
-    /// The size of the mapped file now, in bytes; nil where it is not at the path any more, or this process may not know.
-    /// Of another file that is there now nothing is told.
+    /// The current size of the mapped file in bytes; nil if the file is no longer at the path, or the process
+    /// may not read its status. Reveals nothing about another file at the path.
     package func fileSize(at path: UnsafePointer<CChar>) -> Int? {
         let slot = region.slot
         guard slot.pointee.kind == MM_FILE, (try? requireHeap()) != nil else { return nil }
@@ -142,19 +143,19 @@ extension MappedBytes {
         return Int(status.st_size)
     }
 
-    /// Keeps a range in memory: mlock(2), rounded outward to whole pages.
+    /// Locks a range in memory: mlock(2), rounded outward to whole pages.
     ///
     /// - Throws: `systemCall` (`ENOMEM`, `EPERM`: over `RLIMIT_MEMLOCK`), and as `sync`.
     public func lock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
         try lock(offset, length, path: nil) { _ in true }
     }
 
-    /// `lock` that can be stopped, and looks at the file after a failure where its path is known: mlock(2) has one code
-    /// for a limit that is reached and for pages that are past the end of the file.
+    /// `lock` that can be stopped. After a failure it checks the size of the file, if its path is known:
+    /// mlock(2) has the same error for a limit and for pages past the end of the file.
     ///
-    /// - Parameter poll: Asked with the number of bytes done; false stops.
-    /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` where bytes of the range are gone. What was not
-    ///   locked before is unlocked then.
+    /// - Parameter poll: Called with the number of bytes done; returns false to stop.
+    /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` if bytes of the range are gone.
+    ///   After that error, pages that were not locked before are unlocked.
     package func lock(
         _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?, poll: Poll
     ) throws(MapError) {
@@ -166,9 +167,11 @@ extension MappedBytes {
                 if let path, error.kind == .systemCall {
                     do { try current.checkFileReaches(pages.end, path, .mlock) } catch { problem = error }
                 }
-                // Who may lock as much as he likes needs a mapping more for a part of one.
+                // Root has no lock limit. For root, ENOMEM means that a mapping must be split, but there are
+                // too many mappings.
                 let isLimit = (problem.errno == ENOMEM || problem.errno == EPERM) && geteuid() != 0
-                // The kernel leaves what it could not bring in marked as locked. It has no reason to refuse this.
+                // The kernel leaves pages that it could not read in marked as locked. Unlocking them should
+                // not fail.
                 if !isLimit { unlockRange(start, pages.extent, but: before) }
                 throw problem.errno == ENOMEM && problem.call == .mlock && !isLimit
                     ? problem.hinting(
@@ -180,7 +183,7 @@ extension MappedBytes {
         try current.checkIntact()
     }
 
-    /// A long range is locked first, and then brought in step by step.
+    /// Locks a long range without reading it, and then populates it in steps.
     private func lock(_ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll) throws(MapError) {
         guard extent >= longExtent else { return try systemLock(start, extent) }
         try systemLock(start, extent, onFault: true)
@@ -190,12 +193,12 @@ extension MappedBytes {
             try MemoryMap.populate(
                 start, extent, slot.page, writing: slot.protection & PROT_WRITE != 0 && !isShared, poll)
         } catch  where error.errno == EINVAL {
-            // Before Linux 5.14, and in memory of a device, pages are locked when they come.
+            // Before Linux 5.14, and in device memory, pages are locked when they are first accessed.
         }
     }
 
-    /// The parts of whole pages that are locked, in the order of their addresses: proc_pid_smaps(5) alone tells. It is
-    /// asked only where there may be some.
+    /// The locked parts of a range, in the order of their addresses. Only proc_pid_smaps(5) reports them, and
+    /// it is read only if there may be some.
     private func lockedParts(
         _ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll
     ) throws(MapError) -> [Range<UInt>] {
@@ -204,7 +207,7 @@ extension MappedBytes {
         let whole = UInt(bitPattern: start)..<UInt(bitPattern: start) &+ UInt(extent)
         var entry: Range<UInt>?
         var isStopped = false
-        // Where it cannot be asked, as without /proc, nothing is known.
+        // If it cannot be read, for example without /proc, no locked part is known.
         try? eachLine(of: "/proc/self/smaps") { line in
             if let next = MapsEntry(line) {
                 isStopped = !poll(0)
@@ -220,7 +223,7 @@ extension MappedBytes {
         return parts
     }
 
-    /// Keeps in mind whether the end of the mapping is locked.
+    /// Records whether the end of the mapping is locked.
     private func noteLock(_ pages: WholePages, _ isLocked: Bool) {
         let slot = region.slot
         let first = Int(UInt(bitPattern: pages.start) &- slot.pointee.start)
@@ -235,7 +238,7 @@ extension MappedBytes {
         }
     }
 
-    /// Takes `lock` back: munlock(2).
+    /// Unlocks a range: munlock(2).
     ///
     /// - Throws: As `sync`.
     public func unlock(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) {
@@ -248,7 +251,7 @@ extension MappedBytes {
     }
 }
 
-/// Whether a line of proc_pid_smaps(5) is that of the flags, and says that the pages are locked.
+/// Whether a line of proc_pid_smaps(5) is the line of flags, with the flag of locked pages.
 private func isLocked(_ line: UnsafeRawBufferPointer) -> Bool {
     let name: StaticString = "VmFlags:"
     guard let start = line.baseAddress, line.count >= name.utf8CodeUnitCount,
@@ -257,8 +260,8 @@ private func isLocked(_ line: UnsafeRawBufferPointer) -> Bool {
     return mm_find(start, line.count, " lo", 3) != nil
 }
 
-/// Unlocks what is in none of the parts, and locks them as they were: a long lock has made them locks of pages that are
-/// still to come.
+/// Unlocks what is outside the parts, and locks the parts with mlock(2) again: a long lock has changed them
+/// to `MLOCK_ONFAULT`.
 private func unlockRange(_ start: UnsafeMutableRawPointer, _ extent: Int, but parts: [Range<UInt>]) {
     let end = UInt(bitPattern: start) &+ UInt(extent)
     var place = UInt(bitPattern: start)
@@ -273,18 +276,18 @@ private func unlockRange(_ start: UnsafeMutableRawPointer, _ extent: Int, but pa
     }
 }
 
-/// What madvise(2) has no code of its own for, where it is to read pages in.
+/// Names the possible causes of a failure to read pages in, for which madvise(2) has only one error.
 func hintMissingPage(_ error: MapError) -> MapError {
     error.hinting("a page of the range is past the end of the file, or could not be read")
 }
 
 /// Whole pages of a mapping.
 struct WholePages {
-    /// Nil where there are none: an empty range.
+    /// Nil for an empty range.
     let start: UnsafeMutableRawPointer?
     let extent: Int
     let range: PageRange
-    /// The user's range inside the mapping, in bytes from the mapping's first byte.
+    /// The requested range in bytes, from the first byte of the mapping.
     let first: Int
     let end: Int
 }
@@ -320,8 +323,8 @@ extension MappedBytes {
         )
     }
 
-    /// Refuses a range that is not whole pages. An end of the mapping counts as one of a page: what
-    /// is after it belongs to nobody, unless it is a file's.
+    /// Throws if a range is not whole pages. The ends of the mapping count as ends of pages: no data is past
+    /// them, except in a file.
     private func checkWhole(_ pages: WholePages, removesFromFile: Bool) throws(MapError) {
         let slot = region.slot.pointee
         let page = slot.page

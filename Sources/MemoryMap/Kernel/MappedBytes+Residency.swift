@@ -1,7 +1,7 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// How many pages of a range are in memory.
+/// The numbers of pages of a range that are in memory and that are not.
 public struct Residency: Equatable, Sendable {
     public var resident: Int
     public var absent: Int
@@ -10,8 +10,8 @@ public struct Residency: Equatable, Sendable {
 extension MappedBytes {
     /// Counts the pages of a range that are in memory: mincore(2), rounded outward to whole pages.
     ///
-    /// - Throws: `systemCall` with `EPERM` where the kernel would answer "all": since Linux 5.2 it
-    ///   tells the truth only to a caller who owns the file or may write it. `offsetOutOfRange`,
+    /// - Throws: `systemCall` with `EPERM` if the kernel would report all pages as resident: since Linux 5.2
+    ///   its answer is true only for a process that owns the file or may write it. `offsetOutOfRange`,
     ///   `lengthOutOfRange`, `closed`, `lost`.
     public func residency(_ offset: Int = 0, _ length: Int? = nil) throws(MapError) -> Residency {
         try residency(offset, length) { _ in true }
@@ -19,7 +19,7 @@ extension MappedBytes {
 
     /// `residency` that can be stopped.
     ///
-    /// - Parameter poll: Asked with the number of pages done so far; false stops.
+    /// - Parameter poll: Called with the number of pages done so far; returns false to stop.
     /// - Throws: As `residency`, and `interrupted`.
     package func residency(
         _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool
@@ -35,8 +35,9 @@ extension MappedBytes {
         return Residency(resident: resident, absent: pages &- resident)
     }
 
-    /// The same by cachestat(2), which looks at what is there and not at every page; nil where the two may disagree
-    /// for longer than it takes to read a page: only the cache counts those that are just being read.
+    /// The same with cachestat(2), which visits only the pages in the cache. Nil if it may disagree with
+    /// mincore(2) for longer than the time to read a page: only cachestat(2) counts pages that are still
+    /// being read.
     private func residencyByCache(
         _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool
     ) throws(MapError) -> Residency? {
@@ -57,12 +58,12 @@ extension MappedBytes {
         return (pages.range, pages.extent / pageSize)
     }
 
-    /// Which pages of a range are in memory.
+    /// Finds the pages of a range that are in memory.
     ///
     /// - Parameters:
-    ///   - bits: For as many pages as `pageSpan` says; they are 0.
-    ///   - poll: Asked with the number of pages done so far; false stops.
-    /// - Throws: As `residency`; `misuse` where the number of pages is no longer what it was.
+    ///   - bits: One bit for each page of `pageSpan`, all 0.
+    ///   - poll: Called with the number of pages done so far; returns false to stop.
+    /// - Throws: As `residency`; `misuse` if the number of pages has changed.
     package func residency(
         _ offset: Int, _ length: Int?, into bits: PageBits, poll: (_ done: Int) -> Bool
     ) throws(MapError) {
@@ -72,11 +73,11 @@ extension MappedBytes {
         try eachResidency(offset, length, poll: poll) { bytes, first in bits.insert(bytes, at: first) }
     }
 
-    /// Asks for the pages of a range in pieces, leaving out those of which none is in memory.
+    /// Calls mincore(2) for a range in pieces, and skips long parts without a page in memory.
     ///
-    /// - Parameter body: Takes one byte for each page and the number of the first page, a multiple of 64;
-    ///   returns how many of them are in memory.
-    /// - Returns: The number of pages in all.
+    /// - Parameter body: Receives one byte for each page and the number of the first page, a multiple of 64;
+    ///   returns the number of pages in memory.
+    /// - Returns: The number of pages in the range.
     @discardableResult
     private func eachResidency(
         _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool,
@@ -122,22 +123,22 @@ extension MapError {
     }
 }
 
-/// Finds long parts of a mapping with nothing in the page cache, or counts what is there, at once, with
-/// cachestat(2), where mincore(2) would look page by page. Small mappings are left to mincore(2).
+/// Finds long parts of a mapping without pages in the page cache, or counts the cached pages. One
+/// cachestat(2) call does what mincore(2) does page by page. Does nothing for small mappings.
 ///
-/// "Nothing" is where the two agree for certain: a page of a shared mapping is in memory only as a page
-/// of the cache. Their numbers need not agree: the cache counts pages that are still being read too.
+/// The two calls agree on parts without pages: a page of a shared mapping is in memory only if it is in the
+/// cache. Other counts may differ, because cachestat(2) includes pages that are still being read.
 private struct CacheGaps {
-    /// -1 where the two may disagree, or where it is not worth the while.
+    /// -1 if the two may disagree, or the mapping is small.
     private var descriptor: Descriptor = -1
-    /// In the file, of the pages' first byte.
+    /// The offset of the first page in the file, in bytes.
     private var origin = 0
     private var isMemory = false
-    /// How much to ask for next, in bytes; 0 while pages are being found.
+    /// The size of the next cachestat(2) request in bytes; 0 while mincore(2) finds pages.
     private var window = CacheGaps.smallest
 
     private static let smallest = 64 << 20
-    /// Pages after a gap are counted twice; this is how far.
+    /// The largest request. Pages after a gap are visited twice, within a range of this size at most.
     private static let largest = 1 << 30
 
     init(_ bytes: MappedBytes, _ pages: WholePages) {
@@ -160,7 +161,7 @@ private struct CacheGaps {
             } ?? 0)
     }
 
-    /// How many bytes from a place on have nothing in memory; 0 where that is not known.
+    /// The number of bytes from `place` on without pages in memory; 0 if that is not known.
     mutating func length(at place: Int, of extent: Int) -> Int {
         while descriptor >= 0 && window > 0 {
             let length = min(window, extent &- place)
@@ -168,7 +169,7 @@ private struct CacheGaps {
                 close()
                 return 0
             }
-            // What tmpfs has swapped out may be in memory all the same.
+            // Pages that tmpfs has swapped out may still be in memory, in the swap cache.
             if state.cached == 0 && !(isMemory && state.evicted > 0) {
                 window = min(window << 1, CacheGaps.largest)
                 return length
@@ -178,7 +179,7 @@ private struct CacheGaps {
         return 0
     }
 
-    /// How many pages of all are in the cache; nil where that says nothing about what is in memory.
+    /// The number of pages in the cache; nil if it may differ from the number of pages in memory.
     func pages(of extent: Int, poll: (_ done: Int) -> Bool) throws(MapError) -> Int? {
         guard descriptor >= 0 else { return nil }
         var done = 0
@@ -195,7 +196,8 @@ private struct CacheGaps {
         return cached
     }
 
-    /// Hears how many pages mincore(2) has found where nothing was known.
+    /// Receives the number of pages that mincore(2) found. If there were none, cachestat(2) is asked about
+    /// the next part.
     mutating func note(_ resident: Int) {
         window = resident == 0 ? CacheGaps.smallest : 0
     }

@@ -1,14 +1,16 @@
 package import CMemoryMap
 internal import Glibc
 
-// Processes that this one starts. There is no fork(2) here: other threads may hold locks.
+// Child processes. There is no fork(2) here, because other threads may hold locks.
 
-/// Starts a program: posix_spawn(3). It reads nothing (/dev/null) and writes where this process does.
+/// Starts a program: posix_spawn(3). Its standard input is /dev/null; standard output and standard error are
+/// those of this process.
 ///
 /// - Parameters:
 ///   - path: The program.
-///   - arguments: argv, which ends with a null.
-///   - descriptors: What it gets of this process, by the same numbers; none below 3. Everything else is closed.
+///   - arguments: argv, which ends with a null pointer.
+///   - descriptors: The descriptors that it inherits, with the same numbers; none below 3. All others are
+///     closed.
 /// - Throws: `systemCall` (`EAGAIN`, `ENOMEM`, `ENOENT`, `EACCES` …).
 package func startProcess(
     _ path: UnsafePointer<CChar>, _ arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>,
@@ -21,7 +23,7 @@ package func startProcess(
         defer { posix_spawn_file_actions_destroy(&actions) }
         error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         for descriptor in descriptors where error == 0 {
-            // Of a number onto itself this takes away close-on-exec.
+            // For a descriptor onto itself, this clears close-on-exec.
             error = posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor)
         }
         if error == 0 {
@@ -35,7 +37,8 @@ package func startProcess(
     return child
 }
 
-/// A descriptor that is readable once the process has ended, or nil where the kernel has none: pidfd_open(2).
+/// A descriptor that becomes readable when the process ends, or nil if the kernel provides none:
+/// pidfd_open(2).
 package func watchProcess(_ process: CInt) -> CInt? {
     let trace = Trace()
     let descriptor = mm_pidfd(process)
@@ -46,17 +49,17 @@ package func watchProcess(_ process: CInt) -> CInt? {
     return descriptor >= 0 ? descriptor : nil
 }
 
-/// Waits for a child of this process, which is no zombie afterwards: poll(2) and waitpid(2).
+/// Waits for a child process, and reaps it: poll(2) and waitpid(2). A call waits 50 ms at most.
 ///
 /// - Parameters:
-///   - watch: What `watchProcess` gave.
-///   - nanoseconds: How long; 0 only asks.
-/// - Returns: Its status as of waitpid(2); nil while it runs.
-/// - Throws: `systemCall` with `ECHILD` where somebody else has asked for its status.
+///   - watch: The result of `watchProcess`.
+///   - nanoseconds: The longest time to wait; 0 only checks the state.
+/// - Returns: Its status, see waitpid(2); nil while it runs.
+/// - Throws: `systemCall` with `ECHILD` if other code has reaped the child.
 package func awaitProcess(_ process: CInt, _ watch: CInt?, nanoseconds: Int64) throws(MapError) -> CInt? {
     if let status = try endOfProcess(process) { return status }
     guard nanoseconds > 0 else { return nil }
-    // Without a watch there is nothing but to ask again and again.
+    // Without a watch, the state is checked at short intervals.
     let most: Int64 = watch == nil ? 5_000_000 : 50_000_000
     var waiting = pollfd(fd: watch ?? -1, events: Int16(POLLIN), revents: 0)
     let trace = Trace()
@@ -80,10 +83,10 @@ private func endOfProcess(_ process: CInt) throws(MapError) -> CInt? {
     return ended == Int(process) ? status : nil
 }
 
-/// Sends a child a signal: pidfd_send_signal(2), which cannot meet another process that has its number by now; kill(2)
-/// without a watch.
+/// Sends a signal to a child: pidfd_send_signal(2), which cannot reach another process that has reused its
+/// process ID; kill(2) without a watch.
 ///
-/// - Returns: False where it has ended.
+/// - Returns: False if it has ended.
 package func signalProcess(_ process: CInt, _ watch: CInt?, _ signal: CInt) throws(MapError) -> Bool {
     let trace = Trace()
     let result = watch.map { mm_pidfd_signal($0, signal) } ?? kill(process, signal)
@@ -97,10 +100,11 @@ package func signalProcess(_ process: CInt, _ watch: CInt?, _ signal: CInt) thro
 }
 
 extension MappedBytes {
-    /// A descriptor of what is mapped, for another process to map: with the right to write where the mapping has it.
+    /// A descriptor of the mapped file, for another process to map; open for writing if the mapping is
+    /// writable.
     ///
-    /// - Returns: One that is the caller's, none of the three standard ones.
-    /// - Throws: `misuse` for a private or empty mapping; `systemCall` where the file cannot be opened again;
+    /// - Returns: At least 3. The caller closes it.
+    /// - Throws: `misuse` for a private or empty mapping; `systemCall` if the file cannot be opened again;
     ///   `closed`, `lost`.
     package func descriptorToShare() throws(MapError) -> CInt {
         var current = self
@@ -128,11 +132,11 @@ extension MappedBytes {
     }
 }
 
-/// Maps what another process shares, and owns the descriptor from then on.
+/// Maps a file that another process shares. Takes ownership of the descriptor, even if it throws.
 ///
 /// - Parameters:
-///   - offset: Of the first byte in the file, any.
-///   - keeps: Whether the mapping is to keep the descriptor, because no path leads to the file.
+///   - offset: Of the first byte in the file; need not be a multiple of the page size.
+///   - keeps: Whether the mapping keeps the descriptor, because the file has no path.
 /// - Throws: `systemCall`.
 package func adoptRegion(
     _ descriptor: CInt, offset: Int, length: Int, protection: Protection, keeps: Bool, isAnonymous: Bool

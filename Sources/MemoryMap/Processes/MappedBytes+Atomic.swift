@@ -2,11 +2,11 @@ internal import CMemoryMap
 internal import Glibc
 
 extension MappedBytes {
-    /// The bytes of an integer that several processes may change at once.
+    /// The bytes of an integer that several processes may change concurrently.
     ///
     /// - Parameters:
     ///   - type: An integer in the machine's byte order.
-    ///   - offset: In bytes. Its address is a multiple of the type's size.
+    ///   - offset: In bytes. The address there must be a multiple of the type's size.
     /// - Throws: `misuse` for the type or the alignment, `offsetOutOfRange`, `closed`, `lost`.
     package func atomic(_ type: ElementType, at offset: Int) throws(MapError) -> MappedBytes {
         if type.isFloat {
@@ -33,23 +33,25 @@ extension MappedBytes {
         return try current.slice(offset, size)
     }
 
-    /// Sleeps while the bytes, which are those of a 32-bit integer, have a value: FUTEX_WAIT of futex(2).
+    /// Sleeps while the bytes, those of a 32-bit integer, equal `value`: FUTEX_WAIT of futex(2).
     ///
-    /// - Parameter nanoseconds: At most so long.
-    /// - Returns: True where it was woken or there is another value; false where neither happened yet.
+    /// - Parameter nanoseconds: The longest time to wait.
+    /// - Returns: True if it was woken or the value differs; false after the time is over or a signal
+    ///   arrived.
     package func wait(while value: UInt32, nanoseconds: Int64) throws(MapError) -> Bool {
         guard let place = region.base else { throw MapError(.closed) }
         do { return try systemWait(place, while: value, nanoseconds).isOver } catch {
-            // The kernel does not say with a signal that a page is gone: a load does.
+            // If the page is gone, futex(2) returns an error and causes no fault. A load causes one, so that
+            // the guard records it.
             _ = mm_atomic_load(place, Int32(MM_U32))
             try checkIntact()
             throw error
         }
     }
 
-    /// Wakes those who wait: FUTEX_WAKE of futex(2).
+    /// Wakes waiters: FUTEX_WAKE of futex(2).
     ///
-    /// - Returns: How many were woken.
+    /// - Returns: The number of waiters that were woken.
     package func wake(_ count: CInt) throws(MapError) -> Int {
         guard let place = region.base else { throw MapError(.closed) }
         do { return try systemWake(place, count) } catch {

@@ -1,19 +1,20 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// A range of a file that is locked, or to be locked, for those who ask: an open file description lock of fcntl(2).
+/// An advisory lock on a range of a file, held or not: an open file description lock of fcntl(2).
 ///
-/// It has a descriptor of its own, and so it belongs neither to the process, as the locks of lockf(3) do, nor to the
-/// mapping: it ends when its descriptor is closed.
+/// It has its own descriptor, and closing that releases the lock. So the lock belongs neither to the process,
+/// as a lock of lockf(3) does, nor to the mapping.
 package struct RangeLock {
     package let descriptor: CInt
-    /// What the descriptor keeps in memory, where no path leads to the file. The lock is a holder of it.
+    /// The budget's record of memory that the descriptor keeps allocated, if the file has no path. The lock
+    /// is one of its holders.
     package let memory: OpaquePointer?
     /// In the file, in bytes.
     package let offset: Int
     package let length: Int
 
-    /// Takes the lock, if nobody has one that it cannot stand beside.
+    /// Acquires the lock; false if another lock conflicts.
     ///
     /// - Throws: `systemCall` (`ENOLCK` …).
     package static func attempt(
@@ -24,12 +25,12 @@ package struct RangeLock {
 }
 
 extension MappedBytes {
-    /// A lock to be taken on a range of the file behind the mapping.
+    /// Prepares a lock on a range of the mapped file.
     ///
     /// - Parameters:
     ///   - length: In bytes, at least 1; nil means to the end.
-    ///   - isExclusive: Needs the right to write the file.
-    /// - Throws: `systemCall`: `EOPNOTSUPP` where there is no file; of open(2). `offsetOutOfRange`,
+    ///   - isExclusive: Requires write permission for the file.
+    /// - Throws: `systemCall`: `EOPNOTSUPP` if there is no file; of open(2). `offsetOutOfRange`,
     ///   `lengthOutOfRange`, `closed`, `lost`.
     package func rangeLock(
         _ offset: Int, _ length: Int?, isExclusive: Bool
@@ -42,7 +43,7 @@ extension MappedBytes {
         }
         let slot = current.region.slot
         let flags = isExclusive ? O_RDWR : O_RDONLY
-        // Not a copy of a descriptor: locks belong to what open(2) made.
+        // Not a duplicate of a descriptor: the lock belongs to the open file description.
         let descriptor: Descriptor
         var memory: OpaquePointer?
         do throws(MapError) {
@@ -65,7 +66,7 @@ extension MappedBytes {
     }
 }
 
-/// The same file, opened once more.
+/// Opens the file of a descriptor again.
 private func reopen(_ descriptor: Descriptor, _ flags: CInt) throws(MapError) -> Descriptor {
     var memory: InlineArray<64, UInt8> = .init(repeating: 0)
     return try withUnsafeMutableBytes(of: &memory) { raw throws(MapError) in

@@ -1,17 +1,16 @@
 package import CMemoryMap
 internal import Glibc
 
-// Memory that other processes can map too: by a name, or by a descriptor that they get.
+// Memory that other processes can map too, by a name or by a descriptor that is passed to them.
 
-/// Shared memory by its name, as shm_open(3) gives it.
+/// Opens and maps a shared memory object, as shm_open(3) does.
 ///
 /// - Parameters:
-///   - path: Where Linux keeps it: `/dev/shm/name`.
-///   - size: In bytes, at least 1: the object is made if it is not there, for this user alone (mode 0600), and extended
-///     if it is smaller; its space is allocated. So much of it is mapped. Nil for an object that is there, as large as
-///     it is.
-///   - exclusive: Whether an object that is there already is an error; needs a size.
-///   - poll: Asked where a signal has interrupted the allocation; false stops.
+///   - path: The path of the object on Linux: `/dev/shm/name`.
+///   - size: The number of bytes to map, at least 1. The object is created if it does not exist, with mode
+///     0600, and extended if it is smaller; its space is allocated. Nil maps all of an existing object.
+///   - exclusive: Whether it is an error if the object exists; needs a size.
+///   - poll: Called when a signal has interrupted the allocation; returns false to stop.
 /// - Throws: `valueOutOfRange` for the size, `misuse`, `systemCall` (`ENOENT`, `EEXIST`, `EACCES`, `ENOSPC` …).
 package func sharedRegion(
     _ path: UnsafePointer<CChar>, size: Int?, exclusive: Bool, poll: Poll = { _ in true }
@@ -32,7 +31,7 @@ package func sharedRegion(
             do {
                 try systemAllocate(descriptor, from: present, count: size &- present, poll: poll)
             } catch {
-                // What was allocated before the memory ran out must not stay.
+                // Free the space that was allocated before memory ran out.
                 if !isNew { try? systemTruncate(descriptor, to: present) }
                 throw error
             }
@@ -45,7 +44,7 @@ package func sharedRegion(
     }
 }
 
-/// Takes the name of shared memory away: shm_unlink(3). Who has it mapped keeps it.
+/// Removes the name of a shared memory object: shm_unlink(3). Existing mappings remain.
 package func unlinkShared(_ path: UnsafePointer<CChar>) throws(MapError) { try systemRemove(path) }
 
 private func openShared(
@@ -64,17 +63,17 @@ private func openShared(
         {
             if exclusive { throw error.hinting("shared memory of this name is there already") }
         }
-        // Another process may take the name away just now.
+        // If another process has just removed the name, try again.
         do { return (try systemOpen(path, flags), false) } catch  where error.errno == ENOENT {}
     }
 }
 
-/// A file in memory without a name in the file system: memfd_create(2).
+/// Maps a new file in memory that has no path: memfd_create(2).
 ///
 /// - Parameters:
-///   - name: For people who look into /proc; need not be unique.
+///   - name: Shown in /proc; need not be unique.
 ///   - size: In bytes, at least 1.
-///   - seal: Whether the size is fixed for good, for everybody.
+///   - seal: Whether to seal the size: no process can change it then.
 /// - Throws: `valueOutOfRange` for the size, `systemCall` (`EMFILE`, `ENOMEM` …).
 package func memoryFileRegion(
     _ name: UnsafePointer<CChar>, size: Int, seal: Bool
@@ -91,13 +90,13 @@ package func memoryFileRegion(
     }
 }
 
-/// Anonymous memory for this process and its children. It is a file in memory, as shared anonymous memory always is
-/// inside the kernel, but one of which there is a descriptor to give away: where the process has descriptors to spare.
+/// Shared anonymous memory. In the kernel that is always a file in memory; here it is one with a descriptor,
+/// which can be passed to other processes, unless the process has few descriptors left.
 package func sharedAnonymousRegion(
     size: Int, populate: Bool, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
     guard let descriptor = spareMemoryFile(size) else {
-        // Then only children of fork(2) have it.
+        // Without a descriptor, only children of fork(2) share the memory.
         return try mapRegion(
             length: size, protection: [.read, .write],
             flags: populate ? [.anonymous, .shared, .populate] : [.anonymous, .shared],
@@ -117,8 +116,8 @@ package func sharedAnonymousRegion(
     }
 }
 
-/// A file in memory, unless its descriptor would be one of the upper half of those that the process may have: who maps
-/// in a loop is to be left enough to open files with.
+/// A file in memory, or nil if its descriptor is in the upper half of the process's limit: a script that maps
+/// in a loop must have descriptors left to open files.
 private func spareMemoryFile(_ size: Int) -> Descriptor? {
     guard size > 0, let descriptor = try? systemMemoryFile("anonymous") else { return nil }
     if Int(descriptor) < systemDescriptorLimit() / 2 { return descriptor }
@@ -133,8 +132,8 @@ private func requireSize(_ size: Int) throws(MapError) {
     try requireRoom(size)
 }
 
-/// Maps a file and keeps the descriptor: no path leads there, or may not for long. Only if it throws the descriptor
-/// remains the caller's.
+/// Maps a file and keeps the descriptor, because the file has no path or may lose it. If it throws, the
+/// caller still owns the descriptor.
 func keptRegion(
     _ descriptor: Descriptor, _ size: Int, _ flags: MapFlags = .shared, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
@@ -152,7 +151,7 @@ extension UnsafeMutablePointer<mm_slot> {
     /// The descriptor that the mapping keeps.
     var kept: Descriptor? { pointee.keeper > 0 ? pointee.keeper &- 1 : nil }
 
-    /// What counts those of its pages that are no longer mapped.
+    /// The budget's record of pages of the file that are no longer mapped; created on first use.
     func lastingMemory() throws(MapError) -> OpaquePointer {
         if let memory = pointee.memory { return memory }
         guard let memory = mm_memory_make() else { throw MapError(.mmap, errno: ENOMEM) }
