@@ -573,7 +573,7 @@ row "buffer.set" {
         f64le = exact(8, function(b) return b:set("f64le", #b - 8, 7) end),
     },
 }
--- A format ends at a zero byte, as those of string.pack do.
+-- A format ends at a zero byte, as in string.pack.
 row "buffer.unpack" {
     call("bytes, integer?", function(f) return f.buffer(), "<I4", 0 end),
     call(function(f) return f.buffer(), "z s2 !4 i4 c3 f" end),

@@ -26,7 +26,7 @@ local function found()
             if type ~= "record" or name ~= "field" then names[type .. ":" .. name] = true end
         end
         for event, name in pairs(operators) do
-            -- What all have for pairs, but records, only says what to write instead.
+            -- Except for records, __pairs only raises an error with advice.
             if meta[event] and (event ~= "__pairs" or type == "record") then names[name:format(type)] = true end
         end
         local place = type == "record" and "record.name" or type .. "[i]"
@@ -117,7 +117,7 @@ local function compare(entry, name, methods, problem)
     for i = 1, math.min(math.max(#said, #tested), rest - 1) do
         -- The tests may require an integer where the manual says number.
         local place = tested[i] or {}
-        place.bytes = nil -- of any content
+        place.bytes = nil -- strings of any content
         if said[i] and said[i].number and place.integer then place.number, place.integer = true, said[i].integer end
         if shown(said[i]) ~= shown(place) then
             problem("%s, parameter %d: the manual says '%s', Tests/methods.lua '%s'", name, i, shown(said[i]), shown(place))

@@ -1,6 +1,6 @@
 import Testing
 
-/// What a session says to a person: tables, long help, and advice after an error.
+/// Output of a session: tables, long help, and advice after an error.
 @Suite
 struct PromptTests {
     /// A session on a terminal of 24 lines and 80 columns.
@@ -35,7 +35,7 @@ struct PromptTests {
             terminal.type("\(typed)\n")
             #expect(terminal.sees(shown), "\(typed): \(terminal.shown)")
         }
-        // The results after the table come on lines of their own.
+        // The results after the table are on lines of their own.
         terminal.type("mmap.faults(function() return 'first', 'second' end)\n")
         #expect(terminal.sees("\nseconds "))
         #expect(terminal.sees("\nfirst\nsecond\n> "))
@@ -54,7 +54,7 @@ struct PromptTests {
         #expect(paged.sees("\n:Typed views") || paged.sees(":"), "\(paged.shown)")
         paged.type("help 'fill'\n")
         #expect(paged.sees("\nThere are several"), "\(paged.shown)")
-        // A pager that is left early, and one that is not there.
+        // A pager that ends early, and one that does not exist.
         let left = try session("", ["PAGER": "head -n 1 >/dev/null"])
         left.type("help()\nprint(6 * 7)\n")
         #expect(left.sees("\n42\n"))
@@ -100,10 +100,10 @@ struct PromptTests {
         let lines = outcome.errors.split(separator: "\n")
         #expect(lines.count > 2 && lines[0].contains("attempt to call a nil value (method '"), "\(outcome)")
         #expect(lines.count > 2 && lines[1].contains(advice) && lines[2] == "stack traceback:", "\(outcome)")
-        // A value of the script's own, after one of the library was asked.
+        // A table of the script, after an access to an object of the library.
         let other = try Program.mmaplua.run(["-e", setUp + "local _ = b.len local t = {} t:size()"])
         #expect(other.errors.contains("(method 'size')\nstack traceback:"), "\(other)")
-        // What is caught is what Lua says.
+        // A caught error has Lua's own message.
         let caught = try Program.mmaplua.run(["-e", setUp + "print(pcall(function() \(call) end))"])
         #expect(caught.output.hasSuffix("')\n") && caught.errors == "", "\(caught)")
     }

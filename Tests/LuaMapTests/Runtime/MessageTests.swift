@@ -1,8 +1,8 @@
 import Testing
 
-/// What a person reads who has made a mistake that many make.
+/// Messages after common mistakes.
 @Suite struct MessageTests {
-    /// A word that is not known is quoted, what there is is listed, and the nearest is named.
+    /// An unknown word is quoted, the known words are listed, and the most similar one is suggested.
     @Test func whatIsUnknownIsQuotedAndTheLikelyWordNamed() {
         check(
             """
@@ -90,7 +90,7 @@ import Testing
             """)
     }
 
-    /// pairs asks a metamethod; ipairs none, so that it is told where it ends.
+    /// pairs calls a metamethod, which raises the advice; ipairs calls none, so the advice comes at its end.
     @Test func loopsSayWhatToWriteInstead() {
         check(
             """
@@ -114,7 +114,7 @@ import Testing
             """)
     }
 
-    /// The same rounding everywhere, and no "0 %" of a page that is there.
+    /// The same rounding everywhere, and no "0 %" for a resident page.
     @Test func sizesAndSharesAgree() {
         check(
             """
@@ -144,7 +144,7 @@ import Testing
             """)
     }
 
-    /// A cell of many pages is drawn as changed only where all of them are.
+    /// A cell of many pages is drawn as changed only if all its pages are.
     @Test func aCellThatChangedPartlyLooksSo() {
         check(
             """

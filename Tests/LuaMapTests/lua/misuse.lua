@@ -164,7 +164,7 @@ function suite.everyErrorUnderPcallNamesTheFunction()
   end
 end
 
--- One argument more than there may be, of any type but nil, is an error that names it.
+-- An extra argument of any type but nil is an error that names it.
 function suite.everyArgumentTooManyIsRefused()
   local open = { ["buffer.pack"] = true, ["view.set"] = true, ["buffer.watch"] = true, ["mmap.faults"] = true, ["mmap.spawn"] = true,
     ["view.stats"] = true, ["regex.find"] = true, ["regex.match"] = true, ["regex.gmatch"] = true }
@@ -189,7 +189,7 @@ function suite.everyArgumentTooManyIsRefused()
           calls = calls + 1
         end
       end
-      -- Nils are none.
+      -- Extra nils are accepted.
       local a = arguments(entry)
       local ok, message = pcall(call, table.unpack(a, 1, a.n + 3))
       assert(ok or entry.row.fails or not tostring(message):find("too many arguments", 1, true), name .. " with nils: " .. tostring(message))
@@ -198,7 +198,7 @@ function suite.everyArgumentTooManyIsRefused()
   assert(calls > 1500, calls)
 end
 
--- A zero byte ends a string of C. No word, name or path is taken for what stands in front of one.
+-- A zero byte ends a C string: no word, name, or path may be accepted for its part before a zero byte.
 function suite.everyZeroByteCounts()
   local calls = 0
   for _, entry in ipairs(typed) do
@@ -219,7 +219,7 @@ function suite.everyZeroByteCounts()
     end
   end
   assert(calls > 40, calls)
-  -- Those in tables.
+  -- Words in tables.
   local b, path = mmap.anonymous(100), scratch "abc"
   local words = {
     { "not known", mmap.open, path, "r", { ["offset\0"] = 1 } }, { "not known", mmap.open, path, "r", { advice = "random\0" } },
