@@ -1,9 +1,9 @@
-/* What a person who knows strings and tables is told to write instead. */
+/* Advice for users who treat buffers and views like strings and tables. */
 #include <string.h>
 
 #include "trampoline.h"
 
-/* The last name that was asked for in vain. Copied: the string may be collected. */
+/* The last key that was in no table of methods. A copy, because the string may be collected. */
 static _Thread_local struct {
   char name[32];
   bool is_view;
@@ -34,7 +34,7 @@ static const struct {
      "it has numbers; b:string(offset, length):gsub(pattern, replacement) gives a string"},
 };
 
-/* [-0, +1, m] The names of a class's methods, between blanks; Node's accessors are too many to be meant. */
+/* [-0, +1, m] Pushes a list of the methods of a class, without the accessors of Node's Buffer. */
 static const char *push_methods(lua_State *L, const char *class) {
   luaL_checkstack(L, 8, NULL);
   int first = lua_gettop(L) + 1;
@@ -101,6 +101,6 @@ int lm_raise_loop(lua_State *L, int level) {
 }
 
 int lm_no_pairs(lua_State *L) {
-  /* Its caller is pairs. */
+  /* Level 1 is pairs, level 2 its caller. */
   return lm_loop_advice(L, 1) ? lm_raise_loop(L, 2) : luaL_typeerror(L, 1, "mmap object");
 }

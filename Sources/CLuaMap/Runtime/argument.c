@@ -1,5 +1,5 @@
-/* What is wrong with an argument, said as lauxlib does, but with a name for the function where Lua knows none: under
-   pcall(3) and wherever else C called it. */
+/* Errors about arguments, as in lauxlib, with a name for the function where Lua knows none: under pcall, and in every
+   other call from C. */
 #include <string.h>
 
 #include "../Records/record.h"
@@ -13,8 +13,8 @@ void lm_name_functions(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &functions_key);
 }
 
-/* [-0, +0, m] Keeps in the slot `best` the least of the names under which the table at an index has the function in the
-   slot `function`, with its owner in front. */
+/* [-0, +0, m] Searches the table at an index for the function in the slot `function`. Stores the owner and the first key
+   in the alphabet in the slot `best`. */
 static void search(lua_State *L, int table, int function, int best, const char *owner) {
   if (!lua_istable(L, table)) return;
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
@@ -25,8 +25,8 @@ static void search(lua_State *L, int table, int function, int best, const char *
   }
 }
 
-/* [-0, +1, m] The running function's name as the library has it, "mmap.open" or "buffer:find"; NULL, and nil, for one
-   that has none. */
+/* [-0, +1, m] Pushes the name of the running function, "mmap.open" or "buffer:find"; nil, and returns NULL, for one that
+   is in no table of the library. */
 static const char *push_name(lua_State *L, lua_Debug *running) {
   static const char library[] = "mmap.";
   luaL_checkstack(L, 12, NULL);

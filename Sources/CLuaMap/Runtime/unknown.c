@@ -1,13 +1,13 @@
-/* Words that are not known: what was given, what there is, and what was probably meant. */
+/* Errors about unknown words: the word, the list of known ones, and the most likely one. */
 #include <ctype.h>
 #include <string.h>
 
 #include "trampoline.h"
 
-/* A word that is longer is like none. */
+/* Longer words get no suggestion. MOST_SHOWN: bytes of the word in the message. */
 enum { LONGEST = 24, MOST_SHOWN = 40 };
 
-/* What people write who know other programs. The first whose second word is a choice is it. */
+/* Names in other languages and programs. The first row counts whose second word is among the choices. */
 static const char *const synonyms[][2] = {
     {"int8", "i8"},
     {"int8_t", "i8"},
@@ -108,7 +108,7 @@ static const char *const synonyms[][2] = {
     {"noreuse", "dontneed"},
 };
 
-/* The next of the words that blanks separate, up to a comma; NULL after the last. */
+/* The next word of a list: words are separated by blanks and end at a comma. NULL after the last. */
 static const char *next_word(const char *text, size_t *length) {
   text += *length;
   while (*text == ' ') text++;
@@ -127,8 +127,8 @@ static const char *choice(const char *choices, const char *wanted, size_t count,
   return NULL;
 }
 
-/* How many bytes have to be put in, taken out, or changed, twice; and how many swapped with their neighbor, which is
-   more likely. */
+/* The edit distance: 2 for an insertion, deletion or substitution of a byte, 1 for a swap of two neighbors, the most
+   frequent mistake. */
 static size_t distance(const char *a, size_t n, const char *b, size_t m) {
   size_t rows[3][LONGEST + 1];
   for (size_t j = 0; j <= m; j++) rows[0][j] = 2 * j;
@@ -147,8 +147,8 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m) {
   return rows[n % 3][m];
 }
 
-/* The choice that is nearest to a word: one that another name stands for, or that begins so, or that is spelled much
-   alike; NULL for none. */
+/* The most likely choice for a word: itself, a synonym, the one that it is a prefix of, or the one with the least edit
+   distance. NULL if none is near. */
 static const char *nearest(const char *word, size_t length, const char *choices, size_t *found) {
   const char *best = NULL, *other;
   if ((other = choice(choices, word, length, found))) return other;
@@ -161,7 +161,7 @@ static const char *nearest(const char *word, size_t length, const char *choices,
     if (count > LONGEST) continue;
     bool begins = length >= 3 && count > length && memcmp(other, word, length) == 0;
     size_t far = begins ? 0 : distance(word, length, other, count);
-    /* Of two alike the first of the alphabet: the words may come in any order. */
+    /* Ties go to the first in the alphabet: the choices may come in any order. */
     bool is_nearer = far < least || (best && far == least && memcmp(other, best, count < *found ? count : *found) < 0);
     if (!is_nearer || far >= 2 * count) continue;
     least = far;
@@ -188,7 +188,7 @@ void lm_push_meant(lua_State *L, const char *given, size_t length, const char *c
   size_t found;
   const char *meant = nearest(start, length, choices, &found);
   const char *order = "";
-  /* The byte order of a type is none of its name. */
+  /* Types may end with a byte order, which the choices do not list. */
   for (int i = 0; i < 2 && choice(choices, "u16", 3, &(size_t){0}); i++) {
     if (length <= 3 || memcmp(start + length - 2, orders[i], 2) != 0) continue;
     size_t rest = length - 2;
@@ -206,7 +206,7 @@ void lm_push_meant(lua_State *L, const char *given, size_t length, const char *c
   lua_remove(L, -2);
 }
 
-/* [-0, +1, m] The value at an index, in quotes, as a terminal may be shown it. */
+/* [-0, +1, m] Pushes the value at an index in quotes, with control characters escaped. */
 static void push_quoted(lua_State *L, int index) {
   size_t length;
   const char *text = luaL_tolstring(L, index, &length);
@@ -219,7 +219,7 @@ static void push_quoted(lua_State *L, int index) {
   lua_remove(L, -2);
 }
 
-/* [-0, +1, m] The names of all advice that this kernel knows. */
+/* [-0, +1, m] Pushes the names of all advice that this kernel knows. */
 static const char *push_advices(lua_State *L) {
   int64_t value;
   bool is_known;
@@ -235,7 +235,7 @@ static const char *push_advices(lua_State *L) {
   return lua_tostring(L, -1);
 }
 
-/* [-0, +1, m] "'r', 'r+', 'c' and 'w+'" of "r r+ c w+". */
+/* [-0, +1, m] Pushes the words of a list in quotes: "'r', 'r+', 'c' and 'w+'". */
 static void push_list(lua_State *L, const char *choices) {
   luaL_Buffer text;
   luaL_buffinit(L, &text);
@@ -264,7 +264,7 @@ const char *lm_push_unknown(lua_State *L, int index, const char *problem, const 
   int first = lua_gettop(L);
   push_quoted(L, index);
   lua_pushfstring(L, problem, lua_tostring(L, -1));
-  if (strstr(problem, choices)) lua_pushliteral(L, ""); /* they are said */
+  if (strstr(problem, choices)) lua_pushliteral(L, ""); /* the problem lists them */
   else if (is_listed) push_list(L, choices), lua_pushfstring(L, " %s", lua_tostring(L, -1)), lua_remove(L, -2);
   else lua_pushfstring(L, " (%s)", choices);
   const char *given = lm_string_at(L, index, &length);

@@ -147,13 +147,14 @@ int64_t lm_file_size(const mm_region *_Nonnull region, const char *_Nonnull path
    accept by its code, as in \x1b. lm_shown is the same as a Lua function. */
 const char *_Nonnull lm_show(lua_State *_Nonnull L, int index);
 int lm_shown(lua_State *_Nonnull L);
-/* A function of Lua: the text of a number of bytes. */
+/* A lua_CFunction: formats a number of bytes, see mm_format_size. */
 int lm_size(lua_State *_Nonnull L);
-/* [-0, +0, –] Keeps in mind that the buffer or view at 1 has no method of the name at 2. */
+/* [-0, +0, –] Records that the buffer or view at 1 has no method with the name at 2. */
 void lm_note_missing(lua_State *_Nonnull L);
-/* [-0, +(0|1), m] What to write instead of what an error that nobody caught was about; NULL for nothing. */
+/* [-0, +(0|1), m] Pushes advice for an uncaught error about a missing method; NULL if there is none. */
 const char *_Nullable lm_push_advice(lua_State *_Nonnull L, const char *_Nonnull message);
-/* [-0, +0, –] Why the value at an index is nothing for ipairs, and what to write instead; NULL for what is not ours. */
+/* [-0, +0, –] The error of ipairs and pairs for an object or iterator of the library, with the right loop; otherwise
+   NULL. */
 const char *_Nullable lm_loop_advice(lua_State *_Nonnull L, int index);
 /* Bodies that need the path of the file. */
 int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);

@@ -10,7 +10,7 @@
    text has at least one byte. */
 size_t mm_shown(const char *_Nonnull text, size_t length);
 
-/* A number of bytes as everything here says it: "48 KiB", "1.5 MiB", rounded to tenths. The length of the text. */
+/* Formats a number of bytes, rounded to tenths: "48 KiB", "1.5 MiB". Returns the length of the text. */
 enum { MM_SIZE_TEXT = 24 };
 int mm_format_size(uint64_t bytes, char text[_Nonnull MM_SIZE_TEXT]);
 
