@@ -12,7 +12,7 @@ local function objects()
     }
 end
 
--- Operators as headings write them; false for metamethods that only the collector calls.
+-- Metamethods as headings write them; the manual has no entry for those that only the collector calls.
 local operators <const> = {
     __len = "#%s", __tostring = "tostring(%s)", __close = "%s <close>", __pairs = "pairs(%s)",
 }

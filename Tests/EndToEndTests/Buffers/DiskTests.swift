@@ -89,7 +89,7 @@ struct DiskTests {
     }
 
     /// A loop device on a truncated file reports input/output errors, like a failing disk.
-    @Test func `a disk that fails is an error, and works when it has its bytes again`() throws {
+    @Test func `a failing disk is an error, and works again after repair`() throws {
         let output = try run(
             """
             truncate -s 4M image && mkfs.ext4 -q -m 0 -O ^has_journal image >/dev/null 2>&1 || skip 'no mkfs.ext4'

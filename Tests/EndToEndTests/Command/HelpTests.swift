@@ -42,7 +42,7 @@ struct HelpTests {
         #expect(outcome.output.contains("\n5\n"))
     }
 
-    @Test func `what is piped is shown as plain Lua shows it`() throws {
+    @Test func `piped output is that of plain Lua`() throws {
         #expect(try session("mmap.anonymous(10)").contains("10 bytes rw-p anonymous+0\n> "))
     }
 

@@ -25,7 +25,7 @@ struct HostSessionTests {
         #expect(terminal.end() == .status(0))
     }
 
-    @Test func `goes on with a second prompt until the statement is complete`() throws {
+    @Test func `a second prompt continues an incomplete statement`() throws {
         let terminal = try session()
         terminal.type("for i = 1, 2 do\n")
         #expect(terminal.sees("\n>> "))
@@ -53,7 +53,7 @@ struct HostSessionTests {
         #expect(terminal.sees("\nab\n> "))
     }
 
-    @Test func `Ctrl-C interrupts running code with a traceback and the session goes on`() throws {
+    @Test func `Ctrl-C interrupts running code with a traceback and the session continues`() throws {
         let terminal = try session()
         terminal.type("print 'busy' while true do end\n")
         #expect(terminal.sees("\nbusy\n"))
@@ -164,7 +164,7 @@ struct HostSessionTests {
         #expect(second.sees("\nentry \\one\n> "))
     }
 
-    @Test func `without a place for the history a session is as good`() throws {
+    @Test func `a session works without a history file`() throws {
         let terminal = try session([], ["MMAPLUA_HISTORY": "/proc/nowhere/history"])
         terminal.type("'a' .. 'b'\n")
         #expect(terminal.sees("\nab\n> "))
@@ -205,7 +205,7 @@ struct HostSessionTests {
     }
 
     @Test(arguments: [SIGWINCH, SIGCONT])
-    func `a signal that goes by leaves the line as it was`(number: CInt) throws {
+    func `a handled signal does not change the line`(number: CInt) throws {
         let terminal = try session()
         terminal.type("'half ' .. ")
         #expect(terminal.sees("'half ' .. "))
@@ -234,7 +234,7 @@ struct HostSessionTests {
         ("({})['\\27[31m'].x", "field '\\x1b[31m')\nstack traceback:\n\t"),
         ("help '\\27[31m'", "Nothing is known of \"\\x1b[31m\"."),
     ])
-    func `text from outside does not reach the terminal raw`(typed: String, shown: String) throws {
+    func `foreign text is escaped on the terminal`(typed: String, shown: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("\u{1B}[31mred", String(repeating: "x", count: 5000))
         let lines = try folder.file("lines", "one \u{9B}31m two\nthree\tfour\n")
@@ -251,7 +251,7 @@ struct HostSessionTests {
     }
 
     /// Also for a program that ends with an error; in a file or pipe the message stays as it is.
-    @Test func `an error that nobody catches does not reach the terminal raw`() throws {
+    @Test func `an uncaught error is escaped on the terminal`() throws {
         let terminal = try Terminal(.mmaplua, ["-e", "error('\\27[31m\\n\\t\\155é')"])
         #expect(terminal.sees("1: \\x1b[31m\n\t\\x9bé\nstack traceback:\n\t[C]: "))
         #expect(terminal.end() == .status(1) && !terminal.isColored)

@@ -189,7 +189,7 @@ struct HostSideBySideTests {
     ])
     func `a session from a pipe`(input: String) throws { try compare(CommandLineCase(["-i"], input: input)) }
 
-    @Test func `print and io.write meet a reader that has gone as in lua`() throws {
+    @Test func `print and io.write without a reader are as in lua`() throws {
         for program in [Program.lua, .mmaplua] {
             let shell = try Program(path: "/bin/bash").run([
                 "-c",

@@ -22,7 +22,7 @@ struct HostTests {
         #expect(outcome.ending == .status(0))
     }
 
-    @Test func `after the script's name nothing is an option`() throws {
+    @Test func `options end at the script's name`() throws {
         let outcome = try Program.mmaplua.run(["-", "--help", "--version"], input: "print(...)")
         #expect(outcome.output == "--help\t--version\n")
     }
@@ -55,12 +55,12 @@ struct HostTests {
         #expect(outcome.errors.contains("cannot write standard output"))
     }
 
-    @Test func `a failure of the script counts more than its output's`() throws {
+    @Test func `a failure of the script outranks a failure of its output`() throws {
         let command = "exec '\(Program.mmaplua.path)' -e 'io.write(1) os.exit(7)' > /dev/full"
         #expect(try Program(path: "/bin/sh").run(["-c", command]).ending == .status(7))
     }
 
-    @Test func `a closed standard output matters only to those who use it`() throws {
+    @Test func `a closed standard output is an error only when used`() throws {
         let run = { (code: String) in
             try Program(path: "/bin/sh").run(["-c", "exec '\(Program.mmaplua.path)' -e '\(code)' >&-"]).ending
         }
@@ -119,7 +119,7 @@ struct HostTests {
     }
 
     @Test(arguments: ["b:string()", "v:totable()", "for line in b:lines() do end"])
-    func `Ctrl-C while large strings and tables are made leaves all well`(work: String) throws {
+    func `Ctrl-C during large strings and tables leaves a working state`(work: String) throws {
         let outcome = try interrupt(
             """
             local b = mmap.anonymous(24 << 20) b:fill "abc" local v = b:view "u64"
@@ -133,7 +133,7 @@ struct HostTests {
 
     /// Layouts and tables with shared parts: a small script with a large amount of work.
     @Test(arguments: ["r[0] = t", "r[0]:totable()"])
-    func `Ctrl-C while records inside records are gone through`(work: String) throws {
+    func `Ctrl-C during a walk of nested records`(work: String) throws {
         let outcome = try interrupt(
             """
             local layout, t = mmap.struct { { "a", "u8" } }, { a = 1 }
@@ -208,7 +208,7 @@ struct HostTests {
     }
 
     /// A finalizer runs in the middle of any allocating function, and must not change that function's values.
-    @Test func `setlocal leaves functions of C alone`() throws {
+    @Test func `setlocal does not change C functions`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "data 1;2\n", count: 1000))
         let outcome = try Program.mmaplua.run(

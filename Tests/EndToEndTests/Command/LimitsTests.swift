@@ -17,7 +17,7 @@ struct LimitsTests {
         "local b = mmap.anonymous(1) b:resize(1 << 40)",
         "coroutine.wrap(function() local s = 'x' while true do s = s .. s end end)()",
     ])
-    func `memory has an end, and its own status`(code: String) throws {
+    func `the memory limit ends the script with its own status`(code: String) throws {
         let outcome = try run(["--memory=32M"], code)
         #expect(outcome.ending == .status(123), "\(code)")
         #expect(outcome.errors.contains("--memory="), "\(outcome.errors)")
@@ -45,7 +45,7 @@ struct LimitsTests {
         #expect(outcome.ending == .status(0))
     }
 
-    @Test func `there is no memory for a large string or table`() throws {
+    @Test func `a large string or table over the limit is an error`() throws {
         let outcome = try run(
             ["--memory=80M"],
             """
@@ -60,7 +60,7 @@ struct LimitsTests {
         #expect(outcome.errors == "")
     }
 
-    @Test func `files count, and nothing is changed that cannot be mapped`() throws {
+    @Test func `files count, and a refused mapping changes nothing`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "x", count: 100_000))
         let outcome = try Program.mmaplua.run(
@@ -80,7 +80,7 @@ struct LimitsTests {
         #expect(folder.contents("data")?.utf8.count == 100_000)
     }
 
-    @Test func `what is unmapped or collected makes room`() throws {
+    @Test func `unmapping and collecting release memory`() throws {
         let outcome = try run(
             ["--memory=32M"],
             """
@@ -95,7 +95,7 @@ struct LimitsTests {
     }
 
     /// The library's temporary memory counts too, and is released.
-    @Test func `the memory to count unique elements and to match in counts`() throws {
+    @Test func `temporary memory of unique and of matches counts`() throws {
         let outcome = try run(
             ["--memory=40M"],
             """
@@ -123,7 +123,7 @@ struct LimitsTests {
     }
 
     /// A match with `u` works on a copy of the bytes that it searches: few bytes, a small copy.
-    @Test func `the copy that an expression looks at counts`() throws {
+    @Test func `the copy of a regex's subject counts`() throws {
         let outcome = try run(
             ["--memory=40M"],
             """
@@ -139,7 +139,7 @@ struct LimitsTests {
     }
 
     /// The memory for backtracking is not kept after the match: the regex would hold it uncounted.
-    @Test func `expressions keep nothing for the next match`() throws {
+    @Test func `a regex keeps no memory after a match`() throws {
         let outcome = try run(
             ["--memory=64M"],
             """
@@ -166,7 +166,7 @@ struct LimitsTests {
         "local b = mmap.anonymous(50 << 20, { shared = true }) b:fill(1) local lock = b:lockrange() b:close() return lock",
     ]
 
-    @Test(arguments: holders) func `what is held without being mapped counts`(code: String) throws {
+    @Test(arguments: holders) func `memory held without a mapping counts`(code: String) throws {
         let outcome = try run(
             ["--memory=64M"],
             """
@@ -178,7 +178,7 @@ struct LimitsTests {
     }
 
     @Test(arguments: holders, ["local x <close> = hold()", "local x = hold()", "release(hold())"])
-    func `what is held no more counts no more`(code: String, use: String) throws {
+    func `released memory does not count`(code: String, use: String) throws {
         let outcome = try run(
             ["--memory=64M"],
             """
@@ -192,7 +192,7 @@ struct LimitsTests {
     }
 
     /// A lock holds no memory that the mapping does not hold.
-    @Test func `locks on what is mapped count nothing`() throws {
+    @Test func `locks on mapped memory do not count`() throws {
         let outcome = try run(
             ["--memory=64M"],
             """
@@ -254,12 +254,12 @@ struct LimitsTests {
         ("pcall(string.rep, 'x', 1 << 30) os.exit(true, true)", 0),
     ]
 
-    @Test(arguments: endings.indices) func `which status lack of memory ends with`(index: Int) throws {
+    @Test(arguments: endings.indices) func `status after running out of memory`(index: Int) throws {
         let (code, status) = Self.endings[index]
         #expect(try run(["--memory=32M"], code).ending == .status(status), "\(code)")
     }
 
-    @Test func `the status is that of the script, by whatever way it came in`() throws {
+    @Test func `the status is the same for every way to load the script`() throws {
         let folder = try TemporaryFolder()
         let code = "string.rep('x', 1 << 30)"
         let path = try folder.file("script.lua", code)
@@ -352,7 +352,8 @@ struct LimitsTests {
     private static let latest = 30.0
 
     /// One at a time, as they would delay each other.
-    @Test(.serialized, arguments: endless) func `time has an end, wherever it is spent`(code: String) throws {
+    @Test(.serialized, arguments: endless) func `the time limit ends every kind of code`(code: String) throws
+    {
         let start = now()
         let outcome = try run(["--time=200ms"], code)
         let taken = now() - start
@@ -362,7 +363,7 @@ struct LimitsTests {
         #expect(taken >= 0.2 && taken < Self.latest, "\(code)")
     }
 
-    @Test func `a read that waits is ended too`() throws {
+    @Test func `the time limit ends a waiting read`() throws {
         let start = now()
         let code = "while true do io.read() end"
         let outcome = try Program(path: "/bin/bash").run([
@@ -373,7 +374,7 @@ struct LimitsTests {
         #expect(now() - start < Self.latest)
     }
 
-    @Test func `the error can be caught once, to say what there is so far`() throws {
+    @Test func `the time limit's error can be caught once`() throws {
         let outcome = try run(
             ["--time=2s"],
             """
@@ -400,7 +401,7 @@ struct LimitsTests {
             "coroutine.resume(co) print(coroutine.close(co))",
         ].joined(separator: " "),
     ])
-    func `in a coroutine it is an error too`(code: String) throws {
+    func `the time limit holds in coroutines`(code: String) throws {
         let outcome = try run(["--time=2s"], code)
         #expect(outcome.output.hasPrefix("false\t"), "\(code)")
         #expect(outcome.output.contains("(command line):"), "\(code)")
@@ -408,17 +409,17 @@ struct LimitsTests {
         #expect(outcome.ending == .status(124))
     }
 
-    @Test func `no status of the script's own hides it`() throws {
+    @Test func `the script cannot hide the time limit's status`() throws {
         let code = "pcall(function() while true do end end) os.exit(0, true)"
         #expect(try run(["--time=200ms"], code).ending == .status(124))
     }
 
-    @Test func `what was printed before the end is there`() throws {
+    @Test func `output before the time limit is complete`() throws {
         let outcome = try run(["--time=2s"], "io.write 'before' while true do end")
         #expect(outcome.output == "before")
     }
 
-    @Test func `a script in time notices nothing`() throws {
+    @Test func `a script within the time limit is unaffected`() throws {
         let code = """
             local co = coroutine.wrap(function(...) local x = coroutine.yield(...) error(x, 0) end)
             print(co(1, 2)) print(pcall(co, 'e')) print(pcall(co))
@@ -445,7 +446,7 @@ struct LimitsTests {
         "--time=1.2.3",
         "--time=0x10", "--time=inf", "--times=1",
     ])
-    func `what is not a size or a time is refused`(argument: String) throws {
+    func `invalid sizes and times are refused`(argument: String) throws {
         let outcome = try run([argument], "print(1)")
         #expect(outcome.ending == .status(1))
         #expect(outcome.output == "")

@@ -28,7 +28,7 @@ private let isOptimized: Bool = {
         return Int(outcome.output.dropLast()) ?? 0
     }
 
-    @Test func `the limit of time ends it`() throws {
+    @Test func `the time limit ends every long call`() throws {
         let jobs = try Self.jobs()
         var ended = 0
         #expect(jobs > 400)
@@ -43,7 +43,7 @@ private let isOptimized: Bool = {
         #expect(ended > 40, "most of these calls do not take long")
     }
 
-    @Test func `Ctrl-C ends it`() throws {
+    @Test func `Ctrl-C ends every long call`() throws {
         let jobs = try Self.jobs()
         var ended = 0
         for job in 1...max(jobs, 1) {
@@ -85,7 +85,7 @@ private let isOptimized: Bool = {
         "small:resize(1 << 40)", "mmap.map(1 << 40, 3, flags | mmap.MAP_LOCKED, -1)",
         "mmap.map(1 << 40, 3, flags | mmap.MAP_POPULATE, -1)", "mmap.map(1 << 40, 3, flags, -1):lock()",
     ])
-    func `an error leaves things as they were`(call: String) throws {
+    func `a failed call undoes its work`(call: String) throws {
         let outcome = try Program.mmaplua.run([
             "--time=0.3", "-e",
             """

@@ -8,9 +8,9 @@ struct MethodTests {
     private static let tests = "\(packageRoot)/Tests"
 
     @Test(arguments: [
-        "everyFunctionHasARow", "everyMethodRefusesAStranger", "everyWrongTypeIsNamedWithItsArgument",
-        "whatIsMissingIsSaidToBeMissing", "everyErrorUnderPcallNamesTheFunction",
-        "everyArgumentTooManyIsRefused",
+        "everyFunctionHasARow", "everyMethodRefusesForeignObjects", "everyWrongTypeIsNamedWithItsArgument",
+        "missingArgumentsAreNamed", "everyErrorUnderPcallNamesTheFunction",
+        "extraArgumentsAreRefused",
         "everyZeroByteCounts", "everyNumberIsInRangeOrRefused",
     ])
     func misuse(test: String) throws {
@@ -67,7 +67,7 @@ struct MethodTests {
 
     /// Long calls on 1 TiB, where none reaches its end: Ctrl-C ends each with an error of the script. Without calls
     /// that write: on a busy machine they would fill the disk.
-    @Test func aLongCallIsInterrupted() throws {
+    @Test func ctrlCInterruptsLongCalls() throws {
         let folder = try TemporaryFolder()
         let script = try folder.file(
             "long.lua",

@@ -12,7 +12,7 @@ struct PromptTests {
         return terminal
     }
 
-    @Test func `tables are shown as what they are`() throws {
+    @Test func `tables are shown formatted`() throws {
         let terminal = try session(
             "b = mmap.anonymous(1 << 16) v = b:view('u8', 0, 4) long = {} for i = 1, 1000 do long[i] = i end many = {} for i = 1, 99 do many['k' .. i] = i end"
         )
@@ -41,7 +41,7 @@ struct PromptTests {
         #expect(terminal.sees("\nfirst\nsecond\n> "))
     }
 
-    @Test func `what is piped is what Lua prints`() throws {
+    @Test func `piped output is that of plain Lua`() throws {
         let outcome = try Program(path: "/bin/sh").run([
             "-c", "echo '{ 1 }' | \"$1\" -i 2>&1", "sh", Program.mmaplua.path,
         ])
@@ -94,7 +94,7 @@ struct PromptTests {
         ("v:length()", "#v"),
         ("v:read()", "v:get(index, count)"), ("v:gsub('a')", "b:string(offset, length):gsub"),
     ])
-    func `a method that strings have says what stands for it`(call: String, advice: String) throws {
+    func `a method of strings suggests the buffer's method`(call: String, advice: String) throws {
         let setUp = "local b = mmap.anonymous(8) local v = b:view 'u8' "
         let outcome = try Program.mmaplua.run(["-e", setUp + call])
         let lines = outcome.errors.split(separator: "\n")
@@ -108,7 +108,7 @@ struct PromptTests {
         #expect(caught.output.hasSuffix("')\n") && caught.errors == "", "\(caught)")
     }
 
-    @Test func `ipairs says at once what to write instead`() throws {
+    @Test func `ipairs suggests the right loop at once`() throws {
         for (loop, advice) in [
             ("ipairs(mmap.anonymous(1 << 40 >> 10))", "for i = 0, #b - 1 do"),
             ("ipairs(mmap.anonymous(8):view 'u8')", "in v:each() do"),

@@ -54,7 +54,7 @@ import Testing
 
     /// The places, and the message for each kind of file.
     @Test(arguments: ["MMAPLUA_HISTORY", "XDG_STATE_HOME", "EDITRC", "HOME"], Kind.allCases)
-    func aSessionGoesOnWithout(place: String, kind: Kind) throws {
+    func sessionSkipsSpecialFile(place: String, kind: Kind) throws {
         let names = ["XDG_STATE_HOME": "mmaplua/history", "HOME": ".editrc"]
         if place == "XDG_STATE_HOME" { mkdir(folder.path + "/mmaplua", 0o755) }
         let path = try make(kind, names[place] ?? "special")
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func noHistoryIsWantedByTheNullDeviceToo() throws {
+    @Test func nullDeviceMeansNoHistory() throws {
         let terminal = try Terminal(.mmaplua, environment: ["MMAPLUA_HISTORY": "/dev/null"])
         #expect(terminal.sees("> "))
         #expect(!terminal.shown.contains("history"))
@@ -87,7 +87,7 @@ import Testing
     }
 
     /// A history file that becomes a pipe during the session.
-    @Test func theHistoryIsNotWrittenIntoAPipe() throws {
+    @Test func historyIsNotWrittenToPipe() throws {
         let path = try folder.file("history", "")
         let terminal = try Terminal(.mmaplua, environment: ["MMAPLUA_HISTORY": path])
         #expect(terminal.sees("> "))
@@ -112,7 +112,7 @@ import Testing
 
     /// A file that cannot be read is an error as in lua5.4, in a sandbox too.
     @Test(arguments: ["LUA_INIT", "script"], Kind.allCases.filter { $0 != .pipe })
-    func aScriptIsWhatLuaTakesForOne(place: String, kind: Kind) throws {
+    func scriptsAreReadAsInLua(place: String, kind: Kind) throws {
         let path = try make(kind)
         let outcome = try run(.mmaplua, place, path)
         #expect(outcome.ending == .status(1))
@@ -134,14 +134,14 @@ import Testing
         #expect(outcome.output == (command.hasPrefix("LUA_INIT") ? "1\n2\n" : "1\n"))
     }
 
-    @Test func standardInputIsAScriptByItsName() throws {
+    @Test func standardInputByPathIsScript() throws {
         for options in [[], ["--sandbox"]] {
             let outcome = try Program.mmaplua.run(options + ["/dev/stdin"], input: "print(6 * 7)")
             #expect(outcome == Outcome(output: "42\n", errors: "", ending: .status(0)))
         }
     }
 
-    @Test(arguments: ["LUA_INIT", "script", "lesson"]) func whoWaitsForAScriptCanLeave(place: String) throws {
+    @Test(arguments: ["LUA_INIT", "script", "lesson"]) func ctrlCEndsWaitForScript(place: String) throws {
         let path = try make(.pipe)
         let arguments =
             place == "lesson" ? ["--lesson", path] : place == "script" ? [path] : ["-e", "print(1)"]
@@ -157,7 +157,7 @@ import Testing
     private static let lesson =
         "-- x.lua - about x\nlocal lesson <close> = require 'mmap.lesson'\nlesson.claim(true, 'a claim')\n"
 
-    @Test(arguments: Kind.allCases) func aLessonIsAFile(kind: Kind) throws {
+    @Test(arguments: Kind.allCases) func lessonMustBeFile(kind: Kind) throws {
         let path = try make(kind, "x.lua")
         let source = try folder.file("lesson", Self.lesson)
         let outcome = try Program(path: "/bin/sh").run(
@@ -169,7 +169,7 @@ import Testing
         #expect(outcome.errors.contains(kind == .pipe ? "a pipe or socket has no pages to map" : path))
     }
 
-    @Test(arguments: Kind.allCases) func theFolderOfLessonsMayHoldOthers(kind: Kind) throws {
+    @Test(arguments: Kind.allCases) func folderOfLessonsMayContainOtherFiles(kind: Kind) throws {
         let lessons = folder.path + "/share/mmaplua/lessons"
         _ = try Program(path: "/bin/mkdir").run(["-p", lessons, folder.path + "/bin"])
         _ = try Program(path: "/bin/cp").run([Program.mmaplua.path, folder.path + "/bin/mmaplua"])

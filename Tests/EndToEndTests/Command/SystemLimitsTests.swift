@@ -34,7 +34,7 @@ import Testing
             "mmap.anonymous(10, { shared = true })",
             "mmap.spawn(function() end):wait()", "mmap.advices()",
         ])
-    func `no memory left is an error`(call: String) throws {
+    func `running out of memory in Swift is an error`(call: String) throws {
         let outcome = try run(
             "ulimit -v 400000",
             """
@@ -206,7 +206,7 @@ import Testing
     }
 
     /// A program started by a script inherits the signal dispositions that mmaplua itself inherited.
-    @Test func `programs that are started know nothing of it`() throws {
+    @Test func `started programs inherit the original signal dispositions`() throws {
         let mask: UInt64 = 1 << UInt64(SIGXFSZ - 1) | 1 << UInt64(SIGPIPE - 1) | 1 << UInt64(SIGXCPU - 1)
         let code = "os.execute 'cat /proc/self/status' io.popen('cat /proc/self/status'):lines()()"
         for limits in ["ulimit -St 100", "trap '' XFSZ PIPE XCPU; ulimit -St 100"] {
@@ -231,7 +231,7 @@ import Testing
     }
 
     /// As every filter: SIGPIPE ends the process.
-    @Test func `who writes where nobody reads any more ends`() throws {
+    @Test func `SIGPIPE ends a program without a reader`() throws {
         let outcome = try Program(path: "/bin/bash").run([
             "-c", #""$0" -e 'while true do print(1) end' | head -1; echo "${PIPESTATUS[0]}""#,
             Program.mmaplua.path,
@@ -239,7 +239,7 @@ import Testing
         #expect(outcome.output == "1\n\(128 + SIGPIPE)\n", "\(outcome)")
     }
 
-    @Test func `the limit of CPU time is an error, and then the end`() throws {
+    @Test func `the CPU time limit is an error, then ends the script`() throws {
         let words = "the limit of CPU time is reached (\"ulimit -t\")"
         let caught = try run("ulimit -St 1", "print(pcall(function() while true do end end))")
         #expect(caught.output == "false\t(command line):1: \(words)\n")

@@ -31,7 +31,7 @@ import Testing
     }
 
     /// The six places of the recipe exist, and contain its example method.
-    @Test func theRecipeIsTrue() throws {
+    @Test func recipeIsCorrect() throws {
         let recipe = try Self.section("Add a method")
         let places = recipe.matches(of: /\n\d\. `([^`]+)`/).map(\.1)
         #expect(places.count == 6)

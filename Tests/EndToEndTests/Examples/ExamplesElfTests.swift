@@ -179,7 +179,7 @@ struct ExamplesElfTests {
             "header: 0x30 bytes at offset 0x10 reach past the end of the file at 0x10"
         ),
     ])
-    func `what is no ELF file`(text: String, problem: String) throws {
+    func `files that are not ELF`(text: String, problem: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("f", text)
         #expect(
@@ -217,7 +217,7 @@ struct ExamplesElfTests {
     /// thousands of files with a few bytes changed. It must print its result or one error of its own, never a Lua
     /// error, which would contain a position in the script.
     @Test(arguments: [false, true], [false, true])
-    func `broken files bring nothing but its own errors`(is64: Bool, isBig: Bool) throws {
+    func `broken files cause only errors of the example`(is64: Bool, isBig: Bool) throws {
         let folder = try TemporaryFolder()
         let file = SmallElf(is64: is64, isBig: isBig)
         try write(file.bytes, to: folder.path + "/whole")

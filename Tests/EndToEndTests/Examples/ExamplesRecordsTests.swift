@@ -59,7 +59,7 @@ struct SymbolsTests {
         }
     }
 
-    @Test func `a file without symbols, and one that lies`() throws {
+    @Test func `a file without symbols, and an invalid one`() throws {
         let folder = try TemporaryFolder()
         let none = try run("elfsyms", [examples + "elfsyms.lua"])
         #expect(none.ending == .status(1))
@@ -131,7 +131,7 @@ struct WaveTests {
         }
     }
 
-    @Test func `files that are no sound`() throws {
+    @Test func `files that are not WAV`() throws {
         let folder = try TemporaryFolder()
         let good = wave(1, 16, [[0, 0]])
         let short = Array(good.prefix(20))
@@ -157,7 +157,7 @@ struct WaveTests {
 
 @Suite
 struct SortColumnTests {
-    @Test func `the column comes out sorted and the file stays`() throws {
+    @Test func `the output is sorted and the file unchanged`() throws {
         let folder = try TemporaryFolder()
         var generator = SystemRandomNumberGenerator()
         let values = (0..<5000).map { _ in Int(Int32.random(in: -1000...1000, using: &generator)) }
@@ -184,7 +184,7 @@ struct SortColumnTests {
         #expect(try cmp.run([folder.path + "/out", wanted]).ending == .status(0))
     }
 
-    @Test func `what is wrong is said`() throws {
+    @Test func `messages name the mistake`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("f", "12345678")
         for (layout, field, problem) in [

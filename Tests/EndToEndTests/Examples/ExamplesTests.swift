@@ -228,7 +228,7 @@ struct WordCountTests {
     }
 
     /// Since coreutils 9.5 any byte but white space begins a word; before, it had to be printable.
-    @Test func `bytes that are no text`() throws {
+    @Test func `bytes that are not text`() throws {
         let folder = try TemporaryFolder()
         let bytes: [UInt8] = Array("a\0b \0 \u{1}\n é \u{7f} x\u{7f}".utf8) + [0xff, 0x20, 0x80, 0x61, 0x20]
         // a\0b, x\x7f\xff and \x80a.
@@ -289,15 +289,14 @@ struct EditTests {
         ("ab", "ab", "ab", "ab"),
         ("%d.*", "%d", "--", "--.*"), ("end", "d", "!", "en!"),
     ])
-    func `the text is meant as it stands`(text: String, find: String, replace: String, result: String) throws
-    {
+    func `the text is not a pattern`(text: String, find: String, replace: String, result: String) throws {
         let folder = try TemporaryFolder()
         let outcome = try Example.run("edit", try folder.file("f", text), find, replace)
         #expect(outcome.ending == .status(0), "\(outcome.errors)")
         #expect(folder.contents("f") == result)
     }
 
-    @Test func `many places on many pages`() throws {
+    @Test func `occurrences on many pages`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("f", String(repeating: "needle in a haystack, ", count: 10_000))
         let outcome = try Example.run("edit", path, "needle", "NEEDLE")
@@ -306,7 +305,7 @@ struct EditTests {
         #expect(folder.contents("f") == String(repeating: "NEEDLE in a haystack, ", count: 10_000))
     }
 
-    @Test func `without arguments it brings its own file and takes it away`() throws {
+    @Test func `without arguments it makes and removes a file`() throws {
         let outcome = try Example.run("edit")
         #expect(outcome.ending == .status(0))
         #expect(outcome.errors == "")
@@ -330,7 +329,7 @@ struct EditTests {
     }
 
     @Test(arguments: ["", "y", "some text"])
-    func `nothing found is said`(text: String) throws {
+    func `a search without a match is reported`(text: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("f", text)
         let outcome = try Example.run("edit", path, "\nz", "ab")

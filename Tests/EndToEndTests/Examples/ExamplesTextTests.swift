@@ -29,7 +29,7 @@ struct ExamplesTextTests {
     }
 
     @Test(arguments: names)
-    func `a file that is not there, and one with nothing in it`(name: String) throws {
+    func `a missing file, and an empty one`(name: String) throws {
         let folder = try TemporaryFolder()
         let missing = try run(name, folder.path + "/none")
         #expect(missing.ending == .status(1))
@@ -40,7 +40,7 @@ struct ExamplesTextTests {
         #expect(empty.output.split(separator: "\n").count == (name == "csvstat" ? 2 : 1))
     }
 
-    @Test func `brc gives lowest, mean and highest as they are`() throws {
+    @Test func `brc prints lowest, mean, and highest`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/f"
         #expect(try run("brc", "--generate", "3000", path).ending == .status(0))

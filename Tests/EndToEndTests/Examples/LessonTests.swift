@@ -104,7 +104,7 @@ import Testing
     }
 
     /// An installed program has its lessons beside it. All are run, and the output of one that fails is shown.
-    @Test func allAreChecked() throws {
+    @Test func installedLessonsAreChecked() throws {
         let prefix = try TemporaryFolder()
         let lessons = "\(prefix.path)/share/mmaplua/lessons"
         _ = try Program(path: "/bin/mkdir").run(["-p", lessons, "\(prefix.path)/bin"])
@@ -136,7 +136,7 @@ import Testing
         #expect(try installed.run(["--lesson", "2"]).ending == .status(1))
     }
 
-    @Test func whatIsMissingIsAFailureToo() throws {
+    @Test func lessonWithoutClaimFails() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("x.lua", "local lesson <close> = require 'mmap.lesson'\n")
         let outcome = try Program.mmaplua.run([path], environment: ["TMPDIR": folder.path])
@@ -160,7 +160,7 @@ import Testing
         (["--sandbox", "--lesson", "sync"], "leave --sandbox out"),
         (["--sandbox", "-e", "require 'mmap.lesson'"], "module 'mmap.lesson' not found"),
     ])
-    func whatCannotBeDoneIsSaid(_ arguments: [String], _ message: String) throws {
+    func wrongLessonArgumentsAreErrors(_ arguments: [String], _ message: String) throws {
         let outcome = try Program.mmaplua.run(arguments)
         #expect(outcome.ending == .status(1))
         #expect(outcome.errors.contains(message), "\(outcome.errors)")
@@ -190,7 +190,7 @@ import Testing
     }
 
     @Test(arguments: [("q\r", CInt(0)), ("\u{04}", 0), ("\u{03}", 130)])
-    func itCanBeLeft(_ keys: String, _ status: CInt) throws {
+    func lessonCanBeLeft(_ keys: String, _ status: CInt) throws {
         let scratch = try TemporaryFolder()
         let reader = try terminal(scratch, ["--lesson", "sync"])
         #expect(reader.sees("Return goes on, q leaves"))
@@ -200,7 +200,7 @@ import Testing
         #expect(try isEmpty(scratch))
     }
 
-    @Test func ctrlCIsHeardAsSoonAsAPromptIsSeen() throws {
+    @Test func ctrlCWorksAtFirstPrompt() throws {
         let scratch = try TemporaryFolder()
         let lesson = try scratch.file(
             "x.lua",
@@ -226,7 +226,7 @@ import Testing
         while true do local _ = 1 end
         """
 
-    @Test func ctrlCTakesTheFilesAway() throws {
+    @Test func ctrlCRemovesFiles() throws {
         let scratch = try TemporaryFolder()
         let lesson = try scratch.file("x.lua", Self.endless)
         let reader = try terminal(scratch, ["--lesson", lesson])
@@ -237,7 +237,7 @@ import Testing
     }
 
     /// After a signal that the lesson does not handle, another process removes its files a moment later.
-    @Test(arguments: [SIGKILL, SIGHUP, SIGTERM]) func soDoesAnyOtherEnd(_ signal: CInt) throws {
+    @Test(arguments: [SIGKILL, SIGHUP, SIGTERM]) func signalsRemoveFiles(_ signal: CInt) throws {
         let scratch = try TemporaryFolder()
         let lesson = try scratch.file("x.lua", Self.endless)
         let reader = try terminal(scratch, ["--lesson", lesson])

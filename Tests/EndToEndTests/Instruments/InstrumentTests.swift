@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(arguments: ["", "os.exit(true, true)", "os.exit(0)"])
-    func theFaultsAreSaidAtTheEnd(_ ending: String) throws {
+    func faultsAreReportedAtEnd(_ ending: String) throws {
         let outcome = try Program.mmaplua.run([
             "--faults", "-e", "mmap.anonymous(1 << 20):touch() print 'done' \(ending)",
         ])
@@ -90,7 +90,7 @@ import Testing
         .enabled(
             if: geteuid() == 0 && Program(path: "/usr/bin/setpriv").exists,
             "only root can become another user, and by setpriv"))
-    func whatTheKernelHidesIsNotMadeUp() throws {
+    func hiddenResidencyIsNotReported() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("data", String(repeating: "x", count: 100_000))
         chmod(folder.path, 0o755)

@@ -252,7 +252,7 @@ struct SpawnTests {
             """)
     }
 
-    @Test func scopesAndTheCollectorLetGo() throws {
+    @Test func scopesAndCollectorEndChildren() throws {
         try check(
             """
             local b = mmap.memfd("m", 64)
@@ -309,7 +309,7 @@ struct SpawnTests {
                 == Outcome(output: "before inside nil after\tline\n", errors: "errors", ending: .status(0)))
     }
 
-    @Test func aChildWithoutAParentGoesOn() throws {
+    @Test func childWithoutParentContinues() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/out"
         let outcome = try run(
@@ -367,7 +367,7 @@ struct SpawnTests {
             """, ["--memory=100M", "--time=60s", "-E"])
     }
 
-    @Test func aSandboxHasNoChildrenOrSandboxedOnes() throws {
+    @Test func sandboxAllowsOnlySandboxedChildren() throws {
         let refused = try run("mmap.spawn(function() end)", ["--sandbox"])
         #expect(refused.errors.contains("mmap.spawn is not allowed in a sandbox (use --allow-run)"))
         let folder = try TemporaryFolder()
@@ -388,7 +388,7 @@ struct SpawnTests {
     }
 
     /// A child's answer is checked: any process may have written it.
-    @Test func aJunkAnswerIsNoAnswer() throws {
+    @Test func forgedAnswersAreRefused() throws {
         try check(
             """
             for seed = 1, 40 do
@@ -412,7 +412,7 @@ struct SpawnTests {
 
     /// With SIGCHLD ignored the exit status of a child is unknown, but its answer is there.
     @Test(.enabled(if: Program(path: "/usr/bin/perl").exists, "there is no perl to ignore them"))
-    func childrenOfAProgramThatIgnoresThem() throws {
+    func ignoredSIGCHLD() throws {
         let script = """
             print(mmap.spawn(function() return 5 end):wait())
             print(select("#", mmap.spawn(function() os.exit(3) end):wait()))
@@ -423,7 +423,7 @@ struct SpawnTests {
     }
 
     /// The internal option `--child`, given by hand, must not damage the descriptor's file.
-    @Test(arguments: ["0", "1", "99", "7"]) func aDescriptorOfSomethingElseIsRefused(_ descriptor: String)
+    @Test(arguments: ["0", "1", "99", "7"]) func foreignDescriptorsAreRefused(_ descriptor: String)
         throws
     {
         let outcome = try Program.mmaplua.run(["--child=" + descriptor], input: "x")
@@ -436,7 +436,7 @@ struct SpawnTests {
         .enabled(
             if: Program.lua.exists && Program.variable("MMAPLUA_MODULE") != nil,
             "there is no lua5.4, or no module for it: MMAPLUA_MODULE"))
-    func aPlainLuaStartsItself() throws {
+    func plainLuaStartsItself() throws {
         let module = try #require(Program.variable("MMAPLUA_MODULE"))
         let outcome = try Program.lua.run(
             [

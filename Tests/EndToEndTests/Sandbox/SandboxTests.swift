@@ -119,7 +119,7 @@ struct SandboxTests {
         #expect(secretText() == Self.secretText)
     }
 
-    @Test func `a program that was not asked for is not there`() throws {
+    @Test func `running programs needs an option`() throws {
         #expect(try run([], "print(os.execute())").output == "false\n")
         #expect(try run(["--allow-run"], "print(os.execute())").output == "true\n")
         #expect(try run(["--allow-run"], "print(io.popen('echo hi'):read())").output == "hi\n")
@@ -220,7 +220,7 @@ struct SandboxTests {
         "print(mmap.open('secret.txt\\0'):string())",
         "print(mmap.open('secret.txt\\0/../data/file.txt'):string())",
     ])
-    func `there is no way in by the text of a path`(code: String) throws { try expectKept(code) }
+    func `paths are not resolved as text`(code: String) throws { try expectKept(code) }
 
     /// For each path one line with the results of all calls, without the path.
     private func sayOfPaths(_ paths: [String], from place: String) throws -> [String] {
@@ -252,7 +252,7 @@ struct SandboxTests {
 
     /// A path that leads through a forbidden name and back would reveal whether the name exists, and whether it is a
     /// folder or a file.
-    @Test func `a path over what is outside tells nothing about it`() throws {
+    @Test func `a path through a forbidden name reveals nothing`() throws {
         mkdir(folder.path + "/other", 0o755)
         let file = data + "/file.txt"
         let lines = try sayOfPaths(
@@ -270,7 +270,7 @@ struct SandboxTests {
         for line in lines { #expect(line == first) }
     }
 
-    @Test func `a path over folders that are known anyhow leads where it says`() throws {
+    @Test func `a path through known folders is resolved`() throws {
         mkdir(data + "/sub", 0o755)
         mkdir(folder.path + "/here", 0o755)
         mkdir(folder.path + "/here/below", 0o755)
@@ -311,7 +311,7 @@ struct SandboxTests {
 
     /// An error reveals nothing about a file other than the mapped one: neither its size nor its existence.
     @Test(arguments: places.indices, [[], ["--allow-run"]])
-    func `an error tells nothing about another file`(index: Int, options: [String]) throws {
+    func `an error reveals nothing about another file`(index: Int, options: [String]) throws {
         let (place, tells) = Self.places[index]
         try folder.file("data/mapped", String(repeating: "x", count: 8192))
         try folder.file("data/short", "short")
@@ -337,7 +337,7 @@ struct SandboxTests {
 
     /// The kernel lets privileged callers open a file by its mapping, even for writing. Tested with and without the
     /// second wall.
-    @Test func `a file that may be read is not locked as one that may be written`() throws {
+    @Test func `a readable file allows only shared locks`() throws {
         for options in [[], ["--allow-run"]] {
             let outcome = try run(
                 ["--allow-read=data"] + options,
@@ -356,7 +356,7 @@ struct SandboxTests {
 
     /// A script may see `LUA_PATH`, as it is for `require`, but not the paths of C modules.
     @Test(arguments: ["LUA_CPATH", "LUA_CPATH_5_4"])
-    func `no path tells where C modules are`(variable: String) throws {
+    func `paths of C modules are hidden`(variable: String) throws {
         let outcome = try run(
             [], "print(package.path, package.cpath)", environment: [variable: "/topsecret/?.so"])
         #expect(!outcome.output.contains("topsecret") && outcome.ending == .status(0), "\(outcome)")
@@ -478,7 +478,7 @@ struct SandboxTests {
 
     // MARK: What works
 
-    @Test func `what is allowed works as without a sandbox`() throws {
+    @Test func `allowed calls work as without a sandbox`() throws {
         let code = """
             local f = assert(io.open('data/file.txt')) print(f:read 'a') f:close() print(io.type(f))
             for line in io.lines('data/file.txt', 'L') do io.write(line) end
@@ -519,7 +519,7 @@ struct SandboxTests {
         #expect(outside.ending == .status(0))
     }
 
-    @Test func `a module that is not allowed says so`() throws {
+    @Test func `a forbidden module names the option`() throws {
         let outcome = try run([], "package.path = './data/?.lua' require 'module'")
         #expect(
             outcome.errors.contains(
@@ -541,7 +541,7 @@ struct SandboxTests {
         #expect(missing.errors.contains("cannot open /nonexistent.lua"))
     }
 
-    @Test func `no bytecode by another way in`() throws {
+    @Test func `no way of loading accepts bytecode`() throws {
         let code = folder.path + "/code.luac"
         let dump =
             "local f = io.open('\(code)', 'w') f:write(string.dump(function() print('o' .. 'ut') end)) f:close()"
@@ -563,7 +563,7 @@ struct SandboxTests {
         #expect(try Program.mmaplua.run([code]).output == "out\n")
     }
 
-    @Test func `what the caller's environment says runs inside`() throws {
+    @Test func `code in LUA_INIT runs in the sandbox`() throws {
         let outcome = try run(
             [], "print(2)", environment: ["LUA_INIT": "print(pcall(io.open, '/etc/passwd'))"])
         #expect(outcome.output.hasPrefix("false\tio.open: reading '/etc/passwd' is not allowed"))
@@ -612,13 +612,13 @@ struct SandboxTests {
     @Test(arguments: [
         "--allow-read", "--allow-read=", "--allow-write", "--allow-write=", "--sandbox=1", "--allow-all",
     ])
-    func `options that are not quite right`(option: String) throws {
+    func `misspelled options are refused`(option: String) throws {
         let outcome = try Program.mmaplua.run(["--sandbox", option, "-e", "print(1)"], name: "mmaplua")
         #expect(outcome.errors.contains("'\(option)'"))
         #expect(outcome.output == "")
     }
 
-    @Test func `a path that cannot be is said at once`() throws {
+    @Test func `an invalid path is refused at the start`() throws {
         let outcome = try Program.mmaplua.run(
             ["--sandbox", "--allow-read=/nonexistent/x", "-e", "print(1)"], name: "mmaplua")
         #expect(outcome.errors == "mmaplua: '--allow-read=/nonexistent/x': No such file or directory\n")
@@ -634,7 +634,7 @@ struct SandboxTests {
     }
 
     /// Behind the first wall there is the kernel's, where it has one: a process with it has given up new privileges.
-    @Test func `the second wall stands where nothing is run`() throws {
+    @Test func `Landlock is active without --allow-run`() throws {
         let status = { (options: String) in
             let command = """
                 coproc '\(Program.mmaplua.path)' \(options) -e 'print "ready" io.stdout:flush() io.read()'

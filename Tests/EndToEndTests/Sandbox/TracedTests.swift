@@ -64,7 +64,7 @@ struct TracedTests {
     }
 
     /// With Landlock, which refuses what the policy let through by mistake, and without it, by --allow-run.
-    @Test(arguments: [[], ["--allow-run"]]) func noPathIsNamedThatWasNotAllowed(options: [String]) throws {
+    @Test(arguments: [[], ["--allow-run"]]) func systemCallsNameOnlyAllowedPaths(options: [String]) throws {
         let folder = try TemporaryFolder()
         let name = "mmaplua-traced-\(getpid())"
         defer { for index in 1...3 { unlink("/dev/shm/\(name).\(index)") } }

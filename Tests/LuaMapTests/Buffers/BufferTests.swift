@@ -71,7 +71,7 @@ import Testing
             """)
     }
 
-    @Test func aReadOnlyBufferSaysHowToWrite() {
+    @Test func readOnlyErrorSaysHowToWrite() {
         check(
             """
             local path = scratch("abc")
@@ -94,7 +94,7 @@ import Testing
             """)
     }
 
-    @Test func theHexDumpIsTheTools() {
+    @Test func hexDumpIsThatOfHexdump() {
         check(
             """
             local bytes = "abc" .. ("\\0"):rep(61) .. "\\255~ "

@@ -5,7 +5,7 @@ import Testing
 
 /// The examples of the original library's README in Lua, and the requests of its users.
 @Suite struct OriginalTests {
-    @Test func theReadmeRuns() {
+    @Test func readmeExamplesRun() {
         check(
             """
             local size, page = 10 * mmap.PAGESIZE, mmap.PAGESIZE
@@ -128,7 +128,7 @@ import Testing
     }
 
     /// Against the C compiler's values from this system's headers.
-    @Test func theConstantsAreTheHeaders() {
+    @Test func constantsMatchHeaders() {
         check(
             """
             -- The toolchain has one.

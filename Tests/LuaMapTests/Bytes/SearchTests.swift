@@ -80,7 +80,7 @@ import Testing
     }
 
     /// Needles that almost match everywhere: the vector code gives up, and the results are the same.
-    @Test func needlesThatNearlyStandEverywhere() async {
+    @Test func needlesThatAlmostMatchEverywhere() async {
         await checkAlone(
             """
             local size = 3 << 20

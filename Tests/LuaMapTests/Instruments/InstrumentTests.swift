@@ -32,7 +32,7 @@ import Testing
             """)
     }
 
-    @Test func aSetOfPagesHoldsAgainstMisuse() {
+    @Test func misuseOfPageSetsIsRefused() {
         check(
             """
             local b = mmap.anonymous(3 * mmap.PAGESIZE)
@@ -131,7 +131,7 @@ import Testing
             """)
     }
 
-    @Test func whatIsNotAlikeCannotGrow() {
+    @Test func mappingsWithMixedStateCannotGrow() {
         check(
             """
             local P = mmap.PAGESIZE
@@ -144,7 +144,7 @@ import Testing
             """)
     }
 
-    @Test func aPageThatNeverWasSaysSo() {
+    @Test func pagesPastEndOfFileAreNamed() {
         check(
             """
             local file <close> = io.open(scratch "hello", "rb")
@@ -202,7 +202,7 @@ import Testing
             """)
     }
 
-    @Test func picturesRefuseWhatMakesNoSense() {
+    @Test func picturesRefuseInvalidOptions() {
         check(
             """
             local b = mmap.anonymous(3 * mmap.PAGESIZE)
@@ -284,7 +284,7 @@ import Testing
             """)
     }
 
-    @Test func explanationsNameWhatMatters() {
+    @Test func explanationsNameRelevantFacts() {
         check(
             """
             local path = scratch(("x"):rep(5000))

@@ -50,7 +50,7 @@ import Testing
                 """)
     }
 
-    @Test func everyIntegerTypeTakesItsRangeAndNoMore() {
+    @Test func everyIntegerTypeAcceptsExactlyItsRange() {
         check(
             """
             local b = mmap.anonymous(8)
@@ -95,7 +95,7 @@ import Testing
             """)
     }
 
-    @Test func floatsTakeEveryNumberThatFits() {
+    @Test func floatsAcceptEveryNumberThatFits() {
         check(
             """
             local b = mmap.anonymous(8)

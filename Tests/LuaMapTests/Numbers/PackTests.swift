@@ -111,7 +111,7 @@ import Testing
     }
 
     /// The fast path for numbers and the general one, at every border between them.
-    @Test func everyOptionAloneAndInRows() {
+    @Test func everyOptionAloneAndCombined() {
         check(
             Self.generator + """
 
@@ -145,7 +145,7 @@ import Testing
                 """)
     }
 
-    @Test func aFinalizerBetweenStringsCannotHarm() {
+    @Test func finalizerBetweenStringsIsHarmless() {
         check(
             """
             for _, what in ipairs { "close", "resize" } do

@@ -275,7 +275,7 @@ import Testing
             """)
     }
 
-    @Test func whatCannotBeLockedIsSaid() {
+    @Test func refusedLocksNameTheReason() {
         check(
             """
             local b = mmap.open(scratch("abc"), "r+")
@@ -300,7 +300,7 @@ import Testing
     }
 
     /// Userdata with the metatable of another type.
-    @Test func handlesAreKnownByThemselves() {
+    @Test func handlesAreIdentifiedByContent() {
         check(
             """
             local b = mmap.memfd("m", 64)

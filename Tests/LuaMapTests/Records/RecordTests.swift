@@ -92,7 +92,7 @@ import Testing
             """)
     }
 
-    @Test func placesOfFields() {
+    @Test func offsetsOfFields() {
         check(
             """
             local function places(layout)
@@ -128,7 +128,7 @@ import Testing
             """)
     }
 
-    @Test func descriptionsThatAreWrong() {
+    @Test func invalidDescriptions() {
         check(
             """
             local function bad(pattern, layout) fails("bad argument #1 to '.-' %(" .. pattern, mmap.struct, layout) end
@@ -232,7 +232,7 @@ import Testing
             """)
     }
 
-    @Test func whatWasReadCanBeAssigned() {
+    @Test func readValuesCanBeAssigned() {
         check(
             """
             local point = mmap.struct { {"x", "i16"}, {"y", "i16"} }
@@ -401,7 +401,7 @@ import Testing
     }
 
     /// Damage by the debug library.
-    @Test func nothingIsTrusted() {
+    @Test func debugLibraryCannotCorruptRecords() {
         check(
             """
             local small, large = mmap.struct { {"a", "u8"} }, mmap.struct { {"far", "u64", offset = 1000}, {"s", "char[9]"}, {"v", "u16", 7}, {"l", mmap.struct { {"z", "u64"} }, 9} }
@@ -460,7 +460,7 @@ import Testing
     }
 
     /// A finalizer runs at any allocation, and may modify the stack of the allocating function.
-    @Test func finalizersThatReachForTheStack() {
+    @Test func finalizersMayModifyStacks() {
         check(
             """
             local inner = mmap.struct { {"q", "u16"}, {"w", "u8", 3} }

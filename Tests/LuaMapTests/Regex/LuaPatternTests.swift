@@ -50,7 +50,7 @@ import Testing
 
         """
 
-    @Test func everyShortPatternIsLuas() {
+    @Test func everyShortPatternMatchesAsInLua() {
         check(
             Self.comparison + """
                 -- All patterns of up to three of these bytes, on texts where each of them matters.
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3])
-    func randomPatternsAreLuas(seed: Int) {
+    func randomPatternsMatchAsInLua(seed: Int) {
         check(
             Self.comparison + """
                 math.randomseed(\(seed))
@@ -121,7 +121,7 @@ import Testing
                 """)
     }
 
-    @Test func whatALoopMeetsIsLuas() {
+    @Test func selectedPatternsMatchAsInLua() {
         check(
             Self.comparison + """
                 for _, case in ipairs {
@@ -178,7 +178,7 @@ import Testing
     }
 
     /// More patterns than the cache holds: all are translated correctly, and old ones are dropped.
-    @Test func translationsAreForgotten() {
+    @Test func cacheOfTranslationsIsBounded() {
         check(
             """
             local b = mmap.anonymous(10); b:copy(0, "x123")

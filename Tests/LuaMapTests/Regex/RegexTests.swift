@@ -57,7 +57,7 @@ import Testing
     }
 
     /// As Perl's //g: after an empty match the next match is not empty, or starts one character later.
-    @Test func emptyMatchesGoOn() {
+    @Test func emptyMatchesAdvance() {
         check(
             """
             local function all(pattern, flags, s)
@@ -74,7 +74,7 @@ import Testing
             """)
     }
 
-    @Test func flagsMeanWhatTheySay() {
+    @Test func flagsChangeMatches() {
         check(
             """
             eq(mmap.regex("ab"):count("AB ab"), 1); eq(mmap.regex("ab", "i"):count("AB ab"), 2)
@@ -124,7 +124,7 @@ import Testing
     }
 
     /// Matches that need more than the initial 32 KiB of stack.
-    @Test func deepMatchesAndThoseWithoutMachineCode() {
+    @Test func deepMatchesWithAndWithoutMachineCode() {
         check(
             """
             for _, n in ipairs { 10, 1000, 1023, 1024, 2000, 100000 } do
@@ -144,7 +144,7 @@ import Testing
             """)
     }
 
-    @Test func anEndedRegexRaises() {
+    @Test func closedRegexRaises() {
         check(
             """
             local text = "aaa"
@@ -166,7 +166,7 @@ import Testing
             """)
     }
 
-    @Test func aRegexIsKnownByItself() {
+    @Test func regexIsIdentifiedByContent() {
         check(
             """
             local re, b = mmap.regex("a"), mmap.anonymous(10)
@@ -218,7 +218,7 @@ import Testing
             """)
     }
 
-    @Test func aFinalizerMayCloseTheBuffer() {
+    @Test func finalizerMayCloseBuffer() {
         check(
             """
             collectgarbage("generational"); collectgarbage("incremental", 10, 1000)

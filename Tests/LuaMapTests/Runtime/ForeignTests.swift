@@ -2,7 +2,7 @@ import Testing
 
 /// Userdata with another type's metatable, and other uses of the debug library.
 @Suite struct ForeignTests {
-    @Test func aBufferIsKnownByItselfAndNotByItsMetatable() async {
+    @Test func bufferIsIdentifiedByContent() async {
         await #expect(processExitsWith: .exitCode(0)) {
             check(
                 """

@@ -43,7 +43,7 @@ import Testing
                 """)
     }
 
-    @Test func slicesLiveAsLongAsSomeoneHoldsThem() {
+    @Test func slicesKeepTheirMapping() {
         check(
             """
             local weak = setmetatable({}, { __mode = "k" })
@@ -71,7 +71,7 @@ import Testing
             """)
     }
 
-    @Test func finalizersMayUseWhatTheyHold() {
+    @Test func finalizersMayUseBuffers() {
         check(
             """
             local seen, kept = 0, nil
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// The collector runs in the middle of an operation, and a finalizer closes the buffer.
-    @Test func aFinalizerThatClosesTheBufferInUse() {
+    @Test func finalizerMayCloseBufferInUse() {
         check(
             """
             local path = scratch(("x"):rep(100000))

@@ -3,7 +3,7 @@ import Testing
 /// Messages after common mistakes.
 @Suite struct MessageTests {
     /// An unknown word is quoted, the known words are listed, and the most similar one is suggested.
-    @Test func whatIsUnknownIsQuotedAndTheLikelyWordNamed() {
+    @Test func unknownWordsAreQuotedWithASuggestion() {
         check(
             """
             local b, path = mmap.anonymous(64), scratch "abc"
@@ -49,7 +49,7 @@ import Testing
             """)
     }
 
-    @Test func theOrderOfArgumentsAndTheFormOfALayoutAreSaid() {
+    @Test func swappedArgumentsAndBadLayoutsAreExplained() {
         check(
             """
             local b = mmap.anonymous(64)
@@ -91,7 +91,7 @@ import Testing
     }
 
     /// pairs calls a metamethod, which raises the advice; ipairs calls none, so the advice comes at its end.
-    @Test func loopsSayWhatToWriteInstead() {
+    @Test func loopsSuggestTheRightForm() {
         check(
             """
             local b = mmap.anonymous(5)
@@ -145,7 +145,7 @@ import Testing
     }
 
     /// A cell of many pages is drawn as changed only if all its pages are.
-    @Test func aCellThatChangedPartlyLooksSo() {
+    @Test func partlyChangedCellsAreDistinct() {
         check(
             """
             local page = mmap.PAGESIZE

@@ -180,7 +180,7 @@ import Testing
             """)
     }
 
-    @Test func whatALineIsSearchedForIsAString() {
+    @Test func searchedTextMustBeString() {
         compare(
             """
             local b = buffer "one\\ntwo"
@@ -311,7 +311,7 @@ import Testing
             """)
     }
 
-    @Test func numbersAreWhatTonumberMakesOfThem() {
+    @Test func numbersAreThoseOfTonumber() {
         compare(
             """
             local function one(text)
@@ -398,7 +398,7 @@ import Testing
             """)
     }
 
-    @Test func aBadRowIsNamedAndPassedOver() {
+    @Test func badRowIsNamedAndSkipped() {
         compare(
             """
             local step = buffer("h\\na;1\\nb;x;3\\nc;3\\nd\\ne;5"):fields(";", { "string", "integer" }, { header = true })
@@ -416,7 +416,7 @@ import Testing
             """)
     }
 
-    @Test func everySmallTextFallsIntoPieces() {
+    @Test func everySmallTextIsSplit() {
         compare(
             """
             for _, sep in ipairs { "\\n", "ab", "aa" } do
@@ -483,7 +483,7 @@ import Testing
             """)
     }
 
-    @Test func aZeroByteBehindANumberIsNoPartOfIt() {
+    @Test func zeroByteAfterNumberIsNotPartOfIt() {
         compare(
             """
             for _, csv in ipairs { false, true } do
@@ -531,7 +531,7 @@ import Testing
             """)
     }
 
-    @Test func aFileCutShortIsAnErrorAtTheFirstTouch() {
+    @Test func truncatedFileIsAnErrorAtFirstAccess() {
         check(
             """
             local n = 0
@@ -555,7 +555,7 @@ import Testing
     }
 
     /// A finalizer may run inside any step.
-    @Test func aFinalizerMayCloseOrMoveTheBuffer() {
+    @Test func finalizerMayCloseOrMoveBuffer() {
         check(
             """
             local path = scratch(("some text ;12;\\"a\\"\\"b\\";" .. ("long "):rep(20) .. "\\n"):rep(3000))

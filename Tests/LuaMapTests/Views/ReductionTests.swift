@@ -398,7 +398,7 @@ import Testing
             """)
     }
 
-    @Test func aFileThatWasCutIsAnError() {
+    @Test func truncatedFileIsAnError() {
         LuaMapTests.check(
             """
             local calls = { "sum", "min", "stats", "variance", "argmax", "unique", "sorted", "sort" }

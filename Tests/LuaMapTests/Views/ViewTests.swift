@@ -256,7 +256,7 @@ import Testing
             """)
     }
 
-    @Test func keysThatAreNoIndexes() {
+    @Test func keysThatAreNotIndexes() {
         check(
             """
             local b = mmap.anonymous(80)
@@ -279,7 +279,7 @@ import Testing
             """)
     }
 
-    @Test func aViewIsKnownByItselfAndNotByItsMetatable() async {
+    @Test func viewIsIdentifiedByContent() async {
         await #expect(processExitsWith: .exitCode(0)) {
             check(
                 """

@@ -97,7 +97,7 @@ function suite.everyOperationOfABufferReportsTheFirstTouch()
 end
 
 -- Functions that touch no memory: their result before the first access to a lost page, and after it.
-function suite.whatTouchesNoMemoryGoesOnAndSaysWhatItKnows()
+function suite.operationsWithoutAccess()
   local makes = { buffer = function(b) return b end, slice = function(b) return b:slice(5) end }
   local skipped = {}
   local function one(folder, path, mode, kind, size, case, state)
@@ -268,7 +268,7 @@ local function begun(case, path, mode, size, state)
   check_said(where, path, size, state == 1 and case.before or case.after, ok, e)
 end
 
-function suite.whatWasMadeBeforeTheCutKnowsOfIt()
+function suite.earlierObjectsReportTheLoss()
   for _, folder in ipairs(folders) do
     local path = file_in(folder)
     for _, mode in ipairs { "r", "r+", "c" } do
@@ -323,7 +323,7 @@ function suite.everythingIsCalledByACase()
 end
 
 -- Truncated, grown again, replaced, removed; `remap` in each state; in every mode; mapping, slice, and view.
-function suite.whatBecomesOfTheFile()
+function suite.fileIsGrownReplacedOrRemoved()
   -- The object, and its offset in the file: 0, or 3.
   local makes = {
     buffer = function(b) return b, 0 end,

@@ -43,13 +43,13 @@ function suite.everyFunctionHasARow()
         assert(good, ("%s, call %d: %s"):format(row.name, i, tostring(message)))
       end
     end
-    -- For metamethods, see everyMethodRefusesAStranger and anIndexIsCheckedOnBothSides.
+    -- For metamethods, see everyMethodRefusesForeignObjects and indexesAreCheckedOnBothSides.
     assert(has_types ~= (row.method:find "^__" ~= nil), row.name .. ": its places have no types")
   end
 end
 
 -- Calls methods and metamethods of every class with wrong objects: none, Lua values, and objects of all other classes.
-function suite.everyMethodRefusesAStranger()
+function suite.everyMethodRefusesForeignObjects()
   local strangers = { file = fixture.file(), number = 5, string = "abc", table = {}, boolean = false, thread = coroutine.create(print),
     ["function"] = print }
   for class in ("buffer view records record struct regex pages atomic lock watch"):gmatch "%a+" do strangers[class] = fixture[class]() end
@@ -165,7 +165,7 @@ function suite.everyErrorUnderPcallNamesTheFunction()
 end
 
 -- An extra argument of any type but nil is an error that names it.
-function suite.everyArgumentTooManyIsRefused()
+function suite.extraArgumentsAreRefused()
   local open = { ["buffer.pack"] = true, ["view.set"] = true, ["buffer.watch"] = true, ["mmap.faults"] = true, ["mmap.spawn"] = true,
     ["view.stats"] = true, ["regex.find"] = true, ["regex.match"] = true, ["regex.gmatch"] = true }
   local most = {}
@@ -232,7 +232,7 @@ function suite.everyZeroByteCounts()
 end
 
 -- A missing argument is not called nil.
-function suite.whatIsMissingIsSaidToBeMissing()
+function suite.missingArgumentsAreNamed()
   local missing = 0
   for _, entry in ipairs(typed) do
     local call = entry.row.find(fixture)
@@ -472,7 +472,7 @@ function suite.optionsAreReadStrictly()
   fails("zero byte", mmap.open, path .. "\0.txt")
 end
 
-function suite.anIndexIsCheckedOnBothSides()
+function suite.indexesAreCheckedOnBothSides()
   local b = mmap.anonymous(5)
   for _, key in ipairs { -1, 5, math.mininteger, math.maxinteger, 5.0, -1.0 } do
     fails("^script:%d+: offset %-?%d+ is out of range %(0 to 4%)", function() return b[key] end)

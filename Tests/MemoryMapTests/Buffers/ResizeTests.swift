@@ -69,7 +69,7 @@ import Testing
         #expect(contents(path) == (0..<37).map { UInt8($0) } + [255])
     }
 
-    @Test func whatCannotBeResizedIsRefusedAndUnchanged() throws {
+    @Test func refusedResizeChangesNothing() throws {
         let scratch = try Scratch()
         let path = try scratch.file("data", [1, 2, 3])
         let reader = try MappedRegion.open(path, .read)

@@ -37,7 +37,7 @@ import Testing
     }
 
     /// In a process of its own, as it sets the process's number of threads.
-    @Test func `blocks and pieces give what the whole gives`() async {
+    @Test func `the result does not depend on blocks and threads`() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let tests = HashTests()
             let block = HashTests.block
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: 0..<3)
-    func `whoever asked may stop it`(kind: Int) throws {
+    func `poll stops the computation`(kind: Int) throws {
         let bytes = try region(3 * Self.block)
         for stop in 1...3 {
             var asked = 0
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(arguments: 0..<3)
-    func `pages that go away while it runs are an error`(kind: Int) throws {
+    func `pages lost during the computation are an error`(kind: Int) throws {
         let scratch = try Scratch()
         let path = try scratch.sparse("f", 3 * Self.block)
         let region = try MappedRegion.open(path, .read)

@@ -33,7 +33,7 @@ import Testing
     }
 
     /// Random lines with repeats of every length, cut at every offset.
-    @Test func dumpsOfEveryShapeAreTheTools() throws {
+    @Test func dumpsMatchHexdump() throws {
         guard access(Self.tool, X_OK) == 0 else {
             print("skipped: \(Self.tool) is not installed")
             return
@@ -82,7 +82,7 @@ import Testing
         if let expected = reference("-s \((4 << 30) - 20) -n 100 \(path)") { #expect(text == expected) }
     }
 
-    @Test func nothingPrintsNothing() throws {
+    @Test func emptyBufferPrintsNothing() throws {
         let map = try MappedRegion.anonymous(10)
         #expect(try dump(map.bytes, 3, 0, pieces: 4096).isEmpty)
     }

@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func everythingElseIsTheSame() {
+    @Test func allOtherResultsAreTheSame() {
         forEachRun { start, count, place in
             for type in Element.allCases {
                 let answers = Self.variants.map { kernels in

@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 7, 8, 63, 64, 65, 127, 128, 129, 200, 1000])
-    func bitsAreWhatMincoreSaid(_ count: Int) {
+    func bitsMatchMincore(_ count: Int) {
         var dice = Dice(state: 7)
         for model in Self.models(count) {
             withBits(count) { bits in
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func differencesAreThoseOfTheModels() {
+    @Test func differencesMatchModels() {
         let models = Self.models(150)
         for these in models {
             for those in models {

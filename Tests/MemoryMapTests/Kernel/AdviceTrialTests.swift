@@ -5,7 +5,7 @@ import Testing
 
 /// Trials of advice values, and whether their results are right.
 @Suite struct AdviceTrialTests {
-    @Test func trialsSayWhatTheManualDoes() throws {
+    @Test func trialsMatchManPages() throws {
         #expect(try Advice.dontNeed.attempt(on: .privateAnonymous) == AdviceTrial(errno: 0, destroys: true))
         #expect(try Advice.dontNeed.attempt(on: .privateFile) == AdviceTrial(errno: 0, destroys: true))
         #expect(try Advice.dontNeed.attempt(on: .sharedAnonymous) == AdviceTrial(errno: 0))
@@ -30,7 +30,7 @@ import Testing
     }
 
     /// The rule that rounds or refuses ranges, against the kernel's behavior.
-    @Test func whatDestroysIsKnownToDestroy() throws {
+    @Test func destructiveAdviceIsKnown() throws {
         for (name, advice) in Advice.names where advice.isKnown {
             for kind in MappingKind.allCases {
                 let trial = try advice.attempt(on: kind)
@@ -43,7 +43,7 @@ import Testing
     }
 
     /// In a process of its own, as other tests run trials at the same time.
-    @Test func nothingOfATrialRemains() async {
+    @Test func trialsLeaveNothing() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for (_, advice) in Advice.names where advice.isKnown {
                 for kind in MappingKind.allCases { _ = try advice.attempt(on: kind) }

@@ -151,7 +151,7 @@ import Testing
 
     /// A lock that fails, or is interrupted, leaves the pages locked that were locked before, and no others.
     @Test(arguments: [false, true])
-    func aLockThatFailsLeavesTheOthers(isLong: Bool) async {
+    func failedLockKeepsEarlierLocks(isLong: Bool) async {
         await #expect(processExitsWith: .exitCode(0)) { [isLong] in
             let scratch = try Scratch()
             let tests = KernelTests()
@@ -201,7 +201,7 @@ import Testing
     }
 
     /// For a caller who neither owns the file nor may write it, the kernel says that all pages are resident.
-    @Test func residencyDoesNotLieWhereTheKernelHidesTheTruth() async {
+    @Test func hiddenResidencyIsAnError() async {
         guard geteuid() == 0 else {
             print("skipped: only root can become another user")
             return

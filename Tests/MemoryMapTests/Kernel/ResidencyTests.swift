@@ -40,7 +40,7 @@ import Testing
 
     /// Large enough for cachestat(2) to skip parts without a page, with pages for each step of the search: in the
     /// first part, after a gap, at the very end.
-    @Test(arguments: folders) func aSparseMappingIsAsMincoreSays(_ folder: String) throws {
+    @Test(arguments: folders) func sparseMappingMatchesMincore(_ folder: String) throws {
         let scratch = try Scratch(in: folder)
         let size = 1 << 30
         let map = try MappedRegion.open(try scratch.sparse("sparse", size), .readWrite)
@@ -59,7 +59,7 @@ import Testing
         #expect(part == Array(found[16383...86383]))
     }
 
-    @Test(arguments: folders) func aPrivateMappingIsAsMincoreSays(_ folder: String) throws {
+    @Test(arguments: folders) func privateMappingMatchesMincore(_ folder: String) throws {
         let scratch = try Scratch(in: folder)
         let map = try MappedRegion.open(try scratch.sparse("sparse", 80 << 20), .copyOnWrite)
         // Pages that are read ahead could arrive between the two checks.
@@ -110,7 +110,7 @@ import Testing
         #expect(plainly(shared)[10...11].count { $0 } == eviction.stayed)
     }
 
-    @Test func whatIsLockedStays() throws {
+    @Test func lockedPagesStay() throws {
         let scratch = try Scratch()
         let path = try scratch.file("data", [UInt8](repeating: 7, count: 64 * pageSize))
         let map = try MappedRegion.open(path, .readWrite)
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test(.enabled(if: folders.contains("/dev/shm"), "there is no tmpfs at /dev/shm"))
-    func aFileThatIsNowhereElseStays() throws {
+    func filesInMemoryStay() throws {
         let scratch = try Scratch(in: "/dev/shm")
         let path = try scratch.file("data", [UInt8](repeating: 7, count: 8 * pageSize))
         #expect(try evictFile(path) == Eviction(evicted: 0, stayed: 8))

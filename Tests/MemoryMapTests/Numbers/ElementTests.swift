@@ -12,7 +12,7 @@ import Testing
     static let types = native.flatMap { [$0.littleEndian, $0.bigEndian] }
 
     /// A conversion within the same bytes first copies them to temporary memory.
-    @Test func whatIsPutAsideCountsForTheLimit() async {
+    @Test func temporaryCopyCountsForLimit() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let map = try MappedRegion.anonymous(1 << 20)
             let (bytes, floats) = (
@@ -32,7 +32,7 @@ import Testing
     }
 
     /// A type code from another process is either a valid type or refused.
-    @Test func aCodeIsATypeOrNone() {
+    @Test func typeCodesAreChecked() {
         let codes = Set(Self.types.map { Int64($0.code) })
         for code in Int64(-70)...70 { #expect((ElementType(checking: code) != nil) == codes.contains(code)) }
         for code in [Int64.min, .max, 1 << 32, 1 << 33 | 3] { #expect(ElementType(checking: code) == nil) }
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func elementsAreAHandle() throws {
+    @Test func elementsShareMemory() throws {
         let map = try MappedRegion.anonymous(100)
         let elements = try map.bytes.elements(.int32.bigEndian, 10, stride: 7)
         #expect(elements.count == 13 && elements.stride == 7 && elements.type.description == "i32be")

@@ -34,7 +34,7 @@ import Testing
     }
 
     /// Two, three, and four invalid bytes: overlong, surrogates, past the last character, no continuation.
-    @Test func whatIsNoUTF8IsNotShown() {
+    @Test func invalidUTF8IsNotShown() {
         var wrong: [[UInt8]] = []
         let edges: [UInt8] = [0x00, 0x20, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
         for first in UInt8(0x80)...0xFF {
@@ -57,7 +57,7 @@ import Testing
         #expect(wrong.prefix(5) == [])
     }
 
-    @Test func aTextIsWrittenWithTheCodesOfTheRest() {
+    @Test func hiddenBytesAreShownAsCodes() {
         let bytes: [UInt8] = Array("a\u{1B}[2Jé\u{9B}\u{7F}\"\\".utf8) + [0xFF, 0x0A]
         for (quoting, expected) in [
             (false, "a\\x1b[2Jé\\xc2\\x9b\\x7f\"\\\\xff\\x0a"),

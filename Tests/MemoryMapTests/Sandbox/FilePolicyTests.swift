@@ -53,7 +53,7 @@ import Testing
         rmdir(inside)
     }
 
-    @Test func whatIsBelowAFolderIsAllowedByAnyPath() throws {
+    @Test func filesBelowFolderAreAllowedByAnyPath() throws {
         let policy = try policy(.read, inside)
         defer { clean("file", "link") }
         symlink("../inside/./file", "\(inside)/link")
@@ -72,7 +72,7 @@ import Testing
 
     private func lastName(_ path: String) -> String { String(path.split(separator: "/").last ?? "") }
 
-    @Test func nothingElseIs() throws {
+    @Test func filesOutsideAreRefused() throws {
         let policy = try policy(.read, inside)
         defer { clean("file", "out", "absolute", "missing", "loop") }
         symlink("../secret", "\(inside)/out")
@@ -90,7 +90,7 @@ import Testing
         #expect(open(policy, String(repeating: "x", count: 5000)) == .failed(ENAMETOOLONG))
     }
 
-    @Test func aPathThroughProcLeadsWhereItSays() throws {
+    @Test func pathsThroughProcAreResolved() throws {
         let policy = try policy(.read, inside)
         defer { clean("file") }
         #expect(open(policy, "/proc/self/root\(inside)/file") == .opened("inside"))
@@ -164,7 +164,7 @@ import Testing
     }
 
     /// Each flag that controls how a path is followed and how a file is made, for every kind of file.
-    @Test func flagsMeanWhatTheyMeanOutside() throws {
+    @Test func flagsMeanTheSameAsOutside() throws {
         let policy = try policy([.read, .write], inside)
         defer {
             for name in Self.names { remove("\(inside)/\(name)") }
@@ -252,7 +252,7 @@ import Testing
 
     /// Read access is granted by name: if a folder above were renamed, another folder could take its place, with other
     /// content under the same name.
-    @Test(arguments: [true, false]) func whatLeadsToARootStaysWhereItIs(isFolder: Bool) throws {
+    @Test(arguments: [true, false]) func foldersAboveRootCannotMove(isFolder: Bool) throws {
         let root = "\(inside)/x/r"
         defer {
             for name in ["y", "x"] {

@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func loadAndStoreTakeEveryIndexInsideAndNoOther() throws {
+    @Test func loadAndStoreAcceptExactlyTheIndexes() throws {
         try withEveryBuffer { bytes, model in
             for index in edges(model.count) {
                 let isInside = index >= 0 && index < model.count

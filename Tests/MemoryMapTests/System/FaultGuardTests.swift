@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 4095, 4096, 4097, 8192, 12287])
-    func bytesBehindTheCutAreLostAndThoseBeforeItAreNot(size: Int) throws {
+    func onlyBytesPastTheNewEndAreLost(size: Int) throws {
         let firstGone = (size + pageSize - 1) / pageSize * pageSize
         try cut(to: size) { map, _ throws in
             for index in [0, size - 1] where index >= 0 && index < size {
@@ -201,7 +201,7 @@ import Testing
         #expect(fileSize(path) == 3)
     }
 
-    @Test func aFaultOfTheDeviceIsToldLikeATruncation() throws {
+    @Test func deviceFaultIsReportedLikeTruncation() throws {
         let map = try MappedRegion.anonymous(3 * pageSize)
         let neighbor = try MappedRegion.anonymous(3 * pageSize)
         try neighbor.bytes.fill(5)

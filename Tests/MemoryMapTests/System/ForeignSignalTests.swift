@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func aSignalThatWasSentStillKills() async {
+    @Test func sentSignalStillKills() async {
         await #expect(processExitsWith: .signal(SIGSEGV)) {
             let map = try ForeignSignalTests.prepare()
             raise(SIGSEGV)
@@ -48,7 +48,7 @@ import Testing
     }
 
     /// A fault at a kept pointer to unmapped memory must not be handled: the memory belongs to no mapping.
-    @Test func aPointerKeptAfterUnmapIsNotAnsweredFor() async {
+    @Test func faultInUnmappedMemoryIsNotHandled() async {
         await #expect(processExitsWith: .signal(SIGSEGV)) {
             let map = try ForeignSignalTests.prepare()
             let kept = map.region.base
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func theHandlerThatWasThereBeforeIsCalled() async {
+    @Test func previousHandlerIsCalled() async {
         await #expect(processExitsWith: .exitCode(42)) {
             let map = try ForeignSignalTests.prepare { _ in _exit(42) }
             _ = try map.bytes.load(at: 0)
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func aHandlerWithDetailsGetsTheFaultsOwn() async {
+    @Test func previousHandlerGetsFaultDetails() async {
         await #expect(processExitsWith: .exitCode(43)) {
             var action = sigaction()
             action.sa_flags = SA_SIGINFO
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func anIgnoredSignalThatWasSentStaysIgnored() async {
+    @Test func ignoredSignalStaysIgnored() async {
         await #expect(processExitsWith: .exitCode(7)) {
             let map = try ForeignSignalTests.prepare(SIG_IGN)
             kill(getpid(), SIGBUS)

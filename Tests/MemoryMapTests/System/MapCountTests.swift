@@ -6,7 +6,7 @@ import Testing
 
 /// At the kernel's limit of mappings (vm.max_map_count), where it splits none: each test in a process of its own.
 @Suite struct MapCountTests {
-    @Test func whatCannotBeUnmappedIsClosedAndGoesLater() async {
+    @Test func refusedUnmapClosesAndUnmapsLater() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for kind in Kind.allCases {
                 let crowd = try Crowd(kind)
@@ -42,7 +42,7 @@ import Testing
     }
 
     /// Each order in which three merged mappings can be unmapped.
-    @Test func theyGoInAnyOrder() async {
+    @Test func mergedMappingsUnmapInAnyOrder() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
                 let crowd = try Crowd(.anonymous)
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func mappingAgainAndResizingLeaveNothing() async {
+    @Test func remapAndResizeLeakNothing() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
             let path = try scratch.file("data", [UInt8](repeating: 7, count: 3 * Crowd.size))
@@ -76,7 +76,7 @@ import Testing
 
     /// A fault in one of several mappings that the kernel has merged and cannot split: the neighbors may be lost too,
     /// but the process continues.
-    @Test func aFaultThereIsAnError() async {
+    @Test func faultInMergedMappingIsAnError() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
             for index in 0..<3 {

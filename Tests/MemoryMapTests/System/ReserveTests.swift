@@ -19,7 +19,7 @@ import Testing
         var isWhole: Bool { UnsafeRawBufferPointer(start: start, count: size).allSatisfy { $0 == mark } }
     }
 
-    @Test func `blocks are apart, aligned, and come back`() {
+    @Test func `blocks are disjoint, aligned, and reusable`() {
         var random = Seeded(seed: 7)
         var blocks: [Block] = []
         for step in 0..<20_000 {
@@ -43,7 +43,7 @@ import Testing
         #expect(mm_reserve_used() == 0)
     }
 
-    @Test func `it ends, and is whole again`() {
+    @Test func `the reserve runs out, and is complete after release`() {
         var taken: [UnsafeMutableRawPointer] = []
         while let block = mm_reserve_take(1 << 20, 4096) { taken.append(block) }
         #expect(taken.count == 16)
@@ -61,7 +61,7 @@ import Testing
         #expect(mm_reserve_take(1, 8192) == nil)
     }
 
-    @Test func `memory of malloc is none of it`() {
+    @Test func `malloc's memory is not in the reserve`() {
         let block = mm_runtime_malloc(100)
         #expect(!mm_reserve_give(block))
         #expect(!mm_reserve_give(nil))
