@@ -1,4 +1,4 @@
-/* Reads messages of another process. Nothing in them is trusted. */
+/* Reads messages of another process, and checks all lengths and numbers in them. */
 #include "message.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 #include "trampoline.h"
 
-/* The last key that was in no table of methods. A copy, because the string may be collected. */
+/* The last name that was not in the table of methods. A copy, because the string may be collected. */
 static _Thread_local struct {
   char name[32];
   bool is_view;
@@ -24,7 +24,7 @@ static const struct {
     {"len", "#b is its length in bytes", "#v is the number of its elements"},
     {"length", "#b is its length in bytes", "#v is the number of its elements"},
     {"size", "#b is its length in bytes", "#v is the number of its elements"},
-    {"sub", "b:string(offset, length) is a part of it, from offset 0 on", NULL /* it subtracts */},
+    {"sub", "b:string(offset, length) is a part of it, from offset 0 on", NULL /* views have it */},
     {"byte", "b[offset] is a byte of it, from offset 0 on", "v[index] is an element of it, from index 0 on"},
     {"read", "b:string(offset, length) reads bytes, b:get(type, offset) a number",
      "v[index] is an element of it, v:get(index, count) some of them"},

@@ -136,7 +136,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
   return lua_error(L);
 }
 
-/* [-?, +0, v] Names the file, if its path is known: a script may have many buffers. */
+/* [-?, +0, v] Raises the error about a closed buffer, with the path if it has one: a script may have many buffers. */
 static int raise_closed(lua_State *L) {
   int top = lua_gettop(L);
   luaL_checkstack(L, 4, NULL);
@@ -150,7 +150,8 @@ static int raise_closed(lua_State *L) {
   return luaL_error(L, "attempt to use a closed buffer");
 }
 
-/* [-0, +0, –] Whether the step function of ipairs reads an element: ipairs itself has no metamethod. */
+/* [-0, +0, –] Whether the step function of ipairs reads an element. ipairs itself has no metamethod, so the error can
+   only be raised here. */
 static bool is_for_ipairs(lua_State *L) {
   lua_Debug caller;
   return lua_isinteger(L, 2) && lm_loop_advice(L, 1) && lua_getstack(L, 1, &caller) && lua_getinfo(L, "nS", &caller) &&

@@ -109,8 +109,8 @@ void lm_set_metatable(lua_State *L, const char *name);
 /* [-0, +1, m] A new, closed buffer: a garbage collection at this point finds nothing to unmap. */
 lm_buffer *lm_new_buffer(lua_State *L);
 
-/* lauxlib's functions of these names, with a name for the running function where Lua knows none, as under pcall(3):
-   "mmap.open", "buffer:find". */
+/* As lauxlib's functions, but they find the running function's name, "mmap.open" or "buffer:find", if Lua has none, as
+   under pcall. */
 int lm_argument_error(lua_State *L, int argument, const char *problem);
 int lm_type_error(lua_State *L, int argument, const char *expected);
 void lm_check_type(lua_State *L, int argument, int type);
@@ -120,7 +120,7 @@ void lm_check_type(lua_State *L, int argument, int type);
 /* [-0, +0, m] Registers the table on top as that of the module's functions, for their names in errors. */
 void lm_name_functions(lua_State *L);
 
-/* [-?, +?, v] The metamethod __pairs of objects with elements: names the right loop. */
+/* [-?, +?, v] The metamethod __pairs of objects with elements: raises an error that names the right loop. */
 int lm_no_pairs(lua_State *L);
 /* [-?, +0, v] Raises an error that names the right loop for the object at 1, with the position of a level. */
 int lm_raise_loop(lua_State *L, int level);

@@ -4,10 +4,11 @@
 
 #include "trampoline.h"
 
-/* Longer words get no suggestion. MOST_SHOWN: bytes of the word in the message. */
+/* LONGEST: words with more bytes get no suggestion. MOST_SHOWN: bytes of the word in the message. */
 enum { LONGEST = 24, MOST_SHOWN = 40 };
 
-/* Names in other languages and programs. The first row counts whose second word is among the choices. */
+/* Names in other languages and programs. A word may have several rows: the first counts whose second word is among the
+   choices. */
 static const char *const synonyms[][2] = {
     {"int8", "i8"},
     {"int8_t", "i8"},

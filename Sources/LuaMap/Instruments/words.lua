@@ -105,7 +105,7 @@ local meanings <const> = {
 
 local kinds <const> = { "private anonymous", "shared anonymous", "private file", "shared file" }
 
--- What an advice is for stands at the end of its line, or below where the terminal is too narrow for that.
+-- The purpose of an advice is at the end of its line or, on a narrow terminal, below it.
 local function draw(list)
     local width, left = columns(), format("%-16s %3s  %-9s %-9s %-9s %-9s ", "", "", "", "", "", "")
     local longest = 0
