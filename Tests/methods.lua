@@ -290,7 +290,6 @@ local objects <const> = { view = "view", records = "records", record = "records"
 -- quiet    touches no memory: run(object). `before` and `after` give its behavior before and after a lost page was
 --          found; `from` makes the row's object from the given one; `absent`: not in every kernel
 -- begun    (of buffers) run(from(buffer), buffer), where `from` was called before the truncation; `writes` as above
--- begun    (of buffers) run(from(buffer), buffer), where `from` was called before the cut; `writes` as above
 function methods.cases(object, kind)
     local list = {}
     local function add(entry, name, case)

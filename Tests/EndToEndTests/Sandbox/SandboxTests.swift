@@ -633,7 +633,7 @@ struct SandboxTests {
         #expect(outcome.output.hasPrefix("false\t"))
     }
 
-    /// Behind the first wall there is the kernel's, where it has one: a process with it has given up new privileges.
+    /// The second wall is Landlock, if the kernel has it; it requires that the process gives up new privileges.
     @Test func `Landlock is active without --allow-run`() throws {
         let status = { (options: String) in
             let command = """
