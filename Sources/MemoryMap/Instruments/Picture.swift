@@ -304,7 +304,7 @@ private struct Canvas {
         amount(count)
         if pages > 0 {
             let percent = count &* 100 / pages
-            // None is said of none alone.
+            // 0 % is shown only for no pages at all.
             text.text(percent == 0 && count > 0 ? " (<" : " (")
             text.decimal(max(percent, count > 0 ? 1 : 0))
             text.text(" %)")

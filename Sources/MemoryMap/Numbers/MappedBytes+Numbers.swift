@@ -1,14 +1,14 @@
 internal import CMemoryMap
 
 extension MappedBytes {
-    /// Numbers of one type on this memory.
+    /// A view of this memory as numbers of one type.
     ///
     /// - Parameters:
-    ///   - type: What each of them is.
-    ///   - offset: Where the first begins, in bytes, `0 ... count`; any alignment.
-    ///   - count: In elements; nil means as many as fit, a rest smaller than an element being left out.
-    ///   - stride: From one to the next, in bytes, at least 1; nil means without gaps. Elements that
-    ///     overlap because the stride is less than their size can only be read.
+    ///   - type: The type of each number.
+    ///   - offset: The start of the first number in bytes, `0 ... count`; any alignment.
+    ///   - count: In elements; nil means as many as fit. A remainder smaller than an element is ignored.
+    ///   - stride: The distance between elements in bytes, at least 1; nil means without gaps. Elements
+    ///     overlap if the stride is less than their size; they can only be read then.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `misuse` for the stride, `closed`, `lost`.
     public func elements(
         _ type: ElementType, _ offset: Int = 0, count: Int? = nil, stride: Int? = nil
@@ -34,9 +34,9 @@ extension MappedBytes {
                 region: part.region, count: wanted, stride: stride, type: type.code))
     }
 
-    /// One number.
+    /// Reads one number.
     ///
-    /// - Parameter offset: Where it begins, in bytes; all of it must be inside.
+    /// - Parameter offset: The start of the number, in bytes; all of it must be inside the buffer.
     /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notReadable`.
     public func load(_ type: ElementType, at offset: Int) throws(MapError) -> Number {
         let (current, place) = try self.place(of: type.byteCount, at: offset)
@@ -54,7 +54,7 @@ extension MappedBytes {
         try store(bits: try type.bits(of: value), as: type, at: offset)
     }
 
-    /// Writes what `ElementType.bits` gave.
+    /// Writes bits that `ElementType.bits` returned.
     package func store(bits: UInt64, as type: ElementType, at offset: Int) throws(MapError) {
         let (current, place) = try self.place(of: type.byteCount, at: offset)
         var region = current.region
@@ -63,7 +63,7 @@ extension MappedBytes {
         try current.checkIntact()
     }
 
-    /// An integer of 1 to 8 bytes.
+    /// Reads an integer of 1 to 8 bytes.
     package func loadInteger(
         at offset: Int, _ size: Int, isLittle: Bool, isSigned: Bool
     ) throws(MapError) -> Int64 {
@@ -75,7 +75,7 @@ extension MappedBytes {
         return value ?? 0
     }
 
-    /// Writes an integer as 1 to 8 bytes, cut down.
+    /// Writes an integer as 1 to 8 bytes, truncated to that size.
     package func storeInteger(
         _ value: Int64, at offset: Int, _ size: Int, isLittle: Bool, isSigned: Bool
     ) throws(MapError) {
@@ -86,7 +86,7 @@ extension MappedBytes {
         try current.checkIntact()
     }
 
-    /// The handle, current, and the address of so many bytes at an offset.
+    /// Updates the handle, and returns it and the address of `size` bytes at an offset.
     package func place(
         of size: Int, at offset: Int
     ) throws(MapError) -> (bytes: MappedBytes, place: UnsafeMutablePointer<UInt8>) {

@@ -7,21 +7,21 @@ package struct PackFormat {
         case signed, unsigned, float, double
         /// `c`: bytes of a fixed length.
         case characters
-        /// `s`: bytes after their length.
+        /// `s`: bytes, preceded by their length.
         case string
-        /// `z`: bytes before a zero.
+        /// `z`: bytes with a terminating zero.
         case zeroTerminated
         /// `x`: one byte of zero.
         case padding
-        /// `X` and the options that only configure: no byte but what the alignment needs.
+        /// `X` and the options that only configure: no bytes except padding for the alignment.
         case nothing
     }
 
     package struct Item {
         package let kind: Kind
-        /// In bytes; of a string with its length in front, those of the length.
+        /// In bytes; for `string`, the size of the length.
         package let size: Int
-        /// Bytes to leave out in front, for the alignment.
+        /// Bytes to skip before the item, for the alignment.
         package var padding = 0
     }
 
@@ -29,7 +29,7 @@ package struct PackFormat {
 
     package init(_ state: mm_format) { self.state = state }
 
-    /// - Parameter format: Ends with a zero byte, and outlives the reader.
+    /// - Parameter format: Ends with a zero byte and must outlive the reader.
     package init(format: UnsafePointer<CChar>) {
         self.state = mm_format(next: format, alignment: 1, isLittle: 1.littleEndian == 1)
     }
@@ -38,7 +38,8 @@ package struct PackFormat {
 
     /// The next item, or nil at the end.
     ///
-    /// - Parameter position: Where it would begin, in bytes from where alignment counts.
+    /// - Parameter position: The start of the item without padding, in bytes from the origin of the
+    ///   alignment.
     /// - Throws: `misuse`: the format is malformed.
     package mutating func next(at position: Int) throws(MapError) -> Item? {
         guard let option = take() else { return nil }
@@ -99,8 +100,7 @@ package struct PackFormat {
         return UInt8(bitPattern: next.pointee)
     }
 
-    /// The number that stands next, if there is one; like Lua's reader it stops before one that no `int`
-    /// could hold.
+    /// The next number, if there is one. Like Lua's reader it stops before the number exceeds an `int`.
     private mutating func number() -> Int? {
         var result: Int?
         while let next = state.next, next.pointee >= 0x30, next.pointee <= 0x39 {
@@ -112,7 +112,7 @@ package struct PackFormat {
         return result
     }
 
-    /// The size of an integer.
+    /// The size of an integer: the next number, or a default.
     private mutating func size(default size: Int) throws(MapError) -> Int {
         let size = number() ?? size
         guard size >= 1, size <= 16 else {
@@ -130,8 +130,8 @@ extension MapError {
 
 // Integers of any size.
 
-/// The integer of `size` bytes (1 to 16), extended by its sign where it has one. nil where it needs more
-/// than 64 bits.
+/// Reads an integer of `size` bytes (1 to 16), sign-extended if it is signed. Nil if it needs more than 64
+/// bits.
 package func loadInteger(
     _ place: UnsafePointer<UInt8>, _ size: Int, isLittle: Bool, isSigned: Bool
 ) -> Int64? {
@@ -155,7 +155,7 @@ package func loadInteger(
     return Int64(bitPattern: bits)
 }
 
-/// Writes an integer as `size` bytes (1 to 16), cut down or extended by its sign.
+/// Writes an integer as `size` bytes (1 to 16), truncated or sign-extended.
 package func storeInteger(
     _ value: Int64, _ place: UnsafeMutablePointer<UInt8>, _ size: Int, isLittle: Bool, isSigned: Bool
 ) {
@@ -169,8 +169,8 @@ package func storeInteger(
     }
 }
 
-/// Whether an integer can be written as `size` bytes (1 to 16). Every `Int64` fits 8 and more, a negative
-/// one with its bits where there is no sign.
+/// Whether an integer can be written as `size` bytes (1 to 16). Every `Int64` fits 8 or more bytes, a
+/// negative one with its bits if the type is unsigned.
 package func fits(_ value: Int64, _ size: Int, isSigned: Bool) -> Bool {
     if size >= 8 { return true }
     let unused = Int64(64 &- 8 &* size)

@@ -13,13 +13,13 @@ public struct MappedRecords: @unchecked Sendable {
     /// The number of records; it does not change, even when the mapping is gone.
     public var count: Int { records.count }
 
-    /// From one record to the next, in bytes.
+    /// The distance between records in bytes.
     public var stride: Int { records.stride }
 
     /// The bytes of a record.
     public var size: Int { records.size }
 
-    /// Brings the handle up to date with a mapping that was moved or resized.
+    /// Updates the handle after its mapping was moved or resized.
     ///
     /// - Throws: As `MappedBytes.refresh`.
     package mutating func refresh() throws(MapError) {
@@ -28,7 +28,7 @@ public struct MappedRecords: @unchecked Sendable {
         records.region = bytes.region
     }
 
-    /// A part of the records on the same memory.
+    /// A handle on a part of the records.
     ///
     /// - Parameters:
     ///   - index: `0 ... count`.
@@ -69,9 +69,9 @@ public struct MappedRecords: @unchecked Sendable {
         return MappedBytes(mm_record_at(&current.records, UInt64(bitPattern: Int64(index))))
     }
 
-    /// The numbers at the same place of every record.
+    /// The numbers at the same offset in each record.
     ///
-    /// - Parameter offset: In a record, in bytes, `0 ... size` less the size of a number.
+    /// - Parameter offset: In a record, in bytes: from 0 to `size` minus the size of a number.
     /// - Throws: `offsetOutOfRange`, `closed`, `lost`.
     public func column(_ type: ElementType, at offset: Int) throws(MapError) -> MappedElements {
         let part = try column(offset, type.byteCount)
@@ -79,11 +79,11 @@ public struct MappedRecords: @unchecked Sendable {
             mm_elements(region: part.records.region, count: count, stride: stride, type: type.code))
     }
 
-    /// The records that stand at the same place of every record.
+    /// The inner records at the same offset in each record.
     ///
     /// - Parameters:
     ///   - offset: In a record, in bytes.
-    ///   - size: Of the inner records, in bytes, `1 ... self.size - offset`.
+    ///   - size: The size of an inner record in bytes, `1 ... self.size - offset`.
     /// - Throws: `offsetOutOfRange`, `closed`, `lost`.
     public func column(_ offset: Int, _ size: Int) throws(MapError) -> MappedRecords {
         guard size >= 1, size <= self.size, offset >= 0, offset <= self.size &- size else {
@@ -97,13 +97,13 @@ public struct MappedRecords: @unchecked Sendable {
 }
 
 extension MappedBytes {
-    /// Records on this memory.
+    /// A view of this memory as records of one size.
     ///
     /// - Parameters:
     ///   - size: The bytes of a record, at least 1.
-    ///   - offset: Where the first begins, in bytes, `0 ... self.count`; any alignment.
+    ///   - offset: The start of the first record in bytes, `0 ... self.count`; any alignment.
     ///   - count: In records; nil means as many as fit.
-    ///   - stride: From one to the next, in bytes, at least `size`; nil means without gaps.
+    ///   - stride: The distance between records in bytes, at least `size`; nil means without gaps.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `misuse` for size and stride, `closed`, `lost`.
     public func records(
         size: Int, _ offset: Int = 0, count: Int? = nil, stride: Int? = nil
@@ -129,11 +129,11 @@ extension MappedBytes {
     /// Writes a string into a field of fixed size.
     ///
     /// - Parameters:
-    ///   - text: Of at most `size` bytes; the rest of the field is filled with zeros.
-    ///   - offset: Where the field begins, in bytes.
-    ///   - size: Of the field, in bytes.
-    /// - Throws: `valueOutOfRange` where the text is too long, `offsetOutOfRange`, `lengthOutOfRange`,
-    ///   `closed`, `lost`, `notWritable`.
+    ///   - text: At most `size` bytes; the rest of the field is filled with zeros.
+    ///   - offset: The start of the field, in bytes.
+    ///   - size: The size of the field, in bytes.
+    /// - Throws: `valueOutOfRange` if the text is too long, `offsetOutOfRange`, `lengthOutOfRange`, `closed`,
+    ///   `lost`, `notWritable`.
     package func store(
         _ text: UnsafeRawBufferPointer, at offset: Int, size: Int
     ) throws(MapError) {
@@ -149,7 +149,7 @@ extension MappedBytes {
     }
 }
 
-/// How many bytes are left of a range when the zero bytes at its end are not counted.
+/// The number of bytes in a range without the zero bytes at its end.
 package func countWithoutZeros(_ bytes: UnsafeRawBufferPointer) -> Int {
     var count = bytes.count
     while count > 0 && bytes[count &- 1] == 0 { count &-= 1 }

@@ -1,14 +1,14 @@
 package import CMemoryMap
 
-/// The type of a field: a number, or so many bytes that are a string.
+/// The type of a field: a number, or a string of fixed size.
 package enum FieldType {
     case number(ElementType)
-    /// A string and zero bytes after it, as C has it, except that a full one ends without a zero.
+    /// A string padded with zero bytes, as in C, except that a full one has no zero byte.
     case characters(Int)
-    /// A string of exactly so many bytes.
+    /// A string of exactly this many bytes.
     case bytes(Int)
 
-    /// The type of that name: `"u32le"`, `"char"`, `"char[16]"`, `"bytes[32]"`; or nil.
+    /// The type with a name: `"u32le"`, `"char"`, `"char[16]"`, `"bytes[32]"`; nil if there is none.
     package init?(name: UnsafeRawBufferPointer) {
         if let type = ElementType(name: name) {
             self = .number(type)
@@ -21,7 +21,7 @@ package enum FieldType {
         }
     }
 
-    /// What stands in brackets after a word, 1 or more; 1 where only the word is there.
+    /// The number in brackets after a word, 1 or more; 1 if there are no brackets.
     private static func count(_ name: UnsafeRawBufferPointer, after word: StaticString) -> Int? {
         let digits = word.utf8CodeUnitCount &+ 1
         guard name.count >= digits &- 1 else { return nil }
@@ -48,20 +48,20 @@ package struct LayoutRuler {
 
     package init(_ ruler: mm_ruler) { self.ruler = ruler }
 
-    /// - Parameter limit: No field is aligned to more than this: 1 packs them.
+    /// - Parameter limit: The largest alignment of a field; 1 packs the fields.
     package init(limit: Int) { self.ruler = mm_ruler(limit: limit, next: 0, end: 0, alignment: 1) }
 
-    /// What the record itself is to be aligned to.
+    /// The alignment of the record itself.
     package var alignment: Int { ruler.alignment }
 
     /// The offset of the next field.
     ///
     /// - Parameters:
-    ///   - size: Of one element, at least 1.
-    ///   - count: Elements, at least 1.
-    ///   - alignment: What C would align it to.
-    ///   - offset: Where it is to be, whatever the alignment; nil means after the field before it.
-    /// - Throws: `misuse` where the record becomes too large.
+    ///   - size: The size of one element, at least 1.
+    ///   - count: The number of elements, at least 1.
+    ///   - alignment: The alignment in C.
+    ///   - offset: The required offset, regardless of the alignment; nil means after the previous field.
+    /// - Throws: `misuse` if the record becomes too large.
     package mutating func place(
         size: Int, count: Int, alignment: Int, at offset: Int?
     ) throws(MapError) -> Int {
@@ -82,9 +82,9 @@ package struct LayoutRuler {
 
     /// The size of the record.
     ///
-    /// - Parameter size: What it is to be; nil means up to the end of the last field, rounded up to the
+    /// - Parameter size: The required size; nil means up to the end of the last field, rounded up to the
     ///   alignment so that the next record is aligned too.
-    /// - Throws: `misuse` where the fields do not fit, or the record is empty or too large.
+    /// - Throws: `misuse` if the fields do not fit, or the record is empty or too large.
     package func finish(size: Int?) throws(MapError) -> Int {
         let most = Int(MM_LARGEST_RECORD)
         let end = ruler.end

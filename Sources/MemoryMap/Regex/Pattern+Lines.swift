@@ -1,10 +1,10 @@
 internal import CPCRE2
 
-// Whether matches stay within a line. Then a search may be cut at newlines, and the parts done at the
-// same time. "No" is always a right answer: so everything that is not common is refused unread.
+// Checks whether matches stay within a line. Then a search can be split at newlines, and the parts run in
+// parallel. False is always a correct answer, so it is the answer for all uncommon syntax.
 
-/// Whether it is certain that what a pattern consumes has no newline in it, and that it looks at no text
-/// but what it consumes and its neighbors.
+/// Whether the text that a pattern consumes certainly contains no newline, and the pattern tests no other
+/// text except the adjacent characters.
 func staysWithinLine(_ source: UnsafeRawBufferPointer, _ options: PatternOptions) -> Bool {
     if options.contains(.extended) { return false }
     var reader = PatternReader(source, options)
@@ -32,12 +32,12 @@ private struct PatternReader {
         return source[place]
     }
 
-    /// The byte after those that were read, or 0.
+    /// The next byte, or one at a distance from it; 0 past the end.
     private func peek(_ distance: Int = 0) -> UInt8 {
         place &+ distance < source.count ? source[place &+ distance] : 0
     }
 
-    /// Reads the rest of what begins with a byte.
+    /// Reads the rest of an item that begins with `byte`; false if it may match a newline.
     mutating func isWithinLine(_ byte: UInt8) -> Bool {
         switch byte {
         case newline: false
@@ -50,7 +50,7 @@ private struct PatternReader {
         }
     }
 
-    /// `(…` and `(?:…`, but not what looks ahead, sets options, or begins with a verb.
+    /// Accepts `(…` and `(?:…`, but no assertion, option setting, or verb.
     private mutating func readGroup() -> Bool {
         if peek() == UInt8(ascii: "*") { return false }
         if peek() != UInt8(ascii: "?") { return true }
@@ -59,13 +59,13 @@ private struct PatternReader {
         return true
     }
 
-    /// An escape that stands for one of the classes named, or for a punctuation character itself.
+    /// Accepts an escape for one of `classes`, or for a punctuation character.
     private mutating func readEscape(of classes: StaticString) -> Bool {
         guard let byte = read() else { return false }
         return isPunctuation(byte) || contains(classes, byte)
     }
 
-    /// `[…]`: without a newline, or `[^…]` with one. Only simple ones.
+    /// Accepts a simple `[…]` without a newline, or `[^…]` with one.
     private mutating func readClass() -> Bool {
         let isNegated = peek() == UInt8(ascii: "^")
         if isNegated { place &+= 1 }
@@ -84,10 +84,10 @@ private struct PatternReader {
                 } else if !readEscape(of: "dwSht") {
                     return false
                 }
-                // Not the start of a range: that of \t-z holds a newline.
+                // Must not start a range: \t-z contains a newline.
                 if peek() == UInt8(ascii: "-"), peek(1) != UInt8(ascii: "]") { return false }
             case UInt8(ascii: "-"):
-                // A range that may hold a newline begins with a control character.
+                // Only a range that begins with a control character can contain a newline.
                 if isPlain(peek()) { continue }
                 if peek() != UInt8(ascii: "]") { return false }
             default:

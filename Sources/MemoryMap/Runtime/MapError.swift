@@ -31,7 +31,7 @@ public struct MapError: Error, Sendable {
         case type
         /// An argument's value is not accepted.
         case argument
-        /// An argument is none of the words that are known.
+        /// An argument is not one of the known words.
         case word
     }
 
@@ -56,7 +56,7 @@ public struct MapError: Error, Sendable {
     package var argument: Int32 = 0
     /// The index of the invalid value in a list of values.
     package var element: Int?
-    /// Of `word`: those that are known, with blanks between them, up to a comma; nil for the names of advice.
+    /// For `word`: the known words, separated by blanks, up to a comma; nil for the names of advice.
     package private(set) var choices: StaticString?
 
     package init(

@@ -1,14 +1,14 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// Elements that one thread takes at a time.
+/// The number of elements in a piece for a thread.
 private let grain = 1 << 16
 
-/// Elements that are converted at a time: their bits stay in the processor's first cache.
+/// The number of elements to convert at a time: their bits stay in the first-level cache.
 private let chunk = 512
 
 extension MappedElements {
-    /// The bits, as mm_load_number gives them, of elements from an index on.
+    /// Reads the bits of elements from an index on, in the form of mm_load_number.
     ///
     /// - Throws: As `readable`.
     package func loadBits(_ index: Int, into bits: UnsafeMutableBufferPointer<UInt64>) throws(MapError) {
@@ -55,32 +55,32 @@ extension MappedElements {
     /// - Parameters:
     ///   - index: `0 ... count`.
     ///   - count: In elements; nil means to the end.
-    /// - Throws: `valueOutOfRange`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
-    ///   `notWritable`, `misuse` where the elements overlap.
+    /// - Throws: `valueOutOfRange`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notWritable`,
+    ///   `misuse` if the elements overlap.
     public func fill(_ value: Number, _ index: Int = 0, _ count: Int? = nil) throws(MapError) {
         try fill(value, index, count, poll: { _ in true })
     }
 
     /// Copies elements of any type, converting them. Source and target may share memory.
     ///
-    /// A number that does not fit is an error, and nothing is written then. An integer type takes floats
-    /// with an exact integer value, a float type takes every integer and rounds it. With `saturating` the
+    /// A number that does not fit is an error, and nothing is written then. An integer type accepts floats
+    /// with an exact integer value; a float type accepts every integer and rounds it. With `saturating` the
     /// nearest number that fits is written instead: fractions are rounded, a half to the even integer, and
     /// NaN becomes 0.
     ///
     /// - Parameters:
     ///   - source: All of its elements are copied.
-    ///   - index: Where the first goes, `0 ... count - source.count`.
+    ///   - index: The index of the first copy, `0 ... count - source.count`.
     /// - Throws: `valueOutOfRange` (its second value is the element's index in the source),
-    ///   `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`, `notWritable`, `misuse`
-    ///   where the elements overlap.
+    ///   `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`, `notWritable`, `misuse` if
+    ///   the elements overlap.
     public func copy(
         from source: MappedElements, at index: Int = 0, saturating: Bool = false
     ) throws(MapError) {
         try copy(from: source, at: index, saturating: saturating, poll: { _ in true })
     }
 
-    /// The same, long work being watched. `poll`: see `Pieces.forEach`.
+    /// As above. `poll`: see `Pieces.forEach`.
     package func copy(
         from source: MappedElements, at index: Int, saturating: Bool, poll: (Int) -> Bool
     ) throws(MapError) {
@@ -130,7 +130,7 @@ extension MappedElements {
         try to.checkIntact()
     }
 
-    /// Throws where an element cannot be converted.
+    /// Throws if an element cannot be converted.
     private func check(_ conversion: Conversion, _ poll: (Int) -> Bool) throws(MapError) {
         guard !conversion.alwaysFits, let base = elements.region.base else { return }
         let (stride, code) = (self.stride, elements.type)
@@ -159,7 +159,7 @@ extension MappedElements {
         }
     }
 
-    /// For memory that is shared: everything is read before anything is written.
+    /// Converts elements in shared memory: reads everything before it writes anything.
     private func convertAside(
         _ conversion: Conversion, _ from: MappedElements, _ to: MappedElements, _ poll: Poll
     ) throws(MapError) {
@@ -182,12 +182,12 @@ extension MappedElements {
             conversion.convert(part, range.count)
             if !poll(range.upperBound) { throw MapError(.interrupted) }
         }
-        // Half of them written would be of little use to anybody: this is not interrupted.
+        // Not interrupted, because partly written elements would be useless.
         mm_store_numbers(write, to.stride, from.count, to.elements.type, row)
     }
 }
 
-/// Cuts a range into chunks; `body` returns false to end.
+/// Splits a range into chunks; `body` returns false to stop.
 @inline(__always)
 private func forEachChunk(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Bool) {
     var start = range.lowerBound

@@ -14,13 +14,13 @@ public struct MappedElements: @unchecked Sendable {
     /// The number of elements; it does not change, even when the mapping is gone.
     public var count: Int { elements.count }
 
-    /// From one element to the next, in bytes, at least 1.
+    /// The distance between elements in bytes, at least 1.
     public var stride: Int { elements.stride }
 
     /// The memory from the first byte of the first element to the last byte of the last.
     package var bytes: MappedBytes { MappedBytes(elements.region) }
 
-    /// Brings the handle up to date with a mapping that was moved or resized.
+    /// Updates the handle after its mapping was moved or resized.
     ///
     /// - Throws: As `MappedBytes.refresh`.
     @inline(__always)
@@ -30,11 +30,11 @@ public struct MappedElements: @unchecked Sendable {
         elements.region = bytes.region
     }
 
-    /// Throws where anything that was read or written up to now was not really there.
+    /// Throws if any page that was accessed so far was gone.
     @inline(__always)
     package func checkIntact() throws(MapError) { try bytes.checkIntact() }
 
-    /// A part of the elements on the same memory.
+    /// A handle on a part of the elements.
     ///
     /// - Parameters:
     ///   - index: `0 ... count`.
@@ -62,20 +62,20 @@ public struct MappedElements: @unchecked Sendable {
         return result
     }
 
-    /// A part of the elements, current and readable. `elements.region.base` is the first one's address,
-    /// not nil where there is an element.
+    /// Updates the handle, checks that it is readable, and returns a part of it. `elements.region.base` is
+    /// the address of the first element, not nil if there is one.
     ///
-    /// - Throws: As `slice`, and `notReadable`. Call `checkIntact` when the elements were read.
+    /// - Throws: As `slice`, and `notReadable`. Call `checkIntact` after reading the elements.
     package func readable(_ index: Int = 0, _ count: Int? = nil) throws(MapError) -> MappedElements {
         var part = try slice(index, count)
         guard mm_is_readable(&part.elements.region) else { throw .notReadable }
         return part
     }
 
-    /// A part of the elements, current and writable.
+    /// Updates the handle, checks that it is writable, and returns a part of it.
     ///
-    /// - Throws: As `slice`, `notWritable`, and `misuse` where the elements overlap: what a bulk operation
-    ///   wrote would depend on its order. Call `checkIntact` when the elements were written.
+    /// - Throws: As `slice`, `notWritable`, and `misuse` if the elements overlap: the result of a bulk
+    ///   operation would depend on its order. Call `checkIntact` after writing the elements.
     package func writable(_ index: Int = 0, _ count: Int? = nil) throws(MapError) -> MappedElements {
         var part = try slice(index, count)
         guard mm_is_writable(&part.elements.region) else { throw .notWritable }
@@ -88,7 +88,7 @@ public struct MappedElements: @unchecked Sendable {
         return part
     }
 
-    /// One element.
+    /// Reads one element.
     ///
     /// - Parameter index: `0 ..< count`.
     /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notReadable`.
@@ -104,11 +104,11 @@ public struct MappedElements: @unchecked Sendable {
     /// Writes one element.
     ///
     /// - Parameters:
-    ///   - value: See `valueOutOfRange`: an integer type takes floats with an exact integer value, a
-    ///     float type takes integers and rounds them.
+    ///   - value: An integer type accepts floats with an exact integer value; a float type accepts integers
+    ///     and rounds them.
     ///   - index: `0 ..< count`.
-    /// - Throws: `offsetOutOfRange`, `valueOutOfRange`, `closed`, `lost`, `notWritable`, `misuse` where
-    ///   the elements overlap.
+    /// - Throws: `offsetOutOfRange`, `valueOutOfRange`, `closed`, `lost`, `notWritable`, `misuse` if the
+    ///   elements overlap.
     public func store(_ value: Number, at index: Int) throws(MapError) {
         try checkElement(index)
         let part = try writable(index, 1)
