@@ -379,7 +379,7 @@ struct SpawnTests {
             has(select(2, mmap.spawn("\(secret)"):wait()), "is not allowed")
             has(select(2, mmap.spawn(function() return load(string.dump(load "return 1")) () end):wait()), "attempt to call a nil")
             """, ["--sandbox", "--allow-run"])
-        // Shared memory is a file there.
+        // Shared memory is a file, and needs permission for its path.
         let shared = try run("mmap.shared('mmaplua-test-sandbox', 10)", ["--sandbox"])
         #expect(shared.errors.contains("use --allow-read=/dev/shm/mmaplua-test-sandbox"), "\(shared.errors)")
         let removed = try run("mmap.unlink('mmaplua-test-sandbox')", ["--sandbox"])

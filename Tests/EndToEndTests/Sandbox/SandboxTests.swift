@@ -335,8 +335,7 @@ struct SandboxTests {
         #expect(lines[0].contains("has 0 now") == tells.contains("has 0 now"), "\(lines[0])")
     }
 
-    /// The kernel lets privileged callers open a file by its mapping, even for writing. Tested with and without the
-    /// second wall.
+    /// The kernel lets privileged callers open a file by its mapping, even for writing. Tested with and without Landlock.
     @Test func `a readable file allows only shared locks`() throws {
         for options in [[], ["--allow-run"]] {
             let outcome = try run(
@@ -398,7 +397,7 @@ struct SandboxTests {
     }
 
     /// Another process alternates a name between a folder and a link that leads out. With `--allow-run` there is no
-    /// second wall; without it, anything that the second wall has to stop is a bug of the first.
+    /// Landlock; without it, any call that Landlock has to refuse shows a bug of the policy.
     @Test(arguments: [[], ["--allow-run"]]) func `no race leads out`(options: [String]) throws {
         symlink("..", data + "/up")
         mkdir(data + "/real", 0o755)
@@ -503,7 +502,7 @@ struct SandboxTests {
             print(debug.getinfo(1, 'l').currentline, debug.getinfo(print).what, pcall(debug.getinfo, 1, '>S'))
             print((debug.traceback('t', 1):gsub('\\n.*', '')), pcall(string.rep)) print(pcall(io.open)) print(pcall(io.open, {}))
             """
-        // What differs by design: C modules are not searched for.
+        // Different by design: a sandbox does not search for C modules.
         let plain = code.replacing("print(pcall(require, 'none'))", with: "")
         let path = folder.path
         let words = ["-c", "cd '\(path)' && exec \"$@\"", "sh"]
@@ -633,7 +632,7 @@ struct SandboxTests {
         #expect(outcome.output.hasPrefix("false\t"))
     }
 
-    /// The second wall is Landlock, if the kernel has it; it requires that the process gives up new privileges.
+    /// Landlock requires a process that has given up new privileges.
     @Test func `Landlock is active without --allow-run`() throws {
         let status = { (options: String) in
             let command = """

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MemoryMap
 
-/// The policy of a process by itself, without the second wall, Landlock.
+/// The file policy of a process by itself, without Landlock.
 @Suite struct FilePolicyTests {
     /// `inside` is allowed; the files beside it are not.
     private let scratch: Scratch
@@ -330,7 +330,7 @@ import Testing
         unlink("\(inside)/name")
     }
 
-    /// The second wall alone, on a thread of its own.
+    /// Landlock without the policy, on a thread of its own.
     @Test(.enabled(if: mm_landlock_version() > 0, "this kernel has no Landlock"))
     func theKernelRefusesToo() throws {
         defer { clean("file", "new", "file2") }
