@@ -126,7 +126,7 @@ import Testing
     @Test(arguments: [
         "LUA_INIT=@\"$2\" exec \"$1\" -e 'print(2)'", "exec \"$1\" \"$2\"", "exec \"$1\" --sandbox \"$2\"",
     ])
-    func aPipeIsAScript(command: String) throws {
+    func pipeMayBeScript(command: String) throws {
         let path = try make(.pipe)
         let outcome = try Program(path: "/bin/sh").run(
             ["-c", "echo 'print(1)' > \"$2\" & \(command)", "sh", Program.mmaplua.path, path])
@@ -185,7 +185,7 @@ import Testing
         #expect(try installed.run(["--lesson", "2"]).errors.contains("there is no lesson '2'"))
     }
 
-    @Test(arguments: Kind.allCases) func lessonsNeedAFolderForTheirFiles(kind: Kind) throws {
+    @Test(arguments: Kind.allCases) func lessonsNeedFolderForFiles(kind: Kind) throws {
         let script = try folder.file("x.lua", Self.lesson)
         let path = try make(kind)
         let outcome = try Program.mmaplua.run(

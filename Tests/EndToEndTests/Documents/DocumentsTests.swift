@@ -58,7 +58,7 @@ import Testing
         return rest.hasSuffix(last)
     }
 
-    @Test(arguments: documents) func everyLuaSnippetPrintsWhatItSays(document: String) throws {
+    @Test(arguments: documents) func luaSnippetsPrintTheOutputShown(document: String) throws {
         let snippets = try Self.snippets(of: document).filter { $0.language == "lua" }
         #expect(document != "README.md" || snippets.count >= 6)
         let folder = try TemporaryFolder()
@@ -99,7 +99,7 @@ import Testing
     }
 
     /// Each Swift snippet is a part of a test.
-    @Test func theSwiftSnippetsAreTested() throws {
+    @Test func swiftSnippetsAreTested() throws {
         func trimmed(_ text: String) -> String {
             text.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: "\n")
         }

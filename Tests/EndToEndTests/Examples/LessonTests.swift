@@ -80,11 +80,11 @@ import Testing
         Breach(lesson: "mmap-or-read", changes: ["    word:count(b)\n": ""]),
     ]
 
-    @Test func eachLessonHasABreach() {
+    @Test func eachLessonHasBreach() {
         #expect(Self.breaches.map(\.lesson) == Self.names)
     }
 
-    @Test(arguments: breaches, places) func aClaimThatIsFalseFails(_ breach: Breach, _ place: String) throws {
+    @Test(arguments: breaches, places) func falseClaimFails(_ breach: Breach, _ place: String) throws {
         let path = try #require(try Self.files().first { $0.hasSuffix("-\(breach.lesson).lua") })
         var text = try #require(TemporaryFolder.contents(path: "\(Self.folder)/\(path)"))
         for (what, with) in breach.changes {
@@ -173,7 +173,7 @@ import Testing
         try Program(path: "/bin/ls").run(["-A", scratch.path]).output == ""
     }
 
-    @Test func onATerminalItWaits() throws {
+    @Test func lessonWaitsOnTerminal() throws {
         let scratch = try TemporaryFolder()
         let reader = try terminal(scratch, ["--lesson", "dontneed"])
         #expect(reader.sees("Four kinds of memory") && reader.sees("Think, then Return"))

@@ -52,7 +52,7 @@ import Testing
     private static let script =
         "local b = mmap.anonymous(64 * mmap.PAGESIZE) b:touch(0, 10 * mmap.PAGESIZE) print(b:show())"
 
-    @Test func aPictureIsDrawnAsTheTerminalCan() throws {
+    @Test func picturesSuitTheTerminal() throws {
         let unicode = try Terminal(.mmaplua, ["-e", Self.script], environment: ["LANG": "C.UTF-8"])
         #expect(unicode.sees("█") && unicode.sees("·"))
         #expect(unicode.end() == .status(0))
@@ -64,7 +64,7 @@ import Testing
         #expect(try Program.mmaplua.run(["-e", Self.script]).output.contains("##########......"))
     }
 
-    @Test func aWatchedPictureMoves() throws {
+    @Test func watchedPictureIsRedrawn() throws {
         let folder = try TemporaryFolder()
         let script = """
             local b = mmap.anonymous(64 * mmap.PAGESIZE)

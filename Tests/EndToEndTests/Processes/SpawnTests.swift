@@ -46,7 +46,7 @@ struct SpawnTests {
     }
 
     /// Everything in a message is checked: a child maps only the memory that it was given, and reads nothing else.
-    @Test func aForgedMessageIsRefused() throws {
+    @Test func forgedMessagesAreRefused() throws {
         let folder = try TemporaryFolder()
         let script = try folder.file(
             "script.lua", "local x = ... print(#x, pcall(function() return x[0], x[#x - 1] end))")
@@ -309,7 +309,7 @@ struct SpawnTests {
                 == Outcome(output: "before inside nil after\tline\n", errors: "errors", ending: .status(0)))
     }
 
-    @Test func childWithoutParentContinues() throws {
+    @Test func childOutlivesParent() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/out"
         let outcome = try run(
@@ -331,7 +331,7 @@ struct SpawnTests {
     }
 
     @Test(arguments: ["a:wait(0)", "b:lockrange(0, 1)", "mmap.spawn(function(a) a:wait(0, 2) end, a):wait()"])
-    func ctrlCAndTimeEndAWait(_ wait: String) throws {
+    func ctrlCAndTimeLimitEndWait(_ wait: String) throws {
         let code = """
             local b = mmap.memfd("m", 8)
             local a, lock = b:atomic("u32", 0), b:lockrange()

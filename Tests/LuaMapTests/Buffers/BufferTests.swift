@@ -18,7 +18,7 @@ import Testing
             """)
     }
 
-    @Test func copyAndFillSayWhatTheyDid() {
+    @Test func copyAndFillReturnTheirResult() {
         check(
             """
             local b = mmap.anonymous(10)

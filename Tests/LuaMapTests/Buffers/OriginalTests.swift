@@ -91,7 +91,7 @@ import Testing
             """)
     }
 
-    @Test func theErrorObjectKnowsItsLine() {
+    @Test func errorObjectHasLine() {
         check(
             """
             local ok, e = pcall(function()
@@ -111,7 +111,7 @@ import Testing
             """)
     }
 
-    @Test func theModuleTableIsReadOnly() {
+    @Test func moduleTableIsReadOnly() {
         check(
             """
             eq(require "mmap", mmap)

@@ -67,7 +67,7 @@ import Testing
             """)
     }
 
-    @Test func threadsAreASetting() async {
+    @Test func threadCountCanBeSet() async {
         await checkAlone(
             """
             local before = mmap.threads()

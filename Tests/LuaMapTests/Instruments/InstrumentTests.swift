@@ -2,7 +2,7 @@ import Testing
 
 /// The instruments in scripts. The library's tests compare their results with the kernel's.
 @Suite struct InstrumentTests {
-    @Test func pagesAreASetWithAnIndex() {
+    @Test func pagesAreIndexedSet() {
         check(
             """
             local page = mmap.PAGESIZE
@@ -59,7 +59,7 @@ import Testing
             """)
     }
 
-    @Test func theCacheIsCounted() {
+    @Test func cacheIsCounted() {
         check(
             """
             local page = mmap.PAGESIZE
@@ -155,7 +155,7 @@ import Testing
             """)
     }
 
-    @Test func anEmptyBufferHasNothing() {
+    @Test func emptyBufferHasNoPages() {
         check(
             """
             local b = mmap.open(scratch(""), "r+")
@@ -165,7 +165,7 @@ import Testing
             """)
     }
 
-    @Test func picturesShowWhatIsThere() {
+    @Test func picturesShowPages() {
         check(
             """
             local page = mmap.PAGESIZE
@@ -264,7 +264,7 @@ import Testing
         }
     }
 
-    @Test func everyAdviceSaysWhatItDoes() {
+    @Test func everyAdviceIsDescribed() {
         check(
             """
             local found = {}
@@ -312,7 +312,7 @@ import Testing
             """)
     }
 
-    @Test func populatingTakesItsArgumentsInOrder() {
+    @Test func populateRoundsAndChecksArguments() {
         check(
             """
             local page = mmap.PAGESIZE

@@ -113,7 +113,7 @@ import Testing
             """)
     }
 
-    @Test func theAccessorsOfNode() {
+    @Test func accessorsOfNode() {
         check(
             """
             local b = mmap.anonymous(16)

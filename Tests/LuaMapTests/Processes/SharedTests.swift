@@ -3,7 +3,7 @@ import Testing
 /// Shared memory by name and by descriptor, atomics, and locks on ranges, in one process: two mappings of the same
 /// memory stand for two processes. SpawnTests uses real processes.
 @Suite struct SharedTests {
-    @Test func sharedMemoryHasAName() {
+    @Test func sharedMemoryByName() {
         check(
             """
             local name = "mmaplua-test-" .. os.tmpname():match "%w+$"
@@ -85,7 +85,7 @@ import Testing
     }
 
     /// Every type at its limits, against Lua's own arithmetic.
-    @Test func atomicsDoWhatTheirNamesSay() {
+    @Test func atomicsMatchModel() {
         check(
             """
             local b = mmap.anonymous(64, { shared = true })

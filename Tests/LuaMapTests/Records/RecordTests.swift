@@ -355,7 +355,7 @@ import Testing
             """)
     }
 
-    @Test func recordsLiveAndDieWithTheMapping() {
+    @Test func recordsFollowTheirMapping() {
         check(
             """
             local l = mmap.struct { {"id", "u32le"}, {"name", "char[4]"}, {"v", "u8", 4}, {"in_", mmap.struct { {"q", "u16"} } } }

@@ -192,7 +192,7 @@ import Testing
     }
 
     /// The buffer may change between two steps, and in a collection during a step.
-    @Test func theBufferMayChangeBetweenSteps() {
+    @Test func bufferMayChangeBetweenSteps() {
         check(
             """
             local page = mmap.PAGESIZE

@@ -251,7 +251,7 @@ struct Allocator {
         """
 
     /// A script above calls every function, method, and metamethod, except for Node's accessors: only two of those.
-    @Test func theScriptsUseTheWholeInterface() {
+    @Test func scriptsUseWholeInterface() {
         let all = Self.parts.map { "function()\n\($0)\nend" }.joined(separator: ",\n")
         check(
             Interface.tools + """

@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func aBufferIsNoFile() async {
+    @Test func bufferIsNotFile() async {
         await #expect(processExitsWith: .exitCode(0)) {
             check(
                 """

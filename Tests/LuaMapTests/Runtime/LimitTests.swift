@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test func theLimitOfMappingsIsNamedAndSurvived() async {
+    @Test func limitOfMappingsIsNamedAndSurvived() async {
         await #expect(processExitsWith: .exitCode(0)) {
             check(
                 """
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func theAddressSpaceIsNamed() async {
+    @Test func limitOfAddressSpaceIsNamed() async {
         await #expect(processExitsWith: .exitCode(0)) {
             var limit = rlimit(rlim_cur: 4 << 30, rlim_max: 4 << 30)
             #expect(setrlimit(__rlimit_resource_t(9), &limit) == 0)
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func lockedMemoryIsNamed() async {
+    @Test func limitOfLockedMemoryIsNamed() async {
         await #expect(processExitsWith: .exitCode(0)) {
             var limit = rlimit(rlim_cur: 65536, rlim_max: 65536)
             #expect(setrlimit(__rlimit_resource_t(8), &limit) == 0)
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func aFileWithoutPermissionSaysSo() async {
+    @Test func missingPermissionIsNamed() async {
         guard geteuid() == 0 else {
             print("skipped: only root can become another user")
             return

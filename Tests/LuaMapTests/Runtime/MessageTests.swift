@@ -67,7 +67,7 @@ import Testing
             """)
     }
 
-    @Test func aClosedBufferSaysWhichFile() {
+    @Test func closedBufferNamesFile() {
         check(
             """
             local path = scratch(("x\\n"):rep(5000))

@@ -288,7 +288,7 @@ import Testing
             """)
     }
 
-    @Test func aRowMayHaveManyFields() {
+    @Test func rowMayHaveManyFields() {
         compare(
             """
             local fields = {}
@@ -502,7 +502,7 @@ import Testing
             """)
     }
 
-    @Test func theBufferMayGoAwayBetweenSteps() {
+    @Test func bufferMayCloseBetweenSteps() {
         check(
             """
             local path = scratch(("line;1\\n"):rep(10000))
@@ -618,7 +618,7 @@ import Testing
             """)
     }
 
-    @Test func theIteratorKeepsTheMapping() {
+    @Test func iteratorKeepsMapping() {
         check(
             """
             local path = scratch("a\\nb\\n")

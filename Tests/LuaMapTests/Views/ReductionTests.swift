@@ -230,7 +230,7 @@ import Testing
     }
 
     /// Integers that are equal as doubles: each must be in the bin that the exact edges give.
-    @Test func aHistogramOfLargeIntegersIsExact() {
+    @Test func histogramOfLargeIntegersIsExact() {
         LuaMapTests.check(
             """
             for round = 1, 300 do
@@ -414,7 +414,7 @@ import Testing
     }
 
     /// A range so small that its inverse is not a finite number.
-    @Test func aHistogramOfATinyRangeIsRight() {
+    @Test func histogramOfTinyRangeIsRight() {
         LuaMapTests.check(
             """
             local v = mmap.anonymous(80):view("f64")

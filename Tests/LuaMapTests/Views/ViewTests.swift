@@ -2,7 +2,7 @@ import Testing
 
 /// Typed views, against tables and string.pack.
 @Suite struct ViewTests {
-    @Test func aViewIsAnArrayOfItsBytes() {
+    @Test func viewIsArrayOfItsBytes() {
         check(
             """
             local options = { u8 = "I1", i8 = "i1", u16 = "I2", i16 = "i2", u32 = "I4", i32 = "i4", u64 = "I8", i64 = "i8", f32 = "f", f64 = "d" }
@@ -214,7 +214,7 @@ import Testing
             """)
     }
 
-    @Test func aViewLivesAndDiesWithItsMapping() {
+    @Test func viewFollowsItsMapping() {
         check(
             """
             local page = mmap.PAGESIZE

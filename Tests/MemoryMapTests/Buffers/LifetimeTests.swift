@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func runningOutOfMappingsIsAnErrorThatNamesTheLimit() async {
+    @Test func limitOfMappingsIsNamed() async {
         await #expect(processExitsWith: .exitCode(0)) {
             var regions: [mm_region] = []
             regions.reserveCapacity(1 << 18)
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func anAddressSpaceThatIsLimitedIsAnErrorThatNamesTheLimit() async {
+    @Test func limitOfAddressSpaceIsNamed() async {
         await #expect(processExitsWith: .exitCode(0)) {
             _ = try MappedRegion.anonymous(1).count
             var limit = rlimit(rlim_cur: 1 << 20, rlim_max: 1 << 20)
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test func anUnmappedSlotIsReusedByAnother() async {
+    @Test func slotIsReusedAfterUnmap() async {
         await #expect(processExitsWith: .exitCode(0)) {
             for _ in 0..<100_000 { _ = try MappedRegion.anonymous(1).count }
             #expect(mm_slots_in_use() == 0)

@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func aMappingWithAnOffsetKeepsIt() throws {
+    @Test func mappingKeepsItsOffset() throws {
         let scratch = try Scratch()
         let path = try scratch.file("data", (0..<100).map { UInt8($0) })
         var options = OpenOptions()
@@ -99,7 +99,7 @@ import Testing
         try writer.bytes.fill(1)
     }
 
-    @Test func aPathThatNamesAnotherFileIsStale() throws {
+    @Test func pathOfAnotherFileIsRefused() throws {
         let scratch = try Scratch()
         let path = try scratch.file("data", [1, 2, 3])
         let map = try MappedRegion.open(path, .readWrite)
@@ -140,7 +140,7 @@ import Testing
     }
 
     /// Growing allocates disk blocks: on a full disk it is an error now, not a fault later.
-    @Test func aFullDiskIsAnErrorAndChangesNothing() async {
+    @Test func fullDiskIsAnErrorAndChangesNothing() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
             // Mounted, entered, and unmounted at once: the mount lives as long as the child is in it.

@@ -7,7 +7,7 @@ import Testing
 /// madvise(2), msync(2), mincore(2), mlock(2), mprotect(2).
 @Suite struct KernelTests {
     /// Advice that discards data must not touch a byte outside of its range.
-    @Test func destructiveAdviceTakesWholePagesOrNothing() throws {
+    @Test func destructiveAdviceAffectsWholePagesOrNothing() throws {
         let page = pageSize
         let scratch = try Scratch()
         let path = try scratch.file("data", [UInt8](repeating: 7, count: 4 * page))
@@ -186,7 +186,7 @@ import Testing
     }
 
     /// More pages than the vector of one call holds.
-    @Test func residencyCountsThePagesThatWereTouched() throws {
+    @Test func residencyCountsTouchedPages() throws {
         let pages = 16384 + 3
         let map = try MappedRegion.anonymous(pages * pageSize)
         _ = try? map.bytes.advise(Advice(rawValue: 15))

@@ -72,7 +72,7 @@ import Testing
         #expect(try diverged(map.bytes) == [(70 << 20) / pageSize])
     }
 
-    @Test func theCacheStateIsThatOfThePages() throws {
+    @Test func cacheStateCountsPages() throws {
         let scratch = try Scratch()
         let map = try MappedRegion.open(
             try scratch.file("data", [UInt8](repeating: 7, count: 40 * pageSize)), .readWrite)
@@ -173,7 +173,7 @@ import Testing
         #expect(parts == [[8 * pageSize, pageSize - 100, 0], [9 * pageSize - 100, 100, 1]])
     }
 
-    @Test func theFileIsFoundWhereverItIsNow() throws {
+    @Test func renamedFileIsFound() throws {
         let scratch = try Scratch()
         let path = try scratch.file("a\nb", [UInt8](repeating: 7, count: pageSize))
         let map = try MappedRegion.open(path, .read)

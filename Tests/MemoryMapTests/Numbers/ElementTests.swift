@@ -38,7 +38,7 @@ import Testing
         for code in [Int64.min, .max, 1 << 32, 1 << 33 | 3] { #expect(ElementType(checking: code) == nil) }
     }
 
-    @Test func aTypeHasOneName() {
+    @Test func typeHasOneName() {
         for type in Self.types {
             #expect(ElementType(type.description) == type)
             #expect(type.byteCount == Int(String(type.description.filter(\.isNumber))).map { $0 / 8 })

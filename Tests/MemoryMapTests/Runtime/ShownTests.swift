@@ -12,7 +12,7 @@ import Testing
         }
     }
 
-    @Test func aByteIsShownIfItIsPrintable() {
+    @Test func printableBytesAreShown() {
         for byte in UInt8.min...UInt8.max {
             #expect(shown([byte]) == ((0x20...0x7E).contains(byte) ? 1 : 0), "\(byte)")
 
@@ -20,7 +20,7 @@ import Testing
     }
 
     /// All characters, complete and incomplete, against Swift's own encoder.
-    @Test func aCharacterIsShownUnlessItIsAControl() {
+    @Test func charactersAreShownUnlessControls() {
         var wrong: [UInt32] = []
         for value in UInt32(0)...0x10FFFF {
             guard let scalar = Unicode.Scalar(value) else { continue }

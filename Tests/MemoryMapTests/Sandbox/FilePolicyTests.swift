@@ -199,7 +199,7 @@ import Testing
         #expect(found == "", "\(differences.count)")
     }
 
-    @Test func aSingleFileMayBeAllowedBeforeItExists() throws {
+    @Test func fileMayBeAllowedBeforeItExists() throws {
         let policy = try policy(.write, "\(inside)/new")
         defer { clean("file", "new") }
         #expect(open(policy, "\(inside)/file", O_WRONLY) == .refused(2))
@@ -284,7 +284,7 @@ import Testing
     }
 
     /// The usual way to replace a file: write a new one beside it, then rename it over the old one.
-    @Test(arguments: [FileAccess.write, [.read, .write]]) func aFileMayReplaceAnotherOfTheSameRights(
+    @Test(arguments: [FileAccess.write, [.read, .write]]) func fileMayReplaceFileOfSameRights(
         access: FileAccess
     ) throws {
         let old = try scratch.file("inside/out.tmp", Array("new".utf8))
@@ -332,7 +332,7 @@ import Testing
 
     /// Landlock without the policy, on a thread of its own.
     @Test(.enabled(if: mm_landlock_version() > 0, "this kernel has no Landlock"))
-    func theKernelRefusesToo() throws {
+    func landlockRefusesFiles() throws {
         defer { clean("file", "new", "file2") }
         var policy = FilePolicy()
         try policy.allow(.read, inside)
@@ -368,7 +368,7 @@ import Testing
     }
 
     @Test(.enabled(if: mm_landlock_version() >= 4, "this kernel's Landlock knows no TCP"))
-    func theKernelRefusesTCP() throws {
+    func landlockRefusesTCP() throws {
         defer { clean("file") }
         let listener = socket(AF_INET, streams, 0)
         defer { close(listener) }
@@ -387,7 +387,7 @@ import Testing
 
     /// A socket made after Landlock may be reached; one made before may not.
     @Test(.enabled(if: mm_landlock_version() >= 6, "this kernel's Landlock knows no abstract sockets"))
-    func theKernelRefusesAbstractSockets() throws {
+    func landlockRefusesAbstractSockets() throws {
         defer { clean("file") }
         let name = lastName(scratch.path)
         let listener = socket(AF_UNIX, streams, 0)

@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func copyMovesOverlappingBytesAsAnArrayWould() throws {
+    @Test func copyMovesOverlappingBytesAsInArray() throws {
         try withEveryBuffer { bytes, model in
             for target in edges(model.count) {
                 try withEveryRange(model.count) { offset, length, range, kind in

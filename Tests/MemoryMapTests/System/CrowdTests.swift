@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func theTenThousandthMappingIsGuardedToo() async {
+    @Test func tenThousandthMappingIsGuarded() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")
             let paths = try (0..<4).map {

@@ -104,7 +104,7 @@ import Testing
     }
 
     /// Writes past a lost page use new memory, so a long write must not continue to its end.
-    @Test func aLongWriteEndsSoonAfterALoss() throws {
+    @Test func longWriteEndsSoonAfterLoss() throws {
         typealias Write = (MappedBytes, Poll) throws(MapError) -> Void
         let size = 256 << 20
         let half = try MappedRegion.anonymous(size / 2)
@@ -170,7 +170,7 @@ import Testing
     }
 
     /// A lost write must not appear in the file.
-    @Test func aFileThatGrowsBackShowsNothingStale() throws {
+    @Test func grownFileContainsNoLostWrite() throws {
         try cut(to: 0) { map, path in
             #expect(failure { () throws(MapError) in try map.bytes.store(1, at: 0) }?.kind == .lost)
             #expect(truncate(path, off_t(3 * pageSize)) == 0)
@@ -190,7 +190,7 @@ import Testing
         }
     }
 
-    @Test func aMappingPastTheEndOfTheFileIsLostWhereItIsTouched() throws {
+    @Test func mappingPastEndOfFileIsLostAtAccess() throws {
         let scratch = try Scratch()
         let path = try scratch.file("data", [1, 2, 3])
         let descriptor = open(path, O_RDWR)
@@ -215,7 +215,7 @@ import Testing
         #expect(!mm_inject_fault(&outside))
     }
 
-    @Test func protectionChangedFromOutsideIsALossToo() throws {
+    @Test func foreignProtectionChangeIsLossToo() throws {
         let map = try MappedRegion.anonymous(3 * pageSize)
         #expect(mprotect(map.region.base, pageSize, PROT_NONE) == 0)
         let refused = failure { () throws(MapError) in try map.bytes.fill(1) }

@@ -16,7 +16,7 @@ import Testing
         return try MappedRegion.anonymous(4096)
     }
 
-    @Test func aWildReadStillKillsWithSIGSEGV() async {
+    @Test func wildReadStillKillsWithSIGSEGV() async {
         await #expect(processExitsWith: .signal(SIGSEGV)) {
             let map = try ForeignSignalTests.prepare()
             _ = try map.bytes.load(at: 0)
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func aPageOfAnotherMappingStillKillsWithSIGBUS() async {
+    @Test func foreignMappingStillKillsWithSIGBUS() async {
         await #expect(processExitsWith: .signal(SIGBUS)) {
             let map = try ForeignSignalTests.prepare()
             _ = try map.bytes.load(at: 0)
@@ -92,7 +92,7 @@ import Testing
     }
 
     /// The process has reached the limit of mappings, and the kernel cannot split one: the guard needs another way.
-    @Test func aFaultAtTheLimitOfMappingsIsStillAnError() async {
+    @Test func faultAtLimitOfMappingsIsAnError() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
             let path = try scratch.file("data", [UInt8](repeating: 1, count: 3 * pageSize))

@@ -16,7 +16,7 @@ import Testing
         return child > 0 && waitpid(child, &status, 0) == child && status == 0
     }
 
-    @Test func aChildHasTheGuardAndItsOwnLosses() async {
+    @Test func childHasGuardAndItsOwnLosses() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let scratch = try Scratch()
             let path = try scratch.file("data", [UInt8](repeating: 7, count: 3 * pageSize))
@@ -37,7 +37,7 @@ import Testing
     }
 
     /// A lock that another thread holds during fork(2) would stay locked in the child forever.
-    @Test func aChildFindsNoLockHeld() async {
+    @Test func childFindsNoLockHeld() async {
         await #expect(processExitsWith: .exitCode(0)) {
             let reserve = startThread(
                 { _ in
@@ -71,7 +71,7 @@ import Testing
     }
 
     /// The threads for parallel work are the parent's: a child starts its own.
-    @Test func aChildSharesLongWorkAmongThreadsOfItsOwn() async {
+    @Test func childStartsItsOwnThreads() async {
         await #expect(processExitsWith: .exitCode(0)) {
             threadCount = 4
             let scratch = try Scratch()
