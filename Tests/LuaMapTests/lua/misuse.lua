@@ -57,8 +57,8 @@ function suite.everyMethodRefusesForeignObjects()
   local calls = 0
   for key, places in pairs(methods.interface(strangers.record)) do
     local class = key:match "^%a+"
-    -- Exceptions: a field of a layout is found by its name alone; an error is a table; the object of b:watch has no method
-    -- that a script calls; __pairs is one function for all classes but records.
+    -- Exceptions: a field of a layout is found by its name alone; an error is a table; the object of b:watch has no
+    -- method that a script calls; __pairs is one function for all classes but records.
     if class ~= "mmap" and class ~= "module" and class ~= "error" and class ~= "watch" and key ~= "struct.__index" and not key:find "%.__pairs$" then
       for _, place in ipairs(places) do
         local method = place[1][place[2]]
