@@ -107,7 +107,8 @@ if Context.environment["MMAPLUA_FUZZ"] != nil {
             resources: [.embedInCode("completion.lua"), .embedInCode("lesson.lua")], swiftSettings: strict),
         .target(
             name: "CFuzz", dependencies: ["CLua", "CLuaMap", "CPCRE2"], path: "Tests/fuzz/CFuzz",
-            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("../../../Sources/CLuaMap/Runtime")]),
+            cSettings: [.define("_GNU_SOURCE")]
+                + ["Processes", "Runtime"].map { .headerSearchPath("../../../Sources/CLuaMap/\($0)") }),
         .executableTarget(
             name: "Fuzz", dependencies: ["CFuzz", "CLua", "CLuaMap", "LuaMap", "MemoryMap", "mmaplua"],
             path: "Tests/fuzz/Fuzz", swiftSettings: strict, linkerSettings: lua),
