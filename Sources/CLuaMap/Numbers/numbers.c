@@ -1,4 +1,4 @@
-/* The trampolines of numbers in place. */
+/* The trampolines of pack and unpack, and the accessors of Node's Buffer. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ int lm_custom_buffer_pack(lua_State *L) {
   return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
 }
 
-/* The accessors of Node's Buffer are one function each way; the type is its upvalue. */
+/* The accessors of Node's Buffer share four functions, whose upvalue is the type. */
 #define LM_ACCESSOR(name, body, most)                                                                                  \
   static int name(lua_State *L) {                                                                                      \
     lm_call call;                                                                                                      \
@@ -41,7 +41,7 @@ enum { LE = MM_SWAPPED, BE = 0 };
 #endif
 
 static const struct {
-  const char *name; /* after "read" and "write" */
+  const char *name; /* without "read" or "write" */
   int32_t type;
   bool has_length;
 } accessors[] = {
@@ -69,7 +69,7 @@ static const struct {
     {"IntBE", MM_I64 | BE, true},
 };
 
-/* [-0, +0, m] Sets a method of the table on top, and its other spelling: Node has readUint8 too. */
+/* [-0, +0, m] Adds a method to the table on top, also under its other spelling: Node has readUInt8 and readUint8. */
 static void add(lua_State *L, const char *verb, const char *noun, lua_CFunction function, int32_t type) {
   char name[32];
   snprintf(name, sizeof name, "%s%s", verb, noun);

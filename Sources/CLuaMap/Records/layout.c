@@ -1,4 +1,4 @@
-/* Layouts: from a table that describes a record to offsets, and what a script can ask about them. */
+/* Layouts: mmap.struct, which computes offsets from a table of fields, and the methods of layouts. */
 #include <string.h>
 
 #include "record.h"
@@ -26,13 +26,14 @@ static void push_layout(lua_State *L) {
   lm_set_metatable(L, LM_STRUCT);
 }
 
-/* [-?, +0, e] What is wrong with the description of the layout, or with its field whose name is at an index. */
+/* [-?, +0, e] Raises an error about the table of mmap.struct, or about the field whose name is at the index `name` if
+   that is not 0. */
 static int complain(lua_State *L, int name, const char *problem) {
   if (name) problem = lua_pushfstring(L, "field '%s': %s", lm_shown_at(L, name), problem);
   return luaL_argerror(L, 1, problem);
 }
 
-/* [-1, +0, e] The integer on top. */
+/* [-1, +0, e] Pops an integer; raises unless it is from `least` to MM_LARGEST_RECORD. */
 static lua_Integer take_integer(lua_State *L, int name, const char *key, lua_Integer least) {
   int is_integer = 0;
   lua_Integer number = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &is_integer) : 0;
@@ -48,7 +49,7 @@ static lua_Integer take_integer(lua_State *L, int name, const char *key, lua_Int
   return number;
 }
 
-/* [-0, +0, e] An integer of the table at an absolute index; -1 without one. */
+/* [-0, +0, e] The integer with this key in the table at an absolute index; -1 if there is none. */
 static lua_Integer read_integer(lua_State *L, int table, int name, const char *key, lua_Integer least) {
   lua_pushstring(L, key);
   if (lm_rawget(L, table) != LUA_TNIL) return take_integer(L, name, key, least);
@@ -56,7 +57,7 @@ static lua_Integer read_integer(lua_State *L, int table, int name, const char *k
   return -1;
 }
 
-/* [-0, +0, e] No key of the table at an absolute index is left unread: a misspelt one would be. */
+/* [-0, +0, e] Raises if the table at an absolute index has an unknown key: it may be a misspelled one. */
 static void check_keys(lua_State *L, int table, int name, lua_Integer count, const char *const *keys) {
   for (lua_pushnil(L); lm_next(L, table); lua_pop(L, 1)) {
     const char *const *key = keys;
@@ -82,7 +83,7 @@ static void check_keys(lua_State *L, int table, int name, lua_Integer count, con
   }
 }
 
-/* [-0, +0, e] `align`: a boolean, or what fields are aligned to at most, as by #pragma pack. */
+/* [-0, +0, e] The option `align`: a boolean, or the greatest alignment of fields, as in #pragma pack. */
 static size_t read_alignment(lua_State *L) {
   lua_pushliteral(L, "align");
   int type = lm_rawget(L, 1);
@@ -97,10 +98,10 @@ static size_t read_alignment(lua_State *L) {
   return (size_t)limit;
 }
 
-/* Where the tables of the layout that is being made are. */
+/* The stack indexes of mmap.struct. */
 enum { LAYOUT = 2, NAMES, FIELDS, INNER, FIELD, NAME };
 
-/* [-0, +2, e] The i-th field, whose table is on top. */
+/* [-0, +2, e] Reads the i-th field, whose table is on top. */
 static void read_field(lua_State *L, mm_ruler *ruler, int32_t *depth, lua_Integer i) {
   static const char *const keys[] = {"offset", NULL};
   if (lua_type(L, FIELD) != LUA_TTABLE)
@@ -170,8 +171,8 @@ int lm_custom_mmap_struct(lua_State *L) {
   return 1;
 }
 
-/* [-0, +1, e] The field whose name is at an absolute index, of the layout at argument 1; what is pushed is its
-   type as a script writes it, without the count. */
+/* [-0, +1, e] The field of the layout at argument 1 whose name is at an absolute index. Pushes its type as a script
+   writes it, without the count. */
 static mm_field push_type(lua_State *L, int name) {
   mm_field field = 0;
   if (lm_push_part(L, 1, LM_NAMES)) {
@@ -200,7 +201,7 @@ static void set_integer(lua_State *L, const char *key, size_t value) {
   lua_setfield(L, -2, key);
 }
 
-/* [-0, +1, e] A table about the field whose name is on top, which is taken away: [-1]. */
+/* [-1, +1, e] Replaces the name of a field on top by a table that describes the field. */
 static void push_description(lua_State *L) {
   int name = lua_gettop(L);
   mm_field field = push_type(L, name);

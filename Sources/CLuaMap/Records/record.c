@@ -26,7 +26,7 @@ int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
   return lm_finish(L, call, code);
 }
 
-/* [-0, +0, e] How deep the layout at an index is. */
+/* [-0, +0, e] The depth of the layout at an index. */
 static int32_t check_depth(lua_State *L, int layout) {
   const lm_layout *own = lm_layout_at(L, layout);
   if (!own) luaL_error(L, "the layout is damaged");
@@ -47,7 +47,7 @@ const lm_layout *lm_push_inner(lua_State *L, int inner, int name, int32_t depth)
 
 enum { NAMES = lua_upvalueindex(1), INNER = lua_upvalueindex(2) };
 
-/* [-0, +1, e] The array or the record that a field of the record at argument 1 is. */
+/* [-0, +1, e] Pushes a field of the record at argument 1 that is an array or a record. */
 static int push_part(lua_State *L, mm_region record, mm_field field) {
   lm_call call;
   int count;
@@ -90,7 +90,7 @@ static int rec_newindex(lua_State *L) {
   return 0;
 }
 
-/* [-0, +1, e] A list of the elements of an array, from 1 as Lua's lists are. */
+/* [-0, +1, e] Pushes a list of the elements of an array field. */
 static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
                       mm_field field) {
   lm_call call;
@@ -103,7 +103,7 @@ static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_regio
     size = lm_push_inner(L, inner, name, depth)->size;
     layout = lua_gettop(L);
   }
-  /* Only a layout that was tampered with asks for more than there is; the table would be huge. */
+  /* The count is greater only if a script has changed the layout (debug library); the table could be huge. */
   if (count > record.length / size) luaL_error(L, "the layout of field '%s' is damaged", lm_shown_at(L, name));
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
@@ -136,7 +136,7 @@ static void push_value(lua_State *L, int inner, int name, int32_t depth, mm_regi
   }
 }
 
-/* [-0, +3, e] The tables of the layout at an absolute index: names, fields, inner layouts. Returns the index of
+/* [-0, +3, e] Pushes the tables of the layout at an absolute index: names, fields, inner layouts. Returns the index of
    the first. */
 static int push_tables(lua_State *L, int layout) {
   luaL_checkstack(L, 12, NULL);
@@ -145,7 +145,8 @@ static int push_tables(lua_State *L, int layout) {
   return lua_gettop(L) - 2;
 }
 
-/* [-0, +1, e] The name of the i-th field; 0 after the last, then nothing is pushed. */
+/* [-0, +1, e] Pushes the name of the i-th field and returns the field. After the last, pushes nothing and sets
+   `is_there` to false. */
 static mm_field push_name(lua_State *L, int tables, lua_Integer i, bool *is_there) {
   *is_there = lm_rawgeti(L, tables + 1, i) == LUA_TSTRING;
   if (!*is_there) {
@@ -176,7 +177,8 @@ void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t off
   lua_settop(L, tables);
 }
 
-/* [-0, +1, e] The fields of the record at an absolute index, which must be of the layout at another. */
+/* [-0, +1, e] Pushes a table of the fields of the record at the index `value`, which must have the layout at the index
+   `layout`. Both indexes are absolute. */
 static void push_fields(lua_State *L, int value, int layout) {
   const lm_record *record = lm_record_at(L, value);
   const lm_layout *its = lm_layout_at(L, layout);
@@ -184,8 +186,8 @@ static void push_fields(lua_State *L, int value, int layout) {
   lm_push_record_table(L, layout, record->region, 0);
 }
 
-/* [-0, +1, e] What a field that is an array is assigned from: the table at an absolute index, or one of what is in the
-   view or the records there, which may lie in the same memory. `layout` is 0 for numbers. */
+/* [-0, +1, e] Pushes the source of an assignment to an array field: the table at an absolute index, or a copy of the
+   view or the records there as a table, because they may overlap the field. `layout` is 0 for numbers. */
 static void push_elements(lua_State *L, int value, int layout, size_t expected) {
   const lm_view *view = lm_view_at(L, value);
   const lm_records *records = lm_records_at(L, value);
@@ -205,7 +207,7 @@ static void push_elements(lua_State *L, int value, int layout, size_t expected) 
   }
 }
 
-/* [-0, +0, e] Assigns the list at an absolute index to an array: as many elements as that has. */
+/* [-0, +0, e] Assigns the list at an absolute index to an array field of the same length. */
 static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
                         mm_field field, int value) {
   lm_call call;
@@ -273,7 +275,7 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
       luaL_error(L, "there is no field '%s' in this record", luaL_tolstring(L, -1, NULL));
     }
   }
-  /* In the layout's order: where fields overlap, what is assigned last must not be left to chance. */
+  /* Fields can overlap, and then the last assignment counts. So assign in the order of the layout, not of the table. */
   bool is_there;
   for (lua_Integer i = 1;; i++) {
     mm_field field = push_name(L, tables, i, &is_there);
@@ -286,7 +288,7 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
   lua_settop(L, before);
 }
 
-/* [-0, +0, e] The record at an argument, which must be of the layout at an index. */
+/* [-0, +0, e] The record at an argument, which must have the layout at an index. */
 static lm_record *check_record(lua_State *L, int argument, int layout) {
   lm_record *record = lm_record_at(L, argument);
   lm_layout *its = lm_layout_at(L, layout);
@@ -310,7 +312,7 @@ int lm_custom_struct_totable(lua_State *L) {
   return 1;
 }
 
-/* The step of pairs: the upvalues are the layout and how many fields were given out. */
+/* The step of pairs. Its upvalues are the layout and the number of fields returned so far. */
 static int rec_next(lua_State *L) {
   lua_settop(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));

@@ -1,4 +1,4 @@
-/* Shared by the C files of layouts and records. */
+/* Declarations for the C files of layouts and records. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -8,8 +8,8 @@
 #define LM_RECORDS "mmap.records"
 #define LM_RECORD_NAME "mmap.record"
 
-/* What is at an absolute index was checked when it was put there. Any allocation may run a finalizer since,
-   which can reach this function's stack with debug.setlocal: so tables and userdata are checked again. */
+/* Functions of the Lua API with a check of the value at an absolute index. Any allocation may run a finalizer, which
+   can replace values on the running function's stack (debug.setlocal). So the type is checked at each use. */
 static inline void lm_need_table(lua_State *L, int index) {
   if (mm_unlikely(lua_type(L, index) != LUA_TTABLE)) luaL_error(L, "a layout was taken apart while it was in use");
 }
@@ -43,36 +43,36 @@ static inline void lm_set_user_value(lua_State *L, int index, int n) {
   else lua_pop(L, 1);
 }
 
-/* [-0, +1, m] The metatable of a layout's records. Its functions have the table of names and that of the
-   inner layouts as upvalues, or the layout: all three at absolute indexes. */
+/* [-0, +1, m] Makes the metatable of a layout's records. The upvalues of its functions are the layout, or the tables
+   of names and of inner layouts; all three are at absolute indexes. */
 void lm_new_record_class(lua_State *L, int layout, int names, int inner);
 
-/* [-0, +1, e] A new record, closed, which keeps alive what the userdata at `keeper` does. Its metatable is a
-   user value of the userdata at `owner`. Both indexes are absolute. */
+/* [-0, +1, e] A new, closed record, which keeps alive the owner of the mapping of the object at `keeper`. Its metatable
+   is the user value `part` of the userdata at `owner`. Both indexes are absolute. */
 lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, int part);
 
-/* [-0, +1, e] New records, closed, of the layout at an absolute index. They keep alive what the userdata
-   at `keeper` does. */
+/* [-0, +1, e] New, closed records with the layout at an absolute index. They keep alive the owner of the mapping of the
+   object at `keeper`. */
 lm_records *lm_new_records(lua_State *L, int keeper, int layout);
 
-/* The region of a record is handed on as a value: the record itself may be gone before all is done. */
+/* These functions get the region of a record by value, because the record may be collected while they run. */
 
-/* [-0, +1, e] A table of the fields of a record whose layout is at an absolute index. */
+/* [-0, +1, e] Pushes a table of the fields of a record whose layout is at an absolute index. */
 void lm_push_record_table(lua_State *L, int layout, mm_region record, size_t offset);
 
-/* [-0, +0, e] Assigns the table at an absolute index: every key is a field's name, fields without a key stay
-   as they are. Or a record of the same layout, with all its fields. */
+/* [-0, +0, e] Assigns the table at an absolute index to a record: each key must be the name of a field; the other
+   fields do not change. Or assigns all fields of another record with the same layout. */
 void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset, int value);
 
-/* [-0, +0, e] Assigns the value to the field whose name is at an index; all indexes are absolute, `inner` is
-   that of the table LM_INNER, `depth` as of lm_push_inner. */
+/* [-0, +0, e] Assigns the value at an index to the field whose name is at an index. `inner` is the index of the table
+   LM_INNER; all indexes are absolute. For `depth` see lm_push_inner. */
 void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset, mm_field field,
                      int value);
 
-/* [-?, +?, e] As lm_finish; a message begins with the field's name. */
+/* [-?, +?, e] lm_finish with the field's name at the beginning of messages. */
 int lm_finish_field(lua_State *L, const lm_call *call, int code, int name);
 
-/* [-0, +1, –] A user value of a layout; false where it is no table. */
+/* [-0, +1, –] Pushes a user value of a layout; false if it is not a table. */
 static inline bool lm_push_part(lua_State *L, int layout, int part) {
   return lm_user_value(L, layout, part) == LUA_TTABLE;
 }
@@ -80,11 +80,11 @@ static inline bool lm_push_part(lua_State *L, int layout, int part) {
 /* [-0, +0, e] The layout at an argument. */
 lm_layout *lm_check_layout(lua_State *L, int argument);
 
-/* [-0, +1, e] The layout of a field, which must be less deep than that which it is in: the table can have been tampered
-   with, and what follows it must end. */
+/* [-0, +1, e] Pushes the layout of a field; raises unless its depth is less than `depth`, that of the layout around it.
+   So a recursion ends even if a script has changed the layout with the debug library. */
 const lm_layout *lm_push_inner(lua_State *L, int inner, int name, int32_t depth);
 
-/* r:totable() where the upvalue is the layout, and layout:totable(r). */
+/* r:totable(). Its upvalue is the layout. */
 int lm_record_totable(lua_State *L);
 
 #endif

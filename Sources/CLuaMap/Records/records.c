@@ -33,7 +33,7 @@ static lm_records *check_records(lua_State *L) {
   return records;
 }
 
-/* [-0, +1, e] The layout of the records at argument 1. */
+/* [-0, +1, e] Pushes the layout of the records at argument 1. */
 static void push_layout(lua_State *L) {
   lm_user_value(L, 1, 3);
   if (!lm_layout_at(L, -1)) luaL_argerror(L, 1, "its layout is damaged");
@@ -59,7 +59,7 @@ int lm_custom_records_slice(lua_State *L) {
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
-/* [-0, +1, e] The record whose index is argument 2. */
+/* [-0, +1, e] Pushes the record whose index is argument 2. */
 static int push_record(lua_State *L, uint64_t layout) {
   lm_call call;
   lm_record *record = lm_new_record(L, 1, layout, 1, 2);
@@ -112,7 +112,7 @@ int lm_custom_records_each(lua_State *L) {
   return 3;
 }
 
-/* [-0, +0, e] Which element of an array field: argument 3. */
+/* [-0, +0, e] The index of an element of an array field, argument 3. */
 static size_t check_element(lua_State *L, mm_field field) {
   lua_Integer last = (lua_Integer)mm_field_count(field) - 1;
   if (lua_isnoneornil(L, 3))
@@ -126,7 +126,7 @@ static size_t check_element(lua_State *L, mm_field field) {
   return (size_t)element;
 }
 
-/* [-0, +1, e] The field that argument 2 names, of the layout at an absolute index, and which element. */
+/* [-0, +0, e] The field named by argument 2 of the layout at an absolute index, and the index of its element. */
 static mm_field check_column(lua_State *L, int layout, size_t *element) {
   if (lua_type(L, 2) != LUA_TSTRING) luaL_typeerror(L, 2, "string");
   if (!lm_push_part(L, layout, LM_NAMES)) luaL_argerror(L, 1, "its layout is damaged");

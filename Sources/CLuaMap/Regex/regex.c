@@ -151,8 +151,8 @@ static void push_capture(lua_State *L, int index, int how) {
   }
 }
 
-/* [-?, +?, e] The results of a search that left `pairs` pairs of integers on the stack: the match and its
-   captures. As string.match: the captures, or the match where there are none. */
+/* [-?, +?, e] Pushes the results of a search that left `pairs` pairs of integers on the stack: the match and its
+   captures. The results are, as of string.match, the captures, or the match if there are none. */
 static int finish_match(lua_State *L, const lm_search *search, int pairs) {
   int first = lua_gettop(L) - 2 * pairs + 1;
   luaL_checkstack(L, 2 * pairs + LUA_MINSTACK, "too many captures");
@@ -187,7 +187,7 @@ static int search_once(lua_State *L, lm_search *search) {
   return 1;
 }
 
-/* [-?, +?, e] The arguments of a method that searches. */
+/* [-?, +?, e] Checks the arguments of a method that searches. */
 static void take_search(lua_State *L) {
   if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
   lm_take(L, 4, 2, "string or mmap.buffer");
@@ -263,7 +263,7 @@ int lm_custom_buffer_gmatch(lua_State *L) {
   const char *pattern = lm_string_at(L, 2, &length);
   if (!pattern) return luaL_typeerror(L, 2, "string");
   if (length > 0 && *pattern == '^') {
-    /* No anchor here, but itself. */
+    /* In gmatch a '^' at the beginning is not an anchor. */
     lua_pushliteral(L, "%");
     lua_pushvalue(L, 2);
     lua_concat(L, 2);
@@ -277,7 +277,7 @@ int lm_custom_buffer_gmatch(lua_State *L) {
 static int r_tostring(lua_State *L) {
   lm_regex *regex = lm_regex_at(L, 1);
   if (!regex) return luaL_typeerror(L, 1, LM_REGEX);
-  lua_settop(L, 1); /* tostring gives one argument; a script that has the metatable may give more */
+  lua_settop(L, 1); /* tostring passes one argument; a script that has the metatable may pass more */
   if (!regex->pattern.code) {
     lua_pushliteral(L, LM_REGEX " (closed)");
     return 1;
@@ -286,7 +286,7 @@ static int r_tostring(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   lua_pushliteral(L, "/");
   if (lua_getiuservalue(L, 1, 2) != LUA_TSTRING) lua_pop(L, 1);
-  /* debug.setuservalue may have put anything there. */
+  /* debug.setuservalue can set any value. */
   if (lua_type(L, 3) != LUA_TSTRING) lua_settop(L, 2);
   lua_concat(L, lua_gettop(L) - 1);
   lm_show(L, -1);

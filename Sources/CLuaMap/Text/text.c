@@ -6,7 +6,7 @@
 
 static const char lines_kind, fields_kind;
 
-/* The state is kept alive on the stack: a finalizer with the debug library can take the upvalue away. */
+/* The state is on the stack too, which keeps it alive: a finalizer can replace the upvalue (debug.setupvalue). */
 enum { STATE = 1 };
 
 /* [-?, +0, e] */
@@ -17,8 +17,8 @@ static int fail(lua_State *L, const lm_call *call, int code) {
   return lm_finish(L, call, code);
 }
 
-/* [-?, +1, e] The state of the running iterator, which debug.setupvalue may have replaced; it is the only thing on the
-   stack then. */
+/* [-?, +1, e] Pushes the state of the running iterator as the only value on the stack; raises if debug.setupvalue has
+   replaced it. */
 static inline void *push_state(lua_State *L, size_t size, const char *kind) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -50,7 +50,7 @@ static int lines_next(lua_State *L) {
       lua_pushinteger(L, (lua_Integer)line.length);
     } else {
       if (mm_unlikely(!lm_push_bytes(L, &source, source.base + line.start, line.length))) {
-        lua_settop(L, STATE); /* the next search says what happened */
+        lua_settop(L, STATE); /* the next search reports the error */
         continue;
       }
       lua_pushinteger(L, (lua_Integer)line.start);
@@ -65,7 +65,7 @@ static int lines_next(lua_State *L) {
 
 static const mm_separator newline = {.bytes = {'\n'}, .count = 1};
 
-/* [-0, +1, e] The option `find` of the table at 2, or nil. */
+/* [-0, +1, e] Pushes the option `find` of the table at argument 2, or nil. */
 static void push_sought(lua_State *L) {
   lua_pushnil(L);
   if (!lua_istable(L, 2)) return;
@@ -241,7 +241,8 @@ again:
     for (int i = 0; i < count; i++) {
       bool good = push_field(L, &found[i], &source);
       if (mm_unlikely(!mm_was_intact(&source))) {
-        /* A finalizer closed, moved or resized the buffer. One that comes back to life may do so each time. */
+        /* A finalizer closed, moved, or resized the buffer. It may do so each time, so this loop must be
+           interruptible. */
         lua_settop(L, STATE);
         lm_pause(L);
         goto again;
@@ -342,7 +343,7 @@ int lm_custom_buffer_split(lua_State *L) {
     lm_call call;
     int64_t end = lm_split_end(L, &call, i, count, from, &separator);
     if (end < 0) return lm_finish(L, &call, (int)end);
-    /* The arguments of a slice. */
+    /* The arguments of lm_buffer_slice. */
     lua_pushinteger(L, from);
     lua_replace(L, 2);
     lua_pushinteger(L, end - from);

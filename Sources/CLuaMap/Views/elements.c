@@ -1,5 +1,5 @@
-/* The trampolines of several elements at once. Tables are read without metamethods: no code of the script
-   runs in between, so what was checked is what is written. */
+/* The trampolines of methods on several elements. Tables are read without metamethods, so no code of the script runs
+   between the pass that checks the values and the pass that writes them. */
 #include <limits.h>
 
 #include "trampoline.h"
@@ -7,7 +7,7 @@
 static LM_TRAMPOLINE(v_copy_memory, lm_view_copy)
 static LM_TRAMPOLINE(v_next, lm_view_next)
 
-/* Elements that are on their way at a time. */
+/* The number of elements of one transfer. */
 enum { ROW = 256 };
 
 int lm_custom_view_totable(lua_State *L) {
@@ -73,7 +73,7 @@ int lm_custom_view_copy(lua_State *L) {
 /* for i, x in v:each() do */
 int lm_custom_view_each(lua_State *L) {
   lm_call call;
-  int code = lm_view_len(L, &call); /* a closed one raises here, and not at the first step */
+  int code = lm_view_len(L, &call); /* raises for a closed view now, not at the first step */
   if (code < 0) return lm_finish(L, &call, code);
   lua_pushcfunction(L, v_next);
   lua_pushvalue(L, 1);

@@ -1,9 +1,9 @@
-/* The trampolines of reductions, scans, order and arithmetic of views. */
+/* The trampolines of stats and histogram. */
 #include <string.h>
 
 #include "trampoline.h"
 
-/* [-0, +0, m] A number as a field of the table on top. */
+/* [-0, +0, m] Sets a field of the table on top to a number. */
 static void set_number(lua_State *L, const char *name, bool is_float, uint64_t bits) {
   if (is_float) lua_pushnumber(L, mm_double_of_bits(bits));
   else lua_pushinteger(L, (lua_Integer)bits);
@@ -29,7 +29,7 @@ int lm_custom_view_stats(lua_State *L) {
 
 int lm_custom_view_histogram(lua_State *L) {
   lm_check_view(L);
-  /* An end of the range goes with the other one. */
+  /* If one end of the range is given, so must be the other. */
   lm_take(L, 4, lua_isnoneornil(L, 3) ? 2 : 4, "number");
   lm_call call;
   lm_histogram histogram;

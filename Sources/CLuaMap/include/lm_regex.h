@@ -1,4 +1,4 @@
-/* Patterns: those of mmap.regex and, translated, Lua's. */
+/* Compiled patterns: those of mmap.regex, and translated Lua patterns. */
 #ifndef LM_REGEX_H
 #define LM_REGEX_H
 
@@ -7,12 +7,12 @@
 /* A compiled pattern as userdata. */
 typedef struct lm_regex {
   const void *_Nullable self;
-  const void *_Nullable kind; /* lm_regex_kind: no other type has it, whatever its size */
+  const void *_Nullable kind; /* lm_regex_kind */
   mm_pattern pattern;
-  uint32_t captures;             /* results of a match: groups that help the translation are none */
-  uint32_t positions;            /* of Lua's captures those that are "()", a bit each */
-  const char *_Nullable mistake; /* in a pattern of Lua's: the message, raised where a match comes to it */
-  int64_t mistaken;              /* its value */
+  uint32_t captures;             /* the number of captures, without the translation's own groups */
+  uint32_t positions;            /* a bit for each capture that is a position capture "()" of Lua */
+  const char *_Nullable mistake; /* the error in a Lua pattern; raised when a match reaches it */
+  int64_t mistaken;              /* the value of %1 in that message */
 } lm_regex;
 
 extern const char lm_regex_kind;
@@ -27,15 +27,15 @@ static inline mm_pattern *_Nonnull lm_regex_pattern(lm_regex *_Nonnull regex) { 
 /* What to search for, and where. */
 typedef struct lm_search {
   int32_t regex, subject; /* stack indexes; the subject is a buffer or a string */
-  int32_t argument;       /* the index of the offset where it starts, or 0: then it is `from` */
+  int32_t argument;       /* the stack index of the start offset, or 0: the start is `from` */
   int32_t how;            /* LM_AFTER_MATCH … */
   int64_t from;
 } lm_search;
 
 enum {
-  LM_AFTER_MATCH = 1, /* Lua's gmatch: a match ended there, so an empty one there does not count */
-  LM_SKIP_EMPTY = 2,  /* an empty match was there: the next one there must not be */
-  LM_LUA = 4,         /* it is a pattern of Lua's */
+  LM_AFTER_MATCH = 1, /* Lua's gmatch: the last match ended at the start, so skip a match that ends there */
+  LM_SKIP_EMPTY = 2,  /* the last match at the start was empty, so skip an empty match there */
+  LM_LUA = 4,         /* the pattern is a Lua pattern */
   LM_OFFSETS = 8,     /* captures as offsets and lengths */
   LM_PLACE = 16       /* results begin with the match's offset and length */
 };
@@ -56,7 +56,7 @@ int lm_regex_search(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_N
 int lm_regex_capture(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset, int64_t length);
 int lm_regex_count(lua_State *_Nonnull L, lm_call *_Nonnull call);
 int lm_regex_close(lua_State *_Nonnull L, lm_call *_Nonnull call);
-/* The memory it takes, bytes. */
+/* The memory of a compiled pattern, in bytes. */
 size_t lm_regex_size(const lm_regex *_Nonnull regex);
 
 #endif

@@ -40,8 +40,8 @@ int64_t lm_lines_place(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *
                        const mm_line *_Nonnull line, const char *_Nonnull text, size_t count);
 enum { LM_NOWHERE = -1, LM_PLACE_FAILED = -2 };
 
-/* The next fields of a row, as many as there is room for; a negative number is LM_FAILED or what is
-   wrong with the row. */
+/* Stores the next fields of a row, at most `room`: their number, or LM_FAILED, or another negative code for the end or
+   an error of the row. */
 int lm_row_scan(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, mm_row *_Nonnull row,
                 mm_text_field *_Nonnull found, int room);
 enum { LM_ROW_END = -10, LM_UNCLOSED_QUOTE = -11, LM_STRAY_BYTE = -12, LM_TOO_FEW_FIELDS = -13 };

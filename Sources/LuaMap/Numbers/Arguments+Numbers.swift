@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Arguments about numbers in memory. Every function here is [-0, +0, –].
+// Arguments of methods on numbers and views. Every function here is [-0, +0, –].
 
 /// The names of the types of elements.
 let elementTypes: StaticString =
@@ -23,7 +23,7 @@ extension Arguments {
         MappedElements(try view(index).pointee.elements)
     }
 
-    /// The name of a type, `"u32le"`.
+    /// The type at an argument, by its name: `"u32le"`.
     @inline(__always)
     func elementType(_ index: Int32) throws(Failure) -> ElementType {
         guard let name = string(index) else {

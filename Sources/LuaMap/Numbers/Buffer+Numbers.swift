@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// One number in place: `get` and `set`, and the accessors of Node's Buffer.
+// Access to one number: `get` and `set`, and the accessors of Node's Buffer.
 
 /// `b:get(type, offset)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
@@ -45,9 +45,8 @@ func lm_buffer_read(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
     }
 }
 
-/// `b:writeUInt32LE(value [, offset])` and its like; gives the offset after what was written. Like
-/// Node's, a float that is too large for 32 bits is written as infinite. [-0, +1, –] uses one slot; never
-/// raises.
+/// `b:writeUInt32LE(value [, offset])` and its like: the offset after the written bytes. As in Node, a float
+/// that is too large for 32 bits is written as infinity. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_write(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
     respond(call) { () throws(Failure) in
@@ -69,13 +68,13 @@ func lm_buffer_write(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
 }
 
 extension Arguments {
-    /// What mm_store_number writes for the number at an argument.
+    /// The number at an argument, as bits for mm_store_number.
     func bits(_ index: Int32, _ type: ElementType) throws(Failure) -> UInt64 {
         guard let number = number(index) else { throw Failure(type: "number", argument: index) }
         return try about(index) { () throws(MapError) in try type.bits(of: number) }
     }
 
-    /// The `byteLength` of Node's accessors; Node ends at 6, where its numbers do.
+    /// The `byteLength` of Node's accessors, 1 to 8. Node's limit is 6, because its numbers have 53 bits.
     fileprivate func byteLength(_ index: Int32) throws(Failure) -> Int {
         let length = try integer(index)
         guard length >= 1, length <= 8 else {
@@ -106,7 +105,7 @@ func lm_buffer_read_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
     }
 }
 
-/// `b:writeUIntLE(value, offset, byteLength)` and its like; gives the offset after what was written.
+/// `b:writeUIntLE(value, offset, byteLength)` and its like: the offset after the written bytes.
 /// [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_write_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {

@@ -5,8 +5,8 @@ internal import MemoryMap
 
 // `b:unpack` and `b:pack`: string.unpack and string.pack in place.
 
-/// `b:unpack(format [, offset])` up to the next string, which the trampoline has to make: LM_BYTES; it
-/// calls again then. [-0, +n, –] makes room for what it pushes; never raises.
+/// `b:unpack(format [, offset])` up to the next string. Returns LM_BYTES for it: the trampoline pushes the
+/// string and calls again. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
 func lm_buffer_unpack(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePointer<lm_unpacking>) -> CInt {
     if !progress.pointee.started, let buffer = lm_buffer_at(L, 1),
@@ -18,8 +18,8 @@ func lm_buffer_unpack(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePoin
     return unpackMany(L, call, progress)
 }
 
-/// The common case: numbers without alignment. Where anything else comes it notes how far it got and
-/// returns 0. [-0, +n, –] uses no more slots than Lua guarantees; never raises.
+/// The common case: numbers without alignment. At any other item it stores its progress and returns 0.
+/// [-0, +n, –] uses no more slots than Lua guarantees; never raises.
 @inline(__always)
 private func unpackNumbers(
     _ L: LuaState, _ buffer: BufferPointer, _ format: UnsafePointer<CChar>,
@@ -74,7 +74,7 @@ private func unpackNumbers(
             continue
         }
         let digit = next.pointee
-        // Only I and i may have a size after them; what else a digit stands after is wrong.
+        // Only I and i may have a size; a digit after another letter is an error.
         if digit >= 0x30 && digit <= 0x39 {
             if type & ~1 != Int32(MM_U32) { break }
             switch digit {
@@ -89,7 +89,7 @@ private func unpackNumbers(
         }
         let size = UInt64(truncatingIfNeeded: mm_element_size(type))
         if size > length &- position { break }
-        // A byte has no order.
+        // One byte has no byte order.
         if size > 1 { type |= order }
         let bits = mm_load_number(base + Int(truncatingIfNeeded: position), type)
         if !mm_was_intact(&buffer.pointee.region) { break }
@@ -139,17 +139,17 @@ private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePo
 }
 
 private struct Unpacker {
-    /// From the offset to the end of the buffer.
+    /// The bytes from the offset to the end of the buffer.
     let bytes: UnsafeRawBufferPointer
-    /// Of these bytes in the buffer: alignment counts from the buffer's start.
+    /// The offset of `bytes` in the buffer: alignment counts from the buffer's start.
     let offset: Int
     var format: PackFormat
     let state: LuaState
-    /// In `bytes`.
+    /// The position in `bytes`.
     var position = 0
     var results: Int32
 
-    /// Pushes numbers up to the end, or to a string, whose bytes it returns.
+    /// Pushes numbers up to the end of the format, or to the next string, whose bytes it returns.
     mutating func run() throws(Failure) -> UnsafeRawBufferPointer? {
         while let item = try next() {
             guard let base = bytes.baseAddress else { throw tooShort() }
@@ -183,13 +183,13 @@ private struct Unpacker {
         return nil
     }
 
-    /// The next item, after its padding, all its bytes in range.
+    /// The next item. Skips its padding, and checks that all its bytes are in range.
     private mutating func next() throws(Failure) -> PackFormat.Item? {
         let place = offset &+ position
         guard let item = try about(2, { () throws(MapError) in try format.next(at: place) }) else {
             return nil
         }
-        // Both are less than 2^31 here.
+        // Padding and size are less than 2^31, so the sum does not overflow.
         guard item.padding &+ item.size <= bytes.count &- position else { throw tooShort() }
         position &+= item.padding
         return item
@@ -204,7 +204,7 @@ private struct Unpacker {
         return value
     }
 
-    /// So many bytes; the count is unsigned.
+    /// The next `count` bytes. `count` is an unsigned number in 64 bits: a negative one is too large.
     private mutating func take(_ count: Int64) throws(Failure) -> UnsafeRawBufferPointer {
         guard count >= 0, count <= bytes.count &- position else { throw tooShort() }
         let string = UnsafeRawBufferPointer(start: bytes.baseAddress.map { $0 + position }, count: Int(count))
@@ -229,9 +229,9 @@ private struct Unpacker {
     }
 }
 
-/// `b:pack(format, offset, …)`. [-0, +1, –] uses one slot; never raises. Nothing is written unless
-/// everything can be. A number that is to be a string is the trampoline's to convert, as string.pack
-/// does: LM_CONVERT; it calls again then.
+/// `b:pack(format, offset, …)`. [-0, +1, –] uses one slot; never raises. Writes nothing unless all values
+/// fit. Returns LM_CONVERT for a number in the place of a string: the trampoline converts it to a string, as
+/// string.pack does, and calls again.
 @implementation @c
 func lm_buffer_pack(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -269,7 +269,7 @@ extension Arguments {
         return PackFormat(format: format)
     }
 
-    /// The format where an unpack left it, and where it begins.
+    /// The rest of the format of an unpack in progress, and the format's beginning.
     fileprivate func packFormat(
         _ index: Int32, _ progress: lm_unpacking
     ) throws(Failure) -> (PackFormat, UnsafePointer<CChar>) {

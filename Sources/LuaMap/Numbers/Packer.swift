@@ -3,23 +3,22 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-/// Writes the arguments of `b:pack` as its format says, or only looks whether it could.
+/// Writes the arguments of `b:pack` by its format, or only checks that they fit.
 struct Packer {
-    /// Bytes from the offset to the end of the buffer.
+    /// The number of bytes from the offset to the end of the buffer.
     let count: Int
-    /// Where writing starts in the buffer: alignment counts from the buffer's start, as it does for
-    /// string.unpack.
+    /// The offset in the buffer: alignment counts from the buffer's start, as in string.unpack.
     let offset: Int
     var format: PackFormat
     let state: LuaState
     /// The byte at the offset; nil to write nothing.
     let target: UnsafeMutablePointer<UInt8>?
-    /// From the offset.
+    /// The position, counted from the offset.
     var position = 0
-    /// The argument in turn.
+    /// The number of the current argument.
     var argument: Int32 = 4
 
-    /// Returns false where `argument` is a number that has to be converted to a string first.
+    /// Returns false if `argument` is a number that must be converted to a string first.
     mutating func run() throws(Failure) -> Bool {
         while let item = try next() {
             switch item.kind {
@@ -57,7 +56,7 @@ struct Packer {
         position &+= length
     }
 
-    /// Converts strings, as string.pack does.
+    /// Writes an integer. Accepts a string that is a number, as string.pack does.
     private mutating func integer(_ item: PackFormat.Item) throws(Failure) {
         var isInteger: CInt = 0
         let value = lua_tointegerx(state, argument, &isInteger)

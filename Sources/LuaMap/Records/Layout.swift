@@ -2,9 +2,9 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Layouts: what the table that describes one comes to. Nothing here touches Lua.
+// Layouts: the offsets and sizes of their fields. Nothing here touches Lua.
 
-/// Places a field after the others; see lm_record.h. A message is about the field.
+/// Adds a field to a layout; see lm_record.h. The caller puts the field's name before messages.
 @implementation @c
 func lm_layout_place(
     _ call: Call, _ ruler: UnsafeMutablePointer<mm_ruler>, _ type: UnsafePointer<CChar>?, _ length: Int,
@@ -28,14 +28,14 @@ func lm_layout_place(
     }
 }
 
-/// Elements of a field.
+/// The type and size of a field's elements, and their number.
 private struct Shape {
     var kind: Int
     var type: Int32 = 0
     var size: Int
     var count = 1
     var alignment = 1
-    /// Whether the type's name says how many there are.
+    /// Whether the type's name has a count, as `char[16]`.
     var isCounted = false
 
     init(_ name: UnsafePointer<CChar>?, _ length: Int, _ inner: UnsafePointer<lm_layout>?) throws(Failure) {
@@ -61,7 +61,7 @@ private struct Shape {
         }
     }
 
-    /// So many of it.
+    /// Makes the field an array of `count` elements.
     mutating func `repeat`(_ count: Int) throws(Failure) {
         if isCounted {
             throw Failure(misuse: "an array of strings is an array of a layout with one string")
@@ -72,7 +72,7 @@ private struct Shape {
     }
 }
 
-/// Completes a layout; a size below 0 means that there is none given.
+/// Completes a layout; a negative size means that the script gave none.
 @implementation @c
 func lm_layout_finish(
     _ call: Call, _ ruler: UnsafePointer<mm_ruler>, _ size: Int64, _ layout: UnsafeMutablePointer<lm_layout>

@@ -3,14 +3,16 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// One record: its fields by name. What a name means is in a table that is an upvalue of the metamethod, as
-// one integer, so that a field costs one look-up. On the hot path: see Buffer+Index.swift.
+// The fields of one record, by name. A table, which is an upvalue of the metamethod, maps each name to its
+// field as one integer, so that an access costs one look-up. A hot path, under the rules of
+// Buffer+Index.swift.
 
-/// `r[i].name`. [-0, +1, –] uses one slot; never raises. Or LM_BYTES, or LM_PART.
+/// `r[i].name`. [-0, +1, –] uses one slot; never raises. LM_BYTES for a string, LM_PART for an array or a
+/// record.
 @implementation @c
 func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
     guard let record = lm_record_at(L, 1) else { return notARecord(call) }
-    // The upvalue's type is asked because debug.setupvalue may have been there.
+    // debug.setupvalue can replace the upvalue, so its type is checked.
     guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
         return notAName(call)
     }
@@ -33,7 +35,7 @@ func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
     return meaning == LUA_TNIL ? CInt(LM_NO_FIELD) : 1
 }
 
-/// `r[i].name = value`. [-0, +1, –] uses one slot; never raises. Or LM_PART.
+/// `r[i].name = value`. [-0, +1, –] uses one slot; never raises. LM_PART for an array or a record.
 @implementation @c
 func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
     guard let record = lm_record_at(L, 1) else { return notARecord(call) }
@@ -61,8 +63,8 @@ func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
     return slowAssignField(L, call, record, field)
 }
 
-// Below: a field that is no number, or the handle has to catch up with its mapping, or something is wrong
-// and is to be named.
+// The slow path: the field is not a number, the handle is not current and needs an update, or the access is
+// an error.
 
 @inline(never)
 private func notARecord(_ call: Call) -> CInt {
@@ -76,7 +78,7 @@ private func notAName(_ call: Call) -> CInt {
     return CInt(LM_FAILED)
 }
 
-/// Whether a field is something that has to be made, or filled in, by the trampoline.
+/// Whether a field is an array or a record, which only the trampoline can make or assign.
 private func isComposed(_ field: mm_field) -> Bool { mm_field_kind(field) >= Int32(MM_NUMBERS) }
 
 private func catchUp(_ record: RecordPointer) throws(Failure) -> MappedBytes {
@@ -113,7 +115,7 @@ private func slowAssignField(
     }
 }
 
-/// Pushes a number, or asks for a string. [-0, +1, –] uses one slot; never raises.
+/// Pushes a number, or returns LM_BYTES for a string. [-0, +1, –] uses one slot; never raises.
 private func load(
     _ L: LuaState, _ call: Call, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field
 ) throws(Failure) -> CInt {
@@ -172,7 +174,7 @@ func lm_field_store(
     }
 }
 
-/// A field that is an array of numbers. [-0, +0, –] never raises. The new view is on top.
+/// Makes a view of a field that is an array of numbers. [-0, +0, –] never raises. The new view is on top.
 @implementation @c
 func lm_record_view(
     _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ target: ViewPointer
@@ -186,7 +188,7 @@ func lm_record_view(
     }
 }
 
-/// A field that is a record. [-0, +0, –] never raises. The new record is on top.
+/// Makes a record of a field that is a record. [-0, +0, –] never raises. The new record is on top.
 @implementation @c
 func lm_record_inner(
     _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordPointer
@@ -199,7 +201,8 @@ func lm_record_inner(
     }
 }
 
-/// A field that is an array of records. [-0, +0, –] never raises. The new records are on top.
+/// Makes records of a field that is an array of records. [-0, +0, –] never raises. The new records are on
+/// top.
 @implementation @c
 func lm_record_records(
     _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordsPointer

@@ -41,7 +41,7 @@ func lm_records_slice(_ L: LuaState, _ call: Call, _ target: RecordsPointer) -> 
     }
 }
 
-/// `r[i]`. [-0, +0, –] uses no slots; never raises. The new record is on top. On the hot path: see
+/// `r[i]`. [-0, +0, –] uses no slots; never raises. The new record is on top. A hot path, under the rules of
 /// Buffer+Index.swift.
 @implementation @c
 func lm_records_get(_ L: LuaState, _ call: Call, _ target: RecordPointer) -> CInt {
@@ -78,7 +78,7 @@ private func slowRecord(
     }
 }
 
-/// Brings the records' own handle up to date, so that the next access is a fast one again.
+/// Updates the records' own handle, so that the next access takes the hot path again.
 private func catchUp(_ records: RecordsPointer) throws(Failure) -> MappedRecords {
     var current = MappedRecords(records.pointee.records)
     do { try current.refresh() } catch { throw Failure(error) }
@@ -111,7 +111,7 @@ private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -
     }
 }
 
-/// A column of numbers. [-0, +0, –] never raises. The new view is on top.
+/// Makes a view of one number of all records. [-0, +0, –] never raises. The new view is on top.
 @implementation @c
 func lm_records_column(
     _ call: Call, _ records: UnsafePointer<mm_records>, _ field: mm_field, _ target: ViewPointer
@@ -125,7 +125,7 @@ func lm_records_column(
     }
 }
 
-/// A column of records. [-0, +0, –] never raises. The new records are on top.
+/// Makes records of one inner record of all records. [-0, +0, –] never raises. The new records are on top.
 @implementation @c
 func lm_records_inner(
     _ call: Call, _ records: UnsafePointer<mm_records>, _ offset: Int, _ size: Int, _ target: RecordsPointer
@@ -138,7 +138,7 @@ func lm_records_inner(
     }
 }
 
-/// Describes records, or one, in whatever state they are.
+/// Describes records, or one record, in any state, also closed or lost.
 @implementation @c
 func lm_describe_records(
     _ region: UnsafePointer<mm_region>, _ description: UnsafeMutablePointer<lm_description>

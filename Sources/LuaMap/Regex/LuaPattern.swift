@@ -1,18 +1,17 @@
 internal import Glibc
 
-/// A pattern of Lua's (section 6.4.1 of its manual) said in PCRE2's language.
+/// A Lua pattern (section 6.4.1 of the Lua manual), translated to PCRE2's syntax.
 ///
-/// It reads the pattern as lstrlib.c does, which is more exact than the manual: what a `]` means in
-/// `[]x]`, or a `-` in `[%a-z]`, or a `*` behind `)`. Lua finds a mistake in a pattern when a match comes
-/// to it, and not where none does; so here the place gets a mark, and the match that comes to it ends
-/// with Lua's message.
+/// The pattern is parsed as in lstrlib.c, also where the manual is silent: a `]` in `[]x]`, a `-` in
+/// `[%a-z]`, a `*` after `)`. Lua raises an error in a pattern only when a match reaches it. So the
+/// translation has a callout there, and a match that reaches it ends with Lua's message.
 struct LuaPattern {
     private(set) var text: [UInt8] = []
     private(set) var captures = 0
-    /// The captures, a bit each, that are `()`: where in the subject, and no text.
+    /// A bit for each capture that is a position capture, `()`.
     private(set) var positions: UInt32 = 0
     private(set) var isAnchored = false
-    /// What is wrong with the pattern, as a template with a value for `%1`.
+    /// The error in the pattern, as a template and its value for `%1`.
     private(set) var mistake: (message: StaticString, value: Int)?
 
     private let source: UnsafeRawBufferPointer
@@ -34,7 +33,7 @@ struct LuaPattern {
         defineBalances()
     }
 
-    /// A byte of the pattern. Behind the last is a zero, as in Lua.
+    /// A byte of the pattern; after the last one a zero, as in Lua.
     private subscript(place: Int) -> UInt8 { place < source.count ? source[place] : 0 }
 
     private mutating func add(_ text: StaticString) { text.withUTF8Buffer { self.text += $0 } }
@@ -97,7 +96,7 @@ struct LuaPattern {
             return mark("invalid capture index %%%1", capture &+ 1)
         }
         if positions >> UInt32(truncatingIfNeeded: capture) & 1 != 0 {
-            // A place has no text that could come again.
+            // A position capture has no text, so a reference to it never matches.
             add("(?!)")
         } else {
             add("\\g{")
@@ -128,7 +127,7 @@ struct LuaPattern {
         add(")")
     }
 
-    /// Behind the pattern, so that the captures keep their numbers.
+    /// Adds the groups for `%b` after the pattern, so that the captures keep their numbers.
     private mutating func defineBalances() {
         for (number, (first, last)) in balances.enumerated() {
             add("(?(DEFINE)(?<b")
@@ -146,7 +145,7 @@ struct LuaPattern {
         }
     }
 
-    /// `%f[set]`: outside of the subject there is a zero.
+    /// `%f[set]`: the bytes before and after the subject count as zero.
     private mutating func translateFrontier() {
         let start = place &+ 2
         guard self[start] == UInt8(ascii: "[") else { return mark("missing '[' after '%%f' in pattern") }
@@ -184,7 +183,7 @@ struct LuaPattern {
     private mutating func add(_ set: LuaSet) {
         if set.isFull { return add(".") }
         if let byte = set.onlyByte { return add(byte: byte) }
-        // PCRE2 looks for the end of "all but this byte" the fastest way it has.
+        // PCRE2 has a fast search for the end of a run of "all but this byte".
         var inverse = set
         inverse.invert()
         add(inverse.onlyByte == nil ? "[" : "[^")
@@ -199,7 +198,7 @@ struct LuaPattern {
         add("]")
     }
 
-    // What follows is lstrlib.c's, function by function: classEnd, matchbracketclass and match_class.
+    // The functions below correspond to classEnd, matchbracketclass, and match_class of lstrlib.c.
 
     private mutating func endOfClass(_ start: Int) -> Int? {
         var end = start &+ 1
@@ -300,7 +299,7 @@ private struct LuaSet {
     var isEmpty: Bool { count == 0 }
     var onlyByte: UInt8? { count == 1 ? (UInt8(0)...255).first(where: contains) : nil }
 
-    /// Calls `body` with the first and the last byte of every row of members.
+    /// Calls `body` with the first and the last byte of each run of members.
     func forEachRange(_ body: (UInt8, UInt8) -> Void) {
         var first: Int?
         for byte in 0...256 {

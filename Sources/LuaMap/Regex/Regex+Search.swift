@@ -130,7 +130,7 @@ private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState
     return pairs
 }
 
-/// A part of a buffer as a string, which the trampoline pushes. [-0, +0, –] uses no slots; never raises.
+/// A part of a buffer, for the trampoline to push as a string. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_capture(
     _ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64, _ length: Int64

@@ -8,7 +8,7 @@ internal import MemoryMap
 typealias RegexPointer = UnsafeMutablePointer<lm_regex>
 
 extension Arguments {
-    /// The regex at an argument, not closed.
+    /// The regex at an argument; throws if it is closed.
     func regex(_ index: Int32) throws(Failure) -> RegexPointer {
         guard let regex = lm_regex_at(state, index) else {
             throw Failure(type: "mmap.regex", argument: index)
@@ -17,7 +17,7 @@ extension Arguments {
         return regex
     }
 
-    /// The flags of a pattern, a letter each; other letters mean nothing.
+    /// The flags at an argument, one letter each. Ignores other letters, which the trampoline refuses.
     fileprivate func patternOptions(_ index: Int32) -> PatternOptions {
         var options: PatternOptions = []
         guard let letters = string(index) else { return options }
@@ -59,13 +59,13 @@ func lm_regex_compile(
     return compile(text, arguments.patternOptions(2), target, error)
 }
 
-/// Translates the pattern of Lua's at an index. [-0, +0, –] uses no slots; never raises.
+/// Translates the Lua pattern at an index. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_translate(
     _ L: LuaState, _ target: RegexPointer, _ index: CInt, _ error: UnsafeMutablePointer<lm_pattern_error>
 ) -> CInt {
     let text = Arguments(L).string(index) ?? UnsafeRawBufferPointer(start: nil, count: 0)
-    // Each item takes two bytes and more when it is compiled, and 64 KiB are the most.
+    // A compiled item has two bytes or more, and a compiled pattern 64 KiB at most.
     guard text.count <= 1 << 16 else {
         error.pointee = .tooLong
         return CInt(LM_FAILED)

@@ -3,8 +3,8 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Lines and fields. What a step of an iterator does must hold no trap instruction; scripts/check-traps
-// looks at it.
+// Lines and fields. The code of an iterator's step must contain no trap instruction; scripts/check-traps
+// checks it.
 
 /// `b:lines([options])`: checks the range. [-0, +0, –] uses no slots; never raises.
 @implementation @c
@@ -36,7 +36,7 @@ func lm_fields_start(_ L: LuaState, _ call: Call, _ fields: UnsafeMutablePointer
     }
 }
 
-/// Names no argument where a range is wrong: it is one of the options.
+/// Errors of a range name no argument, because the range comes from the options.
 private func range<T>(_ body: () throws(MapError) -> T) throws(Failure) -> T {
     try about(0, body)
 }
@@ -99,7 +99,7 @@ private func slowPlace(
     return code < 0 ? Int64(LM_PLACE_FAILED) : place
 }
 
-/// Some of a row of `b:fields(…)`. [-0, +0, –] uses no slots; never raises.
+/// The next fields of a row of `b:fields(…)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_row_scan(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,

@@ -5,8 +5,8 @@ internal import MemoryMap
 
 // `for i, x in v:each()`.
 
-/// One step of `for i, x in v:each()`: `(v, i)` gives the next index and its element, or nil after the
-/// last. [-0, +2, –] uses two slots; never raises.
+/// One step of `for i, x in v:each()`: for `(v, i)`, the next index and its element, or nil after the last.
+/// [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_view_next(_ L: LuaState, _ call: Call) -> CInt {
     if let view = lm_view_at(L, 1), lua_isinteger(L, 2) != 0 {

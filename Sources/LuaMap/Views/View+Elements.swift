@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Several elements of a view at once.
+// Methods on several elements of a view.
 
 /// `v:get(i [, n])`. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
@@ -62,7 +62,7 @@ func lm_view_set(_ L: LuaState, _ call: Call) -> CInt {
 }
 
 extension Arguments {
-    /// The elements from an index on, argument 2, that so many values are to be written to.
+    /// The `count` elements from the index in argument 2 on, checked for writing.
     func room(
         _ elements: MappedElements, _ index: Int, _ count: Int
     ) throws(Failure) -> MappedElements {
@@ -92,8 +92,8 @@ func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `v:copy(i, source [, "saturate"])` of a view or of a buffer's bytes; gives the number of elements.
-/// Where the source is a table, the trampoline goes another way. [-0, +1, –] uses one slot; never raises.
+/// `v:copy(i, source [, "saturate"])` from a view or from a buffer's bytes: the number of elements. For a
+/// table the trampoline calls `lm_view_put`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -125,7 +125,7 @@ extension Arguments {
         return try about(0) { () throws(MapError) in try bytes.elements(.uint8) }
     }
 
-    /// The option of `copy`.
+    /// Whether the option `"saturate"` of `copy` is given.
     func saturates(_ index: Int32) throws(Failure) -> Bool {
         if isAbsent(index) { return false }
         guard let option = string(index) else { throw Failure(type: "string", argument: index) }

@@ -3,8 +3,8 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// The hot path of views: `v[i]`, `v[i] = x`, `#v` and the look-up of methods, under the same rules as
-// a buffer's.
+// The hot path of views: `v[i]`, `v[i] = x`, `#v`, and the look-up of methods, under the rules of
+// Buffer+Index.swift.
 
 /// `v[key]`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
@@ -23,7 +23,7 @@ func lm_view_index(_ L: LuaState, _ call: Call) -> CInt {
             }
         }
     } else if lua_type(L, 2) == LUA_TSTRING && lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE {
-        // The upvalue's type is asked because debug.setupvalue may have been there.
+        // debug.setupvalue can replace the upvalue, so its type is checked.
         lua_pushvalue(L, 2)
         if lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNIL { lm_note_missing(L) }
         return 1
@@ -65,7 +65,7 @@ func lm_view_len(_ L: LuaState, _ call: Call) -> CInt {
     return slowLength(L, call, view)
 }
 
-/// Pushes a number that mm_load_number gave. [-0, +1, –] uses one slot; never raises.
+/// Pushes the result of mm_load_number. [-0, +1, –] uses one slot; never raises.
 @inline(__always)
 func push(_ bits: UInt64, _ type: Int32, _ state: LuaState) {
     if type & Int32(MM_FLOAT) != 0 {
@@ -83,7 +83,7 @@ func push(_ number: Number, _ state: LuaState) {
     }
 }
 
-// Below: the handle has to catch up with its mapping, or something is wrong and is to be named.
+// The slow path: the handle is not current and needs an update, or the access is an error.
 
 @inline(never)
 private func notAView(_ call: Call) -> CInt {
@@ -91,7 +91,7 @@ private func notAView(_ call: Call) -> CInt {
     return CInt(LM_FAILED)
 }
 
-/// Brings the view's own handle up to date, so that the next access is a fast one again.
+/// Updates the view's own handle, so that the next access takes the hot path again.
 private func catchUp(_ view: ViewPointer) throws(Failure) -> MappedElements {
     var elements = MappedElements(view.pointee.elements)
     do { try elements.refresh() } catch { throw Failure(error) }
@@ -99,7 +99,7 @@ private func catchUp(_ view: ViewPointer) throws(Failure) -> MappedElements {
     return elements
 }
 
-/// An index, which is not called an argument: the script wrote `v[i]`.
+/// The index. Its errors name no argument, because the script wrote `v[i]`.
 private func index(_ L: LuaState) throws(Failure) -> Int {
     guard lua_type(L, 2) == LUA_TNUMBER else {
         throw Failure(misuse: "a view's index is an integer or the name of a method")

@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Making views, letting go of them, and what there is to say about one.
+// Making, closing, and describing views.
 
 /// `b:view(type [, offset [, count [, stride]]])`. [-0, +0, –] uses no slots; never raises. The new view
 /// is on top.
@@ -41,7 +41,7 @@ func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
     }
 }
 
-/// `v:close()`, `__close` and `__gc` in one; may run any number of times. The mapping stays.
+/// `v:close()` and `__close`; may run any number of times. Does not unmap the mapping.
 /// [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_close(_ L: LuaState, _ call: Call) -> CInt {
@@ -53,7 +53,7 @@ func lm_view_close(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// Describes a view in whatever state it is.
+/// Describes a view in any state, also closed or lost.
 @implementation @c
 func lm_describe_view(
     _ view: UnsafePointer<lm_view>, _ description: UnsafeMutablePointer<lm_view_description>

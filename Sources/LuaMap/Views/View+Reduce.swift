@@ -4,10 +4,10 @@ internal import CMemoryMap
 internal import Kernels
 internal import MemoryMap
 
-// Reductions of views. Elements of u64 from 2^63 on are the negative integers with the same bits, as
-// everywhere; so is their sum.
+// Reductions of views. As elsewhere, elements of u64 from 2^63 on appear in Lua as the negative integers
+// with the same bits; so does their sum.
 
-/// The view at argument 1, handed to long work. [-0, +0, –] uses no slots; never raises.
+/// Runs long work on the view at argument 1. [-0, +0, –] uses no slots; never raises.
 @inline(__always)
 func work<Answer>(
     _ L: LuaState, _ body: (MappedElements, Monitor) throws(MapError) -> Answer
@@ -30,9 +30,9 @@ extension Arguments {
 }
 
 extension Summary.Sum {
-    /// As 64 bits.
+    /// The sum as a number of Lua.
     ///
-    /// - Throws: `misuse` where they are not enough.
+    /// - Throws: `misuse` if an exact sum does not fit into 64 bits, unless `isWrapping`.
     func bits(isUnsigned: Bool, isWrapping: Bool) throws(Failure) -> Number {
         switch self {
         case .float(let value): return .float(value)
@@ -52,7 +52,7 @@ extension Summary.Sum {
 
 extension ElementType {
     var isUnsigned64: Bool { kind == Int32(MM_U64) }
-    /// Of an integer type.
+    /// Only for an integer type.
     var isSigned: Bool { kind & 1 != 0 }
     var isUnsigned: Bool { !isFloat && !isSigned }
 }
@@ -192,9 +192,9 @@ func lm_view_argmin(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGrea
 @implementation @c
 func lm_view_argmax(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: true) }
 
-// The histogram: between its parts the trampoline allocates.
+// The histogram, in three steps, because the trampoline allocates between them.
 
-/// `v:histogram(bins [, lo, hi])`, its arguments. [-0, +0, –] uses no slots; never raises.
+/// Reads the arguments of `v:histogram(bins [, lo, hi])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutablePointer<lm_histogram>) -> CInt
 {
@@ -241,7 +241,7 @@ extension lm_histogram {
     }
 }
 
-/// Counts. [-0, +0, –] uses no slots; never raises.
+/// Counts the elements in each bin. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_histogram_count(
     _ L: LuaState, _ call: Call, _ histogram: UnsafePointer<lm_histogram>,
@@ -256,7 +256,7 @@ func lm_histogram_count(
     }
 }
 
-/// The i-th edge. [-0, +1, –] uses one slot; never raises.
+/// Pushes the i-th edge. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_histogram_edge(_ L: LuaState, _ histogram: UnsafePointer<lm_histogram>, _ edge: Int64) {
     switch histogram.pointee.scale {

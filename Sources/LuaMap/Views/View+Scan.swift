@@ -7,7 +7,7 @@ internal import MemoryMap
 // Scans, order and arithmetic of views.
 
 extension Arguments {
-    /// One of `==`, `~=`, `<`, `<=`, `>`, `>=`.
+    /// The operator at an argument: `==`, `~=`, `<`, `<=`, `>`, or `>=`.
     fileprivate func comparison(_ index: Int32) throws(Failure) -> Comparison {
         guard let text = string(index) else { throw Failure(type: "string", argument: index) }
         let isLong = text.count == 2 && text[1] == UInt8(ascii: "=")
@@ -136,7 +136,8 @@ func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `(x [, into] [, "wrap"])`: the target. [-0, +1, –] uses one slot; never raises.
+/// Arithmetic with the arguments `(x [, into] [, "wrap"])`: pushes the target. [-0, +1, –] uses one slot;
+/// never raises.
 @inline(__always)
 private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CInt {
     respond(call) { () throws(Failure) in

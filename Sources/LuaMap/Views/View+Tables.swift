@@ -3,9 +3,9 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// `totable` and `copy` from a table: the trampolines go over the table, row by row.
+// `totable`, and `copy` from a table. The trampolines transfer the values in rows of up to 256.
 
-/// Checks the range `(v [, i [, n]])`: what to load. [-0, +0, –] uses no slots; never raises.
+/// Checks the range `(v [, i [, n]])` of `totable`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_range(_ L: LuaState, _ call: Call, _ range: UnsafeMutablePointer<lm_view_rows>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -21,7 +21,7 @@ func lm_view_range(_ L: LuaState, _ call: Call, _ range: UnsafeMutablePointer<lm
     }
 }
 
-/// Some elements as bits. [-0, +0, –] uses no slots; never raises.
+/// Loads some elements as bits. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_load(
     _ L: LuaState, _ call: Call, _ index: Int, _ bits: UnsafeMutablePointer<UInt64>, _ count: Int
@@ -36,7 +36,8 @@ func lm_view_load(
     }
 }
 
-/// Checks that so many elements can be written from index `i` on. [-0, +0, –] uses no slots; never raises.
+/// Checks that `rows.count` elements can be written from index `i` on. [-0, +0, –] uses no slots; never
+/// raises.
 @implementation @c
 func lm_view_room(_ L: LuaState, _ call: Call, _ rows: UnsafeMutablePointer<lm_view_rows>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -49,9 +50,9 @@ func lm_view_room(_ L: LuaState, _ call: Call, _ rows: UnsafeMutablePointer<lm_v
     }
 }
 
-/// Some values of a table, from the k-th on, into the elements from `index + k - 1` on. The first pass over
-/// the table only checks, so that nothing is written unless everything fits. [-0, +0, –] uses no slots;
-/// never raises.
+/// Stores values of a table, from the k-th on, in the elements from `index + k - 1` on. The first pass over
+/// the table only checks, so that nothing is written unless all values fit. [-0, +0, –] uses no slots; never
+/// raises.
 @implementation @c
 func lm_view_put(
     _ L: LuaState, _ call: Call, _ rows: UnsafePointer<lm_view_rows>, _ values: UnsafePointer<lm_table_value>,
@@ -78,7 +79,7 @@ func lm_view_put(
     }
 }
 
-/// What mm_store_number writes for a table's k-th value.
+/// The k-th value of a table, as bits for mm_store_number.
 private func storable(
     _ value: lm_table_value, _ type: ElementType, _ k: Int, _ saturates: Bool
 ) throws(Failure) -> UInt64 {
