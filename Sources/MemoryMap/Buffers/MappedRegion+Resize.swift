@@ -179,8 +179,8 @@ extension UnsafeMutablePointer<mm_slot> {
         else { throw MapError(.mremap, errno: ENOMEM, "size %1 is larger than the address space", size) }
         let old = Int(pointee.extent)
         let length = pointee.length
-        // If the end of the mapping is locked, the kernel would read in all new pages in one call. Here the
-        // steps of `bringIn` do it.
+        // If the end of the mapping is locked, mremap(2) would read in all new pages at once. After mlock2(2)
+        // on fault it reads in none, and `bringIn` does it in steps.
         let isLong = extent &- old >= longExtent && pointee.locked_from < old
         if isLong {
             do { try systemLock(start, old, onFault: true) } catch { throw error.namingLockLimit }

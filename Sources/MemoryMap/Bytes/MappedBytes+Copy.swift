@@ -100,7 +100,7 @@ extension MappedBytes {
         try current.checkIntact()
     }
 
-    /// Fills a range with a pattern that repeats from the range's start; the last one may be cut off.
+    /// Fills a range with copies of a pattern, from the start of the range; the last copy may be cut off.
     ///
     /// - Parameter pattern: At least one byte; may lie in the same mapping.
     /// - Throws: As `fill(_:_:_:)`; `misuse` for an empty pattern.

@@ -8,7 +8,7 @@ internal import CMemoryMap
 private let block = 4 << 20
 
 extension MappedBytes {
-    /// The CRC-32 of a range: the IEEE polynomial, as in zlib, PNG and gzip. Runs on all cores.
+    /// The CRC-32 of a range: the IEEE polynomial, as in zlib, PNG and gzip. Runs on several threads.
     ///
     /// - Parameters:
     ///   - offset: Where the range starts, in bytes, `0 ... count`.

@@ -126,7 +126,7 @@ private struct Haystack {
         let head = min(positions, nearbySize)
         if needle.count == 1 {
             let byte = CInt(sought.load(as: UInt8.self))
-            // memchr(3) of the C library is as fast as possible.
+            // memchr(3) of the C library is fast enough.
             func scan(_ range: Range<Int>) -> Int? {
                 memchr(start + range.lowerBound, byte, range.count).map { UnsafeRawPointer($0) - start }
             }

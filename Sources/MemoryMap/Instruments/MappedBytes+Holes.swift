@@ -15,7 +15,7 @@ extension MappedBytes {
     /// holes, everything is data.
     ///
     /// - Parameters:
-    ///   - range: In bytes of the buffer, checked.
+    ///   - offset: In bytes of the buffer; checked, as `length` is.
     ///   - body: Called for each part in order; returns false to stop.
     /// - Throws: `systemCall` of lseek(2) or open(2), `closed`, `lost`.
     package func extents(

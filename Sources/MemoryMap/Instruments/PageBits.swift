@@ -28,7 +28,7 @@ package struct PageBits {
     /// - Parameters:
     ///   - bytes: One for each page.
     ///   - first: The page of the first one, a multiple of 64. The bits from there on are 0 so far.
-    /// - Returns: How many of the bits are set.
+    /// - Returns: The number of bits that are set.
     package func insert(_ bytes: UnsafeBufferPointer<UInt8>, at first: Int) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let raw = UnsafeRawBufferPointer(bytes)

@@ -112,7 +112,7 @@ struct TraceLine {
     }
 }
 
-// The arguments of a call, each after a comma.
+// The arguments of a call, separated by commas.
 extension TraceLine {
     mutating func argument(_ number: Int) {
         separate()

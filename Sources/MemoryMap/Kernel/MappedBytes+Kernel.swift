@@ -155,7 +155,7 @@ extension MappedBytes {
     ///
     /// - Parameter poll: Called with the number of bytes done; returns false to stop.
     /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` if bytes of the range are gone.
-    ///   After that error, pages that were not locked before are unlocked.
+    ///   After an error, pages that were not locked before are unlocked.
     package func lock(
         _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?, poll: Poll
     ) throws(MapError) {

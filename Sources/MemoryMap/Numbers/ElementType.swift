@@ -40,7 +40,7 @@ public struct ElementType: Hashable, Sendable {
 
     public var isFloat: Bool { code & Int32(MM_FLOAT) != 0 }
 
-    /// Whether the bytes stand in the order that is not the machine's.
+    /// Whether the byte order is not the machine's.
     public var isSwapped: Bool { code & Int32(MM_SWAPPED) != 0 }
 
     /// The type without its byte order.
@@ -53,7 +53,7 @@ public struct ElementType: Hashable, Sendable {
         ElementType(code: isSwapped && byteCount > 1 ? kind | Int32(MM_SWAPPED) : kind)
     }
 
-    /// The type of that name: `"u32"` in the machine's byte order, `"u32le"`, `"u32be"`; or nil.
+    /// The type with a name: `"u32"` in the machine's byte order, `"u32le"`, `"u32be"`; nil if there is none.
     public init?(_ name: String) {
         var name = name
         guard let type = name.withUTF8({ ElementType(name: UnsafeRawBufferPointer($0)) }) else { return nil }
@@ -87,7 +87,7 @@ public struct ElementType: Hashable, Sendable {
         self = !isOrdered ? type : order == 0x6c65 ? type.littleEndian : type.bigEndian
     }
 
-    /// The name, with the byte order after it where it has one: `"u8"`, `"u32le"`, `"f64be"`.
+    /// The name, followed by the byte order if it has one: `"u8"`, `"u32le"`, `"f64be"`.
     package var name: StaticString {
         switch code {
         case Int32(MM_U8): return "u8"

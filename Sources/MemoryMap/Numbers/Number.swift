@@ -1,13 +1,13 @@
 internal import CMemoryMap
 
-/// A number as it is read from memory or written to it, whatever its type there.
+/// A number that is read from memory or written to it, in any type.
 ///
-/// A `u64` of 2^63 and more is the negative integer with the same bits, as Lua has it.
+/// A `u64` of 2^63 and more is the negative integer with the same bits, as in Lua.
 public enum Number: Hashable, Sendable {
     case integer(Int64)
     case float(Double)
 
-    /// The number from what mm_load_number gives.
+    /// The number for the result of mm_load_number.
     @inline(__always)
     package init(bits: UInt64, _ type: ElementType) {
         self = type.isFloat ? .float(Double(bitPattern: bits)) : .integer(Int64(bitPattern: bits))
@@ -40,8 +40,8 @@ extension ElementType {
         throw misfit(.float(value))
     }
 
-    /// What mm_store_number writes for the nearest number that fits: a fraction is rounded to the nearest
-    /// integer (a half to the even one), NaN becomes 0 in an integer type, and a negative number 0 in
+    /// The bits that mm_store_number writes for the nearest number that fits: a fraction is rounded to the
+    /// nearest integer (a half to the even one), NaN becomes 0 in an integer type, and a negative number 0 in
     /// `u64`.
     package func saturatedBits(of number: Number) -> UInt64 {
         switch (number, isFloat) {
@@ -67,7 +67,7 @@ extension ElementType {
         return saturated(Int64(exactly: value) ?? (value < 0 ? Int64.min : Int64.max))
     }
 
-    /// The integers of this type as far as they are an `Int64`.
+    /// The range of this integer type, as far as it fits `Int64`.
     private var limits: ClosedRange<Int64> {
         switch kind {
         case Int32(MM_U8): 0...255

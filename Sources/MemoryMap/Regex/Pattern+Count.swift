@@ -7,7 +7,7 @@ extension PatternSearch {
     ///
     /// - Parameters:
     ///   - start: Where to start, in bytes, `0 ... count`.
-    ///   - poll: Asked every few milliseconds whether to go on.
+    ///   - poll: Called every few milliseconds; returns false to stop.
     /// - Throws: As `next`.
     package func count(from start: Int, poll: (Int) -> Bool) throws(MapError) -> Int {
         let isShared = pattern.pointee.is_within_line && pattern.pointee.is_machine_code
@@ -29,7 +29,7 @@ extension PatternSearch {
             count &+= 1
             let before = from
             (from, skipsEmpty) = following(from)
-            // A search that is soon successful polls nothing.
+            // A search that finds a match soon does not call `poll`.
             sincePoll &+= from &- before &+ 64
             if sincePoll > 1 << 22 {
                 if !poll(from &- start) { throw MapError(.interrupted) }
@@ -40,27 +40,28 @@ extension PatternSearch {
         return count
     }
 
-    /// What a thread found in its piece.
+    /// The result of a thread for its piece.
     private struct Part {
         var count = 0
-        /// From where on it gave up, because it takes long and only this thread's caller can be interrupted.
+        /// Where the thread gave up because the search takes long: only the calling thread can be
+        /// interrupted.
         var from = 0
         var end = 0
-        /// Whether the last line goes on far behind the end; where to is for the caller to find.
+        /// Whether the last line continues far past `end`. The caller finds its end.
         var isOpen = false
     }
 
-    /// How far behind its piece a thread looks for the end of a line: it cannot be interrupted.
+    /// How far past its piece a thread searches for the end of a line, in bytes: it cannot be interrupted.
     private static let farthest = 1 << 26
 
-    /// No match holds a newline. So the search comes by the start of each line, with nothing to remember
-    /// of what it found before: lines can be searched at the same time.
+    /// Counts on several threads. No match contains a newline, so the matches in a line do not depend on
+    /// other lines.
     private func countByLines(_ start: Int, _ poll: (Int) -> Bool) throws(MapError) -> Int {
         let pieces = Pieces(subject.count &- start, grain: 1 << 18)
         let parts = try pieces.map(poll: poll) { range in
             let upper = start &+ range.upperBound
             let first = range.lowerBound == 0 ? start : startOfLine(start &+ range.lowerBound, upper)
-            // A long line is all in the piece where it starts.
+            // A long line belongs to the piece where it starts.
             guard first < upper else { return Part() }
             let limit = min(subject.count &- upper, Self.farthest) &+ upper
             let end = startOfLine(upper, limit)
@@ -82,8 +83,8 @@ extension PatternSearch {
         return count
     }
 
-    /// The start of the first line that starts at an offset above 0 or behind it; `limit` where there is
-    /// none below that.
+    /// The start of the first line that starts at `offset`, which is above 0, or later; `limit` if there is
+    /// none before that.
     private func startOfLine(_ offset: Int, _ limit: Int) -> Int {
         guard offset < limit, let bytes = subject.baseAddress else { return limit }
         let before = bytes + (offset &- 1)
@@ -91,7 +92,7 @@ extension PatternSearch {
         return UnsafeRawPointer(found) - bytes &+ 1
     }
 
-    /// Counts on any thread: with a match context of its own, and not for long.
+    /// Counts on any thread, with its own match context. Gives up if it takes long.
     private func countPart(_ start: Int, _ end: Int) -> Part {
         var part = Part(count: 0, from: start, end: end)
         let data = pcre2_match_data_create_from_pattern_8(pattern.pointee.code, nil)

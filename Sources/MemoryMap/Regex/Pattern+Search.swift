@@ -6,7 +6,7 @@ internal import Glibc
 package enum PatternResult: Sendable {
     case none
     case found
-    /// The pattern came to its mark; see `PatternOptions.stopsAtMark`.
+    /// The pattern reached its mark; see `PatternOptions.stopsAtMark`.
     case marked
 }
 
@@ -221,7 +221,7 @@ private struct Effort {
     }
 }
 
-/// Of a clock that never goes back.
+/// The time of the monotonic clock in nanoseconds.
 func nanoseconds() -> Int {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)

@@ -41,9 +41,9 @@ package struct PatternOptions: OptionSet, Sendable {
     }
 }
 
-/// Why a pattern was not compiled.
+/// The reason that a pattern was not compiled.
 package struct PatternError: Error {
-    /// PCRE2's number; pcre2_get_error_message(3) has the words.
+    /// The error number of PCRE2; pcre2_get_error_message(3) gives its text.
     package let code: CInt
     /// In bytes from the start of the pattern.
     package let offset: Int
@@ -126,7 +126,7 @@ extension mm_pattern {
     private func reach(_ source: UnsafeRawBufferPointer) -> Int {
         let lookbehinds = countLookbehinds(source)
         if lookbehinds > 0, has_clusters || mayRecurse(source) { return Int.max }
-        // One more for \b and ^, and one so that they are not at the start of all.
+        // One more for \b and ^, and one so that these do not see the start of the copy.
         let characters = Int(unit(UInt32(PCRE2_INFO_MAXLOOKBEHIND))) &* max(lookbehinds, 1) &+ 2
         return 4 &* characters
     }
@@ -152,7 +152,7 @@ extension mm_pattern {
             &+ (is_copied ? smallWindow : 0)
     }
 
-    /// Lets the memory go that the interpreter needed to turn back and has kept. The offsets stay.
+    /// Frees the memory that the interpreter has kept for backtracking. The offsets stay.
     mutating func forget() {
         guard let fresh = pcre2_match_data_create_from_pattern_8(code, nil) else { return }
         let places = pcre2_get_ovector_pointer_8(fresh)
@@ -163,7 +163,7 @@ extension mm_pattern {
         (data, offsets) = (fresh, places)
     }
 
-    /// Frees the memory. A second time does nothing.
+    /// Frees the memory. A second call does nothing.
     package mutating func free() {
         let old = self
         self = mm_pattern()
@@ -212,7 +212,8 @@ private func countLookbehinds(_ source: UnsafeRawBufferPointer) -> Int {
     return count
 }
 
-/// Whether a pattern may call a group of its own: `(?R)`, `(?1)`, `(?+1)`, `(?&name)`, `(?P>name)`, `\g<name>`.
+/// Whether a pattern may call one of its groups: `(?R)`, `(?1)`, `(?+1)`, `(?&name)`, `(?P>name)`,
+/// `\g<name>`.
 private func mayRecurse(_ source: UnsafeRawBufferPointer) -> Bool {
     if contains(source, "(?R") || contains(source, "(?&") || contains(source, "(?P>") { return true }
     if contains(source, "\\g") || contains(source, "(?+") { return true }

@@ -137,8 +137,8 @@ public struct MapError: Error, Sendable {
         }
     }
 
-    /// A copy with advice that names `RLIMIT_MEMLOCK`: mlock(2) failed, or another call whose memory is
-    /// locked.
+    /// A copy with advice that names `RLIMIT_MEMLOCK`, for a failure of mlock(2) or of another call that
+    /// locks memory.
     package var namingLockLimit: MapError {
         guard errno == ENOMEM || errno == EPERM || errno == EAGAIN else { return self }
         var limit = rlimit()

@@ -31,7 +31,7 @@ extension mm_lines {
     ///
     /// - Parameters:
     ///   - offset: In bytes, `0 ... count`.
-    ///   - length: In bytes; nil means to the end as it is now.
+    ///   - length: In bytes; nil means to the current end.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`.
     package init(
         _ bytes: MappedBytes, _ offset: Int, _ length: Int?, separator: mm_separator
@@ -108,9 +108,9 @@ extension mm_lines {
 }
 
 extension MappedBytes {
-    /// Brings a walk's handle up to date.
+    /// Updates the handle of an iteration.
     ///
-    /// - Throws: `closed`, `lost`, `notReadable`; `misuse` where the buffer no longer has `end` bytes.
+    /// - Throws: `closed`, `lost`, `notReadable`; `misuse` if the buffer no longer has `end` bytes.
     static func refresh(_ region: inout mm_region, upTo end: Int) throws(MapError) {
         var bytes = MappedBytes(region)
         try bytes.refresh()

@@ -68,8 +68,8 @@ struct Numeral {
         stop = place
     }
 
-    /// The number in the first bytes of a word, if it takes at most seven and is of digits with a minus
-    /// and a point at most. Without a branch for each digit: the lengths of numbers are hard to predict.
+    /// The number in the first bytes of a word, if it has at most seven: digits with an optional minus and an
+    /// optional point. Has no branch for each digit, because the lengths of numbers are hard to predict.
     ///
     /// - Parameters:
     ///   - word: The eight bytes at `start`, the first in the lowest bits.
@@ -95,7 +95,7 @@ struct Numeral {
             fraction = Int(truncatingIfNeeded: (bits &- below) &>> 3)
             isFloat = true
         }
-        // 1 to 7 digits; with 0 in front of them, eight.
+        // 1 to 7 digits, padded with leading zeros to eight.
         if bits &- 8 > 48 { return }
         let digits = text &<< (64 &- bits) | everyByte(UInt8(ascii: "0")) &>> bits
         let high: UInt64 = 0xF0F0_F0F0_F0F0_F0F0

@@ -2,7 +2,8 @@ internal import CMemoryMap
 internal import Glibc
 
 extension RowScanner {
-    /// The first of a byte from a place on, or the range's end; nil where `poll` stopped the search.
+    /// The first occurrence of a byte from `start` on, or the end of the range; nil if `poll` stopped the
+    /// search.
     @inline(__always)
     mutating func first(_ byte: UInt8, from start: Int, _ poll: (Int) -> Bool) -> Int? {
         var place = start
@@ -127,7 +128,7 @@ var carriageReturn: UInt8 { UInt8(ascii: "\r") }
 @inline(__always)
 func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 
-/// The highest bit of every byte that is zero; of bytes above a zero one it may be set too.
+/// Sets the highest bit of each zero byte. The bit may also be set in bytes above a zero byte.
 @inline(__always)
 func zeroBytes(_ word: UInt64) -> UInt64 {
     (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080

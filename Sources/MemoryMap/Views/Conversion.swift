@@ -1,6 +1,6 @@
 internal import CMemoryMap
 
-/// From the numbers of one type to those of another.
+/// The conversion of numbers of one type to another.
 struct Conversion: Sendable {
     let from: ElementType
     let to: ElementType
@@ -51,7 +51,7 @@ struct Conversion: Sendable {
 
     /// Converts numbers that are known to fit, in place.
     func convert(_ bits: UnsafeMutablePointer<UInt64>, _ count: Int) {
-        // Of integers that fit the bits are the same.
+        // Integers that fit have the same bits.
         if from.kind == to.kind || from.isFloat && to.isFloat && !isSaturating { return }
         if !from.isFloat && !to.isFloat && !isSaturating { return }
         var i = 0
@@ -61,7 +61,7 @@ struct Conversion: Sendable {
         }
     }
 
-    /// The error that an element of the source does not fit.
+    /// The error for an element of the source that does not fit.
     func misfit(_ bits: UInt64, _ index: Int) -> MapError {
         let isLarge = isUnsigned64 && Int64(bitPattern: bits) < 0
         let error = to.misfit(isLarge ? .float(Double(bits)) : Number(bits: bits, from))

@@ -1,26 +1,25 @@
-/// Places that hold keys: unsigned integers in whose order the elements are to be.
+/// Storage of keys: unsigned integers that determine the order of the elements.
 protocol KeyPlaces {
     associatedtype Key: FixedWidthInteger & UnsignedInteger
     func key(_ index: Int) -> Key
     func setKey(_ key: Key, _ index: Int)
 }
 
-/// Sorts where the keys are, by eight bits at a time from the highest on: each key is put where the keys
-/// with its bits belong, in exchange for the one that is there ("American flag sort").
+/// Sorts keys in place, by eight bits at a time from the highest on. Each key moves to the bucket for its
+/// bits and replaces a key there, which moves next ("American flag sort").
 ///
-/// Whenever it stops, the places hold the keys that they held before, each as often. It takes no memory
-/// to speak of, and the same path whatever the number of threads.
+/// Whenever it stops, no key has been lost or duplicated. It needs little memory, and its steps do not depend
+/// on the number of threads.
 struct DigitSort<Places: KeyPlaces> {
     let places: Places
 
     enum Outcome {
         case done, stopped
-        /// The keys are others than when they were counted: someone else writes there, or the pages are
-        /// gone.
+        /// The keys have changed since they were counted: other code writes them, or the pages are gone.
         case changed
     }
 
-    /// Keys that are sorted at one go, on one thread.
+    /// The largest number of keys that one thread sorts as a whole.
     private static var few: Int { 1 << 18 }
 
     private typealias Counts = UnsafeMutablePointer<Int>
@@ -31,7 +30,7 @@ struct DigitSort<Places: KeyPlaces> {
         let different = try differences(range, poll)
         if different == 0 { return .done }
         let top = max(0, Places.Key.bitWidth &- different.leadingZeroBitCount &- 8)
-        // What is large is taken apart here, and the parts are given to all threads.
+        // Large ranges are split here, and all threads sort the parts.
         var large = [(range: range, shift: top)]
         var parts: [(range: Range<Int>, shift: Int)] = []
         var taken = 0
@@ -61,7 +60,7 @@ struct DigitSort<Places: KeyPlaces> {
     private func sort(
         _ parts: [(range: Range<Int>, shift: Int)], _ count: Int, _ poll: Poll
     ) throws(MapError) -> Outcome {
-        // For the bar on the terminal this is the larger half of the work.
+        // For the progress bar, this is three quarters of the work.
         let share = Double(count) / Double(max(parts.count, 1))
         let pieces = Pieces(parts.count, grain: 1)
         let outcomes = try pieces.map(poll: { poll(count / 4 &+ Int(Double($0) * share * 0.75)) }) { piece in
@@ -72,7 +71,7 @@ struct DigitSort<Places: KeyPlaces> {
         return outcomes.contains(.changed) ? .changed : .done
     }
 
-    /// The bits that are not the same in all keys.
+    /// The bits that differ between keys.
     private func differences(_ range: Range<Int>, _ poll: Poll) throws(MapError) -> Places.Key {
         guard range.count > 1 else { return 0 }
         let first = places.key(range.lowerBound)
@@ -97,12 +96,12 @@ struct DigitSort<Places: KeyPlaces> {
         Int(truncatingIfNeeded: key &>> Places.Key(truncatingIfNeeded: shift)) & 255
     }
 
-    /// Brings the keys of a range into the order of eight of their bits.
+    /// Sorts the keys of a range by eight of their bits.
     ///
     /// - Parameters:
     ///   - heads: 256 zeros.
-    ///   - ends: On return where each digit's keys end.
-    ///   - goesOn: Asked now and then, with the keys done.
+    ///   - ends: Set to the end of the keys with each digit.
+    ///   - goesOn: Called from time to time with the number of keys done; returns false to stop.
     @inline(__always)
     private func distribute(
         _ range: Range<Int>, _ shift: Int, _ heads: Counts, _ ends: Counts, _ goesOn: (Int) -> Bool

@@ -1,17 +1,18 @@
 internal import CMemoryMap
 package import Kernels
 
-/// What is combined with elements.
+/// The second operand of an operation on elements.
 package enum Operand {
     case number(Number)
     case elements(MappedElements)
 }
 
 extension MappedElements {
-    /// The sum of the products of the elements of two views: exact where both hold integers.
+    /// The sum of the products of the elements of two views; exact if both contain integers.
     ///
-    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` where the counts differ or the
-    ///   exact sum has more than 128 bits; with `isWrapping` its lowest bits are right all the same.
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` if the counts differ or the exact
+    ///   sum has more than 128 bits. With `isWrapping` a longer sum is no error, and its lowest 128 bits are
+    ///   the result.
     package func dot(
         _ other: MappedElements, isWrapping: Bool = false, poll: Poll
     ) throws(MapError) -> Summary.Sum {
@@ -30,14 +31,13 @@ extension MappedElements {
 
     /// `target[i] = self[i] op operand`, element by element. The target may be one of the operands.
     ///
-    /// Floats of one type are combined in it; other combinations in double precision for a target of
-    /// floats. A target of integers takes integers of its own type; a number may be any integer. Before
-    /// anything is written the results are computed once: what does not fit is an error. With `isWrapping`
-    /// it is cut down to the target's width instead.
+    /// For a target of floats, views of its own type are combined in that type, and other operands in double
+    /// precision. A target of integers accepts integers of its own type; a number may be any integer. All
+    /// results are checked before any is written: one that does not fit is an error. With `isWrapping` it is
+    /// truncated to the target's width instead.
     ///
-    /// - Throws: `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`; `misuse` where counts or
-    ///   types do not go together, or where the target overlaps an operand without being the same;
-    ///   `valueOutOfRange`.
+    /// - Throws: `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`; `misuse` if counts or types
+    ///   do not match, or if the target overlaps an operand but is not the same; `valueOutOfRange`.
     package func combine(
         _ operation: Operation, _ operand: Operand, into target: MappedElements, isWrapping: Bool, poll: Poll
     ) throws(MapError) {
@@ -140,7 +140,7 @@ extension MappedElements {
                     throw result.type.misfit(exactly: operation.exactly(x, y) ?? Int128.max)
                 }
             } else {
-                // Every operation with a number is monotonic: the extremes say it all.
+                // Every operation with a number is monotonic, so checking the extremes is enough.
                 let summary = try source.summary(extremes: true, poll: poll)
                 for extreme in [summary.least, summary.greatest] {
                     guard case .integer(let bits)? = extreme else { continue }
@@ -156,7 +156,7 @@ extension MappedElements {
 }
 
 extension Operation {
-    /// The result, or nil where 128 bits are not enough.
+    /// The result, or nil if 128 bits are not enough.
     fileprivate func exactly(_ x: Int128, _ y: Int128) -> Int128? {
         let (result, isOverflow): (Int128, Bool)
         switch self {
@@ -172,7 +172,7 @@ extension Operation {
 }
 
 extension ElementType {
-    /// The integer that 64 bits of an element stand for.
+    /// The integer that 64 bits of an element represent.
     fileprivate func exactly(_ bits: Int64) -> Int128 {
         kind == Int32(MM_U64) ? Int128(UInt64(bitPattern: bits)) : Int128(bits)
     }
@@ -221,7 +221,7 @@ extension ElementMemory {
         return sum.total
     }
 
-    /// The same cuts whichever of two types is the first.
+    /// The same pieces regardless of the order of the two views.
     private func pieces(with other: ElementMemory) -> Pieces { size <= other.size ? pieces : other.pieces }
 
     fileprivate func exactDot(
@@ -311,7 +311,7 @@ extension ElementMemory {
         return pair
     }
 
-    /// All of one type. Without `b` the scalar's bits are the other operand.
+    /// Combines operands of one type. Without `b`, the scalar's bits are the second operand.
     fileprivate func combine(
         _ operation: Operation, _ b: ElementMemory?, _ scalar: UInt64, _ target: ElementMemory, _ poll: Poll
     ) throws(MapError) {
@@ -347,7 +347,7 @@ extension ElementMemory {
         }
     }
 
-    /// Any types into floats.
+    /// Combines operands of any type into floats.
     fileprivate func combineAsDoubles(
         _ operation: Operation, _ b: ElementMemory?, _ scalar: Double, _ target: ElementMemory, _ poll: Poll
     ) throws(MapError) {

@@ -1,10 +1,10 @@
 internal import CMemoryMap
 package import Kernels
 
-/// Asked now and then, with the number of elements or bytes done, whether to go on.
+/// Called from time to time with the number of elements or bytes done; returns false to stop.
 package typealias Poll = (_ done: Int) -> Bool
 
-/// A run of elements without gaps, in the machine's byte order: what kernels take.
+/// Elements without gaps, in the machine's byte order: the input of kernels.
 package struct Block {
     package let start: UnsafeRawPointer
     package let count: Int
@@ -12,10 +12,10 @@ package struct Block {
     package let index: Int
 }
 
-/// Elements in memory as loops see them.
+/// The memory of elements, for use in loops.
 package struct ElementMemory: @unchecked Sendable {
     package let element: Element
-    /// Not to be read where `count` is 0.
+    /// Must not be read if `count` is 0.
     package let base: UnsafeMutableRawPointer
     package let count: Int
     package let stride: Int
@@ -32,14 +32,15 @@ package struct ElementMemory: @unchecked Sendable {
     package var code: Int32 { element.rawValue }
     package var size: Int { element.size }
 
-    /// Whether the elements are blocks as they stand.
+    /// Whether the elements are a block without copying.
     package var isPlain: Bool { stride == size && !isSwapped }
 
-    /// Elements in a block that was put together: with the doubles made of them, they fit into the
-    /// first-level cache. Sums of floats are made block by block, so it is part of their definition.
+    /// The number of elements in a gathered block. The block and its conversion to doubles fit into the
+    /// first-level cache. Floats are summed block by block, so this number is part of the definition of a
+    /// sum.
     package static let blockCount = 2048
 
-    /// Pieces for the machine's cores: a whole number of blocks, and 1 MiB of elements at least.
+    /// Pieces for threads: each is a whole number of blocks, with at least 1 MiB of elements.
     package var pieces: Pieces {
         Pieces(count, blocks: (1 &<< 20) / (size &* Self.blockCount), of: Self.blockCount)
     }
@@ -48,7 +49,7 @@ package struct ElementMemory: @unchecked Sendable {
 
     /// Calls `body` for blocks of the elements in a range, in order, until it returns false.
     ///
-    /// - Parameter isWhole: Whether a range that needs no putting together may come as one block.
+    /// - Parameter isWhole: Whether a range that needs no gathering may come as one block.
     package func forEachBlock(_ range: Range<Int>, isWhole: Bool = false, _ body: (Block) -> Bool) {
         if isPlain {
             let most = isWhole ? max(range.count, 1) : Self.blockCount
@@ -87,7 +88,7 @@ package struct ElementMemory: @unchecked Sendable {
         }
     }
 
-    /// Copies elements out, close together and in the machine's byte order.
+    /// Copies elements to a block, without gaps and in the machine's byte order.
     package func gather(_ index: Int, _ count: Int, _ target: UnsafeMutableRawPointer) {
         if isPlain { return target.copyMemory(from: place(index), byteCount: count &* size) }
         switch size {
@@ -111,7 +112,7 @@ package struct ElementMemory: @unchecked Sendable {
         }
     }
 
-    /// Puts elements back where they belong.
+    /// Copies a block back to the elements.
     package func scatter(_ index: Int, _ count: Int, _ source: UnsafeRawPointer) {
         if isPlain { return place(index).copyMemory(from: source, byteCount: count &* size) }
         switch size {
@@ -134,7 +135,7 @@ package struct ElementMemory: @unchecked Sendable {
     }
 }
 
-/// An address for what has no bytes.
+/// An address for empty memory.
 private var noMemory: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 64).unsafelyUnwrapped }
 
 extension Pieces {
@@ -145,8 +146,8 @@ extension Pieces {
     }
 }
 
-/// Doubles added pairwise as they come, like the digits of a binary counter: the error grows with the
-/// logarithm of their number, and the order is always the same.
+/// A pairwise sum of doubles, computed as they arrive, like the digits of a binary counter. The error grows
+/// with the logarithm of their number, and the order of additions is always the same.
 package struct PairwiseSum {
     private var levels = [Double](repeating: 0, count: 0)
     private var count = 0

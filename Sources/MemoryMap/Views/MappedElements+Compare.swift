@@ -1,15 +1,15 @@
 internal import CMemoryMap
 package import Kernels
 
-/// A question to elements, in a value of their own type.
+/// A condition on elements, with a value of their own type.
 package enum Condition {
     case never
     case always
-    /// The value's bits as memory holds them, in the machine's byte order.
+    /// The value's bits as in memory, in the machine's byte order.
     case compares(Comparison, UInt64)
 
-    /// The condition that elements of a type compare with a number, as in mathematics: 3 is less than
-    /// 3.5 whatever the type, and no element of `u8` equals 256. A NaN is unequal to everything.
+    /// The condition for elements of a type to compare with a number as in mathematics: 3 is less than 3.5 in
+    /// every type, and no element of `u8` equals 256. A NaN is unequal to everything.
     package init(_ comparison: Comparison, _ number: Number, _ type: ElementType) {
         guard let (bits, order) = nearest(number, type) else {
             self = comparison == .notEqual ? .always : .never
@@ -29,8 +29,8 @@ package enum Condition {
     }
 }
 
-/// The bits of a value of the type near a number, with nothing of the type strictly between them, and how
-/// it compares with the number: -1, 0, 1. nil for NaN.
+/// The bits of a value of the type next to a number, with no value of the type strictly between them, and how
+/// it compares with the number: -1, 0, or 1. Nil for NaN.
 private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, order: Int)? {
     switch (number, type.isFloat) {
     case (.integer(let x), true):
@@ -71,7 +71,7 @@ private func clamped(_ x: Int128, _ type: ElementType) -> (bits: UInt64, order: 
 }
 
 extension ElementType {
-    /// The integers of an integer type.
+    /// The range of an integer type.
     package var integers: ClosedRange<Int128> {
         let bits = Int128(byteCount &* 8)
         let isSigned = kind & 1 == 1
@@ -80,7 +80,7 @@ extension ElementType {
 }
 
 extension MappedElements {
-    /// How many elements compare with a number as asked.
+    /// The number of elements that compare with a number in the given way.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
     package func count(_ comparison: Comparison, _ number: Number, poll: Poll) throws(MapError) -> Int {
@@ -108,7 +108,7 @@ extension MappedElements {
         }
     }
 
-    /// The index of the first element from an index on that compares with a number as asked.
+    /// The index of the first element from an index on that compares with a number in the given way.
     ///
     /// - Throws: As `count`, and `offsetOutOfRange`.
     package func find(
@@ -167,7 +167,7 @@ extension ElementMemory {
                 }
                 return found
             }
-            // Before other threads are asked to help: many searches end there.
+            // Search the first block without other threads: many searches end there.
             let head = min(count, Self.blockCount)
             if let place = scan(0..<head) { return place }
             return try pieces.first(poll: poll, scan)

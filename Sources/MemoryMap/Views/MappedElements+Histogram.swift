@@ -3,11 +3,11 @@ internal import Glibc
 internal import Kernels
 
 extension MappedElements {
-    /// Counts the elements in bins of equal width. A bin takes what is not below its lower edge and below
-    /// its upper one; the last takes its upper edge too. What is outside, and NaN, is not counted.
+    /// Counts the elements in bins of equal width. A bin includes its lower edge and excludes its upper edge;
+    /// the last bin includes both. Elements outside the range and NaN are not counted.
     ///
     /// - Parameters:
-    ///   - bins: As many counters as the scale has bins; they are added to.
+    ///   - bins: A counter for each bin of the scale, to which the counts are added.
     /// - Throws: `systemCall` (`ENOMEM`), `closed`, `lost`, `notReadable`, `interrupted`.
     package func histogram(
         _ bins: UnsafeMutableBufferPointer<Int64>, _ scale: HistogramScale, poll: Poll
@@ -15,7 +15,7 @@ extension MappedElements {
         let part = try readable()
         let memory = ElementMemory(part)
         guard let totals = bins.baseAddress, memory.count > 0 else { return }
-        // A piece has counters of its own: it is to have many more elements than there are bins.
+        // Each piece has its own counters, so it should have many more elements than there are bins.
         let blocks = max(64, bins.count / 256)
         let pieces = Pieces(memory.count, blocks: blocks, of: ElementMemory.blockCount)
         let (bytes, isOverflow) = (min(threadCount, pieces.number) &* MemoryLayout<Int64>.stride)
@@ -38,10 +38,10 @@ extension MappedElements {
         try part.checkIntact()
     }
 
-    /// A scale from the least to the greatest element; half a unit more on both sides where they are the
-    /// same, and from 0 to 1 where there are none.
+    /// A scale from the least to the greatest element; if they are equal, with a margin of about half a unit
+    /// on both sides; from 0 to 1 if there are no elements.
     ///
-    /// - Throws: As `summary`; `misuse` where an element is infinite or NaN.
+    /// - Throws: As `summary`; `misuse` if an element is infinite or NaN.
     package func histogramScale(_ bins: Int, poll: Poll) throws(MapError) -> HistogramScale {
         let summary = try summary(extremes: true, poll: poll)
         guard let least = summary.least, let greatest = summary.greatest else {
@@ -105,7 +105,7 @@ extension ElementMemory {
 }
 
 extension Number {
-    /// As 64 bits of an integer type, if it is one of its values.
+    /// The number as 64 bits of an integer type, if it is a value of that type.
     fileprivate func bits(_ element: Element) -> UInt64? {
         switch self {
         case .integer(let value): UInt64(bitPattern: value)
@@ -115,17 +115,17 @@ extension Number {
     }
 }
 
-/// The edges of bins of equal width between integers of 64 bits, without rounding: bin `i` takes what is
-/// not below `low + i * (high - low) / bins`.
+/// The edges of bins of equal width between integers of 64 bits, without rounding: the lower edge of bin `i`
+/// is `low + i * (high - low) / bins`.
 package struct ExactEdges {
     package let bins: Int
-    /// The lower edge, as a place in the order of the type.
+    /// The lower edge, as the key of the value (see `key`).
     package let low: UInt64
-    /// From the lower to the upper edge.
+    /// The distance from the lower to the upper edge.
     package let width: UInt64
     package let isSigned: Bool
 
-    /// nil where doubles are exact too.
+    /// Nil if doubles are exact too.
     init?(_ low: Number, _ high: Number, _ bins: Int, _ type: ElementType) {
         guard let element = Element.numbered(type.kind), element == .u64 || element == .i64,
             let low = low.bits(element), let high = high.bits(element)
@@ -147,14 +147,14 @@ package struct ExactEdges {
         (self.bins, self.low, self.width, self.isSigned) = (bins, low, width, isSigned)
     }
 
-    /// One more on both sides, where the type has that.
+    /// One more on both sides, within the range of the type.
     fileprivate var widened: ExactEdges {
         let first = max(low, 1) &- 1
         return ExactEdges(
             bins: bins, low: first, width: min(low, .max &- 1) &+ 1 &- first, isSigned: isSigned)
     }
 
-    /// The least integer that a bin takes, as 64 bits; behind the last bin the upper edge.
+    /// The least integer in a bin, as 64 bits; after the last bin, the upper edge.
     package func edge(_ bin: Int) -> Int64 {
         let (quotient, rest) = (UInt128(bin) &* UInt128(width)).quotientAndRemainder(
             dividingBy: UInt128(bins))
@@ -165,7 +165,7 @@ package struct ExactEdges {
     func bin(of place: UInt64) -> Int? {
         guard place >= low, place &- low <= width else { return nil }
         let (upper, lower) = (place &- low).multipliedFullWidth(by: UInt64(truncatingIfNeeded: bins))
-        // Mostly 64 bits are enough, and a division of them is much faster.
+        // Usually 64 bits are enough, and their division is much faster.
         let bin =
             upper == 0
             ? Int(truncatingIfNeeded: lower / width)
@@ -181,7 +181,8 @@ package struct Edges {
     package let bins: Int
     private let width: Double
     private let perUnit: Double
-    /// Of a range so small that its inverse is no number: what is between its edges is looked at as parts of it.
+    /// The width of a range that is too small to have a finite inverse, so that elements are divided by it
+    /// first; otherwise 1.
     private let part: Double
 
     package init(_ low: Double, _ high: Double, _ bins: Int) {
@@ -193,7 +194,7 @@ package struct Edges {
         perUnit = Double(bins) / ((high - low) / part)
     }
 
-    /// The lower edge of a bin, and the upper one of the bin before it.
+    /// The lower edge of a bin, which is the upper edge of the previous bin.
     @inline(__always)
     package func edge(_ bin: Int) -> Double { bin == bins ? high : low + Double(bin) * width }
 
@@ -208,8 +209,8 @@ package struct Edges {
     }
 }
 
-/// Calls `body` with counters of its own, and adds them to the totals under the lock. Where memory is short these are
-/// the totals themselves, and the lock is held all the time.
+/// Calls `body` with its own counters, and adds them to the totals under the lock. Without memory for
+/// counters, `body` gets the totals themselves, and the lock is held all the time.
 func withCounters<Count: FixedWidthInteger>(
     _ number: Int, _ totals: UnsafeMutablePointer<Count>, _ lock: UnsafeMutablePointer<pthread_mutex_t>,
     _ body: (UnsafeMutablePointer<Count>) -> Void

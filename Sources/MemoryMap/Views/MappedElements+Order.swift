@@ -41,8 +41,8 @@ extension MappedElements {
         return place == nil
     }
 
-    /// In sorted elements the index of the first that is not less than a number or, `isUpper`, that is
-    /// greater; `count` where there is none. In others some index.
+    /// In sorted elements, the index of the first element that is not less than a number or, with `isUpper`,
+    /// that is greater; `count` if there is none. In unsorted elements, some index.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`; `misuse` for NaN.
     package func bound(_ number: Number, isUpper: Bool) throws(MapError) -> Int {
@@ -68,7 +68,7 @@ extension MappedElements {
 }
 
 extension ElementMemory {
-    /// The key of one element, with the zeros alike.
+    /// The key of one element, the same for both zeros.
     fileprivate func key(at index: Int) -> UInt64 {
         var word: UInt64 = 0
         withUnsafeMutableBytes(of: &word) { bytes in
@@ -94,7 +94,7 @@ extension ElementMemory {
         try Pieces(max(0, count &- 1), blocks: 64, of: Self.blockCount).first(poll: poll) { range in
             var found: Int?
             var before: Word?
-            // With the element behind the range, which the next piece begins with.
+            // With the element after the range, which is the first of the next piece.
             forEachBlock(range.lowerBound..<range.upperBound &+ 1) { block in
                 for i in 0..<block.count {
                     let word = block.start.loadUnaligned(fromByteOffset: i &* size, as: Word.self)

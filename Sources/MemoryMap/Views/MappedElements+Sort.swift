@@ -45,7 +45,7 @@ extension MappedElements {
     }
 }
 
-/// Keys close together.
+/// Keys without gaps.
 private struct KeyArray<Key: FixedWidthInteger & UnsignedInteger>: KeyPlaces {
     let keys: UnsafeMutablePointer<Key>
 
@@ -95,7 +95,7 @@ extension ElementMemory {
     ) throws(MapError) -> [Int] {
         try requireHeap((threadCount &+ 1) &* MemoryLayout<Int>.stride &<< Word.bitWidth)
         var totals = [Int](repeating: 0, count: 1 &<< Word.bitWidth)
-        // A piece has counters of its own: it is to have many more elements than they are.
+        // Each piece has its own counters, so it should have many more elements than counters.
         let pieces = Pieces(count, blocks: max(512, totals.count / 32), of: Self.blockCount)
         try withLock { (lock) throws(MapError) in
             try totals.withUnsafeMutableBufferPointer { (totals) throws(MapError) in
@@ -173,7 +173,7 @@ extension ElementMemory {
     }
 }
 
-/// The index of the first number that is greater than another; there is one. They are in order.
+/// The index of the first number that is greater than `limit`. The numbers are sorted, and one is greater.
 private func firstIndex(_ numbers: [Int], above limit: Int) -> Int {
     var (low, high) = (0, numbers.count &- 1)
     while low < high {

@@ -1,10 +1,10 @@
 internal import CMemoryMap
 internal import Kernels
 
-/// What `stats` tells of elements.
+/// The result of `stats`.
 public struct Summary: Sendable {
     public enum Sum: Sendable {
-        /// Of integers: exact.
+        /// The exact sum of integers.
         case exact(Int128)
         case float(Double)
     }
@@ -15,7 +15,7 @@ public struct Summary: Sendable {
     public var least: Number?
     public var greatest: Number?
 
-    /// nil where there are no elements.
+    /// Nil if there are no elements.
     public var mean: Double? {
         if count == 0 { return nil }
         switch sum {
@@ -26,14 +26,13 @@ public struct Summary: Sendable {
 }
 
 extension MappedElements {
-    /// The sum: of integers exactly, of floats pairwise in double precision, so that the result depends
+    /// The sum: exact for integers, pairwise in double precision for floats, so that the result depends
     /// neither on the number of threads nor on the processor. A NaN makes it NaN.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
     public func sum() throws(MapError) -> Summary.Sum { try summary(extremes: false) { _ in true }.sum }
 
-    /// Count, sum, least and greatest element in one pass. Of floats with a NaN among them the extremes
-    /// are NaN.
+    /// Count, sum, least and greatest element in one pass. If a float is NaN, the extremes are NaN.
     ///
     /// - Throws: As `sum`.
     public func summary() throws(MapError) -> Summary { try summary(extremes: true) { _ in true } }
@@ -52,8 +51,8 @@ extension MappedElements {
         return summary
     }
 
-    /// The mean of the squares of the distances from the mean, of a whole population; with `missing` = 1
-    /// the estimate from a sample. nil where there are not more elements than that.
+    /// The variance of a whole population: the mean of the squared distances from the mean. With `missing` =
+    /// 1, the estimate from a sample. Nil if there are no more than `missing` elements.
     ///
     /// - Throws: As `sum`.
     public func variance(missing: Int = 0) throws(MapError) -> Double? {
@@ -102,7 +101,7 @@ extension Summary {
 extension ElementMemory {
     fileprivate func integerSummary(extremes: Bool, _ poll: Poll) throws(MapError) -> Summary {
         let active = activeKernels
-        // Both of a block, while it is in the cache.
+        // Sum and extremes of a block together, while it is in the cache.
         let parts = try pieces.map(poll: poll) { range in
             withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 4) { results in
                 var sum: Int128 = 0
@@ -146,7 +145,7 @@ extension ElementMemory {
         return result
     }
 
-    /// Of integers of this type, as 64 bits.
+    /// Compares integers of this type, as 64 bits.
     private func isLess(_ a: UInt64, _ b: UInt64) -> Bool {
         element.isSigned ? Int64(bitPattern: a) < Int64(bitPattern: b) : a < b
     }
