@@ -21,7 +21,9 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
             swiftSettings: strict + [
                 .unsafeFlags(
                     ["-Ounchecked"]
-                        + ["-mavx2", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt"].flatMap { ["-Xcc", $0] })
+                        + ["-mavx2", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mpopcnt"].flatMap {
+                            ["-Xcc", $0]
+                        }), .define("F16C"),
             ])
     ]
 #else

@@ -736,12 +736,14 @@ end
 -- ---- view
 
 -- A method without arguments that reads all elements; `types` are those of the long calls.
+-- `more.words` are those of the arguments.
 local function reduction(name, types, more)
+    local words = more and more.words or ""
     local given = {
-        call("", function(f) return f.view() end), call(function(f) return f.floats() end),
+        call(words, function(f) return f.view() end), call(function(f) return f.floats() end),
         touches = function(v) return v[name](v) end, long = {},
     }
-    for key, value in pairs(more or {}) do given[key] = value end
+    for key, value in pairs(more or {}) do if key ~= "words" then given[key] = value end end
     for type in types:gmatch "%S+" do
         given.long[type] = function(b) local v = b:view(type) return v[name], v end
     end
@@ -809,26 +811,78 @@ row "view.copy" {
     },
     long = { converting = function(b, second) local v = b:view "f32" return v.copy, v, 0, second():view "u32" end },
 }
-reduction("min", "f32")
-reduction("max", "u16be")
-reduction("minmax", "i16")
-reduction("argmin", "u8")
-reduction("argmax", "i64")
-reduction("mean", "f64be")
-reduction("stats", "f64")
+reduction("min", "f32", { words = "string?" })
+reduction("max", "u16be", { words = "string?" })
+reduction("minmax", "i16", { words = "string?" })
+reduction("argmin", "u8", { words = "string?" })
+reduction("argmax", "i64", { words = "string?" })
+reduction("mean", "f64be", { words = "string?" })
+reduction("median", "f64 u32be f16", { words = "string?" })
+reduction("stats", "f64", { words = "string?, string?" })
 reduction("unique", "u32")
-reduction("sort", "u8 u16 u32 f64", { touches = false, writes = function(v) return v:sort() end })
+reduction("sort", "u8 u16 u32 f64", { words = "string?", touches = false, writes = function(v) return v:sort() end })
+reduction("dedup", "u32", { touches = false, writes = function(v) return v:dedup() end })
 reduction("sorted", "", { long = { ["of zeros"] = function() local v = mmap.anonymous(1 << 30):view "u32" return v.sorted, v end } })
+row "view.quantile" {
+    call("number|table, string?", function(f) return f.view(), 0.5, "skipnan" end),
+    call(function(f) return f.floats(), { 0, 0.25, 1 } end),
+    touches = { one = function(v) return v:quantile(0.3) end, many = function(v) return v:quantile { 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 1 } end },
+    long = {
+        f64 = function(b) local v = b:view "f64" return v.quantile, v, { 0.1, 0.9 } end,
+        many = function(b) local v = b:view "i64" return v.quantile, v, { 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1 } end,
+    },
+}
+row "view.argsort" {
+    call("string?", function(f) return f.view(), "desc" end), call(function(f) return f.floats() end),
+    touches = { up = function(v) return v:argsort() end, down = function(v) return v:argsort "desc" end },
+    long = {
+        u32 = function(b) local v = b:view("u32", 0, 1 << 26) return v.argsort, v end,
+        f64 = function(b) local v = b:view("f64", 0, 1 << 25) return v.argsort, v end,
+    },
+}
+-- An order that leads to the last element alone.
+local function to_last(v) local order = mmap.anonymous(8 * #v):view("u64", 0, #v) order:fill(#v - 1) return order end
+row "view.gather" {
+    call("view, view", function(f) return f.view(), f.view(), f.view() end),
+    touches = {
+        source = function(v, c) return c.other:gather(to_last(v), v) end,
+        order = function(v, c) return c.other:gather(c.floats and to_last(v) or v, c.floats and v or mmap.anonymous(8):view "u8") end,
+    },
+    writes = function(v, c) return v:gather(mmap.anonymous(8 * #v):view("u64", 0, #v), c.other) end,
+    long = { u32 = function(b, second)
+        local order = second():view("u64", 0, 1 << 26)
+        return b:view("u32", 0, 1 << 26).gather, b:view("u32", 0, 1 << 26), order:fill(7) or order, b:view("u32", 1 << 29, 100)
+    end },
+}
+for _, name in ipairs { "cumsum", "diff" } do
+    local function into(v) return mmap.anonymous(8 * #v):view(v:info().type:find "f" and "f64" or "i64", 0, name == "diff" and #v - 1 or #v) end
+    row("view." .. name) {
+        call("view?", function(f) local v = f.view() return v, into(v) end), call(function(f) return f.floats() end),
+        touches = { new = function(v) return v[name](v) end, into = function(v) return v[name](v, into(v)) end },
+        writes = function(v, c) return c.other[name](c.other, name == "diff" and v:slice(1) or v) end,
+        long = { u16 = function(b) local v = b:view("u16", 0, 1 << 27) return v[name], v end },
+    }
+end
+row "view.rolling" {
+    call("string, integer, view?", function(f) return f.floats(), "mean", 3 end),
+    call(function(f) local v = f.view() return v, "sum", 2, mmap.anonymous(8 * #v):view("i64", 0, #v - 1) end), call(function(f) return f.view(), "min", 1 end),
+    touches = {
+        sum = function(v) return v:rolling("sum", 3) end, max = function(v) return v:rolling("max", #v) end,
+        into = function(v) return v:rolling("min", 2, mmap.anonymous(8 * #v):view(v:info().type:find "f" and "f64" or "i64", 0, #v - 1)) end,
+    },
+    writes = function(v, c) return c.other:rolling("min", 2, v:slice(1)) end,
+    long = { f32 = function(b) local v = b:view("f32", 0, 1 << 26) return v.rolling, v, "sum", 100 end },
+}
 row "view.sum" {
-    call("string?", function(f) return f.view(), "wrap" end), call(function(f) return f.floats() end),
-    touches = function(v) return v:sum() end,
+    call("string?, string?", function(f) return f.view(), "wrap", "skipnan" end), call(function(f) return f.floats() end),
+    touches = { all = function(v) return v:sum() end, numbers = function(v) return v:sum "skipnan" end },
     long = {
         u8 = function(b) local v = b:view "u8" return v.sum, v end, f32be = function(b) local v = b:view "f32be" return v.sum, v end,
     },
 }
 row "view.variance" {
-    call("integer?", function(f) return f.view(), 1 end), call(function(f) return f.floats() end),
-    touches = function(v) return v:variance() end,
+    call("integer|string?, string?", function(f) return f.view(), 1, "skipnan" end), call(function(f) return f.floats() end),
+    touches = { all = function(v) return v:variance() end, numbers = function(v) return v:variance(1, "skipnan") end },
     long = { u32 = function(b) local v = b:view "u32" return v.variance, v end },
 }
 row "view.count" {
@@ -910,6 +964,22 @@ row "records.column" {
     },
     writes = function(r) r:column("id"):fill(7) end,
     quiet = { function(r) return r:column "id" end, works, gone },
+}
+-- Records in memory, as many and of the same layout.
+local function like(r) return mmap.anonymous(#r * #r:layout()):records(r:layout()) end
+row "records.sort" {
+    call("string|table, string?", function(f) return f.records(), "id", "desc" end),
+    call(function(f) return f.records(), { "-name", "id" } end),
+    writes = { number = function(r) return r:sort "id" end, list = function(r) return r:sort { "-id" } end },
+    long = { u32 = function(b)
+        local r = b:records(mmap.struct { { "id", "u32" }, { "n", "u32" }, { "x", "f64" } })
+        return r.sort, r, "id"
+    end },
+}
+row "records.gather" {
+    call("view, records", function(f) local r = f.records() return r, to_last(r), like(r) end),
+    touches = function(r) return like(r):gather(to_last(r), r) end,
+    writes = function(r) return r:gather(to_last(r), like(r)) end,
 }
 row "records.slice" {
     call(range, function(f) return f.records(), 0, 1 end),

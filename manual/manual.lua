@@ -166,7 +166,7 @@ function manual.aliases(book)
             end
         end
     end
-    for name in ("u8 i8 u16 i16 u32 i32 u64 i64 f32 f64"):gmatch("%w+") do
+    for name in ("u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64"):gmatch("%w+") do
         types[#types + 1] = name
         if name:find("%d%d") then
             types[#types + 1] = name .. "le"

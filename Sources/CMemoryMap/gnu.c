@@ -48,7 +48,7 @@ bool mm_may_have_space(int descriptor, uint64_t count) {
 bool mm_has_avx2(void) {
 #ifdef __x86_64__
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-         __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+         __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
 #else
   return false;
 #endif

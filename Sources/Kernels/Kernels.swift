@@ -58,6 +58,12 @@ public struct Kernels: Sendable {
             _ type: Int32, _ elements: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Double>
         ) -> Void
 
+    /// Doubles as the nearest floats of a type, of two the even one; too large ones are infinite.
+    public var narrow:
+        @convention(c) (
+            _ type: Int32, _ doubles: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutableRawPointer
+        ) -> Void
+
     /// Stores the sum of `x - mean` and the sum of its square for doubles `x`, as two doubles.
     public var deviations:
         @convention(c) (
@@ -109,6 +115,7 @@ public struct Kernels: Sendable {
         summary: @escaping @convention(c) (UnsafeRawPointer, Int, UnsafeMutablePointer<Double>) -> Void,
         convert:
             @escaping @convention(c) (Int32, UnsafeRawPointer, Int, UnsafeMutablePointer<Double>) -> Void,
+        narrow: @escaping @convention(c) (Int32, UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void,
         deviations:
             @escaping @convention(c) (
                 UnsafeRawPointer, Int, Double, UnsafeMutablePointer<Double>
@@ -134,6 +141,7 @@ public struct Kernels: Sendable {
         self.extremes = extremes
         self.summary = summary
         self.convert = convert
+        self.narrow = narrow
         self.deviations = deviations
         self.dot = dot
         self.dotExact = dotExact

@@ -3,21 +3,21 @@
 
 /// The type of a number in memory.
 public enum Element: Int32, Sendable, CaseIterable {
-    case u8, i8, u16, i16, u32, i32, u64, i64, f32, f64
+    case u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, f16, bf16
 
     /// In bytes.
     @inlinable @inline(__always)
     public var size: Int {
         switch self {
         case .u8, .i8: 1
-        case .u16, .i16: 2
+        case .u16, .i16, .f16, .bf16: 2
         case .u32, .i32, .f32: 4
         case .u64, .i64, .f64: 8
         }
     }
 
     @inlinable @inline(__always)
-    public var isFloat: Bool { self == .f32 || self == .f64 }
+    public var isFloat: Bool { rawValue >= Element.f32.rawValue }
 
     @inlinable @inline(__always)
     public var isSigned: Bool { self == .i8 || self == .i16 || self == .i32 || self == .i64 || isFloat }
@@ -35,6 +35,8 @@ public enum Element: Int32, Sendable, CaseIterable {
         case 7: .i64
         case 8: .f32
         case 9: .f64
+        case 10: .f16
+        case 11: .bf16
         default: nil
         }
     }

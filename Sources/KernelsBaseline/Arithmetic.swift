@@ -73,7 +73,7 @@ func combine(
     case .i64: integers(operation, target, a, b, count, isScalar, Int64.self)
     case .f32: floats(operation, target, a, b, count, isScalar, Float.self)
     case .f64: floats(operation, target, a, b, count, isScalar, Double.self)
-    case nil: break
+    case .f16, .bf16, nil: break
     }
 }
 
@@ -110,6 +110,6 @@ func dotExact(
     case .i16: products(a, b, count, out, Int16.self)
     case .u32: products(a, b, count, out, UInt32.self)
     case .i32: products(a, b, count, out, Int32.self)
-    case .u64, .i64, .f32, .f64, nil: break
+    case .u64, .i64, .f32, .f64, .f16, .bf16, nil: break
     }
 }

@@ -86,6 +86,8 @@ func countWhere(
     case .i64: countWhere(p, count, comparison, value, Int64.self, UInt64.self, count)
     case .f32: countWhere(p, count, comparison, value, Float.self, UInt32.self, 1 &<< 30)
     case .f64: countWhere(p, count, comparison, value, Double.self, UInt64.self, count)
+    case .f16: countWhere(p, count, comparison, value, Half.self, UInt32.self, 1 &<< 30)
+    case .bf16: countWhere(p, count, comparison, value, Brain.self, UInt32.self, 1 &<< 30)
     case nil: 0
     }
 }
@@ -111,6 +113,8 @@ func findWhere(
     case .i64: findWhere(p, count, comparison, value, Int64.self)
     case .f32: findWhere(p, count, comparison, value, Float.self)
     case .f64: findWhere(p, count, comparison, value, Double.self)
+    case .f16: findWhere(p, count, comparison, value, Half.self)
+    case .bf16: findWhere(p, count, comparison, value, Brain.self)
     case nil: Kernels.none
     }
 }
@@ -159,7 +163,7 @@ func extremes(_ type: Int32, _ p: UnsafeRawPointer, _ count: Int, _ results: Uns
     case .i32: signed(p, count, results, Int32.self)
     case .u64: unsigned(p, count, results, UInt64.self)
     case .i64: signed(p, count, results, Int64.self)
-    case .f32, .f64, nil: break
+    case .f32, .f64, .f16, .bf16, nil: break
     }
 }
 
@@ -186,6 +190,29 @@ func convert(_ type: Int32, _ p: UnsafeRawPointer, _ count: Int, _ target: Unsaf
     case .i64: convert(p, count, target) { (x: Int64) in Double(x) }
     case .f32: convert(p, count, target) { (x: Float) in Double(x) }
     case .f64: convert(p, count, target) { (x: Double) in x }
+    case .f16: convert(p, count, target) { (x: Half) in Double(x.value) }
+    case .bf16: convert(p, count, target) { (x: Brain) in Double(x.value) }
     case nil: break
+    }
+}
+
+@inline(__always)
+private func narrow<T: BitwiseCopyable>(
+    _ p: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutableRawPointer, _ narrowed: (Double) -> T
+) {
+    var i = 0
+    while i < count {
+        let value = narrowed(element(p, i, Double.self))
+        target.storeBytes(of: value, toByteOffset: i &* MemoryLayout<T>.stride, as: T.self)
+        i &+= 1
+    }
+}
+
+func narrow(_ type: Int32, _ p: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutableRawPointer) {
+    switch Element.numbered(type) {
+    case .f32: narrow(p, count, target) { Float($0) }
+    case .f16: narrow(p, count, target) { Half(oddly($0)) }
+    case .bf16: narrow(p, count, target) { Brain(oddly($0)) }
+    default: break
     }
 }

@@ -125,7 +125,7 @@ func sum(_ type: Int32, _ p: UnsafeRawPointer, _ count: Int, _ out: UnsafeMutabl
     case .u64, .i64:
         let done = sum64(p, size, isSigned ? 1 &<< 63 : 0, &low, &high)
         rest(p, done, size, isSigned ? UInt64(1) &<< 63 : 0, &wide)
-    case .f32, .f64: return
+    case .f32, .f64, .f16, .bf16: return
     }
     wide.add(reduced(low), 0)
     wide.addUpper(reduced(high))

@@ -4,6 +4,7 @@ public import Kernels
 public func kernels(_ name: StaticString) -> Kernels {
     Kernels(
         name: name, countByte: countByte, find: find, findLast: findLast, count: count, sum: sum,
-        extremes: extremes, summary: summary, convert: convert, deviations: deviations, dot: dot,
+        extremes: extremes, summary: summary, convert: convert, narrow: narrow, deviations: deviations,
+        dot: dot,
         dotExact: dotExact, countWhere: countWhere, findWhere: findWhere, combine: combine)
 }

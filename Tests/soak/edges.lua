@@ -28,7 +28,7 @@ end
 
 -- ---- calls; each returns its results
 
-local types = { "u8", "i8", "u16", "i16be", "u32", "i32", "u64", "i64be", "f32", "f64", "f64be" }
+local types = { "u8", "i8", "u16", "i16be", "u32", "i32", "u64", "i64be", "f16", "bf16be", "f32", "f64", "f64be" }
 local structs = {}
 for i, fields in ipairs { { { "a", "char[3]" }, { "b", "u16" } }, { { "a", "bytes[5]" }, { "b", "f64" }, { "c", "u8", 3 } }, { { "a", "char[1]" } } } do
   structs[i] = mmap.struct(fields)
@@ -106,12 +106,18 @@ local reads = {
     local width = tonumber(type:match "%d+") // 8
     local v = b:view(type, n % width)
     local what = pick { "sum", "min", "max", "mean", "argmin", "argmax", "unique", "sorted", "minmax", "stats", "variance", "totable", "histogram", "find", "count", "dot",
-      "lowerbound", "each" }
+      "lowerbound", "each", "median", "quantile", "argsort", "cumsum", "diff", "rolling" }
     if what == "histogram" then return table.concat((v:histogram(5)), " ")
     elseif what == "stats" then local t = v:stats "wrap" return t.sum, t.min, t.max, t.mean
     elseif what == "totable" then return table.concat(v:totable(), " ")
     elseif what == "find" or what == "count" then return v[what](v, pick { "==", "<", ">" }, pick { 0, 97, 1e9 })
     elseif what == "dot" then return v:dot(v, "wrap")
+    elseif what == "quantile" then return table.concat(v:quantile { 0, 0.3, 1 }, " ")
+    elseif what == "rolling" then return table.concat(v:rolling("max", math.min(3, #v)):totable(), " ")
+    elseif what == "argsort" then return table.concat(v:argsort():totable(), " ")
+    elseif what == "cumsum" or what == "diff" then
+      local ok, result = pcall(v[what], v)
+      return ok and table.concat(result:totable(), " ")
     elseif what == "lowerbound" then return v:lowerbound(97), v:upperbound(97)
     elseif what == "sum" and not type:find "f" then return v:sum "wrap" end
     return v[what](v)

@@ -90,7 +90,7 @@ local extremes = {
   math.mininteger, math.mininteger + 1, math.maxinteger, math.maxinteger - 1, 0 / 0, 1 / 0, -1 / 0, 0.5, -0.0, -1, -2, 2^53,
   2^63, -2^63, 2^64, 1 << 31, 1 << 32, (1 << 31) - 1, (1 << 32) - 1, 1 << 40, 1 << 62, 1e308, 5e-324, 3.0, -1.5, 1 << 63, (1 << 63) - PAGE }
 local huge = ("ab,\n"):rep(1 << 16)
-local types = { "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "u16be", "i32le", "f64be", "u64be", "f32le" }
+local types = { "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f16", "bf16", "f32", "f64", "u16be", "i32le", "f64be", "u64be", "f32le", "f16be" }
 local words = {
   "", "a", "aaaa", "\n", "\0", "x\0y", "some", "words", ";", ",", "==", "~=", "<", "<=", ">", ">=", "wrap", "saturate", "normal",
   "random", "sequential", "willneed", "dontneed", "remove", "free", "populate_read", "cold", "pageout", "hugepage", "zzz", "id", "name",

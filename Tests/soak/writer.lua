@@ -202,8 +202,23 @@ local checks = {
     local total = 0
     for _, count in ipairs((v:histogram(7, 0, 255))) do total = total + count end
     if total ~= n then wrong("histogram: %d of %d", total, n) end
-    for _, type in ipairs { "f32", "f64", "i16", "u64" } do
+    in_range(v:median(), 0, 255, "median") in_range(v:quantile { 0.1, 0.9 }[2], 0, 255, "quantile")
+    local ok, order = pcall(v.argsort, v)
+    if not ok then
+      if not tostring(order):find "were changed" then error(order, 0) end
+      order = mmap.anonymous(8 * n):view "u64"
+      for i = 0, n - 1 do order[i] = i end
+    end
+    if order:sum() ~= n * (n - 1) // 2 or order:max() ~= n - 1 then wrong("argsort: no permutation of %d", n) end
+    local gathered = mmap.anonymous(n):view "u8"
+    gathered:gather(order, v)
+    in_range(v:cumsum()[n - 1], 0, 255 * n, "cumsum") in_range(v:rolling("sum", 1):max(), 0, 255, "rolling")
+    in_range(n > 1 and v:diff():max() or 0, -255, 255, "diff")
+    for _, type in ipairs { "f16", "f32", "f64", "i16", "u64" } do
       local v = text:view(type, at)
+      local ok, order = pcall(v.argsort, v)
+      if ok and #v > 0 then in_range(order:max(), #v - 1, #v - 1, "argsort") end
+      pcall(v.quantile, v, { 0.2, 0.5 }) pcall(v.cumsum, v) pcall(v.rolling, v, "mean", 3)
       pcall(v.histogram, v, 9) pcall(v.stats, v, "wrap") pcall(v.variance, v)
       in_range(v:unique(), 1, #v, "unique") pcall(v.argmax, v)
     end

@@ -6,7 +6,6 @@
 
 static LM_TRAMPOLINE(p_index, lm_pages_index)
 static LM_TRAMPOLINE(p_len, lm_pages_len)
-static LM_TRAMPOLINE(p_next, lm_pages_next)
 
 lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset) {
   lm_pages *pages = lm_new_userdata(L, lm_pages_size(count), 0);
@@ -25,13 +24,19 @@ static lm_pages *check_pages(lua_State *L, int argument) {
   return pages;
 }
 
+static int p_next(lua_State *L) {
+  bool is_alone = lm_step_alone(L);
+  lm_call call;
+  int count = lm_pages_next(L, &call);
+  if (count < 0) return lm_finish(L, &call, count);
+  return is_alone ? lm_end_step(L, count) : count;
+}
+
 /* for first, count in p:ranges() do */
 int lm_custom_pages_ranges(lua_State *L) {
   check_pages(L, 1);
-  lua_settop(L, 1);
-  lua_pushcfunction(L, p_next);
-  lua_insert(L, 1);
-  return 2;
+  lua_pushnil(L);
+  return lm_push_step(L, p_next);
 }
 
 /* came, went = p:diff(before) */

@@ -90,6 +90,7 @@ static int rs_newindex(lua_State *L) {
 }
 
 static int rs_next(lua_State *L) {
+  bool is_alone = lm_step_alone(L);
   lm_records *records = check_records(L);
   lua_settop(L, 2);
   lua_Integer next = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : -1;
@@ -100,16 +101,14 @@ static int rs_next(lua_State *L) {
   lua_pushinteger(L, next + 1);
   lua_copy(L, 3, 2);
   push_record(L, records->layout);
-  return 2;
+  return is_alone ? lm_end_step(L, 2) : 2;
 }
 
 /* for i, record in r:each() do */
 int lm_custom_records_each(lua_State *L) {
   check_records(L);
-  lua_pushcfunction(L, rs_next);
-  lua_pushvalue(L, 1);
   lua_pushinteger(L, -1);
-  return 3;
+  return lm_push_step(L, rs_next);
 }
 
 /* [-0, +0, e] The index of an element of an array field, argument 3. */

@@ -56,7 +56,7 @@ static void push_path_of(lua_State *L, int descriptor) {
 
 /* [-0, +0, m] Counts anonymous memory for the garbage collector as if Lua had allocated it, so that a loop that maps
    memory and drops it collects in time. Does nothing while the script has the collector stopped. */
-static void count_memory(lua_State *L, const lm_buffer *buffer) {
+void lm_count_memory(lua_State *L, const lm_buffer *buffer) {
   size_t kibibytes = buffer->region.length >> 10;
   if (buffer->region.slot->kind != MM_ANONYMOUS || kibibytes == 0 || !lua_gc(L, LUA_GCISRUNNING)) return;
   lua_gc(L, LUA_GCSTEP, kibibytes < 0x7fffffff ? (int)kibibytes : 0x7fffffff);
@@ -83,7 +83,7 @@ int lm_custom_mmap_map(lua_State *L) {
     count = LM_RUN(L, lm_map(L, &call, buffer, descriptor));
   }
   if (count >= 0) {
-    count_memory(L, buffer);
+    lm_count_memory(L, buffer);
     return count;
   }
   if (call.kind == LM_SYSTEM) lua_copy(L, 7, 1); /* the path for the error object */
@@ -111,7 +111,7 @@ int lm_custom_mmap_anonymous(lua_State *L) {
   lm_buffer *buffer = lm_new_buffer(L);
   lm_call call;
   int count = LM_RUN_COLLECTING(L, &call, lm_anonymous(L, &call, buffer, &options));
-  if (count >= 0) count_memory(L, buffer);
+  if (count >= 0) lm_count_memory(L, buffer);
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 

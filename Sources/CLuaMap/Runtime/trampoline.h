@@ -166,6 +166,12 @@ void lm_keep_mapping(lua_State *L, int index);
 /* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
+/* [-0, +2, m] A new buffer, closed, and a new view that keeps it alive, both on top: for a view of its own memory. */
+lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer);
+
+/* [-0, +0, m] Tells the collector of anonymous memory that Lua did not allocate. */
+void lm_count_memory(lua_State *L, const lm_buffer *buffer);
+
 /* [-0, +1, m] A new set of pages, all absent. */
 lm_pages *lm_new_pages(lua_State *L, int64_t count, int64_t offset);
 
@@ -216,6 +222,31 @@ void lm_check_count(lua_State *L, int most, const char *name);
 
 /* [-0, +1, m] A new atomic, closed. */
 lm_atomic *lm_new_atomic(lua_State *L);
+
+/* Steps of iterators. A for loop passes the state and the control value; both are upvalues too, so that a script can
+   call a step by itself. */
+
+/* [-1, +3, m] What a for loop takes: the object at argument 1 is the state, the value on top the first control value. */
+static inline int lm_push_step(lua_State *L, lua_CFunction step) {
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, -2);
+  lua_pushcclosure(L, step, 2);
+  lua_pushvalue(L, 1);
+  lua_rotate(L, -3, -1);
+  return 3;
+}
+/* [-0, +(0|2), –] At the start of a step: whether a script called it without arguments, which are then on the stack. */
+static inline bool lm_step_alone(lua_State *L) {
+  if (mm_likely(lua_gettop(L) > 0)) return false;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return true;
+}
+/* [-0, +0, –] At the end of such a call: the first of the results on top is the control value of the next one. */
+static inline int lm_end_step(lua_State *L, int results) {
+  if (!lua_isnil(L, -results)) lua_copy(L, -results, lua_upvalueindex(2));
+  return results;
+}
 
 /* [-0, +0, e] The deadline, in nanoseconds of CLOCK_MONOTONIC, for a timeout at an argument, in seconds. INT64_MAX
    (never) for nil. */

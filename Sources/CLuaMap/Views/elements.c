@@ -5,7 +5,6 @@
 #include "trampoline.h"
 
 static LM_TRAMPOLINE(v_copy_memory, lm_view_copy)
-static LM_TRAMPOLINE(v_next, lm_view_next)
 
 /* The number of elements of one transfer. */
 enum { ROW = 256 };
@@ -70,13 +69,19 @@ int lm_custom_view_copy(lua_State *L) {
   return lua_type(L, 3) == LUA_TTABLE ? copy_table(L) : v_copy_memory(L);
 }
 
+static int v_next(lua_State *L) {
+  bool is_alone = lm_step_alone(L);
+  lm_call call;
+  int count = lm_view_next(L, &call);
+  if (mm_unlikely(count < 0)) return lm_finish(L, &call, count);
+  return mm_unlikely(is_alone) ? lm_end_step(L, count) : count;
+}
+
 /* for i, x in v:each() do */
 int lm_custom_view_each(lua_State *L) {
   lm_call call;
   int code = lm_view_len(L, &call); /* raises for a closed view now, not at the first step */
   if (code < 0) return lm_finish(L, &call, code);
-  lua_pushcfunction(L, v_next);
-  lua_pushvalue(L, 1);
   lua_pushinteger(L, -1);
-  return 3;
+  return lm_push_step(L, v_next);
 }

@@ -15,10 +15,16 @@ int lm_custom_view_stats(lua_State *L) {
   lm_stats stats;
   int code = lm_view_stats(L, &call, &stats);
   if (code < 0) return lm_finish(L, &call, code);
-  lua_createtable(L, 0, 5);
+  if (stats.is_nothing) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_createtable(L, 0, 6);
   lua_pushinteger(L, stats.count);
   lua_setfield(L, -2, "count");
-  set_number(L, "sum", stats.is_float, stats.sum);
+  set_number(L, "sum", stats.is_float_sum, stats.sum);
+  lua_pushboolean(L, stats.is_exact);
+  lua_setfield(L, -2, "exact");
   if (stats.count == 0) return 1;
   set_number(L, "min", stats.is_float, stats.least);
   set_number(L, "max", stats.is_float, stats.greatest);
@@ -39,8 +45,10 @@ int lm_custom_view_histogram(lua_State *L) {
   size_t size = (size_t)histogram.bins * sizeof(int64_t);
   lua_createtable(L, (int)histogram.bins, 0);
   lua_createtable(L, (int)histogram.bins + 1, 0);
-  int64_t *counters = lua_newuserdatauv(L, size, 0);
+  int64_t *counters = lm_new_userdata(L, size, 0);
   memset(counters, 0, size);
+  if (lua_type(L, COUNTS) != LUA_TTABLE || lua_type(L, EDGES) != LUA_TTABLE)
+    return luaL_error(L, "a finalizer modified the stack");
   code = lm_histogram_count(L, &call, &histogram, counters);
   if (code < 0) return lm_finish(L, &call, code);
   for (int64_t i = 0; i < histogram.bins; i++) {

@@ -18,6 +18,16 @@ lm_view *lm_new_view(lua_State *L) {
   return view;
 }
 
+lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer) {
+  *buffer = lm_new_buffer(L);
+  int index = lua_gettop(L);
+  lm_view *view = lm_new_view(L);
+  /* Again: a finalizer that ran since may have taken the buffer from the stack. */
+  if (lm_buffer_at(L, index) != *buffer) luaL_error(L, "a finalizer modified the stack");
+  lm_keep_mapping(L, index);
+  return view;
+}
+
 lm_view *lm_check_view(lua_State *L) {
   lm_view *view = lm_view_at(L, 1);
   if (!view) luaL_typeerror(L, 1, LM_VIEW);

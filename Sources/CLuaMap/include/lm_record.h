@@ -89,6 +89,14 @@ int lm_field_load(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region
 int lm_field_store(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull record, size_t offset,
                    mm_field field, int value);
 
+/* A field that records are sorted by: a number or characters. */
+typedef struct lm_sort_field {
+  mm_field field;
+  bool is_descending;
+} lm_sort_field;
+int lm_records_sort(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_sort_field *_Nonnull fields, size_t count);
+int lm_records_gather(lua_State *_Nonnull L, lm_call *_Nonnull call);
+
 void lm_describe_records(const mm_region *_Nonnull region, lm_description *_Nonnull description);
 
 #endif

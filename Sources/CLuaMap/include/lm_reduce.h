@@ -8,6 +8,8 @@
 typedef struct lm_stats {
   int64_t count;
   bool is_float;
+  bool is_float_sum, is_exact;
+  bool is_nothing;               /* there are elements, and all of them were skipped */
   uint64_t sum, least, greatest; /* the last two are valid only if count is not 0 */
   double mean;
 } lm_stats;
@@ -21,6 +23,20 @@ typedef struct lm_histogram {
 } lm_histogram;
 
 int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonnull stats);
+/* Replaces parts from 0 to 1 by the quantiles that they stand for: 1, or 0 where there are none. */
+int lm_view_quantile(lua_State *_Nonnull L, lm_call *_Nonnull call, double *_Nonnull parts, size_t count);
+
+/* Fills in a new, closed buffer, and a new, closed view of it. */
+int lm_view_argsort(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull buffer,
+                    lm_view *_Nonnull target);
+
+/* cumsum, diff and rolling: into a view that is an argument, which is pushed; or into a new, closed buffer and a new,
+   closed view of it. */
+enum { LM_CUMSUM, LM_DIFF, LM_ROLLING };
+int lm_view_run_into(lua_State *_Nonnull L, lm_call *_Nonnull call, int operation);
+int lm_view_run(lua_State *_Nonnull L, lm_call *_Nonnull call, int operation, lm_buffer *_Nonnull buffer,
+                lm_view *_Nonnull target);
+
 /* The three steps of a histogram: read the arguments, count into `bins` counters, push the edges 0 ... bins. */
 int lm_histogram_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_histogram *_Nonnull histogram);
 int lm_histogram_count(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_histogram *_Nonnull histogram,

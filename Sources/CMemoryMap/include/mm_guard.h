@@ -106,7 +106,7 @@ bool mm_is_virtual(int descriptor);
 long mm_huge_page_size(int descriptor);
 /* False if the file system cannot have space for `count` bytes of a file. True does not mean that it has. */
 bool mm_may_have_space(int descriptor, uint64_t count);
-/* Whether code compiled for AVX2, BMI, BMI2, LZCNT and POPCNT runs here. */
+/* Whether code compiled for AVX2, BMI, BMI2, F16C, LZCNT and POPCNT runs here. */
 bool mm_has_avx2(void);
 /* mlock2(2) with MLOCK_ONFAULT, a GNU extension: locks pages when they are first touched. 0, or -1 with errno. */
 int mm_lock_on_fault(const void *_Nonnull address, size_t extent);

@@ -56,7 +56,7 @@ private struct Shape {
             throw Failure(
                 unknown: "not a type: %s",
                 of:
-                    "u8 i8 u16 i16 u32 i32 u64 i64 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout",
+                    "u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout",
                 argument: 0)
         }
     }

@@ -17,6 +17,12 @@ func work<Answer>(
     return try about(0) { () throws(MapError) in try body(elements, monitor) }
 }
 
+/// Words that a method takes after its other arguments.
+struct Words {
+    var isWrapping = false
+    var skippingNaN = false
+}
+
 extension Arguments {
     /// Whether the option `"wrap"` is given.
     func isWrapping(_ index: Int32) throws(Failure) -> Bool {
@@ -24,6 +30,38 @@ extension Arguments {
         guard let option = string(index) else { throw Failure(type: "string", argument: index) }
         guard option.elementsEqual("wrap".utf8) else {
             throw Failure(unknown: "%s: the only option is \"wrap\"", of: "wrap", argument: index)
+        }
+        return true
+    }
+
+    /// `"skipnan"` and, where it may be, `"wrap"`, in any order, from an argument on to the last one.
+    func words(_ first: Int32, wrap: Bool = false, last: Int32? = nil) throws(Failure) -> Words {
+        var words = Words()
+        var index = first
+        while index <= last ?? lua_gettop(state) {
+            defer { index &+= 1 }
+            if isAbsent(index) { continue }
+            guard let word = string(index) else { throw Failure(type: "string", argument: index) }
+            if !words.skippingNaN && word.elementsEqual("skipnan".utf8) {
+                words.skippingNaN = true
+            } else if wrap && !words.isWrapping && word.elementsEqual("wrap".utf8) {
+                words.isWrapping = true
+            } else {
+                throw Failure(
+                    wrap
+                        ? "the options are \"wrap\" and \"skipnan\", once each"
+                        : "the only option is \"skipnan\", once", argument: index)
+            }
+        }
+        return words
+    }
+
+    /// Whether the word `"desc"` is given.
+    func isDescending(_ index: Int32) throws(Failure) -> Bool {
+        if isAbsent(index) { return false }
+        guard let word = string(index) else { throw Failure(type: "string", argument: index) }
+        guard word.elementsEqual("desc".utf8) else {
+            throw Failure("the only option is \"desc\"", argument: index)
         }
         return true
     }
@@ -57,24 +95,31 @@ extension ElementType {
     var isUnsigned: Bool { !isFloat && !isSigned }
 }
 
-/// `v:sum(["wrap"])`. [-0, +1, –] uses one slot; never raises.
+/// `v:sum(["wrap"] [, "skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_sum(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
         let isUnsigned = try Arguments(L).elements(1).type.isUnsigned64
-        let isWrapping = try Arguments(L).isWrapping(2)
-        let sum = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.summary(extremes: false, poll: monitor.goesOn).sum
+        let words = try Arguments(L).words(2, wrap: true)
+        let summary = try work(L) { (elements, monitor) throws(MapError) in
+            try elements.summary(extremes: false, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
         }
-        push(try sum.bits(isUnsigned: isUnsigned, isWrapping: isWrapping), L)
+        let sum = try summary.sum.bits(isUnsigned: isUnsigned, isWrapping: words.isWrapping)
+        push(summary.isNothing ? nil : sum, L)
         return 1
     }
 }
 
-/// [-0, +0, –] uses no slots; never raises.
-private func summary(_ L: LuaState) throws(Failure) -> Summary {
-    try work(L) { (elements, monitor) throws(MapError) in
-        try elements.summary(extremes: true, poll: monitor.goesOn)
+extension Summary {
+    /// Whether there are elements, and all of them were skipped.
+    fileprivate var isNothing: Bool { count == 0 && skipped > 0 }
+}
+
+/// The word `"skipnan"` may be argument 2. [-0, +0, –] uses no slots; never raises.
+private func summary(_ L: LuaState, extremes: Bool = true) throws(Failure) -> Summary {
+    let words = try Arguments(L).words(2)
+    return try work(L) { (elements, monitor) throws(MapError) in
+        try elements.summary(extremes: extremes, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
     }
 }
 
@@ -84,11 +129,11 @@ private func push(_ number: Number?, _ state: LuaState) {
 }
 
 /// Pushes a number or nil. [-0, +1, –] uses one slot; never raises.
-private func push(_ number: Double?, _ state: LuaState) {
+func push(_ number: Double?, _ state: LuaState) {
     if let number { lua_pushnumber(state, number) } else { lua_pushnil(state) }
 }
 
-/// `v:min()`. [-0, +1, –] uses one slot; never raises.
+/// `v:min(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -97,7 +142,7 @@ func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `v:max()`. [-0, +1, –] uses one slot; never raises.
+/// `v:max(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -106,7 +151,7 @@ func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `v:minmax()`. [-0, +2, –] uses two slots; never raises.
+/// `v:minmax(["skipnan"])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -117,47 +162,56 @@ func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `v:mean()`. [-0, +1, –] uses one slot; never raises.
+/// `v:mean(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
-        let summary = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.summary(extremes: false, poll: monitor.goesOn)
-        }
-        push(summary.mean, L)
+        push(try summary(L, extremes: false).mean, L)
         return 1
     }
 }
 
-/// `v:variance([missing])`. [-0, +1, –] uses one slot; never raises.
+/// `v:variance([missing] [, "skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
-        let missing = try Arguments(L).integer(2, default: 0)
+        let isWord = lua_type(L, 2) == LUA_TSTRING
+        let missing = isWord ? 0 : try Arguments(L).integer(2, default: 0)
         guard missing == 0 || missing == 1 else {
             throw Failure(
                 "value %1 is out of range (0: of all there is, 1: of a sample)", argument: 2, missing)
         }
+        let words = try Arguments(L).words(isWord ? 2 : 3)
         let variance = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.variance(missing: missing, poll: monitor.goesOn)
+            try elements.variance(missing: missing, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
         }
         push(variance, L)
         return 1
     }
 }
 
-/// `v:stats()`. [-0, +0, –] uses no slots; never raises.
+/// `v:stats(["wrap"] [, "skipnan"])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_stats(_ L: LuaState, _ call: Call, _ stats: UnsafeMutablePointer<lm_stats>) -> CInt {
     respond(call) { () throws(Failure) in
         let type = try Arguments(L).elements(1).type
-        let isWrapping = try Arguments(L).isWrapping(2)
-        let summary = try summary(L)
+        let words = try Arguments(L).words(2, wrap: true)
+        let summary = try work(L) { (elements, monitor) throws(MapError) in
+            try elements.summary(extremes: true, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+        }
         stats.pointee = lm_stats()
         stats.pointee.count = Int64(summary.count)
+        stats.pointee.is_nothing = summary.isNothing
         stats.pointee.is_float = type.isFloat
-        stats.pointee.sum = bits(
-            try summary.sum.bits(isUnsigned: type.isUnsigned64, isWrapping: isWrapping))
+        switch summary.sum {
+        case .float(let sum): (stats.pointee.sum, stats.pointee.is_float_sum) = (sum.bitPattern, true)
+        case .exact(let sum):
+            let fits = type.isUnsigned64 ? UInt64(exactly: sum) != nil : Int64(exactly: sum) != nil
+            stats.pointee.is_exact = fits
+            stats.pointee.is_float_sum = !fits && !words.isWrapping
+            stats.pointee.sum =
+                stats.pointee.is_float_sum ? Double(sum).bitPattern : UInt64(truncatingIfNeeded: sum)
+        }
         if let least = summary.least { stats.pointee.least = bits(least) }
         if let greatest = summary.greatest { stats.pointee.greatest = bits(greatest) }
         stats.pointee.mean = summary.mean ?? 0
@@ -176,19 +230,20 @@ private func bits(_ number: Number) -> UInt64 {
 @inline(__always)
 private func place(_ L: LuaState, _ call: Call, ofGreatest isGreatest: Bool) -> CInt {
     respond(call) { () throws(Failure) in
+        let words = try Arguments(L).words(2)
         let place = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.place(ofGreatest: isGreatest, poll: monitor.goesOn)
+            try elements.place(ofGreatest: isGreatest, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
         }
         push(place, L)
         return 1
     }
 }
 
-/// `v:argmin()`. [-0, +1, –] uses one slot; never raises.
+/// `v:argmin(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_argmin(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: false) }
 
-/// `v:argmax()`. [-0, +1, –] uses one slot; never raises.
+/// `v:argmax(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_argmax(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: true) }
 
@@ -214,7 +269,10 @@ func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutableP
         }
         guard let low = arguments.number(3) else { throw Failure(type: "number", argument: 3) }
         guard let high = arguments.number(4) else { throw Failure(type: "number", argument: 4) }
-        guard let scale = try arguments.elements(1).histogramScale(bins, low, high) else {
+        let elements = try arguments.elements(1)
+        guard
+            let scale = try about(0, { () throws(MapError) in try elements.histogramScale(bins, low, high) })
+        else {
             throw Failure("the range from lo to hi must be finite and not empty", argument: 4)
         }
         histogram.pointee = lm_histogram(scale)

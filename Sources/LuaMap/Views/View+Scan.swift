@@ -74,18 +74,6 @@ func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `v:sort()`: the view itself. [-0, +1, –] uses one slot; never raises.
-@implementation @c
-func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
-        try work(L) { (elements, monitor) throws(MapError) in
-            try elements.sort(poll: monitor.goesOn)
-        }
-        lua_pushvalue(L, 1)
-        return 1
-    }
-}
-
 /// `v:unique()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_unique(_ L: LuaState, _ call: Call) -> CInt {

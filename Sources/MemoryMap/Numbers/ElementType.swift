@@ -1,6 +1,6 @@
 internal import CMemoryMap
 
-/// The type of a number in memory: `u8 i8 u16 i16 u32 i32 u64 i64 f32 f64`, in a byte order.
+/// The type of a number in memory: `u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64`, in a byte order.
 public struct ElementType: Hashable, Sendable {
     /// `MM_U8` … of mm_elements.h, with `MM_SWAPPED` where the bytes are not in the machine's order.
     package let code: Int32
@@ -9,7 +9,8 @@ public struct ElementType: Hashable, Sendable {
 
     /// The type of a code that another process has sent; nil if it is none.
     package init?(checking code: Int64) {
-        guard let code = Int32(exactly: code), code & ~Int32(15 | MM_SWAPPED) == 0, code & 15 <= MM_F64 else {
+        guard let code = Int32(exactly: code), code & ~Int32(15 | MM_SWAPPED) == 0, code & 15 <= MM_BF16
+        else {
             return nil
         }
         self.code = code
@@ -26,6 +27,10 @@ public struct ElementType: Hashable, Sendable {
     public static let int32 = ElementType(MM_I32)
     public static let uint64 = ElementType(MM_U64)
     public static let int64 = ElementType(MM_I64)
+    /// binary16 of IEEE 754.
+    public static let float16 = ElementType(MM_F16)
+    /// The upper half of a binary32.
+    public static let bfloat16 = ElementType(MM_BF16)
     public static let float32 = ElementType(MM_F32)
     public static let float64 = ElementType(MM_F64)
 
@@ -63,7 +68,7 @@ public struct ElementType: Hashable, Sendable {
     /// The type whose name these bytes are, or nil. Allocates nothing.
     package init?(name: UnsafeRawBufferPointer) {
         // A zero in front would not be seen in the number that the bytes make.
-        guard name.count >= 2, name.count <= 5, name[0] != 0 else { return nil }
+        guard name.count >= 2, name.count <= 6, name[0] != 0 else { return nil }
         var bytes: UInt64 = 0
         for byte in name { bytes = bytes &<< 8 | UInt64(byte) }
         // "le" and "be"
@@ -79,6 +84,8 @@ public struct ElementType: Hashable, Sendable {
         case 0x69_33_32: code = MM_I32
         case 0x75_36_34: code = MM_U64
         case 0x69_36_34: code = MM_I64
+        case 0x66_31_36: code = MM_F16
+        case 0x62_66_31_36: code = MM_BF16
         case 0x66_33_32: code = MM_F32
         case 0x66_36_34: code = MM_F64
         default: return nil
@@ -105,6 +112,8 @@ public struct ElementType: Hashable, Sendable {
         case Int32(MM_I32): "i32le"
         case Int32(MM_U64): "u64le"
         case Int32(MM_I64): "i64le"
+        case Int32(MM_F16): "f16le"
+        case Int32(MM_BF16): "bf16le"
         case Int32(MM_F32): "f32le"
         default: "f64le"
         }
@@ -118,6 +127,8 @@ public struct ElementType: Hashable, Sendable {
         case Int32(MM_I32): "i32be"
         case Int32(MM_U64): "u64be"
         case Int32(MM_I64): "i64be"
+        case Int32(MM_F16): "f16be"
+        case Int32(MM_BF16): "bf16be"
         case Int32(MM_F32): "f32be"
         default: "f64be"
         }

@@ -19,7 +19,7 @@ extension ElementType {
     ///
     /// A float type takes every integer, rounded to the nearest float. An integer type takes floats
     /// with an exact integer value. Every `Int64` fits `u64`, a negative one with its bits; so do
-    /// floats up to 2^64. A finite number that would be infinite as `f32` does not fit.
+    /// floats up to 2^64. A finite number that would be infinite as a float type does not fit.
     ///
     /// - Throws: `valueOutOfRange`.
     package func bits(of number: Number) throws(MapError) -> UInt64 {
@@ -46,12 +46,40 @@ extension ElementType {
     package func saturatedBits(of number: Number) -> UInt64 {
         switch (number, isFloat) {
         case (.integer(let value), false): return saturated(value)
-        case (.integer(let value), true): return Double(value).bitPattern
-        case (.float(let value), true):
-            if kind != Int32(MM_F32) || !value.isFinite { return value.bitPattern }
-            let limit = Double(Float.greatestFiniteMagnitude)
-            return max(-limit, min(limit, value)).bitPattern
+        case (.integer(let value), true): return saturatedFloat(Double(value)).bitPattern
+        case (.float(let value), true): return saturatedFloat(value).bitPattern
         case (.float(let value), false): return saturated(value.rounded(.toNearestOrEven))
+        }
+    }
+
+    private func saturatedFloat(_ value: Double) -> Double {
+        let limit: Double
+        switch kind {
+        case Int32(MM_F16): limit = 65_504
+        case Int32(MM_BF16): limit = 0x1.fep127
+        case Int32(MM_F32): limit = Double(Float.greatestFiniteMagnitude)
+        default: return value
+        }
+        return value.isFinite ? max(-limit, min(limit, value)) : value
+    }
+
+    /// What memory holds of the float of this type nearest to a number, in the machine's byte order.
+    func floatBits(_ value: Double) -> UInt64 {
+        switch kind {
+        case Int32(MM_F16): UInt64(mm_narrow_half(value.bitPattern))
+        case Int32(MM_BF16): UInt64(mm_narrow_brain(value.bitPattern))
+        case Int32(MM_F32): UInt64(Float(value).bitPattern)
+        default: value.bitPattern
+        }
+    }
+
+    /// The float that memory holds as such bits.
+    func float(_ bits: UInt64) -> Double {
+        switch kind {
+        case Int32(MM_F16): Double(bitPattern: mm_widen_half(UInt16(truncatingIfNeeded: bits)))
+        case Int32(MM_BF16): Double(bitPattern: mm_widen_brain(UInt16(truncatingIfNeeded: bits)))
+        case Int32(MM_F32): Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+        default: Double(bitPattern: bits)
         }
     }
 
@@ -84,6 +112,7 @@ extension ElementType {
     /// The error that a number does not fit this type; names the number and what would.
     package func misfit(_ number: Number) -> MapError {
         switch number {
+        case .integer(let value) where isFloat: return misfit(.float(Double(value)))
         case .integer(let value): return MapError(.valueOutOfRange, integerMisfit, Int(value))
         case .float(let value):
             let bits = Int(bitPattern: UInt(value.bitPattern))
@@ -115,6 +144,8 @@ extension ElementType {
         case Int32(MM_I32): "value %f is out of range for i32 (-2147483648 to 2147483647)"
         case Int32(MM_U64): "value %f is out of range for u64 (0 to 18446744073709551615)"
         case Int32(MM_I64): "value %f is out of range for i64 (-9223372036854775808 to 9223372036854775807)"
+        case Int32(MM_F16): "value %f is out of range for f16 (-65504 to 65504)"
+        case Int32(MM_BF16): "value %f is out of range for bf16 (-3.3895313892516e+38 to 3.3895313892516e+38)"
         default: "value %f is out of range for f32 (-3.4028234663853e+38 to 3.4028234663853e+38)"
         }
     }

@@ -322,3 +322,9 @@ func systemMayAskResidency(_ descriptor: Descriptor, _ status: stat) -> Bool {
     if status.st_uid == geteuid() || geteuid() == 0 { return true }
     return faccessat(descriptor, "", W_OK, AT_EACCESS | emptyPath) == 0
 }
+
+/// How many bytes of memory nobody uses, by sysinfo(2): what the page cache has does not count.
+func systemFreeMemory() -> Int {
+    let (bytes, isOverflow) = sysconf(CInt(_SC_AVPHYS_PAGES)).multipliedReportingOverflow(by: pageSize)
+    return isOverflow ? 0 : bytes
+}

@@ -17,11 +17,20 @@ struct Conversion: Sendable {
     /// Whether every number of the one type fits the other.
     var alwaysFits: Bool {
         if isSaturating || from.kind == to.kind { return true }
-        if to.isFloat { return !from.isFloat || to.kind == Int32(MM_F64) }
+        if to.isFloat { return alwaysFitsFloat }
         if from.isFloat { return false }
         let (fromSigned, toSigned) = (from.kind & 1, to.kind & 1)
         if fromSigned == toSigned { return from.byteCount <= to.byteCount }
         return toSigned == 1 && from.byteCount < to.byteCount
+    }
+
+    private var alwaysFitsFloat: Bool {
+        switch (to.kind, from.kind) {
+        case (Int32(MM_F64), _): true
+        case (Int32(MM_F32), _): from.byteCount == 2 || !from.isFloat
+        case (Int32(MM_BF16), _): from.kind == Int32(MM_F16) || !from.isFloat
+        default: from.byteCount == 1 || from.kind == Int32(MM_I16)
+        }
     }
 
     /// What mm_store_number writes for what mm_load_number gave, or nil where it does not fit.
@@ -30,8 +39,7 @@ struct Conversion: Sendable {
         if from.kind == to.kind { return bits }
         if from.isFloat { return convertedFloat(Double(bitPattern: bits)) }
         if to.isFloat {
-            let value = isUnsigned64 ? Double(bits) : Double(Int64(bitPattern: bits))
-            return value.bitPattern
+            return convertedFloat(isUnsigned64 ? Double(bits) : Double(Int64(bitPattern: bits)))
         }
         let isLarge = Int64(bitPattern: bits) < 0
         if isUnsigned64 && isLarge { return isSaturating ? to.saturatedBits(of: .integer(Int64.max)) : nil }

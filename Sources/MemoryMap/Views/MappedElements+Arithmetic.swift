@@ -76,7 +76,7 @@ extension MappedElements {
 
     /// Throws where these elements and others share bytes without being the same ones: then results
     /// would depend on the order in which they are written. Columns of the same records do not.
-    private func requireApart(_ other: MappedElements) throws(MapError) {
+    func requireApart(_ other: MappedElements) throws(MapError) {
         guard let mine = elements.region.base.map({ UInt(bitPattern: $0) }),
             let its = other.elements.region.base.map({ UInt(bitPattern: $0) })
         else { return }
@@ -104,8 +104,8 @@ extension MappedElements {
             case .float(let x): x
             }
         let isOneType = a.element == target.element && (b.map { $0.element == target.element } ?? true)
-        // A number that is no f32 is not made one before the operation.
-        if isOneType, target.element == .f64 || b != nil {
+        // A number that is no f32 is not made one before the operation. Floats of 16 bits are computed with as doubles.
+        if isOneType, target.element == .f64 || target.element == .f32 && b != nil {
             try a.combine(operation, b, value.bitPattern, target, poll)
         } else {
             try a.combineAsDoubles(operation, b, value, target, poll)
@@ -117,7 +117,7 @@ extension MappedElements {
         _ result: MappedElements, _ isWrapping: Bool, _ poll: Poll
     ) throws(MapError) {
         guard operation != .divide else {
-            throw MapError(.misuse, "only floats are divided: give a view of f32 or f64 as the target")
+            throw MapError(.misuse, "only floats are divided: give a view of floats as the target")
         }
         guard source.type.kind == result.type.kind, (other?.type.kind ?? result.type.kind) == result.type.kind
         else {
@@ -353,21 +353,16 @@ extension ElementMemory {
     ) throws(MapError) {
         let active = activeKernels
         try target.pieces.forEach(poll: poll) { _, range in
-            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 &* Self.blockCount) { doubles in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 3 &* Self.blockCount) { doubles in
                 guard let first = doubles.baseAddress else { return }
                 let second = first + Self.blockCount
+                let narrow = second + Self.blockCount
                 func write(_ count: Int, _ index: Int, _ isScalar: Bool) {
                     active.combine(
                         Element.f64.rawValue, operation.rawValue, first, first, second, count, isScalar)
-                    if target.element == .f32 {
-                        // In place: a float is written where doubles were read before.
-                        let floats = UnsafeMutableRawPointer(first)
-                        for i in 0..<count {
-                            let value = floats.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)
-                            floats.storeBytes(of: Float(value), toByteOffset: i &* 4, as: Float.self)
-                        }
-                    }
-                    target.scatter(index, count, first)
+                    if target.element == .f64 { return target.scatter(index, count, first) }
+                    active.narrow(target.code, first, count, narrow)
+                    target.scatter(index, count, narrow)
                 }
                 if let b {
                     forEachPair(b, range) { x, y, count, index in

@@ -73,16 +73,27 @@ package struct ElementMemory: @unchecked Sendable {
         }
     }
 
-    /// As `forEachBlock`, with the elements as doubles.
+    /// As `forEachBlock`, with the elements as doubles; with `skippingNaN` those of a block that are numbers, and the index
+    /// is that of the block.
     package func forEachDoubles(
-        _ range: Range<Int>, _ body: (UnsafePointer<Double>, _ count: Int, _ index: Int) -> Void
+        _ range: Range<Int>, skippingNaN: Bool = false,
+        _ body: (UnsafePointer<Double>, _ count: Int, _ index: Int) -> Void
     ) {
         let convert = activeKernels.convert
         withUnsafeTemporaryAllocation(of: Double.self, capacity: Self.blockCount) { doubles in
             guard let start = doubles.baseAddress else { return }
             forEachBlock(range) { block in
                 convert(code, block.start, block.count, start)
-                body(start, block.count, block.index)
+                var count = block.count
+                if skippingNaN {
+                    count = 0
+                    for i in 0..<block.count {
+                        let value = start[i]
+                        start[count] = value
+                        count &+= value == value ? 1 : 0
+                    }
+                }
+                body(start, count, block.index)
                 return true
             }
         }

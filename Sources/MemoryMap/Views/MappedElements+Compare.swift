@@ -34,12 +34,14 @@ package enum Condition {
 private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, order: Int)? {
     switch (number, type.isFloat) {
     case (.integer(let x), true):
-        return type.byteCount == 8 ? nearest(x, Double.self) : nearest(x, Float.self)
+        let bits = type.floatBits(Double(x))
+        let value = type.float(bits)
+        // Only f16 has no room for all integers of 64 bits.
+        return (bits, value.isFinite ? order(Int128(value), Int128(x)) : value > 0 ? 1 : -1)
     case (.float(let x), true):
         if x.isNaN { return nil }
-        if type.byteCount == 8 { return (x.bitPattern, 0) }
-        let narrow = Float(x)
-        return (UInt64(narrow.bitPattern), order(Double(narrow), x))
+        let bits = type.floatBits(x)
+        return (bits, order(type.float(bits), x))
     case (.integer(let x), false):
         // A negative u64 is one of 2^63 and more.
         return clamped(type.kind == Int32(MM_U64) ? Int128(UInt64(bitPattern: x)) : Int128(x), type)
@@ -56,13 +58,6 @@ private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, or
 }
 
 private func order<T: Comparable>(_ a: T, _ b: T) -> Int { a < b ? -1 : a > b ? 1 : 0 }
-
-private func nearest<F: BinaryFloatingPoint>(_ x: Int64, _: F.Type) -> (bits: UInt64, order: Int) {
-    let value = F(x)
-    // Never beyond 2^63, which fits.
-    let order = order(Int128(value), Int128(x))
-    return (F.self == Float.self ? UInt64(Float(value).bitPattern) : Double(value).bitPattern, order)
-}
 
 private func clamped(_ x: Int128, _ type: ElementType) -> (bits: UInt64, order: Int) {
     let range = type.integers
@@ -127,12 +122,15 @@ extension MappedElements {
         return from &+ place
     }
 
-    /// The index of the first of the least or greatest elements; of the first NaN where there is one.
+    /// The index of the first of the least or greatest elements; of the first NaN where there is one and they are not
+    /// skipped.
     ///
     /// - Returns: nil where there are no elements.
     /// - Throws: As `count`; `misuse` where someone else changes the elements meanwhile.
-    package func place(ofGreatest isGreatest: Bool, poll: Poll) throws(MapError) -> Int? {
-        let summary = try summary(extremes: true, poll: poll)
+    package func place(
+        ofGreatest isGreatest: Bool, skippingNaN: Bool = false, poll: Poll
+    ) throws(MapError) -> Int? {
+        let summary = try summary(extremes: true, skippingNaN: skippingNaN, poll: poll)
         let part = try readable()
         let memory = ElementMemory(part)
         let place: Int?
@@ -140,8 +138,7 @@ extension MappedElements {
         case nil: return nil
         case .float(let value)? where value.isNaN: place = try memory.firstNaN(poll)
         case .float(let value)?:
-            let bits = memory.size == 8 ? value.bitPattern : UInt64(Float(value).bitPattern)
-            place = try memory.find(.equal, bits, poll)
+            place = try memory.find(.equal, type.floatBits(value), poll)
         case .integer(let value)?: place = try memory.find(.equal, UInt64(bitPattern: value), poll)
         }
         try part.checkIntact()

@@ -50,21 +50,28 @@ extension MappedElements {
         if let edges = ExactEdges(least, greatest, bins, type) {
             return .integers(edges.width > 0 ? edges : edges.widened)
         }
-        if let scale = histogramScale(bins, least, greatest) { return scale }
+        if let scale = try histogramScale(bins, least, greatest) { return scale }
         let low = double(least)
         guard low == double(greatest) else {
             throw MapError(.misuse, "the elements have no finite range: give the histogram one")
         }
         // Half a unit may be too little to be seen.
         let margin = max(0.5, low.ulp)
-        return .floats(Edges(low - margin, low + margin, bins))
+        return try HistogramScale.floats(Edges(low - margin, low + margin, bins)).checked()
     }
 
     /// A scale between two numbers; nil where they are not finite and in order.
-    package func histogramScale(_ bins: Int, _ low: Number, _ high: Number) -> HistogramScale? {
-        if let edges = ExactEdges(low, high, bins, type), edges.width > 0 { return .integers(edges) }
+    ///
+    /// - Throws: `misuse` where there are not so many edges between them.
+    package func histogramScale(
+        _ bins: Int, _ low: Number, _ high: Number
+    ) throws(MapError) -> HistogramScale? {
+        if let edges = ExactEdges(low, high, bins, type), edges.width > 0 {
+            return .integers(edges)
+        }
         let (low, high) = (double(low), double(high))
-        return low < high && (high - low).isFinite ? .floats(Edges(low, high, bins)) : nil
+        guard low < high && (high - low).isFinite else { return nil }
+        return try HistogramScale.floats(Edges(low, high, bins)).checked()
     }
 
     /// A number as a double; a negative integer is one of 2^63 and more to elements of `u64`.
@@ -82,6 +89,13 @@ package enum HistogramScale {
     case floats(Edges)
     /// For integers that doubles do not tell apart.
     case integers(ExactEdges)
+
+    /// Throws where two edges are the same number: what lies there belongs to neither bin, whatever the counts say.
+    func checked() throws(MapError) -> HistogramScale {
+        guard case .floats(let edges) = self, let bin = edges.firstEmpty else { return self }
+        throw MapError(
+            .misuse, "too many bins: no number is between the edges of bin %1 of %2", bin &+ 1, edges.bins)
+    }
 }
 
 extension ElementMemory {
@@ -197,6 +211,13 @@ package struct Edges {
     /// The lower edge of a bin, which is the upper edge of the previous bin.
     @inline(__always)
     package func edge(_ bin: Int) -> Double { bin == bins ? high : low + Double(bin) * width }
+
+    /// The first bin whose edges are the same number, or in the wrong order.
+    fileprivate var firstEmpty: Int? {
+        // As wide as this no edge is rounded to its neighbor.
+        if width > 4 * max(low.magnitude, high.magnitude).ulp { return nil }
+        return (0..<bins).first { edge($0) >= edge($0 &+ 1) }
+    }
 
     @inline(__always)
     func bin(of x: Double) -> Int? {

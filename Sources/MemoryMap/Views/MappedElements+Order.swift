@@ -2,17 +2,27 @@ internal import CMemoryMap
 internal import Glibc
 internal import Kernels
 
-// Order: numbers as everyone knows, the two zeros alike but -0 first where it is sorted, and NaN behind
-// all others.
+// Order: numbers as everyone knows, the two zeros alike but -0 first where it is sorted, and NaN after all others.
+
+extension Element {
+    /// The bits of infinity, of a float type of that width.
+    @inline(__always)
+    func infinity<Word: FixedWidthInteger & UnsignedInteger>(_: Word.Type) -> Word {
+        switch Word.bitWidth {
+        case 16: Word(truncatingIfNeeded: self == .f16 ? 0x7c00 : 0x7f80)
+        case 32: Word(truncatingIfNeeded: 0x7f80_0000)
+        default: Word(truncatingIfNeeded: 0x7ff0_0000_0000_0000)
+        }
+    }
+}
 
 /// The place of an element's value in the order, as an unsigned integer of its width.
 @inline(__always)
 func key<Word: FixedWidthInteger & UnsignedInteger>(_ bits: Word, _ element: Element) -> Word {
     let sign: Word = 1 << Word(Word.bitWidth - 1)
     if !element.isFloat { return element.isSigned ? bits ^ sign : bits }
-    let infinity: Word = Word.bitWidth == 32 ? 0x7f80_0000 : 0x7ff0_0000_0000_0000
-    // All NaNs get behind, whatever their sign.
-    if bits & ~sign > infinity { return bits | sign }
+    // All NaNs come last, whatever their sign.
+    if bits & ~sign > element.infinity(Word.self) { return bits | sign }
     return bits & sign == 0 ? bits | sign : ~bits
 }
 
@@ -21,6 +31,38 @@ func bits<Word: FixedWidthInteger & UnsignedInteger>(_ key: Word, _ element: Ele
     let sign: Word = 1 << Word(Word.bitWidth - 1)
     if !element.isFloat { return element.isSigned ? key ^ sign : key }
     return key & sign == 0 ? ~key : key ^ sign
+}
+
+/// Which way elements are sorted.
+struct SortOrder<Word: FixedWidthInteger & UnsignedInteger> {
+    let element: Element
+    let isDescending: Bool
+    /// The greatest key that is not one of NaN.
+    let top: Word
+
+    init(_ element: Element, isDescending: Bool) {
+        (self.element, self.isDescending) = (element, isDescending)
+        top = element.isFloat ? MemoryMap.key(element.infinity(Word.self), element) : .max
+    }
+
+    /// The key in this order: NaN comes last in both. It is its own inverse.
+    @inline(__always)
+    func turned(_ key: Word) -> Word { isDescending && key <= top ? top &- key : key }
+
+    /// The key of an element's bits. Different bits have different keys, but for NaN.
+    @inline(__always)
+    func key(_ bits: Word) -> Word { turned(MemoryMap.key(bits, element)) }
+
+    @inline(__always)
+    func bits(_ key: Word) -> Word { MemoryMap.bits(turned(key), element) }
+
+    /// The same key for what is equal: both zeros, and all NaNs.
+    @inline(__always)
+    func equalKey(_ bits: Word) -> Word {
+        if !element.isFloat { return key(bits) }
+        let key = MemoryMap.key(bits << 1 == 0 ? 0 : bits, element)
+        return key > top ? .max : turned(key)
+    }
 }
 
 extension MappedElements {
@@ -79,13 +121,15 @@ extension ElementMemory {
 
     fileprivate func keyed(_ bits: UInt64) -> UInt64 {
         switch size {
-        case 1: return UInt64(MemoryMap.key(UInt8(truncatingIfNeeded: bits), element))
-        case 2: return UInt64(MemoryMap.key(UInt16(truncatingIfNeeded: bits), element))
-        case 4:
-            let word = UInt32(truncatingIfNeeded: bits)
-            return UInt64(MemoryMap.key(element.isFloat && word == 1 << 31 ? 0 : word, element))
-        default: return MemoryMap.key(element.isFloat && bits == 1 << 63 ? 0 : bits, element)
+        case 1: equalKey(UInt8(truncatingIfNeeded: bits))
+        case 2: equalKey(UInt16(truncatingIfNeeded: bits))
+        case 4: equalKey(UInt32(truncatingIfNeeded: bits))
+        default: equalKey(bits)
         }
+    }
+
+    private func equalKey<Word: FixedWidthInteger & UnsignedInteger>(_ bits: Word) -> UInt64 {
+        UInt64(SortOrder<Word>(element, isDescending: false).equalKey(bits))
     }
 
     fileprivate func firstDescent<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(

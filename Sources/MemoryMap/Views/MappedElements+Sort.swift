@@ -3,26 +3,27 @@ internal import Glibc
 internal import Kernels
 
 extension MappedElements {
-    /// Sorts the elements where they are, from the least to the greatest, NaNs last.
+    /// Sorts the elements where they are, from the least to the greatest or the other way, NaNs last.
     ///
-    /// What interrupts it leaves all elements there, in some order. Elements of one or two bytes are
-    /// counted, and then written in one go that is not interrupted.
+    /// It takes as much memory again where there is that, and is faster with it. What interrupts it leaves all elements
+    /// there, in some order. Elements of one or two bytes are counted, and then written in one go that is not
+    /// interrupted.
     ///
     /// - Throws: `closed`, `lost`, `notWritable`, `interrupted`; `misuse` where the elements overlap, or
     ///   where someone else changes them meanwhile.
-    package func sort(poll: Poll) throws(MapError) {
+    package func sort(isDescending: Bool = false, poll: Poll) throws(MapError) {
         let part = try writable()
         let memory = ElementMemory(part)
         if memory.count < 2 { return }
         var isUnchanged = true
         switch memory.size {
-        case 1: try memory.sortByCounting(part, UInt8.self, poll)
-        case 2: try memory.sortByCounting(part, UInt16.self, poll)
-        case 4: isUnchanged = try memory.sortInPlace(UInt32.self, poll)
-        default: isUnchanged = try memory.sortInPlace(UInt64.self, poll)
+        case 1: try memory.sortByCounting(part, isDescending, UInt8.self, poll)
+        case 2: try memory.sortByCounting(part, isDescending, UInt16.self, poll)
+        case 4: isUnchanged = try memory.sortWords(part, isDescending, UInt32.self, poll)
+        default: isUnchanged = try memory.sortWords(part, isDescending, UInt64.self, poll)
         }
         try part.checkIntact()
-        if !isUnchanged { throw MapError(.misuse, "the elements were changed while they were being sorted") }
+        if !isUnchanged { throw .elementsChanged }
     }
 
     /// How many different values there are; all NaNs are one, and so are the zeros. Elements of more than
@@ -36,7 +37,7 @@ extension MappedElements {
         let count: Int
         switch memory.size {
         case 1: count = try memory.counts(UInt8.self, poll).count { $0 > 0 }
-        case 2: count = try memory.counts(UInt16.self, poll).count { $0 > 0 }
+        case 2: count = memory.uniqueCount(try memory.counts(UInt16.self, poll), UInt16.self)
         case 4: count = try memory.uniqueCount(part, UInt32.self, poll)
         default: count = try memory.uniqueCount(part, UInt64.self, poll)
         }
@@ -56,41 +57,73 @@ private struct KeyArray<Key: FixedWidthInteger & UnsignedInteger>: KeyPlaces {
     func setKey(_ key: Key, _ index: Int) { keys[index] = key }
 }
 
+extension MapError {
+    static var elementsChanged: MapError {
+        MapError(.misuse, "the elements were changed while they were being sorted")
+    }
+}
+
+extension UInt32: RadixItem {
+    var key: UInt32 { self }
+}
+
+extension UInt64: RadixItem {
+    var key: UInt64 { self }
+}
+
 /// Elements, seen as their keys.
 private struct ElementKeys<Key: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>: KeyPlaces {
     let base: UnsafeMutableRawPointer
     let stride: Int
     let isSwapped: Bool
-    let element: Element
+    let order: SortOrder<Key>
 
-    init(_ memory: ElementMemory) {
-        (base, stride) = (memory.base, memory.stride)
-        (isSwapped, element) = (memory.isSwapped, memory.element)
+    init(_ memory: ElementMemory, isDescending: Bool) {
+        (base, stride, isSwapped) = (memory.base, memory.stride, memory.isSwapped)
+        order = SortOrder(memory.element, isDescending: isDescending)
     }
 
     @inline(__always)
     func key(_ index: Int) -> Key {
         let word = base.loadUnaligned(fromByteOffset: index &* stride, as: Key.self)
-        return MemoryMap.key(isSwapped ? word.byteSwapped : word, element)
+        return order.key(isSwapped ? word.byteSwapped : word)
     }
 
     @inline(__always)
     func setKey(_ key: Key, _ index: Int) {
-        let word = bits(key, element)
+        let word = order.bits(key)
         base.storeBytes(of: isSwapped ? word.byteSwapped : word, toByteOffset: index &* stride, as: Key.self)
     }
 }
 
+extension ElementKeys: RadixPlaces where Key: RadixItem {
+    @inline(__always)
+    func load(_ index: Int) -> Key { key(index) }
+
+    @inline(__always)
+    func store(_ item: Key, _ index: Int) { setKey(item, index) }
+}
+
 extension ElementMemory {
     /// Returns false where someone else changed the elements.
-    fileprivate func sortInPlace<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _: Word.Type, _ poll: Poll
+    fileprivate func sortWords<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable & RadixItem>(
+        _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ poll: Poll
     ) throws(MapError) -> Bool {
-        try DigitSort(places: ElementKeys<Word>(self)).sort(0..<count, poll: poll) == .done
+        let places = ElementKeys<Word>(self, isDescending: isDescending)
+        let bytes = part.bytes
+        if count > 1 << 14 {
+            let outcome: RadixSort<ElementKeys<Word>>.Outcome
+            do {
+                outcome = try RadixSort(places: places, count: count).sort(
+                    isRestoring: true, poll: { poll($0) && bytes.isIntact })
+            } catch { throw bytes.cause(error) }
+            if outcome != .noRoom { return outcome == .done }
+        }
+        return try DigitSort(places: places).sort(0..<count, poll: poll) == .done
     }
 
     /// How often each key of one or two bytes occurs.
-    fileprivate func counts<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    func counts<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
         _: Word.Type, _ poll: Poll
     ) throws(MapError) -> [Int] {
         try requireHeap((threadCount &+ 1) &* MemoryLayout<Int>.stride &<< Word.bitWidth)
@@ -119,13 +152,20 @@ extension ElementMemory {
     }
 
     fileprivate func sortByCounting<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _ part: MappedElements, _: Word.Type, _ poll: Poll
+        _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ poll: Poll
     ) throws(MapError) {
-        var ends = try counts(Word.self, poll)
+        let counts = try counts(Word.self, poll)
         // Zeros in place of lost pages are not what is to be written.
         try part.checkIntact()
-        for key in 1..<ends.count { ends[key] &+= ends[key &- 1] }
-        let places = ElementKeys<Word>(self)
+        let order = SortOrder<Word>(element, isDescending: isDescending)
+        let places = ElementKeys<Word>(self, isDescending: isDescending)
+        // Where the elements end that have a key, counted in this order.
+        var ends = counts
+        var end = 0
+        for key in ends.indices {
+            end &+= counts[Int(order.turned(Word(truncatingIfNeeded: key)))]
+            ends[key] = end
+        }
         try pieces.forEach(poll: { _ in true }) { _, range in
             var key = firstIndex(ends, above: range.lowerBound)
             for i in range {
@@ -134,6 +174,21 @@ extension ElementMemory {
             }
             return true
         }
+    }
+
+    /// How many of the keys there are that were counted, with both zeros as one, and all NaNs.
+    fileprivate func uniqueCount<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+        _ counts: [Int], _: Word.Type
+    ) -> Int {
+        let order = SortOrder<Word>(element, isDescending: false)
+        var before: Word?
+        var unique = 0
+        for key in counts.indices where counts[key] > 0 {
+            let equal = order.equalKey(order.bits(Word(truncatingIfNeeded: key)))
+            if equal != before { unique &+= 1 }
+            before = equal
+        }
+        return unique
     }
 
     fileprivate func uniqueCount<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
@@ -148,18 +203,10 @@ extension ElementMemory {
         guard let scratch = malloc(max(bytes, 1)) else { throw noMemory }
         defer { free(scratch) }
         let keys = scratch.bindMemory(to: Word.self, capacity: count)
-        let infinity = MemoryMap.key(
-            Word.bitWidth == 32
-                ? Word(truncatingIfNeeded: 0x7f80_0000) : Word(truncatingIfNeeded: 0x7ff0_0000_0000_0000),
-            element)
+        let order = SortOrder<Word>(element, isDescending: false)
         try pieces.forEach(poll: poll) { _, range in
             gather(range.lowerBound, range.count, keys + range.lowerBound)
-            for i in range {
-                let word = keys[i]
-                let key = MemoryMap.key(element.isFloat && word << 1 == 0 ? 0 : word, element)
-                // What is above infinity is NaN.
-                keys[i] = element.isFloat && key > infinity ? Word.max : key
-            }
+            for i in range { keys[i] = order.equalKey(keys[i]) }
             return true
         }
         try part.checkIntact()

@@ -9,8 +9,11 @@ public struct Summary: Sendable {
         case float(Double)
     }
 
+    /// Elements, without those that were skipped.
     public var count: Int
     public var sum: Sum
+    /// NaNs that were skipped.
+    public var skipped = 0
     /// nil where there are no elements; NaN where one of them is.
     public var least: Number?
     public var greatest: Number?
@@ -37,8 +40,8 @@ extension MappedElements {
     /// - Throws: As `sum`.
     public func summary() throws(MapError) -> Summary { try summary(extremes: true) { _ in true } }
 
-    /// As above; without `extremes` they may be missing.
-    package func summary(extremes: Bool, poll: Poll) throws(MapError) -> Summary {
+    /// As above; without `extremes` they may be missing. With `skippingNaN` they are of the other elements.
+    package func summary(extremes: Bool, skippingNaN: Bool = false, poll: Poll) throws(MapError) -> Summary {
         let part = try readable()
         let memory = ElementMemory(part)
         if memory.count == 0 {
@@ -46,7 +49,8 @@ extension MappedElements {
         }
         let summary =
             memory.element.isFloat
-            ? try memory.floatSummary(poll) : try memory.integerSummary(extremes: extremes, poll)
+            ? try memory.floatSummary(skippingNaN, poll)
+            : try memory.integerSummary(extremes: extremes, poll)
         try part.checkIntact()
         return summary
     }
@@ -59,42 +63,42 @@ extension MappedElements {
         try variance(missing: missing) { _ in true }
     }
 
-    package func variance(missing: Int, poll: Poll) throws(MapError) -> Double? {
-        let summary = try summary(extremes: false, poll: poll)
+    package func variance(
+        missing: Int, skippingNaN: Bool = false, poll: Poll
+    ) throws(MapError) -> Double? {
+        let summary = try summary(extremes: false, skippingNaN: skippingNaN, poll: poll)
         guard let mean = summary.mean, missing < summary.count else { return nil }
         let part = try readable()
         let memory = ElementMemory(part)
-        let deviations = activeKernels.deviations
-        let sums = try memory.pieces.map(poll: poll) { range in
-            var sum = PairwiseSum()
-            var squares = PairwiseSum()
-            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2) { results in
-                guard let start = results.baseAddress else { return }
-                memory.forEachDoubles(range) { doubles, count, _ in
-                    deviations(doubles, count, mean, start)
-                    sum.add(start[0])
-                    squares.add(start[1])
+        let count = Double(summary.count)
+        var center: ElementMemory.Center = .float(mean)
+        if memory.size == 8, case .exact(let sum) = summary.sum {
+            // Doubles would not tell large integers apart, but they do their distances from one near the mean.
+            center = .integer(UInt64(truncatingIfNeeded: sum / Int128(summary.count)))
+        }
+        while true {
+            let (sum, squares) = try memory.deviations(from: center, skippingNaN, poll)
+            try part.checkIntact()
+            // The center is not quite the mean: what it is off is taken out again.
+            let excess = sum * sum / count
+            let total = squares - excess
+            // Off by so much that little would be left: once more from where the mean is.
+            if case .float(let value) = center, value == mean, excess > squares / 16 || !excess.isFinite {
+                let next = mean + sum / count
+                if next != mean && next.isFinite {
+                    center = .float(next)
+                    continue
                 }
             }
-            return (sum.total, squares.total)
+            // Not max(0, total): that is 0 where the total is NaN.
+            return (total < 0 ? 0 : total) / (count - Double(missing))
         }
-        try part.checkIntact()
-        var sum = PairwiseSum()
-        var squares = PairwiseSum()
-        for (piece, pieceSquares) in sums {
-            sum.add(piece)
-            squares.add(pieceSquares)
-        }
-        // The mean was rounded: what it is off is taken out again.
-        let total = squares.total - sum.total * sum.total / Double(memory.count)
-        // Not max(0, total): that is 0 where the total is NaN.
-        return (total < 0 ? 0 : total) / Double(memory.count &- missing)
     }
 }
 
 extension Summary {
     fileprivate init(count: Int, sum: Sum) {
-        self.init(count: count, sum: sum, least: nil, greatest: nil)
+        self.init(count: count, sum: sum, skipped: 0, least: nil, greatest: nil)
     }
 }
 
@@ -150,12 +154,72 @@ extension ElementMemory {
         element.isSigned ? Int64(bitPattern: a) < Int64(bitPattern: b) : a < b
     }
 
-    fileprivate func floatSummary(_ poll: Poll) throws(MapError) -> Summary {
+    /// What distances are taken from: for integers of 64 bits one of these.
+    enum Center {
+        case float(Double)
+        case integer(UInt64)
+    }
+
+    /// The sum of the distances from a number, and of their squares.
+    fileprivate func deviations(
+        from center: Center, _ skippingNaN: Bool, _ poll: Poll
+    ) throws(MapError) -> (sum: Double, squares: Double) {
+        let deviations = activeKernels.deviations
+        let sums = try pieces.map(poll: poll) { range in
+            var sum = PairwiseSum()
+            var squares = PairwiseSum()
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2) { results in
+                guard let start = results.baseAddress else { return }
+                func add(_ doubles: UnsafePointer<Double>, _ count: Int, _ mean: Double) {
+                    deviations(doubles, count, mean, start)
+                    sum.add(start[0])
+                    squares.add(start[1])
+                }
+                switch center {
+                case .float(let mean):
+                    forEachDoubles(range, skippingNaN: skippingNaN) { doubles, count, _ in
+                        add(doubles, count, mean)
+                    }
+                case .integer(let center): forEachDistance(range, center) { add($0, $1, 0) }
+                }
+            }
+            return (sum.total, squares.total)
+        }
+        var sum = PairwiseSum()
+        var squares = PairwiseSum()
+        for (piece, pieceSquares) in sums {
+            sum.add(piece)
+            squares.add(pieceSquares)
+        }
+        return (sum.total, squares.total)
+    }
+
+    /// As `forEachDoubles`, with the distances from an integer. For integers of 64 bits.
+    private func forEachDistance(
+        _ range: Range<Int>, _ center: UInt64, _ body: (UnsafePointer<Double>, _ count: Int) -> Void
+    ) {
+        let middle = key(center, element)
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: Self.blockCount) { doubles in
+            guard let start = doubles.baseAddress else { return }
+            forEachBlock(range) { block in
+                for i in 0..<block.count {
+                    let word = block.start.loadUnaligned(fromByteOffset: i &* 8, as: UInt64.self)
+                    let place = key(word, element)
+                    start[i] = place >= middle ? Double(place &- middle) : -Double(middle &- place)
+                }
+                body(start, block.count)
+                return true
+            }
+        }
+    }
+
+    fileprivate func floatSummary(_ skippingNaN: Bool, _ poll: Poll) throws(MapError) -> Summary {
         let active = activeKernels
         let parts = try pieces.map(poll: poll) { range in
             var sum = PairwiseSum()
             var least = Double.infinity
             var greatest = -Double.infinity
+            var counted = 0
             withUnsafeTemporaryAllocation(of: Double.self, capacity: 3) { results in
                 guard let start = results.baseAddress else { return }
                 func add(_ doubles: UnsafeRawPointer, _ count: Int) {
@@ -163,34 +227,45 @@ extension ElementMemory {
                     sum.add(start[0])
                     least = min(least, start[1])
                     greatest = max(greatest, start[2])
+                    counted &+= count
                 }
-                if element == .f64 {
+                if element == .f64 && !skippingNaN {
                     forEachBlock(range) {
                         add($0.start, $0.count)
                         return true
                     }
                 } else {
-                    forEachDoubles(range) { doubles, count, _ in add(doubles, count) }
+                    forEachDoubles(range, skippingNaN: skippingNaN) { doubles, count, _ in add(doubles, count)
+                    }
                 }
             }
-            return (sum.total, least, greatest)
+            return (sum.total, least, greatest, counted)
         }
         var sum = PairwiseSum()
         var least = Double.infinity
         var greatest = -Double.infinity
-        for (pieceSum, pieceLeast, pieceGreatest) in parts {
+        var counted = 0
+        for (pieceSum, pieceLeast, pieceGreatest, pieceCount) in parts {
             sum.add(pieceSum)
+            counted &+= pieceCount
             least = min(least, pieceLeast)
             greatest = max(greatest, pieceGreatest)
         }
         let total = sum.total
+        if counted == 0 {
+            var nothing = Summary(count: 0, sum: .float(0))
+            nothing.skipped = count
+            return nothing
+        }
         // A NaN shows in the sum; so do infinities of both signs, hence another look.
-        if total.isNaN {
+        if total.isNaN && !skippingNaN {
             // Of nothing but NaNs there are no extremes, whatever another process writes meanwhile.
             let hasNaN = least > greatest ? true : try firstNaN(poll) != nil
             if hasNaN { (least, greatest) = (.nan, .nan) }
         }
-        return Summary(count: count, sum: .float(total), least: .float(least), greatest: .float(greatest))
+        return Summary(
+            count: counted, sum: .float(total), skipped: count &- counted, least: .float(least),
+            greatest: .float(greatest))
     }
 
     /// The index of the first NaN. Only for floats.

@@ -43,7 +43,7 @@ import Testing
                   end
                 end
                 fails("the buffer has 3 bytes and 4 are needed", function() b:slice(0, 3):get("f32", 0) end)
-                for _, name in ipairs { "", "u", "u8l", "u33", "f16", "u16xe", "U8", "i128", "f64bele", "u8 ", "8u", "\\0u8", "\\0u8le" } do
+                for _, name in ipairs { "", "u", "u8l", "u33", "f8", "u16xe", "U8", "i128", "f64bele", "u8 ", "8u", "\\0u8", "\\0u8le" } do
                   fails("bad argument #2 to '.-' %(not a type", b.get, b, name, 0)
                   fails("not a type", b.set, b, name, 0, 0); fails("not a type", b.view, b, name)
                 end

@@ -156,6 +156,11 @@ struct Allocator {
         local stats, counts, edges = x:stats(), x:histogram(5, 0, 9)
         counts = x:histogram(4); text = text .. x:unique() .. x:count("<", 5) .. tostring(x:find(">", 5))
         x:sort(); assert(x:sorted()); text = text .. x:lowerbound(3) .. x:upperbound(3) .. stats.count .. #counts
+        local order = x:argsort "desc"
+        y:gather(order, x); text = text .. x:median() .. x:quantile(0.3) .. #x:quantile { 0, 0.5, 1 } .. #x:cumsum() .. #x:diff()
+        x:cumsum(y); text = text .. #x:rolling("mean", 3) .. y:dedup() .. tostring(order)
+        local step = x:each(); step(); step()
+        assert(not pcall(x.quantile, x, { 0, "x" }) and not pcall(x.rolling, x, "sum", 99) and not pcall(y.gather, y, x, x))
         local whole <close> = a:view("i8")
         assert(not pcall(whole.div, whole, 2) and not pcall(whole.histogram, whole, 0) and not pcall(a.view, a, "u7"))
         return #text
@@ -174,6 +179,9 @@ struct Allocator {
         for i, record in r:each() do text = text .. record.id .. record.name .. tostring(record) end
         for name, value in pairs(r[1]) do text = name end
         text = text .. r[1]:totable().id .. layout:totable(r[0]).name .. tostring(r) .. #r:layout() .. r:info().count .. #r
+        local copy = mmap.anonymous(6 * #layout):records(layout, 0, 5)
+        copy:gather(r:column("id"):argsort(), r); copy:sort("id", "desc"); copy:sort { "name", "-id" }
+        assert(not pcall(copy.sort, copy, "pos") and not pcall(copy.sort, copy, { "id", "none" }))
         text = text .. r:slice(1, 2)[0].id .. r:column("id"):sum() .. r:column("pos", 1):max() .. #r:column("in"):column("x")
         for _, wrong in ipairs {
           function() mmap.struct { { "a", "u7" } } end, function() mmap.struct { { "a", "u8" }, { "a", "u8" } } end,

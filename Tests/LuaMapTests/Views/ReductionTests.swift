@@ -357,11 +357,14 @@ import Testing
             local v = mmap.anonymous(64):view("i64")
             v:fill(math.maxinteger)
             fails("does not fit into 64 bits", v.sum, v)
-            fails("does not fit into 64 bits", v.stats, v)
+            do local s = v:stats() eq(s.sum, 2.0 ^ 66); eq(s.exact, false); eq(s.max, math.maxinteger); eq(s.count, 8) end
+            do local s = v:stats "wrap" eq(s.sum, -8); eq(s.exact, false) end
+            do local s = v:slice(0, 1):stats() eq(s.sum, math.maxinteger); eq(s.exact, true) end
             fails("more than 128 bits", v.dot, v, v); eq(v:dot(v, "wrap"), 8)
             v:fill(1 << 40); fails("does not fit into 64 bits", v.dot, v, v); v:fill(math.maxinteger)
             eq(v:sum("wrap"), -8); eq(v:mean(), 2.0 ^ 63)
-            fails('the only option is "wrap"', v.sum, v, "up")
+            fails('the options are "wrap" and "skipnan"', v.sum, v, "up"); fails('the only option is "skipnan"', v.min, v, "wrap")
+            fails("once", v.sum, v, "wrap", "wrap")
             fails("bad argument #1 to 'sum' %(string expected, got number%)", function() return v:sum(1) end)
             local u = mmap.anonymous(16):view("u64")
             u[0] = math.maxinteger; u[1] = math.maxinteger

@@ -143,7 +143,7 @@ end
 -- Every operation on views of every type: contiguous, strided, of slices, sliced, and columns of records.
 function suite.everyOperationOfAViewReportsTheFirstTouch()
   local most = { u8 = 255, i8 = 127, u16 = 65535, i16 = 32767, u32 = 0xffffffff, i32 = 0x7fffffff,
-    u64 = math.maxinteger, i64 = math.maxinteger, f32 = 3e38, f64 = 1e308 }
+    u64 = math.maxinteger, i64 = math.maxinteger, f16 = 65504, bf16 = 3e38, f32 = 3e38, f64 = 1e308 }
   local makes = {
     view = function(b, kind) return b:view(kind) end,
     strided = function(b, kind) return b:view(kind, 0, nil, 24) end,

@@ -120,6 +120,15 @@ import Testing
                     var doubles = [Double](repeating: 0, count: count)
                     kernels.convert(type.rawValue, start, count, &doubles)
                     answer += doubles.map(\.bitPattern)
+                    if type.isFloat && type != .f64 {
+                        // Any doubles, as they come.
+                        var narrow = [UInt8](repeating: 0, count: count / 8 * type.size)
+                        narrow.withUnsafeMutableBytes { target in
+                            guard let base = target.baseAddress else { return }
+                            kernels.narrow(type.rawValue, start, count / 8, base)
+                        }
+                        answer += narrow.map { UInt64($0) }
+                    }
                     for operation in Operation.allCases {
                         for isScalar in [false, true] {
                             var target = [UInt8](repeating: 0, count: count * type.size)

@@ -7,7 +7,8 @@ import Testing
 /// Numbers in a mapping, in Swift.
 @Suite struct ElementTests {
     static let native: [ElementType] = [
-        .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64, .float32, .float64,
+        .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64, .float16, .bfloat16, .float32,
+        .float64,
     ]
     static let types = native.flatMap { [$0.littleEndian, $0.bigEndian] }
 
@@ -47,7 +48,9 @@ import Testing
         }
         #expect(ElementType("u32") == ElementType(1.littleEndian == 1 ? "u32le" : "u32be"))
         #expect(ElementType.uint8.bigEndian == .uint8 && !ElementType.int8.bigEndian.isSwapped)
-        for name in ["", "u", "u8x", "f16", "u32me", "i7", "u32le ", "leu32", "u\u{0}"] {
+        for name in [
+            "", "u", "u8x", "f8", "bf32", "bf16bee", "b16", "u32me", "i7", "u32le ", "leu32", "u\u{0}",
+        ] {
             #expect(ElementType(name) == nil)
         }
     }
@@ -67,6 +70,8 @@ import Testing
                     case ElementType.uint32.littleEndian: UInt32(exactly: value) != nil
                     case ElementType.int32.littleEndian: Int32(exactly: value) != nil
                     case ElementType.float32.littleEndian: Float(exactly: value) != nil
+                    case ElementType.float16.littleEndian: value.magnitude <= 2048
+                    case ElementType.bfloat16.littleEndian: value.magnitude <= 256
                     default: true
                     }
                 if type.isFloat && !fits { continue }

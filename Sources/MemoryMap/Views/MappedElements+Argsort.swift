@@ -1,0 +1,178 @@
+internal import CMemoryMap
+internal import Glibc
+internal import Kernels
+
+// The order of elements, and what is done with one.
+
+/// A key of 32 bits, above the index of its element.
+private struct PackedItem: RadixItem {
+    let bits: UInt64
+
+    @inline(__always)
+    var key: UInt32 { UInt32(truncatingIfNeeded: bits &>> 32) }
+}
+
+/// A key, and the index of its element.
+private struct IndexedItem: RadixItem {
+    let key: UInt64
+    let index: UInt64
+}
+
+/// The keys of the elements, in the order that they have up to now.
+private struct Keys<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable> {
+    let base: UnsafeMutableRawPointer
+    let stride: Int
+    let isSwapped: Bool
+    let order: SortOrder<Word>
+    /// Indexes, which are replaced by the sorted ones.
+    let indexes: UnsafeMutablePointer<UInt64>
+    /// Whether the indexes are not those of the elements as they stand.
+    let isOrdered: Bool
+
+    init(
+        _ memory: ElementMemory, isDescending: Bool, _ indexes: UnsafeMutablePointer<UInt64>, isOrdered: Bool
+    ) {
+        (base, stride, isSwapped) = (memory.base, memory.stride, memory.isSwapped)
+        order = SortOrder(memory.element, isDescending: isDescending)
+        (self.indexes, self.isOrdered) = (indexes, isOrdered)
+    }
+
+    @inline(__always)
+    func index(_ place: Int) -> Int {
+        isOrdered ? Int(truncatingIfNeeded: indexes[place]) : place
+    }
+
+    @inline(__always)
+    func key(_ index: Int) -> Word {
+        let word = base.loadUnaligned(fromByteOffset: index &* stride, as: Word.self)
+        return order.equalKey(isSwapped ? word.byteSwapped : word)
+    }
+}
+
+private struct PackedKeys<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>: RadixPlaces {
+    let keys: Keys<Word>
+
+    @inline(__always)
+    func load(_ place: Int) -> PackedItem {
+        let index = keys.index(place)
+        return PackedItem(
+            bits: UInt64(truncatingIfNeeded: keys.key(index)) &<< 32 | UInt64(truncatingIfNeeded: index))
+    }
+
+    @inline(__always)
+    func store(_ item: PackedItem, _ place: Int) { keys.indexes[place] = item.bits & 0xffff_ffff }
+}
+
+private struct IndexedKeys<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>: RadixPlaces {
+    let keys: Keys<Word>
+
+    @inline(__always)
+    func load(_ place: Int) -> IndexedItem {
+        let index = keys.index(place)
+        return IndexedItem(
+            key: UInt64(truncatingIfNeeded: keys.key(index)), index: UInt64(truncatingIfNeeded: index))
+    }
+
+    @inline(__always)
+    func store(_ item: IndexedItem, _ place: Int) { keys.indexes[place] = item.index }
+}
+
+extension MappedElements {
+    /// The indexes of the elements from the least to the greatest or the other way, NaNs last; of equal ones in the order
+    /// that they have.
+    ///
+    /// - Parameters:
+    ///   - order: As many indexes as there are elements; they are written.
+    ///   - isOrdered: Whether the indexes are there already: then equal elements keep the order of these.
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; a failed `mmap` where there is not the memory for it.
+    package func argsort(
+        into order: UnsafeMutablePointer<UInt64>, isDescending: Bool, isOrdered: Bool = false, poll: Poll
+    ) throws(MapError) {
+        let part = try readable()
+        let memory = ElementMemory(part)
+        switch memory.size {
+        case 1: try memory.argsort(UInt8.self, order, isDescending, isOrdered, part, poll)
+        case 2: try memory.argsort(UInt16.self, order, isDescending, isOrdered, part, poll)
+        case 4: try memory.argsort(UInt32.self, order, isDescending, isOrdered, part, poll)
+        default: try memory.argsort(UInt64.self, order, isDescending, isOrdered, part, poll)
+        }
+    }
+
+    /// Keeps the first of equal neighbors; the zeros are equal, and so are all NaNs.
+    ///
+    /// - Returns: How many elements are left, at the front. What is after them has no meaning; where the work was
+    ///   interrupted, all elements have none.
+    /// - Throws: `closed`, `lost`, `notWritable`, `misuse` where the elements overlap, `interrupted`.
+    package func removeDuplicates(poll: Poll) throws(MapError) -> Int {
+        let part = try writable()
+        let memory = ElementMemory(part)
+        let left: Int
+        switch memory.size {
+        case 1: left = try memory.removeDuplicates(UInt8.self, part, poll)
+        case 2: left = try memory.removeDuplicates(UInt16.self, part, poll)
+        case 4: left = try memory.removeDuplicates(UInt32.self, part, poll)
+        default: left = try memory.removeDuplicates(UInt64.self, part, poll)
+        }
+        try part.checkIntact()
+        return left
+    }
+}
+
+extension ElementMemory {
+    fileprivate func argsort<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+        _: Word.Type, _ indexes: UnsafeMutablePointer<UInt64>, _ isDescending: Bool, _ isOrdered: Bool,
+        _ part: MappedElements, _ poll: Poll
+    ) throws(MapError) {
+        let keys = Keys<Word>(self, isDescending: isDescending, indexes, isOrdered: isOrdered)
+        let bytes = part.bytes
+        let count = self.count
+        let isStored: Bool
+        let isUnchanged: Bool
+        do throws(MapError) {
+            if Word.bitWidth <= 32, count <= Int(UInt32.max) {
+                let outcome = try RadixSort(places: PackedKeys(keys: keys), count: count).sort(
+                    isRestoring: false, poll: { poll($0) && bytes.isIntact })
+                (isStored, isUnchanged) = (outcome != .noRoom, outcome != .changed)
+            } else {
+                let outcome = try RadixSort(places: IndexedKeys(keys: keys), count: count).sort(
+                    isRestoring: false, poll: { poll($0) && bytes.isIntact })
+                (isStored, isUnchanged) = (outcome != .noRoom, outcome != .changed)
+            }
+        } catch { throw bytes.cause(error) }
+        try part.checkIntact()
+        if !isStored { throw noRoomForOrder(count) }
+        if !isUnchanged { throw .elementsChanged }
+    }
+
+    fileprivate func removeDuplicates<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+        _: Word.Type, _ part: MappedElements, _ poll: Poll
+    ) throws(MapError) -> Int {
+        let order = SortOrder<Word>(element, isDescending: false)
+        let bytes = part.bytes
+        var left = 0
+        var before: Word?
+        var i = 0
+        while i < count {
+            let end = min(count, i &+ 1 << 16)
+            while i < end {
+                let word = place(i).loadUnaligned(as: Word.self)
+                let key = order.equalKey(isSwapped ? word.byteSwapped : word)
+                if key != before {
+                    if left != i { place(left).storeBytes(of: word, as: Word.self) }
+                    left &+= 1
+                    before = key
+                }
+                i &+= 1
+            }
+            if !bytes.isIntact { throw bytes.lossError() }
+            if !poll(i) { throw MapError(.interrupted) }
+        }
+        return left
+    }
+}
+
+/// What is missing where an order is to be found.
+func noRoomForOrder(_ count: Int) -> MapError {
+    do throws(MapError) { try requireRoom(count &* MemoryLayout<IndexedItem>.stride) } catch { return error }
+    return MapError(.mmap, errno: ENOMEM, "there is no memory to sort %1 elements in", count)
+}
