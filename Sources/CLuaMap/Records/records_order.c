@@ -1,10 +1,10 @@
-/* The trampolines of the order of records. */
+/* The trampolines of sort and gather of records. */
 #include "record.h"
 
 enum { MOST_FIELDS = 64 };
 
-/* [-0, +0, e] The field of that name, at an absolute index, of the layout at another; `-` in front of a name that no field
-   has is for descending. */
+/* [-0, +0, e] The field whose name is at the index `name`, of the layout at the index `layout`; both are absolute. A
+   `-` before the name means descending, unless the field's own name begins with it. */
 static lm_sort_field read_field(lua_State *L, int layout, int name) {
   if (lua_type(L, name) != LUA_TSTRING) luaL_argerror(L, 2, "a field has a name, which is a string");
   if (!lm_push_part(L, layout, LM_NAMES)) luaL_argerror(L, 1, "its layout is damaged");

@@ -166,10 +166,10 @@ void lm_keep_mapping(lua_State *L, int index);
 /* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
-/* [-0, +2, m] A new buffer, closed, and a new view that keeps it alive, both on top: for a view of its own memory. */
+/* [-0, +2, m] Pushes a new, closed buffer and a new view that keeps it alive, for a view with memory of its own. */
 lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer);
 
-/* [-0, +0, m] Tells the collector of anonymous memory that Lua did not allocate. */
+/* [-0, +0, m] Counts the anonymous memory of a buffer for the garbage collector. */
 void lm_count_memory(lua_State *L, const lm_buffer *buffer);
 
 /* [-0, +1, m] A new set of pages, all absent. */
@@ -226,7 +226,8 @@ lm_atomic *lm_new_atomic(lua_State *L);
 /* Steps of iterators. A for loop passes the state and the control value; both are upvalues too, so that a script can
    call a step by itself. */
 
-/* [-1, +3, m] What a for loop takes: the object at argument 1 is the state, the value on top the first control value. */
+/* [-1, +3, m] Pushes the values of a generic for: the step, the object at argument 1 as the state, and the value on top
+   as the first control value. */
 static inline int lm_push_step(lua_State *L, lua_CFunction step) {
   lua_pushvalue(L, 1);
   lua_pushvalue(L, -2);
@@ -235,14 +236,15 @@ static inline int lm_push_step(lua_State *L, lua_CFunction step) {
   lua_rotate(L, -3, -1);
   return 3;
 }
-/* [-0, +(0|2), –] At the start of a step: whether a script called it without arguments, which are then on the stack. */
+/* [-0, +(0|2), –] At the start of a step: if a script called it without arguments, pushes them from the upvalues and
+   returns true. */
 static inline bool lm_step_alone(lua_State *L) {
   if (mm_likely(lua_gettop(L) > 0)) return false;
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushvalue(L, lua_upvalueindex(2));
   return true;
 }
-/* [-0, +0, –] At the end of such a call: the first of the results on top is the control value of the next one. */
+/* [-0, +0, –] At the end of a step without arguments: keeps the first result as the control value of the next call. */
 static inline int lm_end_step(lua_State *L, int results) {
   if (!lua_isnil(L, -results)) lua_copy(L, -results, lua_upvalueindex(2));
   return results;

@@ -1,4 +1,4 @@
-/* The trampolines of the order of elements: sorting, quantiles, and what is made of each few neighbors. */
+/* The trampolines of quantile, argsort, cumsum, diff, and rolling. */
 #include "trampoline.h"
 
 /* v:quantile(q), v:quantile { q, … } */
@@ -11,7 +11,7 @@ int lm_custom_view_quantile(lua_State *L) {
   size_t count = is_list ? (size_t)lua_rawlen(L, 2) : 1;
   if (count > MOST)
     return luaL_argerror(L, 2, lua_pushfstring(L, "%I parts are too many (%d at most)", (LUAI_UACINT)count, MOST));
-  /* First, so that nothing that may run a finalizer comes between the numbers and the list. */
+  /* The list is made first: its allocation may run a finalizer, which could take the userdata from the stack. */
   if (is_list) lua_createtable(L, (int)count, 0);
   int list = lua_gettop(L);
   double *parts = lm_new_userdata(L, (count + 1) * sizeof *parts, 0);
@@ -47,8 +47,8 @@ int lm_custom_view_quantile(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, e] Whether another try is worth it: a collection may have freed what there was too little of. The new view and
-   its buffer are on top, and still have to be. */
+/* [-0, +0, e] If memory or descriptors ran out, collects garbage and returns true: try again. Raises if the new view
+   and its buffer are not on top any more. */
 static bool collect(lua_State *L, const lm_call *call, int code, const lm_buffer *buffer, const lm_view *target) {
   if (!lm_worth_collecting(call, code)) return false;
   lua_gc(L, LUA_GCCOLLECT);

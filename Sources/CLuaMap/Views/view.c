@@ -22,7 +22,7 @@ lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer) {
   *buffer = lm_new_buffer(L);
   int index = lua_gettop(L);
   lm_view *view = lm_new_view(L);
-  /* Again: a finalizer that ran since may have taken the buffer from the stack. */
+  /* Checked again: a finalizer may have taken the buffer from the stack since. */
   if (lm_buffer_at(L, index) != *buffer) luaL_error(L, "a finalizer modified the stack");
   lm_keep_mapping(L, index);
   return view;

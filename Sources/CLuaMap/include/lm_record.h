@@ -89,7 +89,7 @@ int lm_field_load(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region
 int lm_field_store(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull record, size_t offset,
                    mm_field field, int value);
 
-/* A field that records are sorted by: a number or characters. */
+/* A sort key: a field that is a number or characters. */
 typedef struct lm_sort_field {
   mm_field field;
   bool is_descending;

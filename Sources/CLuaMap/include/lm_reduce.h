@@ -9,7 +9,7 @@ typedef struct lm_stats {
   int64_t count;
   bool is_float;
   bool is_float_sum, is_exact;
-  bool is_nothing;               /* there are elements, and all of them were skipped */
+  bool is_nothing;               /* all elements, one or more, were skipped */
   uint64_t sum, least, greatest; /* the last two are valid only if count is not 0 */
   double mean;
 } lm_stats;
@@ -23,15 +23,15 @@ typedef struct lm_histogram {
 } lm_histogram;
 
 int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonnull stats);
-/* Replaces parts from 0 to 1 by the quantiles that they stand for: 1, or 0 where there are none. */
+/* Replaces each part, 0 to 1, by its quantile: 1, or 0 if there are no elements. */
 int lm_view_quantile(lua_State *_Nonnull L, lm_call *_Nonnull call, double *_Nonnull parts, size_t count);
 
 /* Fills in a new, closed buffer, and a new, closed view of it. */
 int lm_view_argsort(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull buffer,
                     lm_view *_Nonnull target);
 
-/* cumsum, diff and rolling: into a view that is an argument, which is pushed; or into a new, closed buffer and a new,
-   closed view of it. */
+/* cumsum, diff, and rolling. lm_view_run_into writes into a view argument and pushes it; lm_view_run fills in a new,
+   closed buffer and a new, closed view of it. */
 enum { LM_CUMSUM, LM_DIFF, LM_ROLLING };
 int lm_view_run_into(lua_State *_Nonnull L, lm_call *_Nonnull call, int operation);
 int lm_view_run(lua_State *_Nonnull L, lm_call *_Nonnull call, int operation, lm_buffer *_Nonnull buffer,

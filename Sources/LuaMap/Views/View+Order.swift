@@ -3,7 +3,7 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// The order of elements: sorting, quantiles, and what is computed of each few neighbors.
+// Sorting, quantiles, and running computations (cumsum, diff, rolling).
 
 /// `v:sort(["desc"])`: the view itself. [-0, +1, –] uses one slot; never raises.
 @implementation @c
@@ -49,7 +49,8 @@ func lm_view_gather(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// `r:gather(order, source)`. [-0, +0, –] uses no slots; never raises. The trampoline has compared the layouts.
+/// `r:gather(order, source)`. [-0, +0, –] uses no slots; never raises. The trampoline has compared the
+/// layouts.
 @implementation @c
 func lm_records_gather(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(Failure) in
@@ -65,7 +66,7 @@ func lm_records_gather(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// An index that is out of range is one element of many.
+/// The error of an index that is out of range names its element in the order.
 private func gatherFailure(_ error: MapError) -> Failure {
     error.kind == .valueOutOfRange ? Failure(error, element: error.values.1, argument: 2) : Failure(error)
 }
@@ -111,7 +112,7 @@ func lm_view_quantile(
     }
 }
 
-/// Elements of a type in zeroed memory of their own, which the new buffer and the new view are to have.
+/// Makes elements in new, zeroed memory, and stores them in the new buffer and the new view.
 private func makeElements(
     _ type: ElementType, _ count: Int, _ buffer: BufferPointer, _ target: ViewPointer
 ) throws(MapError) -> MappedElements {
@@ -124,7 +125,7 @@ private func makeElements(
     return elements
 }
 
-/// Work on new memory, which goes at once where that fails. [-0, +0, –] uses no slots; never raises.
+/// Runs work on new memory, and unmaps it at once if the work fails. [-0, +0, –] uses no slots; never raises.
 private func filling(
     _ buffer: BufferPointer, _ target: ViewPointer, _ body: () throws(Failure) -> Void
 ) throws(Failure) {
@@ -161,7 +162,7 @@ func lm_view_argsort(
 }
 
 extension Arguments {
-    /// One of `cumsum`, `diff` and `rolling`, and the place of its target.
+    /// The operation, `cumsum`, `diff`, or `rolling`, and the argument number of its target.
     fileprivate func running(_ operation: CInt) throws(Failure) -> (operation: RunningOperation, into: Int32)
     {
         switch operation {

@@ -17,7 +17,7 @@ func work<Answer>(
     return try about(0) { () throws(MapError) in try body(elements, monitor) }
 }
 
-/// Words that a method takes after its other arguments.
+/// Option words after the other arguments of a method.
 struct Words {
     var isWrapping = false
     var skippingNaN = false
@@ -34,7 +34,7 @@ extension Arguments {
         return true
     }
 
-    /// `"skipnan"` and, where it may be, `"wrap"`, in any order, from an argument on to the last one.
+    /// Reads `"skipnan"` and, if `wrap`, `"wrap"`, in any order, from an argument to the last one.
     func words(_ first: Int32, wrap: Bool = false, last: Int32? = nil) throws(Failure) -> Words {
         var words = Words()
         var index = first
@@ -115,7 +115,7 @@ extension Summary {
     fileprivate var isNothing: Bool { count == 0 && skipped > 0 }
 }
 
-/// The word `"skipnan"` may be argument 2. [-0, +0, –] uses no slots; never raises.
+/// The summary of the view; argument 2 may be `"skipnan"`. [-0, +0, –] uses no slots; never raises.
 private func summary(_ L: LuaState, extremes: Bool = true) throws(Failure) -> Summary {
     let words = try Arguments(L).words(2)
     return try work(L) { (elements, monitor) throws(MapError) in
