@@ -2,12 +2,12 @@ internal import CMemoryMap
 
 /// The type of a number in memory: `u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64`, in a byte order.
 public struct ElementType: Hashable, Sendable {
-    /// `MM_U8` … of mm_elements.h, with `MM_SWAPPED` where the bytes are not in the machine's order.
+    /// `MM_U8` … of mm_elements.h, with `MM_SWAPPED` if the bytes are not in the machine's order.
     package let code: Int32
 
     package init(code: Int32) { self.code = code }
 
-    /// The type of a code that another process has sent; nil if it is none.
+    /// The type for a code from another process; nil if the code is not valid.
     package init?(checking code: Int64) {
         guard let code = Int32(exactly: code), code & ~Int32(15 | MM_SWAPPED) == 0, code & 15 <= MM_BF16
         else {
@@ -67,7 +67,7 @@ public struct ElementType: Hashable, Sendable {
 
     /// The type whose name these bytes are, or nil. Allocates nothing.
     package init?(name: UnsafeRawBufferPointer) {
-        // A zero in front would not be seen in the number that the bytes make.
+        // A leading zero byte would not change the number that the bytes form.
         guard name.count >= 2, name.count <= 6, name[0] != 0 else { return nil }
         var bytes: UInt64 = 0
         for byte in name { bytes = bytes &<< 8 | UInt64(byte) }

@@ -15,11 +15,11 @@ public enum Number: Hashable, Sendable {
 }
 
 extension ElementType {
-    /// What mm_store_number writes for a number.
+    /// The bits that mm_store_number writes for a number.
     ///
-    /// A float type takes every integer, rounded to the nearest float. An integer type takes floats
-    /// with an exact integer value. Every `Int64` fits `u64`, a negative one with its bits; so do
-    /// floats up to 2^64. A finite number that would be infinite as a float type does not fit.
+    /// A float type accepts every integer, rounded to the nearest float. An integer type accepts floats with
+    /// an exact integer value. Every `Int64` fits `u64`, a negative one with its bits; so do integral floats
+    /// below 2^64. A finite number that would be infinite as a float type does not fit.
     ///
     /// - Throws: `valueOutOfRange`.
     package func bits(of number: Number) throws(MapError) -> UInt64 {
@@ -109,7 +109,7 @@ extension ElementType {
         }
     }
 
-    /// The error that a number does not fit this type; names the number and what would.
+    /// The error for a number that does not fit this type, with the number and the valid range.
     package func misfit(_ number: Number) -> MapError {
         switch number {
         case .integer(let value) where isFloat: return misfit(.float(Double(value)))

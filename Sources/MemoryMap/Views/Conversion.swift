@@ -14,7 +14,7 @@ struct Conversion: Sendable {
         self.isUnsigned64 = from.kind == Int32(MM_U64)
     }
 
-    /// Whether every number of the one type fits the other.
+    /// Whether every number of `from` fits `to`.
     var alwaysFits: Bool {
         if isSaturating || from.kind == to.kind { return true }
         if to.isFloat { return alwaysFitsFloat }
@@ -33,7 +33,8 @@ struct Conversion: Sendable {
         }
     }
 
-    /// What mm_store_number writes for what mm_load_number gave, or nil where it does not fit.
+    /// The bits that mm_store_number writes for a result of mm_load_number, or nil if the number does not
+    /// fit.
     @inline(__always)
     func converted(_ bits: UInt64) -> UInt64? {
         if from.kind == to.kind { return bits }

@@ -74,8 +74,8 @@ extension MappedElements {
         try result.checkIntact()
     }
 
-    /// Throws where these elements and others share bytes without being the same ones: then results
-    /// would depend on the order in which they are written. Columns of the same records do not.
+    /// Throws if these elements and others share bytes but are not the same: then results would depend on the
+    /// order of writing. Columns of the same records share no bytes.
     func requireApart(_ other: MappedElements) throws(MapError) {
         guard let mine = elements.region.base.map({ UInt(bitPattern: $0) }),
             let its = other.elements.region.base.map({ UInt(bitPattern: $0) })
@@ -104,7 +104,8 @@ extension MappedElements {
             case .float(let x): x
             }
         let isOneType = a.element == target.element && (b.map { $0.element == target.element } ?? true)
-        // A number that is no f32 is not made one before the operation. Floats of 16 bits are computed with as doubles.
+        // A number is not rounded to f32 before the operation, so it needs doubles. Floats of 16 bits are
+        // computed with as doubles.
         if isOneType, target.element == .f64 || target.element == .f32 && b != nil {
             try a.combine(operation, b, value.bitPattern, target, poll)
         } else {

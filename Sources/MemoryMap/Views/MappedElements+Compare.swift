@@ -43,7 +43,7 @@ private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, or
         let bits = type.floatBits(x)
         return (bits, order(type.float(bits), x))
     case (.integer(let x), false):
-        // A negative u64 is one of 2^63 and more.
+        // A negative integer is a u64 of 2^63 or more.
         return clamped(type.kind == Int32(MM_U64) ? Int128(UInt64(bitPattern: x)) : Int128(x), type)
     case (.float(let x), false):
         if x.isNaN { return nil }
@@ -125,8 +125,8 @@ extension MappedElements {
     /// The index of the first of the least or greatest elements; of the first NaN where there is one and they are not
     /// skipped.
     ///
-    /// - Returns: nil where there are no elements.
-    /// - Throws: As `count`; `misuse` where someone else changes the elements meanwhile.
+    /// - Returns: Nil if there are no elements.
+    /// - Throws: As `count`; `misuse` if other code changes the elements meanwhile.
     package func place(
         ofGreatest isGreatest: Bool, skippingNaN: Bool = false, poll: Poll
     ) throws(MapError) -> Int? {

@@ -55,12 +55,12 @@ extension MappedElements {
         guard low == double(greatest) else {
             throw MapError(.misuse, "the elements have no finite range: give the histogram one")
         }
-        // Half a unit may be too little to be seen.
+        // Half a unit may be too small to change the number.
         let margin = max(0.5, low.ulp)
         return try HistogramScale.floats(Edges(low - margin, low + margin, bins)).checked()
     }
 
-    /// A scale between two numbers; nil where they are not finite and in order.
+    /// A scale between two numbers; nil if they are not finite and in order.
     ///
     /// - Throws: `misuse` where there are not so many edges between them.
     package func histogramScale(
@@ -74,7 +74,7 @@ extension MappedElements {
         return try HistogramScale.floats(Edges(low, high, bins)).checked()
     }
 
-    /// A number as a double; a negative integer is one of 2^63 and more to elements of `u64`.
+    /// A number as a double; for elements of `u64`, a negative integer is one of 2^63 or more.
     private func double(_ number: Number) -> Double {
         switch number {
         case .float(let value): value
@@ -84,10 +84,10 @@ extension MappedElements {
     }
 }
 
-/// How a histogram finds the bins.
+/// The mapping of elements to the bins of a histogram.
 package enum HistogramScale {
     case floats(Edges)
-    /// For integers that doubles do not tell apart.
+    /// For integers that doubles cannot distinguish.
     case integers(ExactEdges)
 
     /// Throws where two edges are the same number: what lies there belongs to neither bin, whatever the counts say.

@@ -16,7 +16,7 @@ extension Element {
     }
 }
 
-/// The place of an element's value in the order, as an unsigned integer of its width.
+/// The key of an element: an unsigned integer of its width, in the order of the values.
 @inline(__always)
 func key<Word: FixedWidthInteger & UnsignedInteger>(_ bits: Word, _ element: Element) -> Word {
     let sign: Word = 1 << Word(Word.bitWidth - 1)

@@ -5,12 +5,12 @@ internal import Kernels
 extension MappedElements {
     /// Sorts the elements where they are, from the least to the greatest or the other way, NaNs last.
     ///
-    /// It takes as much memory again where there is that, and is faster with it. What interrupts it leaves all elements
-    /// there, in some order. Elements of one or two bytes are counted, and then written in one go that is not
-    /// interrupted.
+    /// It takes as much memory again where there is that, and is faster with it. If it is interrupted, all
+    /// elements are still there, in some order. Elements of one or two bytes are counted and then written,
+    /// which cannot be interrupted.
     ///
-    /// - Throws: `closed`, `lost`, `notWritable`, `interrupted`; `misuse` where the elements overlap, or
-    ///   where someone else changes them meanwhile.
+    /// - Throws: `closed`, `lost`, `notWritable`, `interrupted`; `misuse` if the elements overlap, or if
+    ///   other code changes them meanwhile.
     package func sort(isDescending: Bool = false, poll: Poll) throws(MapError) {
         let part = try writable()
         let memory = ElementMemory(part)
@@ -26,11 +26,11 @@ extension MappedElements {
         if !isUnchanged { throw .elementsChanged }
     }
 
-    /// How many different values there are; all NaNs are one, and so are the zeros. Elements of more than
-    /// two bytes are copied for it.
+    /// The number of different values. All NaNs count as one value, and so do the two zeros. Elements of more
+    /// than two bytes are copied to sort them.
     ///
-    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; a failed `mmap` where there is not the
-    ///   memory for a copy.
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `systemCall` if there is no memory for a
+    ///   copy.
     package func uniqueCount(poll: Poll) throws(MapError) -> Int {
         let part = try readable()
         let memory = ElementMemory(part)
@@ -71,7 +71,7 @@ extension UInt64: RadixItem {
     var key: UInt64 { self }
 }
 
-/// Elements, seen as their keys.
+/// The keys of elements in memory.
 private struct ElementKeys<Key: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>: KeyPlaces {
     let base: UnsafeMutableRawPointer
     let stride: Int
@@ -105,7 +105,7 @@ extension ElementKeys: RadixPlaces where Key: RadixItem {
 }
 
 extension ElementMemory {
-    /// Returns false where someone else changed the elements.
+    /// Returns false if other code changed the elements.
     fileprivate func sortWords<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable & RadixItem>(
         _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ poll: Poll
     ) throws(MapError) -> Bool {
@@ -122,7 +122,7 @@ extension ElementMemory {
         return try DigitSort(places: places).sort(0..<count, poll: poll) == .done
     }
 
-    /// How often each key of one or two bytes occurs.
+    /// The number of occurrences of each key of one or two bytes.
     func counts<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
         _: Word.Type, _ poll: Poll
     ) throws(MapError) -> [Int] {
@@ -155,7 +155,7 @@ extension ElementMemory {
         _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ poll: Poll
     ) throws(MapError) {
         let counts = try counts(Word.self, poll)
-        // Zeros in place of lost pages are not what is to be written.
+        // If pages were lost, zeros were counted, which must not be written.
         try part.checkIntact()
         let order = SortOrder<Word>(element, isDescending: isDescending)
         let places = ElementKeys<Word>(self, isDescending: isDescending)

@@ -14,7 +14,7 @@ public struct Summary: Sendable {
     public var sum: Sum
     /// NaNs that were skipped.
     public var skipped = 0
-    /// nil where there are no elements; NaN where one of them is.
+    /// Nil if there are no elements; NaN if one of them is NaN.
     public var least: Number?
     public var greatest: Number?
 
@@ -40,7 +40,8 @@ extension MappedElements {
     /// - Throws: As `sum`.
     public func summary() throws(MapError) -> Summary { try summary(extremes: true) { _ in true } }
 
-    /// As above; without `extremes` they may be missing. With `skippingNaN` they are of the other elements.
+    /// As above; without `extremes` the least and greatest element may be missing. With `skippingNaN` they
+    /// are of the other elements.
     package func summary(extremes: Bool, skippingNaN: Bool = false, poll: Poll) throws(MapError) -> Summary {
         let part = try readable()
         let memory = ElementMemory(part)
@@ -90,7 +91,7 @@ extension MappedElements {
                     continue
                 }
             }
-            // Not max(0, total): that is 0 where the total is NaN.
+            // Not max(0, total): that is 0 if the total is NaN.
             return (total < 0 ? 0 : total) / (count - Double(missing))
         }
     }
@@ -257,9 +258,10 @@ extension ElementMemory {
             nothing.skipped = count
             return nothing
         }
-        // A NaN shows in the sum; so do infinities of both signs, hence another look.
+        // A NaN makes the sum NaN, but so do infinities of both signs: search for a NaN.
         if total.isNaN && !skippingNaN {
-            // Of nothing but NaNs there are no extremes, whatever another process writes meanwhile.
+            // If all elements were NaN there are no extremes, even if another process has changed some
+            // meanwhile.
             let hasNaN = least > greatest ? true : try firstNaN(poll) != nil
             if hasNaN { (least, greatest) = (.nan, .nan) }
         }
