@@ -63,7 +63,7 @@ extension ElementType {
         return value.isFinite ? max(-limit, min(limit, value)) : value
     }
 
-    /// What memory holds of the float of this type nearest to a number, in the machine's byte order.
+    /// The bits in memory of the float of this type nearest to a number, in the machine's byte order.
     func floatBits(_ value: Double) -> UInt64 {
         switch kind {
         case Int32(MM_F16): UInt64(mm_narrow_half(value.bitPattern))
@@ -73,7 +73,7 @@ extension ElementType {
         }
     }
 
-    /// The float that memory holds as such bits.
+    /// The float for these bits in memory.
     func float(_ bits: UInt64) -> Double {
         switch kind {
         case Int32(MM_F16): Double(bitPattern: mm_widen_half(UInt16(truncatingIfNeeded: bits)))

@@ -1,15 +1,16 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// Memory to work in, counted by the budget.
+/// Working memory, counted in the budget.
 struct WorkMemory {
     let base: UnsafeMutableRawPointer
     private let bytes: Int
 
-    /// From this many bytes on the system is asked what is free: it promises more than there is, and ends who uses it.
+    /// From this size in bytes on, free memory is checked first: the kernel overcommits, and kills a process
+    /// that uses too much.
     private static var large: Int { 1 << 30 }
 
-    /// Memory for `count` values; nil where there is not so much, or the limit leaves none.
+    /// Memory for `count` values; nil if there is not enough, or the limit of the budget is reached.
     init?<Value>(_: Value.Type, _ count: Int) {
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: MemoryLayout<Value>.stride)
         if isOverflow || bytes >= Self.large && bytes > systemFreeMemory() || !mm_budget_take(bytes) {
@@ -23,7 +24,7 @@ struct WorkMemory {
         advise()
     }
 
-    /// The same, or an error that says how much is missing.
+    /// The same, or an error with the size that was needed.
     static func required<Value>(_ type: Value.Type, _ count: Int) throws(MapError) -> WorkMemory {
         if let scratch = WorkMemory(type, count) { return scratch }
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: MemoryLayout<Value>.stride)
@@ -31,7 +32,8 @@ struct WorkMemory {
         throw MapError(.mmap, errno: ENOMEM, "there is no memory to work on %1 elements in", count)
     }
 
-    /// Large pages: a table of the processor's has room for few addresses, and much of it is written here and there.
+    /// Large pages, because the processor's TLB has few entries and the memory is written at scattered
+    /// addresses.
     private func advise() {
         let page = 2 << 20
         guard bytes >= 4 &* page else { return }

@@ -5,7 +5,7 @@ internal import Glibc
 package struct SortField: Sendable {
     package enum Value: Sendable {
         case number(ElementType)
-        /// So many bytes, compared as unsigned ones.
+        /// This many bytes, compared as unsigned bytes.
         case characters(Int)
     }
 
@@ -18,8 +18,8 @@ package struct SortField: Sendable {
         (self.value, self.offset, self.isDescending) = (value, offset, isDescending)
     }
 
-    /// The field as numbers, the ones that decide first in front: bytes are in the order of the integers that they are,
-    /// most significant byte first.
+    /// The field as numbers, the most significant first: bytes have the order of the big-endian integers that
+    /// they form.
     fileprivate var columns: [(type: ElementType, offset: Int)] {
         guard case .characters(let count) = value else {
             guard case .number(let type) = value else { return [] }
@@ -38,21 +38,21 @@ package struct SortField: Sendable {
 }
 
 extension MappedRecords {
-    /// Sorts the records where they are; equal ones keep their order. NaN comes last.
+    /// Sorts the records in place; equal records keep their order. NaN comes last.
     ///
-    /// It takes memory for an order, and for a copy of the records where there is that. What interrupts it leaves all
-    /// records there, in some order.
+    /// It needs memory for an order, and uses a copy of the records if there is memory for one. After an
+    /// interruption all records are still there, in some order.
     ///
-    /// - Parameter fields: The one that decides first in front. Each must be inside of a record.
-    /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`; a failed `mmap` where
-    ///   there is not the memory; `misuse` where someone else changes the records meanwhile.
+    /// - Parameter fields: The most significant field first. Each must be inside a record.
+    /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`;
+    ///   `systemCall` if there is not enough memory; `misuse` if other code changes the records meanwhile.
     package func sort(_ fields: [SortField], poll: Poll) throws(MapError) {
         let (target, base) = try writable()
         if count < 2 || fields.isEmpty { return }
         let scratch = try WorkMemory.required(UInt64.self, count)
         defer { scratch.free() }
         let order = scratch.base.bindMemory(to: UInt64.self, capacity: count)
-        // The sorts are stable, so the one that decides first comes last.
+        // The sorts are stable, so the most significant field is sorted last.
         var isOrdered = false
         for field in fields.reversed() {
             for (type, offset) in field.columns.reversed() {
@@ -120,7 +120,7 @@ extension MappedRecords {
         try bytes.checkIntact()
     }
 
-    /// The records, current and writable, and the first one's address.
+    /// The updated and writable records, and the address of the first one.
     private func writable() throws(MapError) -> (records: MappedRecords, base: UnsafeMutableRawPointer) {
         var current = self
         try current.refresh()
@@ -129,7 +129,7 @@ extension MappedRecords {
         return (current, UnsafeMutableRawPointer(base))
     }
 
-    /// Puts all records where they belong, by way of a copy. Once they are written it is not interrupted.
+    /// Moves all records to their places through a copy. Writing them back is not interrupted.
     private func permute(
         _ base: UnsafeMutableRawPointer, _ order: UnsafeMutablePointer<UInt64>,
         _ copy: UnsafeMutableRawPointer, _ poll: Poll
@@ -142,7 +142,7 @@ extension MappedRecords {
             }
             return true
         }
-        // Zeros in place of lost pages are not what is to be written.
+        // If pages were lost, zeros were read, which must not be written.
         try MappedBytes(records.region).checkIntact()
         try pieces.forEach(poll: { _ in true }) { _, range in
             if stride == size {
@@ -154,8 +154,8 @@ extension MappedRecords {
         }
     }
 
-    /// The same with room for one record: each takes the place of the one that comes from there, round and round. An index
-    /// in the order becomes its own place once the record is there.
+    /// The same with memory for one record: follows the cycles of the permutation. An entry of the order is
+    /// set to its own index once its record is in place.
     private func permuteInPlace(
         _ base: UnsafeMutableRawPointer, _ order: UnsafeMutablePointer<UInt64>, _ poll: Poll
     ) throws(MapError) {

@@ -323,7 +323,7 @@ func systemMayAskResidency(_ descriptor: Descriptor, _ status: stat) -> Bool {
     return faccessat(descriptor, "", W_OK, AT_EACCESS | emptyPath) == 0
 }
 
-/// How many bytes of memory nobody uses, by sysinfo(2): what the page cache has does not count.
+/// The free memory in bytes, from sysinfo(2), without the page cache.
 func systemFreeMemory() -> Int {
     let (bytes, isOverflow) = sysconf(CInt(_SC_AVPHYS_PAGES)).multipliedReportingOverflow(by: pageSize)
     return isOverflow ? 0 : bytes

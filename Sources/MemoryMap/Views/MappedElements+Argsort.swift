@@ -2,9 +2,9 @@ internal import CMemoryMap
 internal import Glibc
 internal import Kernels
 
-// The order of elements, and what is done with one.
+// The order of elements, and operations that use it.
 
-/// A key of 32 bits, above the index of its element.
+/// A key of 32 bits in the upper bits, the index of its element in the lower bits.
 private struct PackedItem: RadixItem {
     let bits: UInt64
 
@@ -18,7 +18,7 @@ private struct IndexedItem: RadixItem {
     let index: UInt64
 }
 
-/// The keys of the elements, in the order that they have up to now.
+/// The keys of the elements in their current order.
 private struct Keys<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable> {
     let base: UnsafeMutableRawPointer
     let stride: Int
@@ -26,7 +26,7 @@ private struct Keys<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>
     let order: SortOrder<Word>
     /// Indexes, which are replaced by the sorted ones.
     let indexes: UnsafeMutablePointer<UInt64>
-    /// Whether the indexes are not those of the elements as they stand.
+    /// Whether the indexes differ from the original order of the elements.
     let isOrdered: Bool
 
     init(
@@ -78,13 +78,13 @@ private struct IndexedKeys<Word: FixedWidthInteger & UnsignedInteger & BitwiseCo
 }
 
 extension MappedElements {
-    /// The indexes of the elements from the least to the greatest or the other way, NaNs last; of equal ones in the order
-    /// that they have.
+    /// The indexes of the elements in ascending or descending order, NaNs last. Equal elements keep their
+    /// order.
     ///
     /// - Parameters:
-    ///   - order: As many indexes as there are elements; they are written.
-    ///   - isOrdered: Whether the indexes are there already: then equal elements keep the order of these.
-    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; a failed `mmap` where there is not the memory for it.
+    ///   - order: Receives an index for each element.
+    ///   - isOrdered: Whether `order` already contains indexes: then equal elements keep that order.
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `systemCall` if there is not enough memory.
     package func argsort(
         into order: UnsafeMutablePointer<UInt64>, isDescending: Bool, isOrdered: Bool = false, poll: Poll
     ) throws(MapError) {
@@ -98,10 +98,10 @@ extension MappedElements {
         }
     }
 
-    /// Keeps the first of equal neighbors; the zeros are equal, and so are all NaNs.
+    /// Keeps the first of adjacent equal elements. The two zeros are equal, and so are all NaNs.
     ///
-    /// - Returns: How many elements are left, at the front. What is after them has no meaning; where the work was
-    ///   interrupted, all elements have none.
+    /// - Returns: The number of elements left, at the beginning. The elements after them are undefined; after
+    ///   an interruption, all elements are.
     /// - Throws: `closed`, `lost`, `notWritable`, `misuse` where the elements overlap, `interrupted`.
     package func removeDuplicates(poll: Poll) throws(MapError) -> Int {
         let part = try writable()
@@ -171,7 +171,7 @@ extension ElementMemory {
     }
 }
 
-/// What is missing where an order is to be found.
+/// The error if there is no memory for an order.
 func noRoomForOrder(_ count: Int) -> MapError {
     do throws(MapError) { try requireRoom(count &* MemoryLayout<IndexedItem>.stride) } catch { return error }
     return MapError(.mmap, errno: ENOMEM, "there is no memory to sort %1 elements in", count)

@@ -105,7 +105,7 @@ extension MappedElements {
             }
         let isOneType = a.element == target.element && (b.map { $0.element == target.element } ?? true)
         // A number is not rounded to f32 before the operation, so it needs doubles. Floats of 16 bits are
-        // computed with as doubles.
+        // computed as doubles.
         if isOneType, target.element == .f64 || target.element == .f32 && b != nil {
             try a.combine(operation, b, value.bitPattern, target, poll)
         } else {

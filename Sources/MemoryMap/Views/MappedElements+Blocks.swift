@@ -73,8 +73,8 @@ package struct ElementMemory: @unchecked Sendable {
         }
     }
 
-    /// As `forEachBlock`, with the elements as doubles; with `skippingNaN` those of a block that are numbers, and the index
-    /// is that of the block.
+    /// As `forEachBlock`, with the elements as doubles. With `skippingNaN` only the numbers in a block are
+    /// passed, and the index is that of the block.
     package func forEachDoubles(
         _ range: Range<Int>, skippingNaN: Bool = false,
         _ body: (UnsafePointer<Double>, _ count: Int, _ index: Int) -> Void

@@ -36,7 +36,7 @@ private func nearest(_ number: Number, _ type: ElementType) -> (bits: UInt64, or
     case (.integer(let x), true):
         let bits = type.floatBits(Double(x))
         let value = type.float(bits)
-        // Only f16 has no room for all integers of 64 bits.
+        // Only f16 cannot represent the magnitude of all 64-bit integers.
         return (bits, value.isFinite ? order(Int128(value), Int128(x)) : value > 0 ? 1 : -1)
     case (.float(let x), true):
         if x.isNaN { return nil }
@@ -122,7 +122,7 @@ extension MappedElements {
         return from &+ place
     }
 
-    /// The index of the first of the least or greatest elements; of the first NaN where there is one and they are not
+    /// The index of the first least or greatest element, or of the first NaN if there is one and NaNs are not
     /// skipped.
     ///
     /// - Returns: Nil if there are no elements.

@@ -7,9 +7,9 @@ extension MappedElements {
     /// - Parameters:
     ///   - order: As many integers as there are elements here.
     ///   - source: Of any type; numbers are converted as by `copy`.
-    /// - Throws: `misuse` where counts differ, the order is of floats, or what is written shares memory with what is
-    ///   read; `valueOutOfRange` (its second value is the place in the order); `closed`, `lost`, `notReadable`,
-    ///   `notWritable`, `interrupted`.
+    /// - Throws: `misuse` if counts differ, the order contains floats, or the target shares memory with the
+    ///   source or the order; `valueOutOfRange` (its second value is the place in the order); `closed`,
+    ///   `lost`, `notReadable`, `notWritable`, `interrupted`.
     package func gather(_ order: MappedElements, _ source: MappedElements, poll: Poll) throws(MapError) {
         let (target, indexes, from) = (try writable(), try order.readable(), try source.readable())
         try indexes.requireIndexes(count: target.count)
@@ -21,7 +21,7 @@ extension MappedElements {
         let isCopy = from.type.kind == target.type.kind
         let (reader, writer) = (ElementMemory(from), ElementMemory(target))
         let codes = (from.elements.type, target.elements.type)
-        // Twice: what does not fit is to be found before anything is written.
+        // Two passes: errors must be found before anything is written.
         for isWriting in [false, true] {
             let isChecked = isCopy || conversion.alwaysFits || isWriting
             let failure: Int?
@@ -57,7 +57,7 @@ extension MappedElements {
         try target.checkIntact()
     }
 
-    /// Throws where these are not `count` integers.
+    /// Throws if these are not `count` integers.
     func requireIndexes(count: Int) throws(MapError) {
         guard !type.isFloat else {
             throw MapError(.misuse, "an order has integers, and these elements are floats")
@@ -67,7 +67,7 @@ extension MappedElements {
         }
     }
 
-    /// What is wrong at a place of the order.
+    /// The error at a place of the order.
     private func misfit(
         _ place: Int, _ indexes: MappedElements, _ from: MappedElements, _ conversion: Conversion
     ) throws(MapError) -> MapError {
@@ -82,7 +82,7 @@ extension MappedElements {
     }
 }
 
-/// An index of an order that is none of the source.
+/// An index in an order that is out of range for the source.
 func indexOutOfRange(_ number: Number, _ place: Int, _ count: Int) -> MapError {
     guard case .integer(let index) = number else { return MapError(.closed) }
     return count == 0
@@ -91,7 +91,7 @@ func indexOutOfRange(_ number: Number, _ place: Int, _ count: Int) -> MapError {
 }
 
 extension MappedBytes {
-    /// Throws where these bytes, which are to be written, are among others that are read.
+    /// Throws if these bytes, which are written, overlap bytes that are read.
     func requireApart(_ other: MappedBytes) throws(MapError) {
         guard region.length > 0, other.region.length > 0, let mine = region.base, let its = other.region.base,
             mine < its + other.region.length, its < mine + region.length
@@ -101,8 +101,8 @@ extension MappedBytes {
 }
 
 extension ElementMemory {
-    /// Calls `body` with places of a range and the indexes that stand there, nil for one that is not below `count`, until
-    /// it returns false.
+    /// Calls `body` with the places of a range and the indexes there, until it returns false. The index is
+    /// nil if it is not below `count`.
     func forEachIndex(_ range: Range<Int>, _ count: Int, _ body: (_ place: Int, _ index: Int?) -> Bool) {
         switch element {
         case .u8: forEachIndex(range, count, UInt8.self, body)
@@ -127,7 +127,7 @@ extension ElementMemory {
                 let word = block.start.loadUnaligned(
                     fromByteOffset: i &* MemoryLayout<Word>.stride, as: Word.self)
                 let index = UInt64(truncatingIfNeeded: Int64(truncatingIfNeeded: word))
-                // A negative one is above all counts.
+                // A negative index is above all counts.
                 if !body(block.index &+ i, index < limit ? Int(truncatingIfNeeded: index) : nil) {
                     return false
                 }
@@ -137,7 +137,7 @@ extension ElementMemory {
         }
     }
 
-    /// Copies an element of the same type, in whatever byte order.
+    /// Copies an element of the same type, in any byte order.
     @inline(__always)
     func copy(_ i: Int, _ source: ElementMemory, _ index: Int) {
         let isTurned = isSwapped != source.isSwapped

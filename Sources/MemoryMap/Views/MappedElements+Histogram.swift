@@ -62,7 +62,7 @@ extension MappedElements {
 
     /// A scale between two numbers; nil if they are not finite and in order.
     ///
-    /// - Throws: `misuse` where there are not so many edges between them.
+    /// - Throws: `misuse` if there are too few different edges between them.
     package func histogramScale(
         _ bins: Int, _ low: Number, _ high: Number
     ) throws(MapError) -> HistogramScale? {
@@ -90,7 +90,7 @@ package enum HistogramScale {
     /// For integers that doubles cannot distinguish.
     case integers(ExactEdges)
 
-    /// Throws where two edges are the same number: what lies there belongs to neither bin, whatever the counts say.
+    /// Throws if two edges are the same number: then the counts at these edges are meaningless.
     func checked() throws(MapError) -> HistogramScale {
         guard case .floats(let edges) = self, let bin = edges.firstEmpty else { return self }
         throw MapError(
@@ -214,7 +214,7 @@ package struct Edges {
 
     /// The first bin whose edges are the same number, or in the wrong order.
     fileprivate var firstEmpty: Int? {
-        // As wide as this no edge is rounded to its neighbor.
+        // With bins this wide, no edge is rounded to the value of the next.
         if width > 4 * max(low.magnitude, high.magnitude).ulp { return nil }
         return (0..<bins).first { edge($0) >= edge($0 &+ 1) }
     }

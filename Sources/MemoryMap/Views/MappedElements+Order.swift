@@ -2,7 +2,8 @@ internal import CMemoryMap
 internal import Glibc
 internal import Kernels
 
-// Order: numbers as everyone knows, the two zeros alike but -0 first where it is sorted, and NaN after all others.
+// The order of elements: numbers by value, NaN after all numbers. The two zeros are equal, but a sort puts -0
+// first.
 
 extension Element {
     /// The bits of infinity, of a float type of that width.
@@ -21,7 +22,7 @@ extension Element {
 func key<Word: FixedWidthInteger & UnsignedInteger>(_ bits: Word, _ element: Element) -> Word {
     let sign: Word = 1 << Word(Word.bitWidth - 1)
     if !element.isFloat { return element.isSigned ? bits ^ sign : bits }
-    // All NaNs come last, whatever their sign.
+    // All NaNs come last, regardless of their sign.
     if bits & ~sign > element.infinity(Word.self) { return bits | sign }
     return bits & sign == 0 ? bits | sign : ~bits
 }
@@ -33,7 +34,7 @@ func bits<Word: FixedWidthInteger & UnsignedInteger>(_ key: Word, _ element: Ele
     return key & sign == 0 ? ~key : key ^ sign
 }
 
-/// Which way elements are sorted.
+/// The direction of a sort.
 struct SortOrder<Word: FixedWidthInteger & UnsignedInteger> {
     let element: Element
     let isDescending: Bool
@@ -49,14 +50,14 @@ struct SortOrder<Word: FixedWidthInteger & UnsignedInteger> {
     @inline(__always)
     func turned(_ key: Word) -> Word { isDescending && key <= top ? top &- key : key }
 
-    /// The key of an element's bits. Different bits have different keys, but for NaN.
+    /// The key of an element's bits. Different bits have different keys, except NaNs.
     @inline(__always)
     func key(_ bits: Word) -> Word { turned(MemoryMap.key(bits, element)) }
 
     @inline(__always)
     func bits(_ key: Word) -> Word { MemoryMap.bits(turned(key), element) }
 
-    /// The same key for what is equal: both zeros, and all NaNs.
+    /// One key for all equal values: both zeros, and all NaNs.
     @inline(__always)
     func equalKey(_ bits: Word) -> Word {
         if !element.isFloat { return key(bits) }

@@ -3,11 +3,12 @@ internal import Glibc
 internal import Kernels
 
 extension MappedElements {
-    /// The values below which given parts of the elements are, linear between neighbors. The elements stay as they are.
+    /// Quantiles: the values below which given parts of the elements are, with linear interpolation. The
+    /// elements do not change.
     ///
     /// - Parameters:
     ///   - parts: 0 to 1 each.
-    ///   - skippingNaN: Else one NaN makes all results NaN.
+    ///   - skippingNaN: Whether to skip NaNs; otherwise one NaN makes all results NaN.
     /// - Returns: As many; nil of no elements, or of nothing but NaNs where these are skipped.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
     package func quantiles(
@@ -18,7 +19,7 @@ extension MappedElements {
         }.map { $0.map { $0.rank.value(between: $0.low, $0.high) } }
     }
 
-    /// The value in the middle; of the two there, their mean.
+    /// The middle value, or the mean of the two middle values.
     ///
     /// - Throws: As `quantiles`.
     package func median(skippingNaN: Bool = false, poll: Poll) throws(MapError) -> Double? {
@@ -53,7 +54,7 @@ extension MappedElements {
 /// A place among sorted elements.
 private struct Rank {
     let index: Int
-    /// Of the next element, below 1; 0 where that does not count.
+    /// The weight of the next element, below 1; 0 if it does not count.
     let weight: Double
 
     init(index: Int, weight: Double) { (self.index, self.weight) = (index, weight) }
@@ -64,7 +65,7 @@ private struct Rank {
         weight = index < count &- 1 ? place - floor : 0
     }
 
-    /// As NumPy has it, but that an infinite neighbor makes it infinite and not NaN.
+    /// As in NumPy, except that an infinite neighbor makes it infinite and not NaN.
     func value(between low: Double, _ high: Double) -> Double {
         if weight == 0 || low == high { return low }
         if !low.isFinite || !high.isFinite { return low + high }
@@ -75,7 +76,7 @@ private struct Rank {
 }
 
 extension ElementMemory {
-    /// The number that a key stands for.
+    /// The number for a key.
     private func number<Word: FixedWidthInteger & UnsignedInteger>(_ key: Word, _ type: ElementType) -> Double
     {
         let bits = MemoryMap.bits(key, element)
@@ -85,7 +86,7 @@ extension ElementMemory {
         return Double((Int64(truncatingIfNeeded: bits) &<< unused) &>> unused)
     }
 
-    /// How many elements there are to choose from; nil where a NaN decides.
+    /// The number of elements to choose from; nil if a NaN determines the result.
     private func chosen(_ nans: Int, _ skippingNaN: Bool) -> Int? {
         nans == 0 || skippingNaN ? count &- nans : nil
     }
@@ -103,7 +104,7 @@ extension ElementMemory {
         if chosen == 0 { return nil }
         return ranks(chosen).map { rank in
             func value(_ index: Int) -> Double {
-                // Where others write meanwhile there may be fewer.
+                // There may be fewer if other code writes meanwhile.
                 let key = ends.firstIndex { $0 > index } ?? 0
                 return number(Word(truncatingIfNeeded: key), type)
             }
@@ -120,7 +121,7 @@ extension ElementMemory {
         let nans = element.isFloat && skippingNaN ? try selection.countNaN(poll) : 0
         if count == nans { return nil }
         let wanted = ranks(count &- nans)
-        // Many are found sooner by sorting, where there is the memory.
+        // For many quantiles sorting is faster, if there is the memory.
         if wanted.count > 8, let sorted = try selection.sorted(poll) {
             defer { sorted.scratch.free() }
             if isStrict, sorted.keys[count &- 1] > selection.top { return wanted.map { (.nan, .nan, $0) } }
@@ -141,7 +142,7 @@ extension ElementMemory {
     }
 }
 
-/// Keys close together.
+/// Keys without gaps.
 private struct KeyMemory<Key: FixedWidthInteger & UnsignedInteger & RadixItem>: RadixPlaces, KeyPlaces
 where Key.Key == Key {
     let keys: UnsafeMutablePointer<Key>
@@ -165,8 +166,8 @@ where Key.Key == Key {
     }
 }
 
-/// Looks for keys by their rank. The elements may be changed by others meanwhile: then what is found has no meaning, but
-/// something is.
+/// Finds keys by their rank. If other code changes the elements meanwhile, the search still ends, but its
+/// result is meaningless.
 private struct Selection<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable & RadixItem>
 where Word.Key == Word {
     let memory: ElementMemory
@@ -178,7 +179,7 @@ where Word.Key == Word {
         top = SortOrder<Word>(memory.element, isDescending: false).top
     }
 
-    /// All keys in order; nil where there is no memory for them.
+    /// All keys, sorted; nil if there is no memory for them.
     func sorted(_ poll: Poll) throws(MapError) -> (keys: UnsafeMutablePointer<Word>, scratch: WorkMemory)? {
         guard let scratch = WorkMemory(Word.self, memory.count) else { return nil }
         let keys = scratch.base.bindMemory(to: Word.self, capacity: memory.count)
@@ -214,13 +215,13 @@ where Word.Key == Word {
             memory.element)
     }
 
-    /// The keys at a rank and, `hasNext`, at the next one, among `count` keys up to `top`. nil where `isStrict` and a
-    /// NaN was seen.
+    /// The keys at a rank and, with `hasNext`, at the next one, among `count` keys up to `top`. Nil if
+    /// `isStrict` and there is a NaN.
     func keys(
         _ rank: Int, hasNext: Bool, _ count: Int, isStrict: Bool, _ poll: Poll
     ) throws(MapError) -> (Word, Word)? {
         let last = hasNext ? rank &+ 1 : rank
-        // A sample tells between which keys these probably are: few enough to be sorted.
+        // A sample gives a range that probably contains these keys, and few enough keys to sort.
         if count > 1 << 12, let (low, high) = try guess(rank, count, poll),
             let found = try collect(low, high, memory.count / 16 &+ 1 << 12, poll)
         {
@@ -236,7 +237,7 @@ where Word.Key == Word {
         return (first, next)
     }
 
-    /// Keys between which that of a rank and its neighbors probably are.
+    /// The range of keys that probably contains the key of a rank and its neighbors.
     private func guess(_ rank: Int, _ count: Int, _ poll: Poll) throws(MapError) -> (Word, Word)? {
         let size = min(memory.count / 4, 1 << 15)
         guard let scratch = WorkMemory(Word.self, size) else { return nil }
@@ -246,7 +247,7 @@ where Word.Key == Word {
         var seen = 0
         var random: UInt64 = 1
         for i in 0..<size {
-            // Not at regular distances: numbers may repeat at such.
+            // Not at regular distances, because numbers may repeat at regular distances.
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let place = i &* step &+ Int(truncatingIfNeeded: random &>> 33) % step
             var word: Word = 0
@@ -273,15 +274,15 @@ where Word.Key == Word {
     private struct Collected {
         let scratch: WorkMemory
         let keys: UnsafeMutablePointer<Word>
-        /// Keys below, in between, and above `top`.
+        /// The numbers of keys below, in between, and above `top`.
         var below = 0
         var inside = 0
         var nans = 0
-        /// Whether there was room for all.
+        /// Whether there was memory for all.
         var isComplete: Bool
     }
 
-    /// The keys from `low` to `high`, up to a number; nil where there is no memory for them.
+    /// The keys from `low` to `high`, up to a number of them; nil if there is no memory for them.
     private func collect(_ low: Word, _ high: Word, _ most: Int, _ poll: Poll) throws(MapError) -> Collected?
     {
         guard let scratch = WorkMemory(Word.self, most) else { return nil }
@@ -343,7 +344,7 @@ where Word.Key == Word {
         while true {
             let shift = Word(
                 truncatingIfNeeded: max(0, Word.bitWidth &- (high &- low).leadingZeroBitCount &- 12))
-            // Behind the counters: how many keys are below, and how many are NaN.
+            // After the counters: the number of keys below, and the number of NaNs.
             var counts = [Int](repeating: 0, count: size &+ 2)
             let (from, width) = (low, high &- low)
             try withLock { (lock) throws(MapError) in
@@ -375,7 +376,7 @@ where Word.Key == Word {
                 place &+= 1
             }
             let start = Word(truncatingIfNeeded: place) &<< shift
-            // Past the last one where others have changed the elements since.
+            // Past the last one if other code has changed the elements since.
             low = from &+ min(start, width)
             if shift == 0 { return low }
             high = low &+ min((1 &<< shift) &- 1, width &- min(start, width))

@@ -1,12 +1,12 @@
 internal import CMemoryMap
 internal import Kernels
 
-/// What is computed of each few neighbors.
+/// The operation on each window of neighbors.
 package enum RollingOperation {
     case sum, mean, least, greatest
 }
 
-/// What `cumsum`, `diff` and `rolling` give, element by element.
+/// The operations `cumsum`, `diff`, and `rolling`.
 package enum RunningOperation {
     case sums
     case differences
@@ -22,9 +22,9 @@ package enum RunningOperation {
         }
     }
 
-    /// How many results there are.
+    /// The number of results.
     ///
-    /// - Throws: `valueOutOfRange` where there are not so many neighbors.
+    /// - Throws: `valueOutOfRange` if there are too few elements for a window.
     package func resultCount(_ count: Int) throws(MapError) -> Int {
         switch self {
         case .sums: return count
@@ -50,10 +50,11 @@ package enum RunningOperation {
 }
 
 extension MappedElements {
-    /// Computes what depends on each element and those before it.
+    /// Computes results that depend on each element and those before it.
     ///
-    /// One thread goes from the first element to the last. Integers are exact; floats are added in double precision, in
-    /// their order. A window's sum is made of what is in it alone: nothing that left it is left of it.
+    /// One thread goes from the first element to the last. Integers are exact; floats are added in double
+    /// precision, in their order. The sum of a window is computed only from the elements in it, so elements
+    /// that left it cause no rounding error.
     ///
     /// - Parameter target: As many elements as there are results, of any type that has room for them. Of sums it may be
     ///   these elements themselves; else it shares no memory with them. Nothing is written unless all results fit.
@@ -72,7 +73,7 @@ extension MappedElements {
         if count == 0 { return }
         let conversion = Conversion(from: operation.resultType(type), to: to.type, isSaturating: false)
         let bytes = to.bytes
-        // Of integers the results themselves may not fit either.
+        // Results of integers may not fit either.
         let isChecked = type.isFloat && conversion.alwaysFits
         for isWriting in isChecked ? [true] : [false, true] {
             let base = to.elements.region.base
@@ -117,11 +118,11 @@ private enum RunningOutcome {
     case overflow(Int)
 }
 
-/// Takes results from an index on.
+/// Receives results from an index on.
 private typealias Sink = (_ index: Int, _ results: UnsafeMutablePointer<UInt64>, _ count: Int) ->
     RunningOutcome
 
-/// A number as results are computed in.
+/// The type in which results are computed.
 private protocol RunningNumber {
     static func + (a: Self, b: Self) -> Self
     static func - (a: Self, b: Self) -> Self
@@ -191,7 +192,7 @@ extension ElementMemory {
             mm_load_number(base.assumingMemoryBound(to: UInt8.self), fullCode), isUnsigned: !element.isSigned)
     }
 
-    /// Calls `body` for the elements from an index on, and the sink with what it gives.
+    /// Calls `body` for the elements from an index on, and passes its results to the sink.
     private func forEachRun<T: RunningNumber>(
         _ start: Int, _: T.Type, _ sink: Sink, _ isUnsigned: Bool, _ body: (T) -> UInt64?
     ) -> RunningOutcome {
@@ -223,7 +224,7 @@ extension ElementMemory {
         let isUnsigned = !element.isSigned
         let scratch = try WorkMemory.required(T.self, size)
         defer { scratch.free() }
-        // At an index what all elements of the stretch from there on come to.
+        // At each index, the result of all elements of the stretch from there on.
         let ends = scratch.base.bindMemory(to: T.self, capacity: size)
         func joined(_ a: T, _ b: T) -> T {
             switch operation {
@@ -247,7 +248,8 @@ extension ElementMemory {
                     ends[back &- 1] = joined(ends[back &- 1], ends[back])
                     back &-= 1
                 }
-                // The window at `start` is the whole stretch; the others take more and more of the next one.
+                // The window at `start` is the whole stretch; the others contain more and more of the next
+                // one.
                 var (k, beginning) = (0, Optional<T>.none)
                 let windows = min(size, results &- start)
                 while k < windows {

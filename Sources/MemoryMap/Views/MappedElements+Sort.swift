@@ -3,9 +3,9 @@ internal import Glibc
 internal import Kernels
 
 extension MappedElements {
-    /// Sorts the elements where they are, from the least to the greatest or the other way, NaNs last.
+    /// Sorts the elements in place, in ascending or descending order, NaNs last.
     ///
-    /// It takes as much memory again where there is that, and is faster with it. If it is interrupted, all
+    /// If there is memory for a copy of the elements, it uses one and is faster. If it is interrupted, all
     /// elements are still there, in some order. Elements of one or two bytes are counted and then written,
     /// which cannot be interrupted.
     ///
@@ -159,7 +159,7 @@ extension ElementMemory {
         try part.checkIntact()
         let order = SortOrder<Word>(element, isDescending: isDescending)
         let places = ElementKeys<Word>(self, isDescending: isDescending)
-        // Where the elements end that have a key, counted in this order.
+        // The end of the elements with a key, counted in this order.
         var ends = counts
         var end = 0
         for key in ends.indices {
@@ -176,7 +176,7 @@ extension ElementMemory {
         }
     }
 
-    /// How many of the keys there are that were counted, with both zeros as one, and all NaNs.
+    /// The number of different keys that were counted, with both zeros as one key, and all NaNs as one.
     fileprivate func uniqueCount<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
         _ counts: [Int], _: Word.Type
     ) -> Int {

@@ -9,10 +9,10 @@ public struct Summary: Sendable {
         case float(Double)
     }
 
-    /// Elements, without those that were skipped.
+    /// The number of elements without those that were skipped.
     public var count: Int
     public var sum: Sum
-    /// NaNs that were skipped.
+    /// The number of NaNs that were skipped.
     public var skipped = 0
     /// Nil if there are no elements; NaN if one of them is NaN.
     public var least: Number?
@@ -74,16 +74,17 @@ extension MappedElements {
         let count = Double(summary.count)
         var center: ElementMemory.Center = .float(mean)
         if memory.size == 8, case .exact(let sum) = summary.sum {
-            // Doubles would not tell large integers apart, but they do their distances from one near the mean.
+            // Doubles cannot distinguish large integers, but they can distinguish their distances from an
+            // integer near the mean.
             center = .integer(UInt64(truncatingIfNeeded: sum / Int128(summary.count)))
         }
         while true {
             let (sum, squares) = try memory.deviations(from: center, skippingNaN, poll)
             try part.checkIntact()
-            // The center is not quite the mean: what it is off is taken out again.
+            // Correct the difference between the center and the mean.
             let excess = sum * sum / count
             let total = squares - excess
-            // Off by so much that little would be left: once more from where the mean is.
+            // If the difference is too large for that, compute again from the mean.
             if case .float(let value) = center, value == mean, excess > squares / 16 || !excess.isFinite {
                 let next = mean + sum / count
                 if next != mean && next.isFinite {
@@ -155,7 +156,7 @@ extension ElementMemory {
         element.isSigned ? Int64(bitPattern: a) < Int64(bitPattern: b) : a < b
     }
 
-    /// What distances are taken from: for integers of 64 bits one of these.
+    /// The origin of distances: an integer for integers of 64 bits.
     enum Center {
         case float(Double)
         case integer(UInt64)

@@ -1,32 +1,32 @@
 internal import CMemoryMap
 internal import Glibc
 
-/// What is sorted by a key, and by nothing else that it holds.
+/// An item that is sorted by its key, and by nothing else that it contains.
 protocol RadixItem: BitwiseCopyable {
     associatedtype Key: FixedWidthInteger & UnsignedInteger
     var key: Key { get }
 }
 
-/// Where items come from and go to. Both are called on any thread.
+/// The source and the target of items. Both are called on any thread.
 protocol RadixPlaces {
     associatedtype Item: RadixItem
     func load(_ index: Int) -> Item
     func store(_ item: Item, _ index: Int)
 }
 
-/// Sorts by way of a copy, stable.
+/// A stable sort through a copy.
 ///
-/// A sample of the keys tells where to cut their range into buckets of about the same count. All items go into their
-/// buckets in the copy, on all threads; then the buckets, each of which fits into a processor's cache, are sorted and
-/// written to where they belong.
+/// A sample of the keys determines how to split their range into buckets of about equal size. All items are
+/// moved to their buckets in the copy, on all threads. Each bucket fits into the cache of a processor; it is
+/// sorted and written to its place.
 struct RadixSort<Places: RadixPlaces> {
     typealias Item = Places.Item
 
     enum Outcome {
         case done
-        /// There is not the memory for a copy. Nothing was stored.
+        /// There is no memory for a copy. Nothing was stored.
         case noRoom
-        /// The items are others than when they were counted: someone else writes there. Nothing was stored.
+        /// The items have changed since they were counted: other code writes them. Nothing was stored.
         case changed
     }
 
@@ -36,19 +36,19 @@ struct RadixSort<Places: RadixPlaces> {
     private static var buckets: Int { 256 }
 
     /// - Parameters:
-    ///   - isRestoring: Whether items come from where they go to: then all of them are there again, in some order,
-    ///     where the work was stopped.
-    ///   - poll: See `Pieces.forEach`. Asked again before the first item is stored.
+    ///   - isRestoring: Whether source and target are the same: then, if the work is stopped, all items are
+    ///     there again, in some order.
+    ///   - poll: See `Pieces.forEach`. Called again before the first item is stored.
     /// - Throws: `interrupted`.
     func sort(isRestoring: Bool, poll: Poll) throws(MapError) -> Outcome {
         guard count > 0 else { return .done }
         guard let scratch = WorkMemory(Item.self, count) else { return .noRoom }
         defer { scratch.free() }
         let copy = scratch.base.bindMemory(to: Item.self, capacity: count)
-        // However many items there are, what is counted for the pieces stays small.
+        // The memory for the counts of the pieces stays small for any number of items.
         let pieces = Pieces(count, grain: max(1 << 17, count / 256))
         try requireHeap((pieces.number &+ 2) &* Self.buckets &* MemoryLayout<Int>.stride &+ 1 << 20)
-        // Where each piece's part of each bucket begins, bucket by bucket, and the end.
+        // The start of the part of each piece in each bucket, bucket by bucket, and the end.
         var starts = [Int](repeating: 0, count: pieces.number &* Self.buckets &+ 1)
         var isUnchanged = true
         try starts.withUnsafeMutableBufferPointer { (starts) throws(MapError) in
@@ -62,7 +62,7 @@ struct RadixSort<Places: RadixPlaces> {
         return try finish(copy, ends, isRestoring, poll)
     }
 
-    /// Puts all items into their buckets.
+    /// Moves all items to their buckets.
     ///
     /// - Returns: Whether the parts of the buckets were filled as they were counted.
     private func distribute(
@@ -91,7 +91,7 @@ struct RadixSort<Places: RadixPlaces> {
                     let bucket = map.bucket(item.key)
                     let place = heads[bucket]
                     heads[bucket] = place &+ 1
-                    // Where others write meanwhile, a bucket may get more than it has room for.
+                    // If other code writes meanwhile, a bucket may get too many items.
                     if place < count { copy[place] = item }
                 }
                 for bucket in 0..<size {
@@ -115,7 +115,8 @@ struct RadixSort<Places: RadixPlaces> {
         _ copy: UnsafeMutablePointer<Item>, _ ends: [Int], _ isRestoring: Bool, _ poll: Poll
     ) throws(MapError) -> Outcome {
         let threads = min(threadCount, Self.buckets)
-        // What would keep one thread busy to the end is done first, with the memory of all.
+        // Large buckets, which would keep one thread busy to the end, come first, with the spare memory of
+        // all threads.
         let large = count / threads
         let sizes = (0..<Self.buckets).map { ends[$0 &+ 1] &- ends[$0] }
         let room = sizes.filter { $0 <= large }.max() ?? 0
@@ -151,8 +152,8 @@ struct RadixSort<Places: RadixPlaces> {
     }
 
     /// - Parameters:
-    ///   - free: Which of the spare places no thread uses.
-    ///   - room: Items of a spare place.
+    ///   - free: The spare places that no thread uses.
+    ///   - room: The number of items in a spare place.
     private func finish(
         _ copy: UnsafeMutablePointer<Item>, _ ends: [Int], _ isDone: UnsafeMutableBufferPointer<Bool>,
         _ free: UnsafeMutableBufferPointer<Int>, _ spares: UnsafeMutablePointer<Item>, _ room: Int,
@@ -182,17 +183,17 @@ struct RadixSort<Places: RadixPlaces> {
     }
 }
 
-/// Which of 256 buckets a key belongs to; greater keys are in the same or a later one.
+/// The bucket of a key, one of 256. Greater keys are in the same bucket or a later one.
 private struct BucketMap<Key: FixedWidthInteger & UnsignedInteger> {
     private let low: Key
     private let range: Key
     private let shift: Key
     private let table: UnsafeMutablePointer<UInt8>
 
-    /// The upper bits of a key that the table is asked for: it stays in the first cache.
+    /// The number of upper bits that index the table, which stays in the first-level cache.
     private static var bits: Int { 14 }
 
-    /// nil where there is no memory.
+    /// Nil if there is no memory.
     init?<Places: RadixPlaces>(_ places: Places, _ count: Int) where Places.Item.Key == Key {
         let size = 1 << Self.bits
         let most = min(count, 1 << 15)
@@ -206,7 +207,7 @@ private struct BucketMap<Key: FixedWidthInteger & UnsignedInteger> {
             let key = places.load(i &* step).key
             (low, high) = (min(low, key), max(high, key))
         }
-        // Another process may write between the two looks.
+        // Another process may write between the two reads.
         let range = high >= low ? high &- low : 0
         let shift = max(0, Key.bitWidth &- range.leadingZeroBitCount &- Self.bits)
         for i in 0..<most {
@@ -246,9 +247,9 @@ private struct BucketSort<Places: RadixPlaces> {
     let places: Places
 
     /// - Parameters:
-    ///   - items: They are moved about.
-    ///   - spare: Room for as many.
-    ///   - place: Where the first goes.
+    ///   - items: They are reordered.
+    ///   - spare: Memory for as many items.
+    ///   - place: The place of the first item.
     func sort(
         _ items: UnsafeMutablePointer<Item>, _ spare: UnsafeMutablePointer<Item>, _ count: Int, _ place: Int
     ) {
@@ -290,7 +291,7 @@ private struct BucketSort<Places: RadixPlaces> {
         }
     }
 
-    /// By one, two or three digits, from the lowest on.
+    /// Sorts by one, two, or three digits, from the lowest on.
     private func sortByDigits(
         _ items: UnsafeMutablePointer<Item>, _ spare: UnsafeMutablePointer<Item>, _ count: Int, _ place: Int,
         _ low: Key, _ bits: Int
@@ -346,7 +347,7 @@ private struct BucketSort<Places: RadixPlaces> {
         }
     }
 
-    /// By the highest digit, and the parts each by itself.
+    /// Sorts by the highest digit, and then each part by itself.
     private func split(
         _ items: UnsafeMutablePointer<Item>, _ spare: UnsafeMutablePointer<Item>, _ count: Int, _ place: Int,
         _ low: Key, _ bits: Int, _ width: Int
