@@ -61,7 +61,7 @@ local workloads <const> = {
         local r = b:records(layout)
         return function()
             r:sort "key"
-            return ("%d %d %d"):format(r[0].b, r[#r // 2].b, r[#r - 1].b)
+            return ("%d %d %d"):format(r[0].a, r[#r // 2].a, r[#r - 1].a)
         end
     end,
     sort = function(b)

@@ -20,7 +20,7 @@ def argsort():
 
 def records():
     found = data.take(numpy.argsort(data["key"], kind="stable"))
-    return "%d %d %d" % (found["b"][0], found["b"][len(found) // 2], found["b"][-1])
+    return "%d %d %d" % (found["a"][0], found["a"][len(found) // 2], found["a"][-1])
 
 
 times = []
