@@ -32,6 +32,9 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
 let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
 // Static libraries: the program starts without searching for and relocating shared ones.
 let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
+let compression: [LinkerSetting] = [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]
+// Debian's libz.a is not compiled for shared libraries: it may be in one whose other symbols do not replace its own.
+let hidden: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--exclude-libs=libz.a"])]
 let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
 ]
@@ -55,6 +58,7 @@ let package = Package(
         .target(name: "Kernels", swiftSettings: strict),
         .target(name: "KernelsBaseline", dependencies: ["Kernels"], swiftSettings: strict),
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CCompression", providers: [.apt(["zlib1g-dev", "libzstd-dev"])]),
         .systemLibrary(
             name: "CHashes", providers: [.apt(["libdeflate-dev", "libxxhash-dev", "libssl-dev"])]),
         .target(
@@ -62,8 +66,8 @@ let package = Package(
             linkerSettings: pcre2),
         .target(
             name: "MemoryMap",
-            dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
-            swiftSettings: strict, linkerSettings: hashes),
+            dependencies: ["CCompression", "CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
+            swiftSettings: strict, linkerSettings: hashes + compression),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime")]),
@@ -71,7 +75,7 @@ let package = Package(
             name: "LuaMap",
             dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,
             resources: [.embedInCode("Instruments/words.lua")],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: hidden),
         .target(
             name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], exclude: ["Terminal/display.lua"],
             cSettings: [.define("_GNU_SOURCE")]

@@ -101,6 +101,20 @@ function methods.fixture(folder, prefix)
             error "b:watch keeps nothing on its stack"
         end)
     end
+    -- The same for `mmap.writefile`.
+    function fixture.replacement()
+        local found
+        mmap.writefile(fixture.new_path(), function()
+            for level = 2, 3 do
+                for i = 1, 20 do
+                    local _, value = debug.getlocal(level, i)
+                    local meta = type(value) == "userdata" and debug.getmetatable(value)
+                    if meta and meta.__name == "mmap.replacement" then found = value end
+                end
+            end
+        end)
+        return found or error "mmap.writefile keeps nothing on its stack"
+    end
     function fixture.close()
         if io.type(fixture.opened) == "file" then fixture.opened:close() end
         for _, path in ipairs(files) do os.remove(path) end
@@ -279,6 +293,16 @@ local function last_atomic(b)
     end
 end
 
+-- "hello", packed by gzip.
+methods.packed = "\x1f\x8b\8\0\0\0\0\0\2\3\xcbH\xcd\xc9\xc9\xe7\2\0 0:6\6\0\0\0"
+-- Calls a function with the path of a file that is taken away afterwards.
+local function in_temporary(run)
+    local path <const> = os.tmpname()
+    local ok, e = pcall(run, path)
+    os.remove(path)
+    if not ok then error(e, 0) end
+end
+
 local objects <const> = { view = "view", records = "records", record = "records", struct = "records" }
 
 -- The cases of an object, "buffer", "view", or "records", each a table with the row, a name for messages, and `run`:
@@ -333,6 +357,24 @@ row "mmap.open" { opens = true,
     call(function(f) return f.path, "r+", { offset = 1, length = 5, advice = "random", populate = true } end),
     call(function(f) return f.new_path(), "w+", { size = page } end),
     begun = { path_of, function(path) local b <close> = mmap.open(path); b:string() end, works, works },
+}
+row "mmap.read" { opens = true,
+    call("file|string|nil, table?", function(f) return f.path, {} end), call(function(f) return f.path, { max = 3 * page } end),
+    call(function(f) local file = f.file(); file:seek "set"; return file end),
+    begun = { path_of, function(path) local b <close> = mmap.read(path); assert(#b < size) end, works, works },
+}
+row "mmap.decompress" { opens = true, lost = false,
+    call("string|buffer, string?", function(f) return f.new_file(methods.packed), "gzip" end),
+    call(function(f) local b = f.buffer(); b:copy(0, methods.packed); return b end),
+    -- After the data, zeros are passed over.
+    long = function(b) b:copy(0, methods.packed); return mmap.decompress, b end,
+}
+row "mmap.writefile" { opens = true,
+    call("string, bytes|buffer|function", function(f) return f.new_path(), "text" end),
+    call(function(f) return f.new_path(), f.buffer() end),
+    call(function(f) return f.new_path(), function(file) file:write "text" end end),
+    touches = function(b) return in_temporary(function(path) mmap.writefile(path, b) end) end,
+    long = function(b) return in_temporary, function(path) mmap.writefile(path, b) end end,
 }
 row "mmap.anonymous" { lost = false,
     call("integer, table?", function() return page, {} end), call(function() return page end),
@@ -527,8 +569,9 @@ row "buffer.lock" {
 }
 row "buffer.unlock" { call(range, first_byte), quiet = { function(b) return b:unlock() end, works, gone } }
 row "buffer.resize" {
-    call("integer", function(f) return f.buffer(), 1 end),
+    call("integer, table?", function(f) return f.buffer(), 1, {} end),
     call(function(f) return mmap.open(f.new_file "abc", "r+"), 2 * page end),
+    call(function(f) return mmap.open(f.new_file "abc", "r+"), 2 * page, { sparse = true } end),
     quiet = { function(b) return b:resize(size) end, resized, gone },
 }
 row "buffer.remap" { opens = true,
@@ -655,9 +698,15 @@ row "buffer.show" {
     call(function(f) local b = f.buffer(); return b, { since = b:pages(), width = 40 } end),
     quiet = { function(b) return b:show() end, works, gone },
 }
+row "buffer.write" {
+    call("file, integer?, integer?", function(f) return f.buffer(), f.file(), 0, 1 end),
+    touches = function(b) local file <close> = io.tmpfile(); return b:write(file) end,
+    long = function(b) return function() local file <close> = io.tmpfile(); b:write(file) end end,
+}
 row "buffer.split" {
-    call("integer, bytes?", function(f) return f.buffer(), 1, "a" end), call(function(f) return f.text(), 3 end),
-    touches = function(b) return b:split(3) end,
+    call("integer, bytes|table?", function(f) return f.buffer(), 1, "a" end), call(function(f) return f.text(), 3 end),
+    call(function(f) return f.text(), 3, { csv = true, sep = "\n", escape = "\\" } end),
+    touches = { lines = function(b) return b:split(3) end, rows = function(b) return b:split(3, { csv = true }) end },
 }
 row "buffer.match" {
     call("bytes, integer?", function(f) return f.buffer(), "a", 0 end), call(function(f) return f.text(), "(l)o()" end),
@@ -680,11 +729,13 @@ row "buffer.lines" { iterates = true,
         ranges = function(b) drain(b:lines { ranges = true, sep = ";" }) end,
         searched = function(b) drain(b:lines { ranges = true, find = "x" }) end,
         ["of the end"] = function(b) drain(b:lines { offset = #b - 9 }) end,
+        backward = function(b) drain(b:lines { reverse = true }) end,
     },
     begun = stepped(function(b) return b:lines { offset = 2 * page } end),
     long = {
         all = function(b) return function() for _ in b:lines() do end end end,
         ["one line"] = function(b) return b:lines { sep = "\1" } end,
+        ["one line backward"] = function(b) return b:lines { sep = "\1", reverse = true } end,
     },
 }
 row "buffer.fields" { iterates = true,
@@ -693,8 +744,9 @@ row "buffer.fields" { iterates = true,
     call(function(f) return f.text(), ";", nil, { offset = 11, length = 40 } end),
     touches = {
         strings = function(b) drain(b:fields(";")) end,
-        numbers = function(b) drain(b:fields(";", { "string", "string?", "number?" }, { offset = #b - 9 })) end,
+        numbers = function(b) drain(b:fields(";", { "string", "string?", "number?" }, { offset = #b - 9, bad = "nil" })) end,
         csv = function(b) drain(b:fields(";", nil, { csv = true })) end,
+        options = function(b) drain(b:fields(" ", nil, { merge = true, comment = "#", position = true, decimal = "," })) end,
     },
     begun = stepped(function(b) return b:fields(";", nil, { offset = 2 * page }) end),
     long = function(b) return function() for _ in b:fields " " do end end end,
@@ -1149,6 +1201,8 @@ row "child.wait" { process = true, lost = false, call("number?", function(f) ret
 
 -- ---- internal objects
 
+row "replacement.__close" { internal = true, lost = false, call(function(f) return f.replacement() end) }
+row "replacement.__gc" { internal = true, lost = false, call(function(f) return f.replacement() end) }
 row "watch.__close" { internal = true, lost = false, call(function(f) return f.watch() end) }
 row "watch.__gc" { internal = true, lost = false, call(function(f) return f.watch() end) }
 

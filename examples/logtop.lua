@@ -27,14 +27,14 @@ end
 
 local function frequencies(path, field)
   -- Of each line the first field, which is always there, and the one that is sought: nil where a line
-  -- is too short. What is skipped never becomes a string.
+  -- is too short, and only there. What is skipped never becomes a string.
   local types = { "string" }
   for i = 2, field - 1 do types[i] = "skip" end
   if field > 1 then types[field] = "string?" end
   local counts, lines, short = {}, 0, 0
   local b <close> = mmap.open(path)
   b:advise "sequential"
-  for first, value in b:fields(" ", types) do
+  for first, value in b:fields(" ", types, { null = {} }) do
     lines = lines + 1
     if field == 1 then value = first end
     if value then counts[value] = (counts[value] or 0) + 1 else short = short + 1 end
@@ -50,7 +50,7 @@ local path, field, count = arg[#arg], 7, 10
 if #arg > 1 then field = math.tointeger(arg[1]) end
 if #arg > 2 then count = math.tointeger(arg[2]) end
 if #arg < 1 or #arg > 3 or path:sub(1, 2) == "--" then usage() end
-if not field or not count or field < 1 or field > 250 then usage() end
+if not field or not count or field < 1 or field > 4096 then usage() end
 
 local ok, counts, lines, short = pcall(frequencies, path, field)
 if not ok then

@@ -22,6 +22,23 @@ bool mm_budget_take(size_t bytes) {
 void mm_budget_add(size_t bytes) { __atomic_fetch_add(&used, bytes, __ATOMIC_RELAXED); }
 void mm_budget_give(size_t bytes) { __atomic_fetch_sub(&used, bytes, __ATOMIC_RELAXED); }
 
+static size_t mapped_limit = SIZE_MAX;
+static size_t mapped;
+
+void mm_mapped_set_limit(size_t bytes) { __atomic_store_n(&mapped_limit, bytes, __ATOMIC_RELAXED); }
+size_t mm_mapped_limit(void) { return __atomic_load_n(&mapped_limit, __ATOMIC_RELAXED); }
+size_t mm_mapped_used(void) { return __atomic_load_n(&mapped, __ATOMIC_RELAXED); }
+
+bool mm_mapped_take(size_t bytes) {
+  size_t before = __atomic_fetch_add(&mapped, bytes, __ATOMIC_RELAXED);
+  size_t most = mm_mapped_limit();
+  if (before <= most && bytes <= most - before) return true;
+  mm_mapped_give(bytes);
+  return false;
+}
+
+void mm_mapped_give(size_t bytes) { __atomic_fetch_sub(&mapped, bytes, __ATOMIC_RELAXED); }
+
 bool mm_has_heap(size_t bytes) {
   void *memory = malloc(bytes);
   /* Otherwise the compiler would remove malloc and free of unused memory. */

@@ -1,12 +1,15 @@
 /* Functions that Swift cannot call: variadic ones, GNU extensions, and compiler builtins. */
 #include "CMemoryMap.h"
+#include "mm_replacement.h"
 
 #include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 const void *mm_find(const void *memory, size_t count, const void *needle, size_t length) {
   return memmem(memory, count, needle, length);
@@ -53,3 +56,7 @@ bool mm_has_avx2(void) {
   return false;
 #endif
 }
+
+int mm_sync_file_system(int descriptor) { return syncfs(descriptor); }
+
+bool mm_random(uint64_t *bits) { return getrandom(bits, sizeof *bits, 0) == sizeof *bits; }

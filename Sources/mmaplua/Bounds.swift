@@ -5,10 +5,11 @@ internal import Glibc
 /// The limits and the sandbox policy from the command line.
 struct Bounds {
     private enum Amount {
-        case memory, time
+        case memory, mapped, time
     }
 
     private var memory: UInt = 0
+    private var mapped: UInt = 0
     private var time: UInt64 = 0
     private var memoryText: UnsafePointer<CChar>?
     private var timeText: UnsafePointer<CChar>?
@@ -21,6 +22,7 @@ struct Bounds {
     /// Parses an argument. Returns false if it is not one of these options or its value is not valid.
     mutating func note(_ argument: UnsafePointer<CChar>) -> Bool {
         if let value = value(of: argument, "--memory=") { return set(.memory, value) }
+        if let value = value(of: argument, "--mapped=") { return set(.mapped, value) }
         if let value = value(of: argument, "--time=") { return set(.time, value) }
         if strcmp(argument, "--sandbox") == 0 {
             isSandbox = true
@@ -56,6 +58,9 @@ struct Bounds {
         case .memory:
             guard let bytes = Quantity.bytes(String(cString: text)) else { return false }
             (memory, memoryText) = (bytes, text)
+        case .mapped:
+            guard let bytes = Quantity.bytes(String(cString: text)) else { return false }
+            mapped = bytes
         case .time:
             guard let microseconds = Quantity.microseconds(String(cString: text)) else { return false }
             (time, timeText) = (microseconds, text)
@@ -81,7 +86,8 @@ struct Bounds {
 
     var forHost: host_bounds {
         host_bounds(
-            memory: Int(clamping: memory), time: time, memory_text: memoryText ?? defaultName(),
+            memory: Int(clamping: memory), mapped: Int(clamping: mapped), time: time,
+            memory_text: memoryText ?? defaultName(),
             time_text: timeText ?? defaultName(), is_sandbox: isSandbox,
             allows_environment: allowsEnvironment,
             allows_programs: allowsPrograms)

@@ -41,7 +41,9 @@ let helpText = """
       --version   show the version of mmaplua and leave
 
     For scripts that you do not trust:
-      --memory=SIZE        limit Lua's memory and mappings together: 64M, 1G
+      --memory=SIZE        limit the memory that the process alone holds, Lua's
+                           and the library's: 64M, 1G
+      --mapped=SIZE        limit the files that are mapped
       --time=TIME          limit the running time: 10s, 0.5, 500ms, 2m
       --sandbox            allow nothing but computing, and standard input
                            and output
@@ -66,8 +68,8 @@ let helpText = """
                                  ~/.local/state/mmaplua/history
 
     Exit status: 0, or 1 after an error and where a claim of a lesson does not
-    hold; 123 if the error was that --memory was reached, 124 if --time was; a
-    script may set another with os.exit.
+    hold; 123 if the error was that --memory or --mapped was reached, 124 if
+    --time was; a script may set another with os.exit.
 
     Example:
       mmaplua -e 'print(mmap.open("/etc/passwd"):count "\\n")'
@@ -102,7 +104,7 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
           --trace   report the system calls of the library
           --help    show more than this and leave
           --version show the version of mmaplua and leave
-          --memory=SIZE, --time=TIME, --sandbox: see --help
+          --memory=SIZE, --mapped=SIZE, --time=TIME, --sandbox: see --help
 
         """)
 }
@@ -111,6 +113,7 @@ func complain(about argument: UnsafePointer<CChar>, name: UnsafePointer<CChar>) 
 private func problem(with option: String) -> String? {
     func begins(with name: String) -> Bool { option == name || option.hasPrefix(name + "=") }
     if begins(with: "--memory") { return "'\(option)': a size is wanted, such as --memory=64M" }
+    if begins(with: "--mapped") { return "'\(option)': a size is wanted, such as --mapped=1G" }
     if begins(with: "--time") { return "'\(option)': a time is wanted, such as --time=10s" }
     for name in ["--allow-read", "--allow-write"] where begins(with: name) {
         let hasPath = option.utf8.count > name.utf8.count + 1

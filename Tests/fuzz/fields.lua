@@ -6,7 +6,8 @@ local function at(s, p, what) return sub(s, p, p + #what - 1) == what end
 
 -- Rows as lists of strings, and the error message for a malformed row.
 local function rows_of(s, sep, quoted, line)
-  local rows, p = {}, 1
+  local rows, p = {}, at(s, 1, "\xEF\xBB\xBF") and 4 or 1
+  local first = p
   local function border()
     if p > #s then return "end" end
     if at(s, p, sep) then p = p + #sep return "field" end
@@ -16,22 +17,27 @@ local function rows_of(s, sep, quoted, line)
     elseif at(s, p, "\r\n") then p = p + 2 return "row" end
   end
   while p <= #s do
-    local row = {}
+    local row, from = {}, p
+    local function problem(text)
+      local _, lines = sub(s, first, from - 1):gsub((line or "\n"):gsub("%p", "%%%0"), "")
+      return ("row %d, line %d, offset %d, field %d: %s"):format(#rows, lines + 1, from - 1, #row + 1, text)
+    end
     repeat
       local text, what = {}, nil
       if quoted and at(s, p, '"') then
         p = p + 1
         while true do
-          if p > #s then return rows, ("row %d, field %d: the quote is not closed"):format(#rows + 1, #row + 1) end
+          if p > #s then return rows, problem "the quote is not closed" end
           if at(s, p, '""') then text[#text + 1] = '"' p = p + 2
           elseif at(s, p, '"') then p = p + 1 break
           else text[#text + 1] = sub(s, p, p) p = p + 1 end
         end
         what = border()
-        if not what then return rows, ("row %d, field %d: the closing quote is not"):format(#rows + 1, #row + 1) end
+        if not what then return rows, problem "the closing quote is not" end
       else
         what = border()
         while not what do
+          if quoted and at(s, p, '"') then return rows, problem "a quote inside a field" end
           text[#text + 1] = sub(s, p, p)
           p = p + 1
           what = border()

@@ -80,7 +80,10 @@ end
 local extra = {
   function(b) return all(b:fields(";", nil, { csv = true })) end,
   function(b) return all(b:fields ";") end,
-  function(b) return all(b:fields(";", { "string", "string?", "number?" })) end,
+  function(b) return all(b:fields(";", { "u64?", "string", "number?" }, { csv = true, lazyquotes = true, position = true, decimal = ",",
+    null = { "x", "long" }, bad = "nil" })) end,
+  function(b) return all(b:lines { reverse = true }) end,
+  function(b) return all(b:fields(";", { "string", "string?", "number?" }, { bad = "nil" })) end,
   function(b) return all(b:lines()) end,
   function(b) return all(b:lines { sep = '""', keep = true, find = "x" }) end,
   function(b) return b:string() .. b:string(5, 30) .. b:string(0, 41) end,

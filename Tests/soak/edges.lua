@@ -86,7 +86,21 @@ local reads = {
   lines = function(b, n) return b:lines { offset = random(0, n), sep = pick { "\n", "\r\n", ",", '""', "abab" }, keep = random(2) == 1 } end,
   found = function(b, n) return b:lines { ranges = true, find = pick(tails) } end,
   fields = function(b, n) return b:fields(pick { ",", ";", "ab", " " }, nil, { csv = random(2) == 1, offset = random(0, n) }) end,
-  numbers = function(b, n) return b:fields(pick { ",", ";" }, { "string", "number?", pick { "integer?", "skip" } }, { csv = random(2) == 1, offset = random(0, n) }) end,
+  numbers = function(b, n) return b:fields(pick { ",", ";" }, { "string", "number?", pick { "integer?", "u64?", "skip" } },
+    { csv = random(2) == 1, offset = random(0, n), bad = pick { "nil", nil }, decimal = pick { ".", "x" }, null = pick { { "ab" }, nil } }) end,
+  options = function(b, n)
+    return b:fields(pick { ";", "ab", " " }, nil, { merge = true, comment = pick { "#", "a" }, position = true, offset = random(0, n) })
+  end,
+  quotes = function(b, n)
+    return b:fields(pick { ";", " " }, nil, { quote = pick { '"', "a" }, escape = pick { "b", "\\" }, lazyquotes = random(2) == 1, position = true,
+      offset = random(0, n) })
+  end,
+  ["from the end"] = function(b, n) return b:lines { reverse = true, length = random(0, n), sep = pick { "\n", "\r\n", ",", "ab" } } end,
+  ["quoted pieces"] = function(b)
+    local ends = {}
+    for i, part in ipairs(b:split(random(5), { csv = true, sep = pick { "\n", ",", "ab" }, escape = pick { "\\", nil } })) do ends[i] = #part end
+    return table.concat(ends, " ")
+  end,
   ["last number"] = function(b, n) return b:fields(",", { pick { "number", "integer" } }, { offset = math.max(0, n - random(0, 9)) }) end,
   match = function(b, n) return b:match(pick(lua_patterns), random(0, n)) end,
   gmatch = function(b, n) return b:gmatch(pick(lua_patterns)) end,

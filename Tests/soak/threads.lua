@@ -125,7 +125,7 @@ text.operations = {
       local ok, first, second = pcall(step)
       if ok and not first then return n end
       if not ok and type(first) == "table" then error(first, 0) end
-      if not ok and not first:find(("row %d"):format(n + 1), 1, true) then never(first) end
+      if not ok and not first:find(("row %d,"):format(n), 1, true) then never(first) end
       if ok and first ~= 123 and first ~= 12 and first ~= 1 then never(first) end
       if ok then check_text(second, "abc") end
       n = n + 1

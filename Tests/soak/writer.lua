@@ -112,7 +112,7 @@ local checks = {
   end,
   fields = function(at, n)
     for _, list in ipairs { { nil, { csv = true } }, { nil, {} }, { { "number?", "string", "integer?" }, { csv = true } }, { { "string", "number?" }, {} } } do
-      local o = { offset = at, length = n, csv = list[2].csv }
+      local o = { offset = at, length = n, csv = list[2].csv, bad = n % 2 == 0 and "nil" or nil }
       local types = list[1]
       if types then types = { "string", "number?", "integer?", "string?" } end
       pcall(function()

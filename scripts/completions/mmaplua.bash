@@ -75,14 +75,14 @@ _mmaplua() {
             mapfile -t COMPREPLY < <(compgen -f -- "${current#=}")
             return
             ;;
-        --memory | --time) return ;;
+        --memory | --mapped | --time) return ;;
     esac
     case $current in
         -l?*)
             mapfile -t COMPREPLY < <(compgen -P -l -W "$(_mmaplua_modules)" -- "${current#-l}")
             ;;
         -*)
-            mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version --memory= --time=
+            mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version --memory= --mapped= --time=
                 --lessons --lesson --faults --trace --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
             [[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace 2> /dev/null
             ;;

@@ -1,6 +1,6 @@
 /* The limits of memory and time.
  *
- * Memory: the budget counts Lua's allocations and mapped bytes together (mm_budget.h). When an allocation is refused,
+ * Memory: the budget counts Lua's allocations and what the process alone maps (mm_budget.h). When an allocation is refused,
  * Lua collects garbage, tries again, and raises "not enough memory".
  *
  * Time: the signal of a timer, or of the kernel at its own limit of CPU time ("ulimit -t"), sets a hook in the running
@@ -74,7 +74,7 @@ int limits_exit_status(int status) {
 
 /* [-0, +0, m] uses 2 slots. */
 void limits_note_error(lua_State *L, int index) {
-  memory_ended_it = limits != NULL && limits->memory > 0 && lm_error_number(L, index) == ENOMEM;
+  memory_ended_it = limits != NULL && (limits->memory > 0 || limits->mapped > 0) && lm_error_number(L, index) == ENOMEM;
 }
 
 void limits_note_lack_of_memory(void) { memory_ended_it = limits != NULL && limits->memory > 0; }
@@ -221,6 +221,7 @@ bool limits_make_room(void) {
 
 void limits_begin(lua_State *L, const host_bounds *bounds) {
   limits = bounds;
+  if (bounds->mapped > 0) mm_mapped_set_limit(bounds->mapped);
   if (bounds->memory > 0) {
     mm_budget_set_limit(bounds->memory);
     mm_budget_add((size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB));

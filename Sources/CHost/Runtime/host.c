@@ -163,7 +163,8 @@ static void run_ending(lua_State *L, const host_plan *plan) {
 
 /* Stores the options that children of this process inherit. */
 static void inherit_options(const host_plan *plan) {
-  static const char *const prefixes[] = {"--memory=", "--time=", "--sandbox", "--allow-", "--trace", "-E", NULL};
+  static const char *const prefixes[] = {"--memory=", "--mapped=", "--time=", "--sandbox",
+                                         "--allow-",  "--trace",   "-E",      NULL};
   enum { MOST = 250 };
   static const char *options[MOST + 1];
   size_t count = 0;

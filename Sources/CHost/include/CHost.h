@@ -38,6 +38,7 @@ typedef struct {
 /* Limits of a script, and access to files (lm_sandbox.h), environment variables and programs. */
 typedef struct {
   size_t memory;           /* bytes, 0 for no limit */
+  size_t mapped;           /* the same of mapped files */
   uint64_t time;           /* microseconds, 0 for no limit */
   const char *memory_text; /* both limits as typed on the command line */
   const char *time_text;

@@ -75,6 +75,16 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value) {
   lua_setfield(L, -2, name);
 }
 
+/* [-0, +0, m] The field `filesize`, into the table on top: of the file at the path now, where it is the mapped one. */
+static void set_file_size(lua_State *L, int index) {
+  lm_push_path(L, index);
+  const mm_region *region = lm_region_at(L, index);
+  int64_t size = -1;
+  if (region && lua_type(L, -1) == LUA_TSTRING) size = LM_RUN(L, lm_file_size(region, lua_tostring(L, -1), false));
+  lua_pop(L, 1);
+  if (size >= 0) set_integer(L, "filesize", size);
+}
+
 void lm_set_description(lua_State *L, const lm_description *d, int index) {
   set_boolean(L, "closed", d->closed);
   set_boolean(L, "lost", d->lost);
@@ -82,6 +92,7 @@ void lm_set_description(lua_State *L, const lm_description *d, int index) {
   lm_push_path(L, index);
   lua_setfield(L, -2, "path");
   if (d->closed) return;
+  set_file_size(L, index);
   set_boolean(L, "slice", d->slice);
   set_integer(L, "address", (lua_Integer)d->address);
   set_integer(L, "offset", (lua_Integer)d->offset);

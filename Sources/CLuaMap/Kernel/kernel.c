@@ -14,10 +14,20 @@ static int with_path(lua_State *L, int (*body)(lua_State *, lm_call *, const cha
   return count >= 0 ? count : lm_finish(L, &call, count);
 }
 
+static int resize_sparse(lua_State *L, lm_call *call, const char *path) {
+  return lm_buffer_resize(L, call, path, true);
+}
+
+static int resize(lua_State *L, lm_call *call, const char *path) { return lm_buffer_resize(L, call, path, false); }
+
 int lm_custom_buffer_resize(lua_State *L) {
+  static const lm_option options[] = {{"sparse", LM_BOOLEAN, offsetof(lm_open_options, sparse), 0},
+                                      {NULL, LM_INTEGER, 0, 0}};
+  lm_open_options given = {0};
   lm_check_buffer(L);
-  lm_take(L, 2, 2, "number");
-  return with_path(L, lm_buffer_resize);
+  lm_take(L, 3, 2, "number");
+  lm_read_options(L, 3, options, &given);
+  return with_path(L, given.sparse ? resize_sparse : resize);
 }
 
 int lm_custom_buffer_remap(lua_State *L) {

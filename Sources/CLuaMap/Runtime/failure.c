@@ -79,7 +79,7 @@ static int lost_argument(lua_State *L) {
    nothing. */
 static const char *push_loss(lua_State *L, const lm_call *call, const mm_region *region, int path, const char *hint) {
   if (!region || region->slot->kind != MM_FILE) return hint;
-  int64_t size = lm_file_size(region, lua_tostring(L, path));
+  int64_t size = lm_file_size(region, lua_tostring(L, path), true);
   if (size < 0)
     return lua_pushfstring(L, "%s: it had %I bytes when it was mapped and is not at its path now", hint,
                            (LUAI_UACINT)call->values[1]);
@@ -126,7 +126,7 @@ static int raise_object(lua_State *L, const lm_call *call) {
     lua_pushvalue(L, path);
     lua_setfield(L, object, "path");
   }
-  if (lost) {
+  if (lost || (call->error == EBADMSG && strcmp(what, "decompress") == 0)) {
     lua_pushinteger(L, (lua_Integer)call->values[0]);
     lua_setfield(L, object, "offset");
   }

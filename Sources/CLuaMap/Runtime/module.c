@@ -15,6 +15,7 @@ static const lm_option open_options[] = {
     {"advice", LM_ADVICE, offsetof(lm_open_options, advice), offsetof(lm_open_options, has_advice)},
     {"populate", LM_BOOLEAN, offsetof(lm_open_options, populate), 0},
     {"lock", LM_BOOLEAN, offsetof(lm_open_options, lock), 0},
+    {"sparse", LM_BOOLEAN, offsetof(lm_open_options, sparse), 0},
     {NULL, LM_INTEGER, 0, 0}};
 
 static const lm_option anonymous_options[] = {
@@ -28,12 +29,10 @@ static const lm_option anonymous_options[] = {
    the mapping does not show what is still in the file's buffer. */
 static int check_descriptor(lua_State *L, int argument) {
   if (lua_isnoneornil(L, argument)) return -1;
-  luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
-  /* debug.setmetatable can give a buffer the metatable of a file, but their sizes differ. */
-  if (stream && lua_rawlen(L, argument) == sizeof *stream) {
-    luaL_argcheck(L, stream->closef && stream->f, argument, "attempt to use a closed file");
-    fflush(stream->f);
-    return fileno(stream->f);
+  FILE *file = lm_file_at(L, argument);
+  if (file) {
+    fflush(file);
+    return fileno(file);
   }
   int is_integer = 0;
   lua_Integer number = lua_type(L, argument) == LUA_TNUMBER ? lua_tointegerx(L, argument, &is_integer) : 0;
@@ -240,6 +239,7 @@ int lm_open_module(lua_State *L) {
   lm_open_atomic(L);
   lm_open_child(L);
   lm_open_lock(L);
+  lm_open_files(L);
   lua_createtable(L, 0, 128);
   lm_set_methods(L, LM_CLASS_mmap);
   lm_name_functions(L);

@@ -3,6 +3,7 @@
 #define TRAMPOLINE_H
 
 #include <lua5.4/lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "CLuaMap.h"
@@ -273,6 +274,9 @@ typedef struct lm_option {
 } lm_option;
 void lm_read_options(lua_State *L, int argument, const lm_option *options, void *target);
 
+/* [-0, +0, e] The open Lua file at an argument, or NULL where it is none. */
+FILE *lm_file_at(lua_State *L, int argument);
+
 /* [-0, +0, e] The separator at an index; `what` names it in errors: "separator", "option 'sep'". */
 void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator);
 
@@ -290,6 +294,7 @@ void lm_open_regex(lua_State *L);
 void lm_open_atomic(lua_State *L);
 void lm_open_child(lua_State *L);
 void lm_open_lock(lua_State *L);
+void lm_open_files(lua_State *L);
 
 /* [-0, +0, m] Adds the accessors of Node's Buffer to the table of methods on top. */
 void lm_add_accessors(lua_State *L);

@@ -72,7 +72,7 @@ enum { LM_LARGE = 16 << 20 };
 
 typedef struct lm_open_options {
   int64_t offset, length, size, advice;
-  bool has_length, has_advice, grow, populate, lock, shared;
+  bool has_length, has_advice, grow, sparse, populate, lock, shared;
 } lm_open_options;
 
 /* A hex dump in progress. */
@@ -140,8 +140,8 @@ int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonn
 void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
 
 /* [-0, +0, –] The current size of the mapped file, in bytes; -1 if the file is no longer at the path or its size cannot
-   be read, as in a sandbox. */
-int64_t lm_file_size(const mm_region *_Nonnull region, const char *_Nonnull path);
+   be read, as in a sandbox. `uses_kept`: of a file in memory, whether or not the path leads there. */
+int64_t lm_file_size(const mm_region *_Nonnull region, const char *_Nonnull path, bool uses_kept);
 
 /* [-0, +0, m] uses 4 slots. Makes the string at the index safe to print: replaces each byte that mm_shown.h does not
    accept by its code, as in \x1b. lm_shown is the same as a Lua function. */
@@ -157,7 +157,7 @@ const char *_Nullable lm_push_advice(lua_State *_Nonnull L, const char *_Nonnull
    NULL. */
 const char *_Nullable lm_loop_advice(lua_State *_Nonnull L, int index);
 /* Bodies that need the path of the file. */
-int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path, bool sparse);
 int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_sync(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
 int lm_buffer_lock(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);

@@ -6,36 +6,59 @@
 #include "lm_view.h"
 
 /* The state of an iterator is a userdata of one of these; `kind` is the address of a mark of its own,
-   so that no other userdata of the same size is taken for it. The user value 1 is the buffer that owns
+   so that no other userdata of the same size is accepted. The user value 1 is the buffer that owns
    the mapping. */
 typedef struct lm_lines {
   const void *_Nullable self;
   const void *_Nullable kind;
   mm_lines walk;
   int64_t offset, length;
-  bool has_length, keep, ranges;
+  bool has_length, keep, ranges, reverse;
 } lm_lines;
 
-/* The user values from 2 on are strings that were fields before: a field with the same bytes again
-   is taken from there, which saves Lua's hashing and looking up. */
+/* How the strings of a column fare. A column whose strings rarely come again is not kept for a while. */
+typedef struct lm_usage {
+  size_t since;    /* rows at the start of the count */
+  uint32_t misses; /* strings that were not kept ones */
+  uint32_t bypass; /* fields until the next try */
+  uint32_t last;   /* the bypass before; twice as much each time */
+} lm_usage;
+enum { LM_USAGES = 64, LM_MISSES = 2048, LM_BYPASS = 1 << 16, LM_LONGEST_BYPASS = 1 << 20 };
+
+/* The user values from 2 on are strings of earlier fields: a field with the same bytes again is taken from there, which
+   saves Lua's hashing and its search. The last one is the table of nulls, or nil. */
 typedef struct lm_fields {
   const void *_Nullable self;
   const void *_Nullable kind;
   mm_rows walk;
   int64_t offset, length;
-  bool has_length, csv, header, skipblank, has_line;
+  bool has_length, has_line, has_csv;
+  bool has_nulls;  /* else the empty string is the only null */
+  bool bad_is_nil; /* what is no number is nil */
+  bool position;   /* the first three results are offset, length and line number */
+  lm_usage usage[LM_USAGES];
+  uint8_t types[]; /* MM_MOST_TYPES */
 } lm_fields;
 
-enum { LM_FIRST_KEPT = 2, LM_KEPT = 2048, LM_LONGEST_KEPT = 64 };
+enum { LM_FIRST_KEPT = 2, LM_KEPT = 2048, LM_LONGEST_KEPT = 64, LM_NULLS = LM_FIRST_KEPT + LM_KEPT };
 
 /* [-0, +0, –] Checks the range and begins the walk. */
 int lm_lines_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_lines *_Nonnull lines);
 int lm_fields_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_fields *_Nonnull fields);
 
+/* Whether the separator overlaps itself: from the end of the text, other ones are found than from its start. */
+bool lm_overlaps_itself(const mm_separator *_Nonnull separator);
+
+/* Fails where the file at the path now ends before the end of a walk. */
+int lm_text_end(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull region, size_t end,
+                const char *_Nonnull path);
+
 /* The next line: 1, or 0 at the end. */
 int lm_lines_find(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk, mm_line *_Nonnull line);
+/* The last one. */
+int lm_lines_find_last(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk, mm_line *_Nonnull line);
 
-/* Where a text stands first in a line that was found, or LM_NOWHERE, or LM_PLACE_FAILED. */
+/* The offset of a text in a line that was found, or LM_NOWHERE, or LM_PLACE_FAILED. */
 int64_t lm_lines_place(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk,
                        const mm_line *_Nonnull line, const char *_Nonnull text, size_t count);
 enum { LM_NOWHERE = -1, LM_PLACE_FAILED = -2 };
@@ -44,14 +67,26 @@ enum { LM_NOWHERE = -1, LM_PLACE_FAILED = -2 };
    an error of the row. */
 int lm_row_scan(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, mm_row *_Nonnull row,
                 mm_text_field *_Nonnull found, int room);
-enum { LM_ROW_END = -10, LM_UNCLOSED_QUOTE = -11, LM_STRAY_BYTE = -12, LM_TOO_FEW_FIELDS = -13 };
+enum { LM_ROW_END = -10, LM_UNCLOSED_QUOTE = -11, LM_STRAY_BYTE = -12, LM_TOO_FEW_FIELDS = -13, LM_BARE_QUOTE = -14 };
 
-/* One of every two quotes; returns how many bytes are left. */
-size_t lm_undouble(uint8_t *_Nonnull bytes, size_t count);
+/* The number of the line at an offset of a row, or LM_FAILED. */
+int64_t lm_row_line(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, size_t offset);
 
-/* Where the i-th of n pieces ends that begin and end at separators; `from` is where the one before it
-   ended. */
+/* Takes the escapes of quotes away; returns the number of bytes that are left. */
+size_t lm_undouble(uint8_t *_Nonnull bytes, size_t count, uint8_t quote, uint8_t escape);
+
+/* A u64 in decimal or hexadecimal digits, with blanks around; false for anything else. */
+bool lm_u64(const char *_Nonnull text, size_t count, uint64_t *_Nonnull value);
+
+/* Where a buffer may be cut. */
+typedef struct lm_cuts {
+  mm_separator separator;
+  bool csv;
+  uint8_t quote, escape;
+} lm_cuts;
+
+/* The end of the i-th of n pieces; `from` is the end of the one before it. */
 int64_t lm_split_end(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t i, int64_t n, int64_t from,
-                     const mm_separator *_Nonnull separator);
+                     const lm_cuts *_Nonnull cuts);
 
 #endif

@@ -13,6 +13,7 @@
 #include "mm_landlock.h"
 #include "mm_pattern.h"
 #include "mm_process.h"
+#include "mm_replacement.h"
 #include "mm_reserve.h"
 #include "mm_shown.h"
 #include "mm_text.h"

@@ -1,5 +1,5 @@
-/* Process-wide memory accounting: the sum of mapped bytes and of bytes counted by the host, and a limit for the sum.
-   */
+/* Process-wide memory accounting. Two sums, each with a limit: of the memory that the process alone holds, to which
+   programs with this library add their own; and of the other mappings of files, whose pages the kernel can take back. */
 #ifndef MM_BUDGET_H
 #define MM_BUDGET_H
 
@@ -17,7 +17,14 @@ bool mm_budget_take(size_t bytes);
 void mm_budget_add(size_t bytes);
 void mm_budget_give(size_t bytes);
 
-/* Whether malloc(3) can allocate this many bytes now. */
+/* The same for mappings that take no memory of the process. */
+void mm_mapped_set_limit(size_t limit);
+size_t mm_mapped_limit(void);
+size_t mm_mapped_used(void);
+bool mm_mapped_take(size_t bytes);
+void mm_mapped_give(size_t bytes);
+
+/* Whether malloc(3) has so many bytes at this moment. */
 bool mm_has_heap(size_t bytes);
 
 /* A file in memory without a path. All its pages exist while this process holds any part of it, also pages that are

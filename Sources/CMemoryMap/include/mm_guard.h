@@ -50,6 +50,7 @@ typedef struct mm_slot {
   int64_t file_offset;         /* offset of base in the file */
   int64_t file_size;           /* bytes, at the time of the mapping */
   uint64_t device, inode;      /* identity of the file */
+  bool is_own;                 /* counted as memory of the process, see mm_budget.h */
   bool residency_hidden;       /* mincore(2) reports all pages as resident to this caller */
   int32_t keeper;              /* descriptor + 1 of a file without a path; else 0 */
   mm_memory *_Nullable memory; /* accounting of a file whose pages may outlive the mapping; else NULL */

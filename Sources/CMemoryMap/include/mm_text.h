@@ -1,4 +1,4 @@
-/* Lines and fields of text in a mapping: the state of the scanners. */
+/* Lines and fields of a text in a mapping: the state of a scanner between two steps. */
 #ifndef MM_TEXT_H
 #define MM_TEXT_H
 
@@ -6,91 +6,122 @@
 
 #include "mm_guard.h"
 
-enum { MM_LONGEST_SEPARATOR = 16, MM_MOST_TYPES = 250 };
+enum { MM_LONGEST_SEPARATOR = 16, MM_MOST_TYPES = 4096 };
 
-/* A separator of lines or fields: 1 to 16 bytes. */
+/* The end of a line, or what is between two fields: 1 to 16 bytes. A count of 0: none. */
 typedef struct mm_separator {
   uint8_t bytes[MM_LONGEST_SEPARATOR];
   uint32_t count;
 } mm_separator;
 
-/* An iteration over the lines in bytes [position, end) of a buffer. */
+/* A walk over the lines of bytes [position, end) of a buffer: forward, `position` moves; backward, `end` does. */
 typedef struct mm_lines {
   mm_region region;
   size_t position, end;
+  size_t reach; /* the end at the start of the walk */
   mm_separator separator;
 } mm_lines;
 
-/* A line: its start, its length without the separator, and the start of the next line. In bytes. */
+/* A line: its start, its length without the separator, and the start of the line after it. */
 typedef struct mm_line {
   size_t start, length, next;
 } mm_line;
 
-enum { MM_TEXT_STRING, MM_TEXT_NUMBER, MM_TEXT_INTEGER, MM_TEXT_SKIP, MM_TEXT_TYPE = 7, MM_TEXT_OPTIONAL = 8 };
+enum {
+  MM_TEXT_STRING,
+  MM_TEXT_NUMBER,
+  MM_TEXT_INTEGER,
+  MM_TEXT_U64,
+  MM_TEXT_SKIP,
+  MM_TEXT_TYPE = 7,
+  MM_TEXT_OPTIONAL = 8
+};
 
-/* An iteration over the rows in bytes [position, end) of a buffer. */
+/* A walk over the rows of bytes [position, end) of a buffer. */
 typedef struct mm_rows {
   mm_region region;
   size_t position, end;
-  size_t given; /* number of rows passed, with the header and skipped rows */
+  size_t given;                    /* rows so far, without the header and what is passed over */
+  size_t counted_to, counted_line; /* the line number of an offset: lines are counted only where one is asked for */
   mm_separator separator, line;
-  bool takes_return; /* a carriage return before the end of a line is part of the line separator */
-  bool quoted;       /* quotes as in RFC 4180 */
-  bool skips_blank;  /* skip empty rows */
-  bool header;       /* skip a header row first */
-  uint8_t count;     /* number of types; 0: every field is a string */
-  uint8_t types[MM_MOST_TYPES];
+  mm_separator comment; /* rows with this at their start are passed over; a count of 0 for none */
+  uint8_t quote, escape, point;
+  bool takes_return;              /* a carriage return before the line's end is part of that */
+  bool quoted;                    /* fields may be in quotes, RFC 4180 */
+  bool lazy;                      /* a quote may also be a plain byte */
+  bool merges;                    /* a run of separators is one, and none at the start of a row */
+  bool skips_blank;               /* rows without a byte are passed over */
+  bool header;                    /* one more row is to be skipped before the first */
+  bool optional_text;             /* a number under an optional type is given as text: it may be one of the nulls */
+  bool special;                   /* set by mm_settle_rows */
+  uint16_t count;                 /* of the types; 0: every field is a string */
+  const uint8_t *_Nullable types; /* as long as the walk */
 } mm_rows;
 
-/* Resumable state of a row, for callers with a small array of fields. */
+/* The state of a row, for callers with a small array of fields. */
 typedef struct mm_row {
   size_t position;
-  size_t column;  /* number of fields passed */
-  size_t skipped; /* number of rows skipped before it */
-  bool ended;     /* all its bytes are read */
-  bool complete;  /* all its bytes are read and all its fields returned */
+  size_t start;  /* of the row */
+  size_t finish; /* its last byte is before this; its line's end is not part of it */
+  size_t column; /* fields done */
+  bool ended;    /* all its bytes are done */
+  bool complete; /* and all its fields were given */
 } mm_row;
 
 enum {
-  MM_FIELD_STRING,  /* a string, the bytes unchanged */
-  MM_FIELD_DOUBLED, /* a string whose bytes have every quote doubled */
-  MM_FIELD_INTEGER, /* `value` is the integer */
-  MM_FIELD_FLOAT,   /* `value` has the bits of the float */
-  MM_FIELD_NUMERAL, /* bytes that may be a number, in a format other than the common one */
+  MM_FIELD_STRING,  /* the bytes as they are */
+  MM_FIELD_DOUBLED, /* the bytes, with escapes before quotes */
+  MM_FIELD_INTEGER, /* value: the integer */
+  MM_FIELD_FLOAT,   /* value: the float's bits */
+  MM_FIELD_NUMERAL, /* the bytes of what may be a number but is not a plain one */
   MM_FIELD_ABSENT   /* an optional field after the end of the row */
 };
 
 typedef struct mm_text_field {
   uint8_t kind, type;
-  uint16_t column; /* from 1, for a field with a type */
+  bool quoted;
+  uint32_t column; /* counted from 1, for a type's field */
   uint32_t hash;   /* of a string's bytes */
   size_t start, length;
   int64_t value;
 } mm_text_field;
 
-/* Whether the separator is at p; `count` bytes may be read. The caller has already compared the first byte. */
+/* Whether the bytes at p, of which `count` may be read, begin with the separator. The first byte is
+   known to match. */
 static inline bool mm_separator_follows(const mm_separator *_Nonnull s, const uint8_t *_Nonnull p, size_t count) {
   return s->count == 1 || (s->count <= count && memcmp(s->bytes, p, s->count) == 0);
 }
 
-/* Begins a row. False at the end. True does not guarantee a row: the rest may be blank rows. */
+/* Chooses the scanner, once all options are set. */
+static inline void mm_settle_rows(mm_rows *_Nonnull rows) {
+  rows->special = rows->merges || rows->point != '.' || rows->optional_text ||
+                  (rows->quoted && (rows->lazy || rows->escape != rows->quote));
+}
+
+/* Whether there may be another row; it is then begun. */
 static inline bool mm_begin_row(const mm_rows *_Nonnull rows, mm_row *_Nonnull row) {
-  *row = (mm_row){.position = rows->position};
+  *row = (mm_row){.position = rows->position, .start = rows->position};
   return rows->position < rows->end;
 }
 
-/* Continues the iteration after the row. */
+/* The walk goes on after a row. */
 static inline void mm_finish_row(mm_rows *_Nonnull rows, const mm_row *_Nonnull row) {
   rows->position = row->position;
-  rows->given += row->skipped + 1;
+  rows->given++;
   rows->header = false;
 }
 
-/* Pointers to members, which Swift cannot make. */
+/* Pointers into a structure, which Swift does not take of a tuple. */
 static inline const mm_separator *_Nonnull mm_field_separator(const mm_rows *_Nonnull rows) { return &rows->separator; }
 static inline const mm_separator *_Nonnull mm_row_separator(const mm_rows *_Nonnull rows) { return &rows->line; }
 
-/* Eight bytes at any address as a little-endian integer. */
+/* Whether a row with its first byte at p, of which `count` may be read, is a comment. */
+static inline bool mm_is_comment(const mm_rows *_Nonnull rows, const uint8_t *_Nonnull p, size_t count) {
+  const mm_separator *c = &rows->comment;
+  return c->count > 0 && c->count <= count && memcmp(c->bytes, p, c->count) == 0;
+}
+
+/* Eight bytes at any address, the first in the lowest bits. */
 static inline uint64_t mm_load_word(const uint8_t *_Nonnull p) {
   uint64_t word;
   memcpy(&word, p, sizeof word);
@@ -101,16 +132,20 @@ static inline uint64_t mm_load_word(const uint8_t *_Nonnull p) {
 }
 
 static inline uint8_t mm_type_of_column(const mm_rows *_Nonnull rows, size_t column) {
-  return rows->count == 0 ? MM_TEXT_STRING : rows->types[column < MM_MOST_TYPES ? column : MM_MOST_TYPES - 1];
+  return column < rows->count && rows->types ? rows->types[column] : MM_TEXT_STRING;
 }
 
-/* The address of the first separator, or NULL. */
+static inline bool mm_separator_is_at(const mm_separator *_Nonnull s, const uint8_t *_Nonnull p) {
+  return memcmp(s->bytes, p, s->count) == 0;
+}
+
+/* The first place of the separator, or NULL. */
 static inline const void *_Nullable mm_find_separator(const mm_separator *_Nonnull s, const uint8_t *_Nonnull p,
                                                       size_t count) {
   return mm_find(p, count, s->bytes, s->count);
 }
 
-/* 10^n for n from 0 to 22: exact as a double. */
+/* 10^n for n from 0 to 22, which are exact. */
 static inline double mm_power_of_ten(size_t n) {
   static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};

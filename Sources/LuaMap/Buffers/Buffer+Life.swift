@@ -43,6 +43,7 @@ extension OpenOptions {
         length = options.pointee.has_length ? Int(options.pointee.length) : nil
         size = Int(options.pointee.size)
         grow = options.pointee.grow
+        sparse = options.pointee.sparse
         advice = options.pointee.has_advice ? Advice(rawValue: Int(options.pointee.advice)) : nil
         populate = options.pointee.populate
         lock = options.pointee.lock
@@ -111,15 +112,19 @@ func lm_buffer_slice(_ L: LuaState, _ call: Call, _ target: BufferPointer) -> CI
     }
 }
 
-/// `b:resize(size)`. [-0, +0, –] uses no slots; never raises.
+/// `b:resize(size [, options])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_resize(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
+func lm_buffer_resize(
+    _ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?, _ sparse: Bool
+) -> CInt {
     respond(call) { () throws(Failure) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let size = try arguments.integer(2)
         let monitor = Monitor(frugal: L)
-        try about(0) { () throws(MapError) in try bytes.resize(size, path: path) { monitor.goesOn($0) } }
+        try about(0) { () throws(MapError) in
+            try bytes.resize(size, path: path, isSparse: sparse) { monitor.goesOn($0) }
+        }
         return 0
     }
 }

@@ -73,6 +73,9 @@ extension MapError {
         switch reason {
         case nil: hint
         case .memoryLimit: "%1 bytes more would be over the limit of --memory=%2; %3 are in use"
+        case .mappedLimit: "%1 bytes more would be over the limit of --mapped=%2; %3 are in use"
+        case .besideRefused:
+            "a new file is written beside the old one, which is not allowed (use --allow-write= with the folder)"
         case .readingRefused: "reading it is not allowed (use --allow-read=%0)"
         case .writingRefused: "writing it is not allowed (use --allow-write=%0)"
         case .readingAndWritingRefused:
@@ -101,6 +104,8 @@ func lm_lost(_ buffer: UnsafePointer<lm_buffer>, _ call: Call) {
 }
 
 @implementation @c
-func lm_file_size(_ region: UnsafePointer<mm_region>, _ path: UnsafePointer<CChar>) -> Int64 {
-    MappedBytes(region.pointee).fileSize(at: path).map { Int64($0) } ?? -1
+func lm_file_size(
+    _ region: UnsafePointer<mm_region>, _ path: UnsafePointer<CChar>, _ uses_kept: Bool
+) -> Int64 {
+    MappedBytes(region.pointee).fileSize(at: path, usesKept: uses_kept).map { Int64($0) } ?? -1
 }

@@ -32,6 +32,7 @@ func lm_fields_start(_ L: LuaState, _ call: Call, _ fields: UnsafeMutablePointer
                 bytes, Int(options.pointee.offset),
                 options.pointee.has_length ? Int(options.pointee.length) : nil)
         }
+        mm_settle_rows(&options.pointee.walk)
         return 0
     }
 }
@@ -62,6 +63,45 @@ private func slowLine(
         return try about(0) { () throws(MapError) in
             try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
         }
+    }
+}
+
+/// A step of `b:lines { reverse = true }`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_lines_find_last(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
+) -> CInt {
+    switch walk.pointee.findLast(line) {
+    case .found: 1
+    case .end: 0
+    default:
+        respond(call) { () throws(Failure) in
+            let monitor = try Monitor(L)
+            return try about(0) { () throws(MapError) in
+                try walk.pointee.findLast(line, poll: { monitor.goesOn($0) }) ? 1 : 0
+            }
+        }
+    }
+}
+
+/// Whether lines can be found from the end. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_overlaps_itself(_ separator: UnsafePointer<mm_separator>) -> Bool {
+    separator.pointee.overlapsItself
+}
+
+/// The end of a walk. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_text_end(
+    _ L: LuaState, _ call: Call, _ region: UnsafePointer<mm_region>, _ end: Int,
+    _ path: UnsafePointer<CChar>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        if mm_is_closed(region) { return 0 }
+        try about(0) { () throws(MapError) in
+            try MappedBytes(region.pointee).checkReached(end, path: path)
+        }
+        return 0
     }
 }
 
@@ -127,32 +167,60 @@ private func slowRow(
         case .unclosedQuote: return CInt(LM_UNCLOSED_QUOTE)
         case .strayByte: return CInt(LM_STRAY_BYTE)
         case .tooFewFields: return CInt(LM_TOO_FEW_FIELDS)
+        case .bareQuote: return CInt(LM_BARE_QUOTE)
         default: return count
         }
     }
 }
 
-/// The quotes of a field that are doubled, made single. [-0, +0, –] uses no slots; never raises.
+/// The number of a row's line. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_undouble(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
-    MappedBytes.undouble(UnsafeMutableBufferPointer(start: bytes, count: count))
+func lm_row_line(
+    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>, _ offset: Int
+) -> Int64 {
+    var number: Int64 = 0
+    let code = respond(call) { () throws(Failure) in
+        let monitor = Monitor(frugal: L)
+        number = try about(0) { () throws(MapError) in
+            Int64(try walk.pointee.lineNumber(at: offset) { monitor.goesOn($0) })
+        }
+        return 0
+    }
+    return code < 0 ? Int64(code) : number
 }
 
-/// `b:split(n [, separator])`: where a piece ends. [-0, +0, –] uses no slots; never raises.
+/// The escapes of a field, taken away. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_undouble(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ quote: UInt8, _ escape: UInt8) -> Int {
+    MappedBytes.undouble(
+        UnsafeMutableBufferPointer(start: bytes, count: count), quote: quote, escape: escape)
+}
+
+/// A field of the type `u64`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_u64(_ text: UnsafePointer<CChar>, _ count: Int, _ value: UnsafeMutablePointer<UInt64>) -> Bool {
+    guard let number = UInt64(numeral: UnsafeRawBufferPointer(start: text, count: count)) else {
+        return false
+    }
+    value.pointee = number
+    return true
+}
+
+/// `b:split(n [, separator or options])`: the end of a piece. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_split_end(
-    _ L: LuaState, _ call: Call, _ i: Int64, _ n: Int64, _ from: Int64,
-    _ separator: UnsafePointer<mm_separator>
+    _ L: LuaState, _ call: Call, _ i: Int64, _ n: Int64, _ from: Int64, _ cuts: UnsafePointer<lm_cuts>
 ) -> Int64 {
     var end: Int64 = 0
     let code = respond(call) { () throws(Failure) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = try Monitor(L)
+        let cuts = Cuts(
+            separator: cuts.pointee.separator, quote: cuts.pointee.csv ? cuts.pointee.quote : nil,
+            escape: cuts.pointee.escape)
         end = try about(0) { () throws(MapError) in
             Int64(
-                try bytes.endOfPiece(
-                    Int(i), of: Int(n), from: Int(from), separator: separator.pointee
-                ) { monitor.goesOn($0) })
+                try bytes.endOfPiece(Int(i), of: Int(n), from: Int(from), cuts) { monitor.goesOn($0) })
         }
         return 0
     }

@@ -28,6 +28,8 @@ public struct OpenOptions: Sendable {
     /// Whether to extend a file that is too short. The space is allocated, so a full disk is an error on
     /// opening.
     public var grow = false
+    /// Whether it grows, or is made, by a hole: without space, which a full disk refuses later.
+    public var sparse = false
     /// The expected use of the mapping: madvise(2).
     public var advice: Advice?
     /// Whether to read in all pages at once: `MAP_POPULATE`.
@@ -75,14 +77,18 @@ package func openRegion(
     if options.size != 0 && mode != .truncate {
         throw MapError(.misuse, "size goes with mode \"w+\"; use length and grow in mode \"r+\"")
     }
+    if options.sparse && !options.grow && mode != .truncate {
+        throw MapError(.misuse, "sparse goes with mode \"w+\", or with grow = true in mode \"r+\"")
+    }
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
     }
     // Checked before the file is truncated or extended: a mapping that fails must not destroy its contents.
     if mode == .truncate {
-        try requireRoom(try partLength(options, fileSize: try grownSize(options, from: options.size)))
+        let size = try grownSize(options, from: options.size)
+        try requireRoom(try partLength(options, fileSize: size), .mapped)
     } else if options.grow {
-        try requireRoom(options.length ?? 0)
+        try requireRoom(options.length ?? 0, .mapped)
     }
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
@@ -124,7 +130,8 @@ private func prepareFile(
         if size == 0 && systemIsVirtual(descriptor) {
             throw MapError(
                 .mmap, errno: ENODEV,
-                "the files of /proc and /sys have no pages to map").because(.virtualFile)
+                "the files of /proc and /sys have no pages to map"
+            ).because(.virtualFile)
         }
     case S_IFDIR: throw .directory
     case S_IFBLK: size = try systemEnd(descriptor)
@@ -139,10 +146,15 @@ private func prepareFile(
     }
     if mode == .truncate {
         let grown = try grownSize(options, from: options.size)
+        if options.sparse {
+            try systemTruncate(descriptor, to: 0)
+            return try growFile(descriptor, from: 0, to: grown, isSparse: true, poll)
+        }
         try emptyFile(descriptor, from: size, to: grown, poll)
         return grown
     }
-    return try growFile(descriptor, from: size, to: try grownSize(options, from: size), poll)
+    return try growFile(
+        descriptor, from: size, to: try grownSize(options, from: size), isSparse: options.sparse, poll)
 }
 
 /// The size in bytes that a file of `size` bytes needs for the part to map; `size` if it may not grow.
@@ -164,9 +176,14 @@ private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int, _ poll: P
     try systemAllocate(descriptor, from: 0, count: new, isEmptied: true, poll: poll)
 }
 
-private func growFile(
-    _ descriptor: CInt, from old: Int, to new: Int, _ poll: Poll
+/// Gives a file more bytes, with space for them unless `isSparse`. After an error it has its old size.
+func growFile(
+    _ descriptor: CInt, from old: Int, to new: Int, isSparse: Bool, _ poll: Poll
 ) throws(MapError) -> Int {
+    if isSparse {
+        if new > old { try systemTruncate(descriptor, to: new) }
+        return new
+    }
     do { try systemAllocate(descriptor, from: old, count: new &- old, poll: poll) } catch {
         try systemTruncate(descriptor, to: old)
         throw error

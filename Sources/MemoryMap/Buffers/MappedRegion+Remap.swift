@@ -73,7 +73,7 @@ extension UnsafeMutablePointer<mm_slot> {
             do {
                 start = try mapPages(
                     extent, Protection(rawValue: pointee.protection), MapFlags(rawValue: pointee.flags),
-                    descriptor, offset &- slack, page: pointee.page, poll: poll)
+                    descriptor, offset &- slack, page: pointee.page, account, poll: poll)
             } catch {
                 mm_slot_retire(spare)
                 throw error
@@ -83,6 +83,7 @@ extension UnsafeMutablePointer<mm_slot> {
         let old = UnsafeMutableRawPointer(bitPattern: pointee.start)
         let oldExtent = pointee.extent
         mm_slot_withdraw(self)
+        spare.pointee.is_own = pointee.is_own
         spare.unmap(old, oldExtent)
         pointee.slack = slack
         pointee.locked_from = MapFlags(rawValue: pointee.flags).contains(.locked) ? 0 : .max

@@ -13,6 +13,7 @@ extension MappedBytes {
         }
         let slot = current.region.slot
         if let start = UnsafeMutableRawPointer(bitPattern: slot.pointee.start) {
+            try slot.becomeOwn(protection)
             do { try systemProtect(start, slot.pointee.extent, protection.rawValue) } catch {
                 throw error.errno == EACCES
                     ? error.hinting(
@@ -28,11 +29,12 @@ extension MappedBytes {
     /// - Parameters:
     ///   - size: In bytes. At least 1 for anonymous memory.
     ///   - path: The file, which must still be the one that is mapped; nil for anonymous memory.
+    ///   - isSparse: Whether a file grows by a hole, without space.
     /// - Throws: `misuse` for a slice, a private mapping of a file, shared anonymous memory that would grow,
     ///   or a mapping that ends before its file does; `systemCall` (`ENOSPC`, `ENOMEM` …); `closed`, `lost`.
     ///   After an error the mapping and the file are unchanged.
     package func resize(
-        _ size: Int, path: UnsafePointer<CChar>?, poll: Poll = { _ in true }
+        _ size: Int, path: UnsafePointer<CChar>?, isSparse: Bool = false, poll: Poll = { _ in true }
     ) throws(MapError) {
         var current = self
         try current.refresh()
@@ -46,12 +48,23 @@ extension MappedBytes {
         if slot.pointee.kind == MM_ANONYMOUS {
             try slot.resizeAnonymous(size, poll)
         } else {
-            try slot.resizeFile(size, path, poll)
+            try slot.resizeFile(size, path, isSparse, poll)
         }
     }
 }
 
 extension UnsafeMutablePointer<mm_slot> {
+    /// Counts a private mapping as memory of the process before it may be written to; for good, as the pages stay.
+    fileprivate func becomeOwn(_ protection: Protection) throws(MapError) {
+        let extent = Int(pointee.extent)
+        guard !pointee.is_own, Account(protection, MapFlags(rawValue: pointee.flags)) == .memory else {
+            return
+        }
+        try takeMemory(.mprotect, extent)
+        mm_mapped_give(extent)
+        pointee.is_own = true
+    }
+
     fileprivate func resizeAnonymous(_ size: Int, _ poll: Poll) throws(MapError) {
         guard size > 0 else {
             throw MapError(.misuse, "size %1 is out of range: anonymous memory has at least 1 byte", size)
@@ -65,6 +78,7 @@ extension UnsafeMutablePointer<mm_slot> {
         // budget.
         let memory = isShared ? try lastingMemory() : nil
         let extent = Int(pointee.extent)
+        if pointee.start == 0 { return try moveFile(to: size, -1, poll) }
         try move(to: size, poll)
         if let memory { mm_memory_leave(memory, extent &- Int(pointee.extent)) }
         clearTail(from: min(old, size))
@@ -81,7 +95,9 @@ extension UnsafeMutablePointer<mm_slot> {
         memset(base + end, 0, min(next, Int(pointee.extent)) &- used)
     }
 
-    fileprivate func resizeFile(_ size: Int, _ path: UnsafePointer<CChar>?, _ poll: Poll) throws(MapError) {
+    fileprivate func resizeFile(
+        _ size: Int, _ path: UnsafePointer<CChar>?, _ isSparse: Bool, _ poll: Poll
+    ) throws(MapError) {
         guard MapFlags(rawValue: pointee.flags).isShared else {
             throw MapError(.misuse, "a private mapping of a file cannot be resized: its file must not change")
         }
@@ -106,10 +122,7 @@ extension UnsafeMutablePointer<mm_slot> {
                 old &- mappedEnd)
         }
         if end > old {
-            do { try systemAllocate(descriptor, from: old, count: end &- old, poll: poll) } catch {
-                try systemTruncate(descriptor, to: old)
-                throw error
-            }
+            _ = try growFile(descriptor, from: old, to: end, isSparse: isSparse, poll)
         }
         do { try moveFile(to: size, descriptor, poll) } catch {
             if end > old { try systemTruncate(descriptor, to: old) }
@@ -150,6 +163,7 @@ extension UnsafeMutablePointer<mm_slot> {
             let start = UnsafeMutableRawPointer(bitPattern: pointee.start)
             let extent = pointee.extent
             let spare = try reservedSlot()
+            spare.pointee.is_own = pointee.is_own
             mm_slot_withdraw(self)
             spare.unmap(start, extent)
             (pointee.base, pointee.length, pointee.slack) = (nil, 0, 0)
@@ -161,8 +175,7 @@ extension UnsafeMutablePointer<mm_slot> {
             }
             let start = try mapPages(
                 extent, Protection(rawValue: pointee.protection), MapFlags(rawValue: pointee.flags),
-                descriptor,
-                Int(pointee.file_offset) &- slack, page: pointee.page, poll: poll)
+                descriptor, Int(pointee.file_offset) &- slack, page: pointee.page, account, poll: poll)
             pointee.slack = slack
             settle(start, extent, size)
         } else {
@@ -202,7 +215,7 @@ extension UnsafeMutablePointer<mm_slot> {
         _ start: UnsafeMutableRawPointer, from old: Int, to extent: Int, _ size: Int
     ) throws(MapError) {
         mm_slot_withdraw(self)
-        do { settle(try systemRemap(start, from: old, to: extent), extent, size) } catch {
+        do { settle(try systemRemap(start, from: old, to: extent, account), extent, size) } catch {
             settle(start, old, pointee.length)
             throw error
         }

@@ -93,11 +93,12 @@ package func requireAligned(_ offset: Int) throws(MapError) {
 ///   - offset: In bytes, need not be a multiple of the page size: the mapping starts at the beginning of the
 ///     page, `base` at the offset.
 ///   - advice: Given before the function returns; if that fails, nothing stays mapped.
+///   - isMemory: Whether the file is in memory and this process made it.
 ///   - poll: Called from time to time with the number of bytes done; returns false to stop, and nothing stays
 ///     mapped.
 package func mapRegion(
     length: Int, protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int,
-    advice: Advice? = nil, poll: Poll = { _ in true }
+    advice: Advice? = nil, isMemory: Bool = false, poll: Poll = { _ in true }
 ) throws(MapError) -> mm_region {
     guard length > 0 else {
         throw MapError(.mmap, errno: EINVAL, "size %1 is out of range: a mapping has at least 1 byte", length)
@@ -116,15 +117,18 @@ package func mapRegion(
     let isAnonymous = flags.contains(.anonymous)
     let status = isAnonymous ? nil : try systemStatus(descriptor)
     let slot = try reservedSlot()
+    let account = isMemory ? .memory : Account(protection, flags)
     let start: UnsafeMutableRawPointer
     do {
         start = try mapPages(
-            extent, protection, flags, isAnonymous ? -1 : descriptor, offset &- slack, page: page, poll: poll)
+            extent, protection, flags, isAnonymous ? -1 : descriptor, offset &- slack, page: page, account,
+            poll: poll)
     } catch {
         mm_slot_retire(slot)
         throw hintMap(error, flags)
     }
     slot.pointee.page = page
+    slot.pointee.is_own = account == .memory
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
     if flags.contains(.locked) { (slot.pointee.locked_from, slot.pointee.may_be_locked) = (0, true) }
@@ -146,11 +150,12 @@ package func mapRegion(
 
 /// A region of 0 bytes, for an empty file: nothing is mapped, but all operations work.
 package func emptyRegion(
-    protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int
+    protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int, isMemory: Bool = false
 ) throws(MapError) -> mm_region {
-    let status = try systemStatus(descriptor)
+    let status = flags.contains(.anonymous) ? nil : try systemStatus(descriptor)
     let slot = try reservedSlot()
     slot.pointee.page = mappedPageSize(flags, descriptor)
+    slot.pointee.is_own = isMemory || Account(protection, flags) == .memory
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
     slot.pointee.base = nil
@@ -160,6 +165,12 @@ package func emptyRegion(
     slot.describe(status, descriptor)
     mm_slot_publish(slot, nil, 0)
     return mm_region(whole: slot)
+}
+
+/// The same for anonymous memory; it can grow.
+func emptyAnonymousRegion() throws(MapError) -> mm_region {
+    try emptyRegion(
+        protection: [.read, .write], flags: [.anonymous, .private], descriptor: -1, offset: 0)
 }
 
 /// Unmaps a region and invalidates its handles. Does nothing if it is unmapped already.
@@ -203,7 +214,7 @@ extension UnsafeMutablePointer<mm_slot> {
 
     fileprivate func finishUnmapping(_ start: UnsafeMutableRawPointer?, _ extent: Int) -> Bool {
         if let start {
-            do { try systemUnmap(start, extent) } catch { return false }
+            do { try systemUnmap(start, extent, account) } catch { return false }
         }
         if let memory = pointee.memory {
             mm_memory_leave(memory, extent)
@@ -214,10 +225,15 @@ extension UnsafeMutablePointer<mm_slot> {
     }
 }
 
-/// Unmaps a range that has no slot yet.
-func unmapRange(_ start: UnsafeMutableRawPointer, _ extent: Int) {
-    // Without memory for a slot, a failure cannot be retried later.
-    if let slot = try? reservedSlot() { slot.unmap(start, extent) } else { try? systemUnmap(start, extent) }
+/// Unmaps what no slot was made for yet.
+func unmapRange(_ start: UnsafeMutableRawPointer, _ extent: Int, _ account: Account) {
+    // Without memory for a slot it can only be tried.
+    guard let slot = try? reservedSlot() else {
+        try? systemUnmap(start, extent, account)
+        return
+    }
+    slot.pointee.is_own = account == .memory
+    slot.unmap(start, extent)
 }
 
 /// Reserves a slot for a mapping, or for a range that is unmapped while its mapping stays.
@@ -226,6 +242,7 @@ func reservedSlot() throws(MapError) -> UnsafeMutablePointer<mm_slot> {
         throw MapError(.mmap, errno: errno, "no memory for the fault guard's table")
     }
     (slot.pointee.keeper, slot.pointee.memory, slot.pointee.locked_from) = (0, nil, .max)
+    slot.pointee.is_own = true
     slot.pointee.may_be_locked = false
     return slot
 }

@@ -135,10 +135,13 @@ extension MappedBytes {
 
     /// The current size of the mapped file in bytes; nil if the file is no longer at the path, or the process
     /// may not read its status. Reveals nothing about another file at the path.
-    package func fileSize(at path: UnsafePointer<CChar>) -> Int? {
+    ///
+    /// - Parameter usesKept: Whether the descriptor that a mapping of a file in memory keeps will do.
+    package func fileSize(at path: UnsafePointer<CChar>, usesKept: Bool = true) -> Int? {
         let slot = region.slot
         guard slot.pointee.kind == MM_FILE, (try? requireHeap()) != nil else { return nil }
-        let status = slot.kept.flatMap { try? systemStatus($0) } ?? systemStatus(of: path)
+        let kept = usesKept ? slot.kept : nil
+        let status = kept.flatMap { try? systemStatus($0) } ?? systemStatus(of: path)
         guard let status, slot.isFile(status) else { return nil }
         return Int(status.st_size)
     }

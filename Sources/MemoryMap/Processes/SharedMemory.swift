@@ -140,9 +140,11 @@ func keptRegion(
     let protection: Protection = [.read, .write]
     let region =
         size == 0
-        ? try emptyRegion(protection: protection, flags: flags, descriptor: descriptor, offset: 0)
+        ? try emptyRegion(
+            protection: protection, flags: flags, descriptor: descriptor, offset: 0, isMemory: true)
         : try mapRegion(
-            length: size, protection: protection, flags: flags, descriptor: descriptor, offset: 0, poll: poll)
+            length: size, protection: protection, flags: flags, descriptor: descriptor, offset: 0,
+            isMemory: true, poll: poll)
     region.slot.pointee.keeper = descriptor &+ 1
     return region
 }

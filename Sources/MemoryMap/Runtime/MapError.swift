@@ -37,7 +37,8 @@ public struct MapError: Error, Sendable {
 
     /// A cause to which a higher layer adds advice: it knows the caller's language and options.
     package enum Reason: UInt8, Sendable {
-        case memoryLimit, readingRefused, writingRefused, readingAndWritingRefused, removingRefused
+        case memoryLimit, mappedLimit, besideRefused
+        case readingRefused, writingRefused, readingAndWritingRefused, removingRefused
         case virtualFile, privateMapping, noDescriptor
     }
 
@@ -193,6 +194,9 @@ public enum SystemCall: UInt8, Sendable {
     case open, fstat, ftruncate, fallocate, mmap, munmap, mremap, mprotect, madvise, msync, mincore
     case mlock, munlock, lseek, read, cachestat, posix_fadvise, fdatasync, memfd_create
     case fcntl, futex, unlink, posix_spawn, waitpid, kill
+    case write, fsync, rename, fchown, fchmod
+    /// No system call: data that cannot be unpacked.
+    case decompress
 
     /// The name as in section 2 of the manual.
     package var name: StaticString {
@@ -222,6 +226,12 @@ public enum SystemCall: UInt8, Sendable {
         case .posix_spawn: "posix_spawn"
         case .waitpid: "waitpid"
         case .kill: "kill"
+        case .write: "write"
+        case .fsync: "fsync"
+        case .rename: "rename"
+        case .fchown: "fchown"
+        case .fchmod: "fchmod"
+        case .decompress: "decompress"
         }
     }
 }

@@ -54,6 +54,25 @@ extension FilePolicy {
         if result != 0 { throw .failed(errno) }
     }
 
+    /// The folder of a file that may be written anew, by a file beside it that takes its place, and its name there.
+    ///
+    /// - Parameter path: A link at its end is followed.
+    func openFolder(of path: UnsafePointer<CChar>) throws(MapError) -> (folder: CInt, name: PathName) {
+        do {
+            let place = try find(path, .write, followsLast: true)
+            let beside = place.names.dropLast() + [PathName(bytes: [UInt8(ascii: "*")])]
+            if allows(.write, Array(beside)) { return (place.folder, place.name) }
+            place.close()
+        } catch {
+            switch error {
+            case .failed(let code): throw MapError(.open, errno: code)
+            case .refused:
+                throw MapError(.open, errno: EACCES, "writing it is not allowed").because(.writingRefused)
+            }
+        }
+        throw MapError(.open, errno: EACCES, "a new file beside it is not allowed").because(.besideRefused)
+    }
+
     /// Whether the policy allows removing or renaming a file, or a link itself.
     package func mayChange(_ path: UnsafePointer<CChar>) -> Bool {
         guard let place = try? resolve(path, followsLast: false) else { return false }

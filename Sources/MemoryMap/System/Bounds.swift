@@ -3,18 +3,40 @@ internal import Glibc
 
 // The budget (mm_budget.h) and the sandbox policy (FilePolicy), applied to mappings.
 
-/// Counts bytes that are about to be mapped in the budget.
-///
-/// - Throws: `systemCall` with `ENOMEM` if that exceeds the limit.
-func takeMemory(_ call: SystemCall, _ bytes: Int) throws(MapError) {
-    if !mm_budget_take(bytes) { throw overLimit(call, bytes) }
+/// Where a mapping counts.
+enum Account {
+    /// Memory that the process alone holds: anonymous memory, files in memory, and writable private mappings.
+    case memory
+    /// Other mappings of files: the kernel can take their pages back.
+    case mapped
+
+    init(_ protection: Protection, _ flags: MapFlags) {
+        self =
+            flags.contains(.anonymous) || !flags.isShared && protection.contains(.write) ? .memory : .mapped
+    }
+
+    /// Whether there was room for so many bytes: they are counted then.
+    func take(_ bytes: Int) -> Bool { self == .memory ? mm_budget_take(bytes) : mm_mapped_take(bytes) }
+
+    func give(_ bytes: Int) { self == .memory ? mm_budget_give(bytes) : mm_mapped_give(bytes) }
 }
 
-/// Throws if fewer bytes are left in the budget. Does not count them.
-func requireRoom(_ bytes: Int) throws(MapError) {
+extension UnsafeMutablePointer<mm_slot> {
+    var account: Account { pointee.is_own ? .memory : .mapped }
+}
+
+/// Counts memory that is about to be mapped, in bytes.
+///
+/// - Throws: `systemCall` with `ENOMEM` where the limit does not leave so much.
+func takeMemory(_ call: SystemCall, _ bytes: Int, _ account: Account = .memory) throws(MapError) {
+    if !account.take(bytes) { throw overLimit(call, bytes, account) }
+}
+
+/// Throws where the limit does not leave so many bytes.
+func requireRoom(_ bytes: Int, _ account: Account = .memory) throws(MapError) {
     guard bytes > 0 else { return }
-    if !mm_budget_take(bytes) { throw overLimit(.mmap, bytes) }
-    mm_budget_give(bytes)
+    try takeMemory(.mmap, bytes, account)
+    account.give(bytes)
 }
 
 /// Throws if malloc(3) does not have this many bytes and a reserve of 64 KiB. Call it before an allocation by
@@ -36,11 +58,13 @@ func memoryLeft() -> Int {
     return limit > used ? Int(clamping: limit &- used) : 0
 }
 
-private func overLimit(_ call: SystemCall, _ bytes: Int) -> MapError {
-    MapError(
+private func overLimit(_ call: SystemCall, _ bytes: Int, _ account: Account) -> MapError {
+    let (limit, used) =
+        account == .memory ? (mm_budget_limit(), mm_budget_used()) : (mm_mapped_limit(), mm_mapped_used())
+    return MapError(
         call, errno: ENOMEM, "%1 bytes more would be over the limit of %2; %3 are in use", bytes,
-        Int(clamping: mm_budget_limit()), Int(clamping: mm_budget_used())
-    ).because(.memoryLimit)
+        Int(clamping: limit), Int(clamping: used)
+    ).because(account == .memory ? .memoryLimit : .mappedLimit)
 }
 
 /// Throws for executable memory in a sandbox: no script needs it, and it would make a bug in the interpreter

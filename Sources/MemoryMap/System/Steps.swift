@@ -39,15 +39,16 @@ func inSteps(
 /// - Parameter poll: Called with the number of bytes done; returns false to stop, and nothing is mapped.
 func mapPages(
     _ extent: Int, _ protection: Protection, _ flags: MapFlags, _ descriptor: CInt, _ offset: Int,
-    page: Int, poll: Poll
+    page: Int, _ account: Account, poll: Poll
 ) throws(MapError) -> UnsafeMutableRawPointer {
     let isLocked = flags.contains(.locked)
     let isPopulated = isLocked || flags.contains(.populate) && !flags.contains(.nonBlock)
     guard isPopulated, extent >= longExtent else {
-        return try systemMap(extent, protection.rawValue, flags.rawValue, descriptor, offset)
+        return try systemMap(extent, protection.rawValue, flags.rawValue, descriptor, offset, account)
     }
     let start = try systemMap(
-        extent, protection.rawValue, flags.subtracting([.locked, .populate]).rawValue, descriptor, offset)
+        extent, protection.rawValue, flags.subtracting([.locked, .populate]).rawValue, descriptor, offset,
+        account)
     do throws(MapError) {
         if isLocked {
             do throws(MapError) { try systemLock(start, extent, onFault: true) } catch {
@@ -56,7 +57,7 @@ func mapPages(
         }
         try bringIn(start, extent, page, protection, flags, poll)
     } catch {
-        unmapRange(start, extent)
+        unmapRange(start, extent, account)
         throw error
     }
     return start

@@ -158,11 +158,12 @@ func systemEnd(_ descriptor: Descriptor) throws(MapError) -> Int {
 
 /// mmap(2) at an address that the kernel chooses, within the budget and the sandbox policy.
 func systemMap(
-    _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int
+    _ extent: Int, _ protection: CInt, _ flags: CInt, _ descriptor: Descriptor, _ offset: Int,
+    _ account: Account
 ) throws(MapError) -> UnsafeMutableRawPointer {
     try requireHarmless(.mmap, protection)
     unmapWaiting()
-    try takeMemory(.mmap, extent)
+    try takeMemory(.mmap, extent, account)
     let trace = Trace()
     let address = mmap(nil, extent, protection, flags, descriptor, off_t(offset))
     trace.end("mmap", Int(bitPattern: address), isAddress: true) {
@@ -175,29 +176,31 @@ func systemMap(
     }
     guard let address, address != MAP_FAILED else {
         let code = errno
-        mm_budget_give(extent)
+        account.give(extent)
         throw MapError(.mmap, errno: code)
     }
     return address
 }
 
 /// munmap(2).
-func systemUnmap(_ address: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) {
+func systemUnmap(
+    _ address: UnsafeMutableRawPointer, _ extent: Int, _ account: Account
+) throws(MapError) {
     let trace = Trace()
     let result = munmap(address, extent)
     try check(.munmap, trace, result) {
         $0.argument(address)
         $0.argument(extent)
     }
-    mm_budget_give(extent)
+    account.give(extent)
 }
 
 /// mremap(2) with `MREMAP_MAYMOVE`.
 func systemRemap(
-    _ address: UnsafeMutableRawPointer, from old: Int, to new: Int
+    _ address: UnsafeMutableRawPointer, from old: Int, to new: Int, _ account: Account
 ) throws(MapError) -> UnsafeMutableRawPointer {
     let more = max(0, new &- old)
-    try takeMemory(.mremap, more)
+    try takeMemory(.mremap, more, account)
     let trace = Trace()
     let moved = mm_mremap(address, old, new)
     trace.end("mremap", Int(bitPattern: moved), isAddress: true) {
@@ -208,7 +211,7 @@ func systemRemap(
     }
     if moved == MAP_FAILED {
         let code = errno
-        mm_budget_give(more)
+        account.give(more)
         let error = MapError(.mremap, errno: code)
         // For the kernel, parts with different properties are separate mappings, and mremap(2) resizes only
         // one.
@@ -217,7 +220,7 @@ func systemRemap(
                 "a part has another advice, lock or protection than the rest, or had when it was written to: before that, make the whole alike by unlock() and advise(\"normal\")"
             ) : error
     }
-    mm_budget_give(max(0, old &- new))
+    account.give(max(0, old &- new))
     return moved
 }
 

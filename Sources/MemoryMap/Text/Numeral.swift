@@ -2,14 +2,14 @@ internal import CMemoryMap
 
 /// A plain decimal number: `-12`, `3.25`, `1e-3`.
 ///
-/// Only those are read here whose value is exact or rounded once, which gives the same float as
-/// strtod(3): up to 18 digits and, with a point or an exponent, a mantissa below 2^53 and a power of ten
-/// that a float holds exactly. Everything else that Lua takes for a number is left to Lua.
+/// Only numbers are read here whose value is exact or rounded once, which gives the same float as strtod(3): up to 18
+/// digits and, with a point or an exponent, a mantissa below 2^53 and a power of ten that a float holds exactly. All other
+/// numerals of Lua are left to Lua.
 struct Numeral {
     var isFloat = false
     /// The integer, or the bits of the float.
     var value: Int64 = 0
-    /// Where the number ends; equal to its start where there is none.
+    /// The end of the number; equal to its start where there is none.
     var stop: Int
 
     /// No number.
@@ -18,9 +18,11 @@ struct Numeral {
 
     /// The number at `start`.
     ///
-    /// - Parameter end: Bytes from here on are not read.
+    /// - Parameters:
+    ///   - end: Bytes from here on are not read.
+    ///   - point: The decimal point.
     @inline(__always)
-    init(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) {
+    init(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, point: UInt8) {
         stop = start
         var place = start
         let isNegative = place < end && base[place] == UInt8(ascii: "-")
@@ -35,7 +37,7 @@ struct Numeral {
         }
         var digits = place &- first
         var exponent = 0
-        if place < end && base[place] == UInt8(ascii: ".") {
+        if place < end && base[place] == point {
             isFloat = true
             place &+= 1
             let fraction = place
@@ -50,10 +52,10 @@ struct Numeral {
         }
         if digits == 0 || digits > 18 { return }
         if place < end && base[place] | 0x20 == UInt8(ascii: "e") {
-            guard let (power, behind) = Numeral.exponent(base, place &+ 1, end) else { return }
+            guard let (power, after) = Numeral.exponent(base, place &+ 1, end) else { return }
             isFloat = true
             exponent &+= power
-            place = behind
+            place = after
         }
         if !isFloat {
             value = isNegative ? 0 &- Int64(bitPattern: mantissa) : Int64(bitPattern: mantissa)
@@ -73,9 +75,10 @@ struct Numeral {
     ///
     /// - Parameters:
     ///   - word: The eight bytes at `start`, the first in the lowest bits.
-    ///   - marks: The lowest bit that is set is in the byte behind the number.
+    ///   - marks: The lowest bit that is set is in the byte after the number.
+    ///   - point: The decimal point.
     @inline(__always)
-    init(_ word: UInt64, upTo marks: UInt64, at start: Int) {
+    init(_ word: UInt64, upTo marks: UInt64, at start: Int, point: UInt8) {
         stop = start
         if marks == 0 { return }
         var bits = UInt64(truncatingIfNeeded: marks.trailingZeroBitCount & ~7)
@@ -85,7 +88,7 @@ struct Numeral {
         var text = word &>> sign
         bits = bits &- sign
         // A word has the mark of a point above the real one at most, never below.
-        let points = zeroBytes(text ^ everyByte(UInt8(ascii: "."))) & ((1 &<< bits) &- 1)
+        let points = zeroBytes(text ^ everyByte(point)) & ((1 &<< bits) &- 1)
         var fraction = 0
         if points != 0 {
             let below = UInt64(truncatingIfNeeded: points.trailingZeroBitCount & ~7)
@@ -113,7 +116,7 @@ struct Numeral {
         stop = start &+ length
     }
 
-    /// The number behind an `e`, and where it ends.
+    /// The number after an `e`, and its end.
     @inline(__always)
     private static func exponent(
         _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int
@@ -130,5 +133,34 @@ struct Numeral {
             place &+= 1
         }
         return place == first ? nil : (isNegative ? 0 &- power : power, place)
+    }
+}
+
+extension UInt64 {
+    /// A number in decimal digits, or in hexadecimal ones after `0x`, with blanks around; nil for anything else, also for a
+    /// number that does not fit.
+    package init?(numeral text: UnsafeRawBufferPointer) {
+        let isBlank: (UInt8) -> Bool = { $0 == 32 || $0 >= 9 && $0 <= 13 }
+        guard var place = text.firstIndex(where: { !isBlank($0) }),
+            let last = text.lastIndex(where: { !isBlank($0) })
+        else { return nil }
+        if text[place] == UInt8(ascii: "+") { place &+= 1 }
+        var base: UInt64 = 10
+        if place < last && text[place] == UInt8(ascii: "0") && text[place &+ 1] | 0x20 == UInt8(ascii: "x") {
+            base = 16
+            place &+= 2
+        }
+        if place > last { return nil }
+        self = 0
+        while place <= last {
+            let byte = text[place]
+            let digit = byte &- 48 <= 9 ? byte &- 48 : (byte | 0x20) &- 97 <= 5 ? (byte | 0x20) &- 87 : 255
+            guard UInt64(digit) < base else { return nil }
+            let (shifted, isLarge) = multipliedReportingOverflow(by: base)
+            let (sum, isLarger) = shifted.addingReportingOverflow(UInt64(digit))
+            if isLarge || isLarger { return nil }
+            self = sum
+            place &+= 1
+        }
     }
 }

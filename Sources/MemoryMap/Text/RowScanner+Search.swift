@@ -18,7 +18,31 @@ extension RowScanner {
         }
     }
 
-    /// Where the field that begins at a place ends; nil where `poll` stopped the search.
+    /// The first of a byte in memory that has been searched; nil for none.
+    @inline(__always)
+    func memoryFirst(_ byte: UInt8, from start: Int, to stop: Int) -> Int? {
+        guard start < stop, let found = memchr(base + start, CInt(byte), stop &- start) else { return nil }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+
+    /// Goes on after the line's end, whatever is in front of it, and returns the offset of that; nil where `poll` stopped
+    /// the search.
+    @inline(__always)
+    mutating func passLine(_ position: inout Int, _ poll: (Int) -> Bool) -> Int? {
+        var place = position
+        while true {
+            guard let found = first(rows.pointee.line.bytes.0, from: place, poll) else { return nil }
+            position = end
+            if found >= end { return end }
+            if isLineEnd(found) {
+                position = found &+ Int(rows.pointee.line.count)
+                return found
+            }
+            place = found &+ 1
+        }
+    }
+
+    /// The end of the field that begins at a place; nil where `poll` stopped the search.
     @inline(__always)
     mutating func fieldEnd(from start: Int, _ poll: (Int) -> Bool) -> Stop? {
         var place = start
@@ -27,6 +51,12 @@ extension RowScanner {
             if place < limit {
                 var stop = border(at: place)
                 if stop.border == .neither {
+                    if Kind.isQuoted && quotes != separators
+                        && base[place] == UInt8(truncatingIfNeeded: quotes)
+                    {
+                        stop.border = .quote
+                        return stop
+                    }
                     place &+= 1
                     continue
                 }
@@ -43,19 +73,22 @@ extension RowScanner {
         }
     }
 
-    /// The next place below `limit` where a separator or a line's end may begin, or `limit`.
+    /// The next place below `limit` where a separator, a line's end or a quote may be, or `limit`.
     @inline(__always)
     func candidate(from start: Int) -> Int {
         var place = start
         while place &+ 8 <= limit {
             let word = self.word(place)
-            let marks = self.marks(word)
+            var marks = self.marks(word)
+            if Kind.isQuoted { marks |= zeroBytes(word ^ quotes) }
             if marks != 0 { return place &+ (marks.trailingZeroBitCount &>> 3) }
             place &+= 8
         }
         while place < limit {
             let byte = base[place]
-            if byte == UInt8(truncatingIfNeeded: separators) || byte == UInt8(truncatingIfNeeded: lineEnds) {
+            if byte == UInt8(truncatingIfNeeded: separators) || byte == UInt8(truncatingIfNeeded: lineEnds)
+                || Kind.isQuoted && byte == UInt8(truncatingIfNeeded: quotes)
+            {
                 return place
             }
             place &+= 1
@@ -88,8 +121,8 @@ extension RowScanner {
         mm_separator_follows(mm_row_separator(rows), base + place, end &- place)
     }
 
-    /// Of the lowest bits that are set, the lowest is the highest bit of the first byte of the word that
-    /// may begin a separator or a line's end; 0 where there is none.
+    /// The lowest bit that is set is the highest bit of the first byte of the word that may begin a separator or a line's
+    /// end; 0 where there is none.
     @inline(__always)
     func marks(_ word: UInt64) -> UInt64 {
         zeroBytes(word ^ separators) | zeroBytes(word ^ lineEnds)
@@ -99,7 +132,7 @@ extension RowScanner {
     @inline(__always)
     func word(_ place: Int) -> UInt64 { mm_load_word(base + place) }
 
-    /// A number made of a string's length, its first and its last bytes.
+    /// A hash of a string's length, its first and its last bytes.
     @inline(__always)
     func hash(_ start: Int, _ length: Int) -> UInt32 {
         var first: UInt64 = 0
@@ -121,7 +154,6 @@ extension RowScanner {
     }
 }
 
-var quote: UInt8 { UInt8(ascii: "\"") }
 var carriageReturn: UInt8 { UInt8(ascii: "\r") }
 
 /// A word of eight times the same byte.

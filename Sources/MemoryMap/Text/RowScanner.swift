@@ -1,24 +1,49 @@
 internal import CMemoryMap
 
-/// The scan of one row, from where `row` says on.
+/// Which options a scanner has: each kind is compiled by itself, so that plain rows do not pay for options.
+protocol RowKind {
+    /// Fields may be in quotes.
+    static var isQuoted: Bool { get }
+    /// All options are looked up in `mm_rows`; `isQuoted` is one of them.
+    static var isSpecial: Bool { get }
+}
+
+enum PlainRows: RowKind {
+    static var isQuoted: Bool { false }
+    static var isSpecial: Bool { false }
+}
+
+/// Quotes as in RFC 4180; the byte may be another one.
+enum QuotedRows: RowKind {
+    static var isQuoted: Bool { true }
+    static var isSpecial: Bool { false }
+}
+
+enum SpecialRows: RowKind {
+    static var isQuoted: Bool { true }
+    static var isSpecial: Bool { true }
+}
+
+/// The scan of one row, from `row.position` on.
 ///
-/// Everything here is inlined into its two users, one of which polls and one of which gives up after a
-/// window instead; the bytes it reads are memory that another process may change at any moment, so no
-/// decision about a place in it is made twice.
-struct RowScanner {
+/// All of it is inlined into its two users: one polls, the other gives up after a window. Another process may change the
+/// bytes at any moment, so no bound depends on a byte that is read twice.
+struct RowScanner<Kind: RowKind> {
     let rows: UnsafePointer<mm_rows>
     let row: UnsafeMutablePointer<mm_row>
     let base: UnsafePointer<UInt8>
     let end: Int
     let separators: UInt64
     let lineEnds: UInt64
-    /// Up to here may be searched before `poll` is asked.
+    /// The quote where one in a plain field is an error, else the separator again.
+    let quotes: UInt64
+    /// `poll` is asked before any search past this.
     var limit: Int
 
-    /// What stands behind a field.
-    enum Border { case separator, lineEnd, neither }
+    /// What is after a field.
+    enum Border { case separator, lineEnd, neither, quote }
 
-    /// Where a field ends, what stands there, and where the next field or row starts.
+    /// The end of a field, what is there, and the start of the next field or row.
     struct Stop {
         var end: Int
         var border: Border
@@ -35,27 +60,33 @@ struct RowScanner {
         self.end = rows.pointee.end
         self.separators = everyByte(rows.pointee.separator.bytes.0)
         self.lineEnds = everyByte(rows.pointee.line.bytes.0)
+        let isStrict = rows.pointee.quoted && !rows.pointee.lazy
+        self.quotes = isStrict ? everyByte(rows.pointee.quote) : separators
         self.limit = min(rows.pointee.end, row.pointee.position &+ scanWindow)
     }
 
-    /// Fills `found` and returns how many fields there are in it, or a negative `ScanStatus`.
+    @inline(__always)
+    var isQuoted: Bool { Kind.isSpecial ? rows.pointee.quoted : Kind.isQuoted }
+
+    @inline(__always)
+    var quote: UInt8 { rows.pointee.quote }
+
+    @inline(__always)
+    var point: UInt8 { Kind.isSpecial ? rows.pointee.point : UInt8(ascii: ".") }
+
+    /// Fills `found` and returns the number of its fields, or a negative `ScanStatus`.
     @inline(__always)
     mutating func scan(
         _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int, _ poll: (Int) -> Bool
     ) -> Int32 {
         var state = row.pointee
         let types = Int(rows.pointee.count)
-        if state.column == 0 && !state.ended && (rows.pointee.header || rows.pointee.skips_blank) {
-            let status = passOver(&state, poll)
-            if status != .found { return status.rawValue }
-        }
         var count = 0
-        while true {
+        var status = ScanStatus.found
+        if state.column == 0 && !state.ended { status = begin(&state, poll) }
+        while status == .found {
             if types > 0 ? state.column >= types : state.ended {
-                if !state.ended {
-                    let status = passRest(&state.position, poll)
-                    if status != .found { return status.rawValue }
-                }
+                if !state.ended { status = passRest(&state, poll) }
                 (state.ended, state.complete) = (true, true)
                 break
             }
@@ -64,19 +95,19 @@ struct RowScanner {
             let field = found + count
             if state.ended {
                 if type & UInt8(MM_TEXT_OPTIONAL) == 0 && type != UInt8(MM_TEXT_SKIP) {
-                    row.pointee = state
-                    return ScanStatus.tooFewFields.rawValue
+                    status = .tooFewFields
+                    break
                 }
                 field.pointee.kind = UInt8(MM_FIELD_ABSENT)
             } else {
-                let status = take(field, type, &state, poll)
-                if status != .found { return status.rawValue }
+                status = take(field, type, &state, poll)
+                if status != .found { break }
             }
             state.column &+= 1
             if type != UInt8(MM_TEXT_SKIP) { count &+= 1 }
         }
         row.pointee = state
-        return Int32(truncatingIfNeeded: count)
+        return status == .found ? Int32(truncatingIfNeeded: count) : status.rawValue
     }
 
     /// Takes the field at the state's position.
@@ -85,44 +116,58 @@ struct RowScanner {
         _ field: UnsafeMutablePointer<mm_text_field>, _ type: UInt8, _ state: inout mm_row,
         _ poll: (Int) -> Bool
     ) -> ScanStatus {
+        if Kind.isSpecial && rows.pointee.merges && !passSeparators(&state, poll) { return .far }
         let start = state.position
         let wanted = type & UInt8(MM_TEXT_TYPE)
-        let isNumber = wanted == UInt8(MM_TEXT_NUMBER) || wanted == UInt8(MM_TEXT_INTEGER)
+        var isNumber = wanted != UInt8(MM_TEXT_STRING) && wanted != UInt8(MM_TEXT_SKIP)
         field.pointee.type = type
-        field.pointee.column = UInt16(truncatingIfNeeded: state.column &+ 1)
-        if rows.pointee.quoted && start < end && base[start] == quote {
+        field.pointee.column = UInt32(truncatingIfNeeded: state.column &+ 1)
+        field.pointee.quoted = false
+        field.pointee.kind = UInt8(isNumber ? MM_FIELD_NUMERAL : MM_FIELD_STRING)
+        if Kind.isSpecial && rows.pointee.optional_text && type & UInt8(MM_TEXT_OPTIONAL) != 0 {
+            isNumber = false
+        }
+        if isQuoted && start < end && base[start] == quote {
             return takeQuoted(field, isNumber, &state, poll)
         }
         if isNumber {
             var number = Numeral(at: start)
             if start &+ 8 <= end {
                 let word = self.word(start)
-                number = Numeral(word, upTo: marks(word), at: start)
+                number = Numeral(word, upTo: marks(word), at: start, point: point)
             }
-            if number.stop == start { number = Numeral(base, start, min(end, start &+ 64)) }
+            if number.stop == start { number = Numeral(base, start, min(end, start &+ 64), point: point) }
             let stop = border(at: number.stop)
-            if number.stop > start && stop.border != .neither && set(field, number) {
-                (state.position, state.ended) = (stop.next, stop.border == .lineEnd)
+            if number.stop > start && (stop.border == .separator || stop.border == .lineEnd)
+                && set(field, number)
+            {
+                settle(&state, stop)
                 return .found
             }
         }
         guard let stop = fieldEnd(from: start, poll) else { return .far }
+        if Kind.isQuoted && stop.border == .quote { return bareQuote(&state, stop, poll) }
         field.pointee.start = start
         field.pointee.length = stop.end &- start
-        if isNumber {
-            field.pointee.kind = UInt8(MM_FIELD_NUMERAL)
-        } else {
-            field.pointee.kind = UInt8(MM_FIELD_STRING)
-            field.pointee.hash = hash(start, stop.end &- start)
-        }
-        (state.position, state.ended) = (stop.next, stop.border == .lineEnd)
+        if wanted == UInt8(MM_TEXT_STRING) { field.pointee.hash = hash(start, stop.end &- start) }
+        settle(&state, stop)
         return .found
+    }
+
+    /// Goes on after a field.
+    @inline(__always)
+    private func settle(_ state: inout mm_row, _ stop: Stop) {
+        state.position = stop.next
+        if stop.border == .lineEnd { (state.ended, state.finish) = (true, stop.end) }
     }
 
     @inline(__always)
     private func set(_ field: UnsafeMutablePointer<mm_text_field>, _ number: Numeral) -> Bool {
         let wanted = field.pointee.type & UInt8(MM_TEXT_TYPE)
-        if number.isFloat && wanted == UInt8(MM_TEXT_INTEGER) { return false }
+        if wanted != UInt8(MM_TEXT_NUMBER) {
+            if number.isFloat { return false }
+            if wanted == UInt8(MM_TEXT_U64) && number.value < 0 { return false }
+        }
         field.pointee.kind = UInt8(number.isFloat ? MM_FIELD_FLOAT : MM_FIELD_INTEGER)
         field.pointee.value = number.value
         return true
@@ -134,25 +179,26 @@ struct RowScanner {
         _ poll: (Int) -> Bool
     ) -> ScanStatus {
         let start = state.position &+ 1
-        var isDoubled = false
+        var isEscaped = false
         var stop = Stop(end: start, border: .neither, next: start)
-        let status = closingQuote(&stop, &isDoubled, poll)
+        let status = closingQuote(&stop, &isEscaped, poll)
         if status != .found {
-            (row.pointee.position, row.pointee.column) = (stop.next, state.column)
+            state.position = stop.next
             return status
         }
-        (state.position, state.ended) = (stop.next, stop.border == .lineEnd)
-        if isNumber && !isDoubled {
-            let number = Numeral(base, start, stop.end)
+        let length = stop.end &- start
+        field.pointee.quoted = true
+        // A row's end is after the quote.
+        settle(&state, Stop(end: stop.end &+ 1, border: stop.border, next: stop.next))
+        if isNumber && !isEscaped {
+            let number = Numeral(base, start, stop.end, point: point)
             if number.stop > start && number.stop == stop.end && set(field, number) { return .found }
         }
         field.pointee.start = start
-        field.pointee.length = stop.end &- start
-        if isNumber {
-            field.pointee.kind = UInt8(MM_FIELD_NUMERAL)
-        } else {
-            field.pointee.kind = UInt8(isDoubled ? MM_FIELD_DOUBLED : MM_FIELD_STRING)
-            field.pointee.hash = hash(start, stop.end &- start)
+        field.pointee.length = length
+        field.pointee.hash = hash(start, length)
+        if isEscaped && field.pointee.kind == UInt8(MM_FIELD_STRING) {
+            field.pointee.kind = UInt8(MM_FIELD_DOUBLED)
         }
         return .found
     }
@@ -160,94 +206,133 @@ struct RowScanner {
     /// The quote that closes the field whose bytes begin at `stop.end`.
     @inline(__always)
     private mutating func closingQuote(
-        _ stop: inout Stop, _ isDoubled: inout Bool, _ poll: (Int) -> Bool
+        _ stop: inout Stop, _ isEscaped: inout Bool, _ poll: (Int) -> Bool
     ) -> ScanStatus {
+        let quote = self.quote
+        let escape = Kind.isSpecial ? rows.pointee.escape : quote
         var place = stop.end
+        // The first quote at or after `place`, where that is known.
+        var found = -1
         while true {
-            guard let found = first(quote, from: place, poll) else { return .far }
+            if found < place {
+                guard let next = first(quote, from: place, poll) else { return .far }
+                found = next
+            }
+            if Kind.isSpecial && escape != quote,
+                let mark = memoryFirst(escape, from: place, to: min(found, limit))
+            {
+                place = mark &+ 1
+                if place < end && (base[place] == quote || base[place] == escape) {
+                    isEscaped = true
+                    place &+= 1
+                }
+                continue
+            }
             if found >= end {
                 stop.next = end
                 return .unclosedQuote
             }
-            if found &+ 1 < end && base[found &+ 1] == quote {
-                isDoubled = true
+            if escape == quote && found &+ 1 < end && base[found &+ 1] == quote {
+                isEscaped = true
                 place = found &+ 2
                 continue
             }
             stop = border(at: found &+ 1)
             stop.end = found
             if stop.border != .neither { return .found }
+            if Kind.isSpecial && rows.pointee.lazy {
+                place = found &+ 1
+                continue
+            }
             stop.next = found &+ 1
-            return passRest(&stop.next, isQuoted: false, poll) == .far ? .far : .strayByte
+            return passLine(&stop.next, poll) == nil ? .far : .strayByte
         }
     }
 
-    /// Passes over blank rows and the header.
+    /// Passes over blank rows, comments and the header, and starts the row.
     @inline(__always)
-    private mutating func passOver(_ state: inout mm_row, _ poll: (Int) -> Bool) -> ScanStatus {
+    private mutating func begin(_ state: inout mm_row, _ poll: (Int) -> Bool) -> ScanStatus {
         var isHeader = rows.pointee.header
-        while true {
-            while rows.pointee.skips_blank && state.position < end {
+        if isHeader || rows.pointee.skips_blank || rows.pointee.comment.count > 0 {
+            while true {
+                if state.position >= end { return .end }
                 let stop = border(at: state.position)
-                if stop.border != .lineEnd { break }
-                state.position = stop.next
-                state.skipped &+= 1
+                if rows.pointee.skips_blank && stop.border == .lineEnd {
+                    state.position = stop.next
+                } else if mm_is_comment(rows, base + state.position, end &- state.position) {
+                    if passLine(&state.position, poll) == nil { return .far }
+                } else if isHeader {
+                    state.start = state.position
+                    let status = passRest(&state, poll)
+                    if status != .found { return status }
+                    (state.ended, state.column, isHeader) = (false, 0, false)
+                } else {
+                    break
+                }
                 if state.position > limit {
                     if !poll(state.position) { return .far }
                     limit = min(end, state.position &+ scanWindow)
                 }
             }
-            if isHeader && state.position < end {
-                let status = passRest(&state.position, poll)
-                if status != .found { return status }
-                state.skipped &+= 1
-                isHeader = false
-                continue
-            }
-            if state.position < end { return .found }
-            row.pointee = state
-            return .end
         }
+        state.start = state.position
+        return .found
+    }
+
+    /// Passes over the separators at the state's position; false where `poll` stopped it.
+    @inline(__always)
+    private mutating func passSeparators(_ state: inout mm_row, _ poll: (Int) -> Bool) -> Bool {
+        while state.position < end {
+            let stop = border(at: state.position)
+            if stop.border != .separator { break }
+            state.position = stop.next
+            if state.position > limit {
+                if !poll(state.position) { return false }
+                limit = min(end, state.position &+ scanWindow)
+            }
+        }
+        return true
+    }
+
+    /// A quote in a field that has none at its start; goes on after the line.
+    @inline(__always)
+    private mutating func bareQuote(
+        _ state: inout mm_row, _ stop: Stop, _ poll: (Int) -> Bool
+    ) -> ScanStatus {
+        state.position = stop.next
+        return passLine(&state.position, poll) == nil ? .far : .bareQuote
     }
 
     /// Passes over the rest of a row, from the start of a field on.
     @inline(__always)
-    private mutating func passRest(_ position: inout Int, _ poll: (Int) -> Bool) -> ScanStatus {
-        passRest(&position, isQuoted: rows.pointee.quoted, poll)
-    }
-
-    @inline(__always)
-    private mutating func passRest(
-        _ position: inout Int, isQuoted: Bool, _ poll: (Int) -> Bool
-    ) -> ScanStatus {
+    private mutating func passRest(_ state: inout mm_row, _ poll: (Int) -> Bool) -> ScanStatus {
         if !isQuoted {
-            var place = position
-            while true {
-                guard let found = first(rows.pointee.line.bytes.0, from: place, poll) else { return .far }
-                position = end
-                if found >= end { return .found }
-                if isLineEnd(found) {
-                    position = found &+ Int(rows.pointee.line.count)
-                    return .found
-                }
-                place = found &+ 1
-            }
+            guard let finish = passLine(&state.position, poll) else { return .far }
+            let isReturn =
+                rows.pointee.takes_return && finish > state.start && finish < end
+                && base[finish &- 1] == carriageReturn
+            state.finish = isReturn ? finish &- 1 : finish
+            return .found
         }
         while true {
-            var stop = Stop(end: position &+ 1, border: .neither, next: position)
-            if position < end && base[position] == quote {
-                var isDoubled = false
-                let status = closingQuote(&stop, &isDoubled, poll)
+            if Kind.isSpecial && rows.pointee.merges && !passSeparators(&state, poll) { return .far }
+            var stop = Stop(end: state.position &+ 1, border: .neither, next: state.position)
+            if state.position < end && base[state.position] == quote {
+                var isEscaped = false
+                let status = closingQuote(&stop, &isEscaped, poll)
                 if status != .found {
-                    row.pointee.position = stop.next
+                    state.position = stop.next
                     return status
                 }
+                stop.end &+= 1
             } else {
-                guard let found = fieldEnd(from: position, poll) else { return .far }
+                guard let found = fieldEnd(from: state.position, poll) else { return .far }
                 stop = found
+                if stop.border == .quote { return bareQuote(&state, stop, poll) }
             }
-            position = stop.next
+            settle(&state, stop)
             if stop.border == .lineEnd { return .found }
+            state.column &+= 1
         }
     }
 }

@@ -65,7 +65,7 @@ struct LimitsTests {
         let path = try folder.file("data", String(repeating: "x", count: 100_000))
         let outcome = try Program.mmaplua.run(
             [
-                "--memory=256K", "-e",
+                "--mapped=256K", "-e",
                 """
                 local path <const> = '\(path)'
                 local b = mmap.open(path)
@@ -136,6 +136,116 @@ struct LimitsTests {
             """)
         let expected = "false\tENOMEM\t--memory=41943040\n\(1 << 20)\t2\ta\nnil\t\(14 << 20)\n"
         #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
+    }
+
+    /// Pages of a shared mapping of a file are the kernel's; what nobody else has counts, whatever way it is mapped.
+    @Test func `only what the process alone holds is its memory`() throws {
+        let folder = try TemporaryFolder()
+        let outcome = try run(
+            ["--memory=16M"],
+            """
+            local path, big <const> = '\(folder.path)/file', 95 << 20
+            mmap.sparse(path, big):close()
+            local function try(f, ...)
+                local ok, x = pcall(f, ...)
+                if not ok then return x.code, x.message:match '%-%-memory=%d+' end
+                local size = #x
+                x:close()
+                return size
+            end
+            local file <const>, private <const> = io.open(path, 'r+'), mmap.MAP_PRIVATE
+            print(try(mmap.open, path), try(mmap.open, path, 'r+'))
+            print(try(mmap.map, big, 1, private, file))
+            print(try(mmap.open, path, 'r+', { length = big + 4096, grow = true, sparse = true }))
+            print(try(mmap.open, path, 'w+', { size = big, sparse = true }))
+            print(try(mmap.open, path, 'c'))
+            print(try(mmap.map, big, 3, private, file))
+            print(try(mmap.anonymous, big)) print(try(mmap.anonymous, big, { shared = true }))
+            print(try(mmap.map, big, 1, private | mmap.MAP_ANONYMOUS)) print(try(mmap.memfd, 'x', big))
+            print(try(mmap.shared, 'mmaplua-limits-' .. path:gsub('%W', '.'), big))
+            print(try(mmap.read, path)) print(try(mmap.decompress, '\(folder.path)/packed'))
+            -- What becomes writable counts from then on, and no more when it goes.
+            local b = mmap.map(big, 1, private, file)
+            print(try(b.protect, b, 3)) print(b[5], #mmap.anonymous(8 << 20))
+            collectgarbage()
+            for i = 1, 20 do
+                local c <close> = mmap.map(8 << 20, 1, private, file)
+                c:protect(3) c[0] = i c:protect(1) c:protect(3)
+            end
+            local c <close> = mmap.open(path, 'c', { length = 8 << 20 })
+            print(try(mmap.anonymous, 8 << 20))
+            """)
+        let refused = "ENOMEM\t--memory=16777216\n"
+        let expected =
+            "99614720\t99614720\n99614720\n99618816\n99614720\n" + String(repeating: refused, count: 8)
+            + "ENOENT\tnil\n\(refused)0\t8388608\n\(refused)"
+        #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
+    }
+
+    @Test func `mapped files have a limit of their own`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
+        let outcome = try run(
+            ["--mapped=64M"],
+            """
+            local path = '\(path)'
+            mmap.sparse(path, 40 << 20):close()
+            local b = mmap.open(path)
+            local ok, e = pcall(mmap.open, path)
+            print(ok, e.call, e.code, e.message)
+            print(pcall(mmap.map, 40 << 20, 1, mmap.MAP_PRIVATE, io.open(path)))
+            print(#mmap.anonymous(1 << 30), #mmap.open(path, 'c'), #mmap.memfd('x', 1 << 30))
+            b:close()
+            for i = 1, 20 do mmap.open(path):close() end
+            b = mmap.open(path, 'r+')
+            ok, e = pcall(b.resize, b, 65 << 20)
+            print(ok, e.call, e.code, #b, b:info().filesize)
+            b:close()
+            -- A file that could not be mapped keeps its contents.
+            ok, e = pcall(mmap.open, path, 'w+', { size = 65 << 20 })
+            print(ok, e.code, #mmap.open(path))
+            """)
+        let lines = outcome.output.split(separator: "\n")
+        #expect(lines.count == 5, "\(outcome)")
+        guard lines.count == 5 else { return }
+        #expect(
+            lines[0]
+                == "false\tmmap\tENOMEM\tCannot allocate memory (ENOMEM): 41943040 bytes more would be over the limit of --mapped=67108864; 41943040 are in use (\(path))"
+        )
+        #expect(lines[1].contains("--mapped=67108864"))
+        #expect(lines[2] == "1073741824\t41943040\t1073741824")
+        #expect(lines[3] == "false\tmremap\tENOMEM\t41943040\t41943040")
+        #expect(lines[4] == "false\tENOMEM\t41943040")
+        let uncaught = try run(["--mapped=1M"], "mmap.open('\(path)')")
+        #expect(uncaught.ending == .status(123))
+        let child = try run(
+            ["--mapped=1M"],
+            "print((mmap.spawn(function(path) return mmap.open(path) end, '\(path)'):wait()))")
+        #expect(child.output == "false\n", "\(child)")
+    }
+
+    /// What unpacking needs counts, and is given back.
+    @Test func `unpacking counts what it needs`() throws {
+        let folder = try TemporaryFolder()
+        let outcome = try run(
+            ["--memory=24M"],
+            """
+            local path = '\(folder.path)/file'
+            local f = io.popen("head -c 200M /dev/zero | zstd -q --long=27 > '" .. path .. ".zst'") f:close()
+            f = io.popen("head -c 200M /dev/zero | gzip -1 > '" .. path .. ".gz'") f:close()
+            f = io.popen("head -c 5M /dev/zero | zstd -q --long=27 > '" .. path .. ".small'") f:close()
+            for i = 1, 10 do
+                for _, name in ipairs { '.zst', '.gz' } do
+                    local ok, e = pcall(mmap.decompress, path .. name)
+                    if ok or e.code ~= 'ENOMEM' then print(name, ok, e) end
+                end
+                local ok, e = pcall(mmap.read, io.popen 'cat /dev/zero')
+                if ok or e.code ~= 'ENOMEM' then print(ok, e) end
+            end
+            collectgarbage()
+            print(#mmap.anonymous(20 << 20))
+            """)
+        #expect(outcome == Outcome(output: "20971520\n", errors: "", ending: .status(0)))
     }
 
     /// The memory for backtracking is not kept after the match: the regex would hold it uncounted.
@@ -442,7 +552,8 @@ struct LimitsTests {
     @Test(arguments: [
         "--memory", "--memory=", "--memory=0", "--memory=-1", "--memory=1X", "--memory=M", "--memory=1e3",
         "--memory=nan",
-        "--memory=9999999999G", "--time", "--time=", "--time=0", "--time=-1s", "--time=1y", "--time=.",
+        "--memory=9999999999G", "--mapped", "--mapped=", "--mapped=0", "--mapped=1X", "--time", "--time=",
+        "--time=0", "--time=-1s", "--time=1y", "--time=.",
         "--time=1.2.3",
         "--time=0x10", "--time=inf", "--times=1",
     ])
@@ -455,7 +566,8 @@ struct LimitsTests {
     }
 
     @Test(arguments: [
-        "--memory=1G", "--memory=1.5g", "--memory=2000000", "--memory=2048k", "--memory=1T", "--time=10",
+        "--memory=1G", "--mapped=1G", "--mapped=4K", "--memory=1.5g", "--memory=2000000", "--memory=2048k",
+        "--memory=1T", "--time=10",
         "--time=10s",
         "--time=9999ms", "--time=1m", "--time=0.5h",
     ])

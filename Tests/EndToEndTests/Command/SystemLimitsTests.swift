@@ -164,6 +164,35 @@ import Testing
         #expect(outcome == Outcome(output: expected + "\n", errors: "", ending: .status(0)))
     }
 
+    /// Also where the script does not look at what its own write says.
+    @Test(arguments: [
+        "mmap.writefile(path, x)", "mmap.writefile(path, mmap.open(big))",
+        "mmap.writefile(path, function(f) f:write(x) end)",
+        "mmap.writefile(path, function(f) f:write(x) f:close() end)",
+        "mmap.writefile(path, function(f) f:setvbuf('full', 4 << 20) f:write(x) end)",
+        "mmap.writefile(path, function(f) f:setvbuf('full', 4 << 20) f:write(x) f:close() end)",
+    ])
+    func `a file that cannot be written whole stays as it was`(call: String) throws {
+        let folder = try TemporaryFolder()
+        let big = try folder.file("big", String(repeating: "x", count: 1 << 20))
+        let path = try folder.file("file", "old")
+        let outcome = try run(
+            "ulimit -f 64",
+            """
+            local x, path, big = ("x"):rep(1 << 20), "\(path)", "\(big)"
+            local ok, e = pcall(function() \(call) end)
+            print(ok, e.call, e.code, e.path == path)
+            os.execute "ls -A '\(folder.path)'"
+            """)
+        // What failed in the function's own write only the function knows.
+        let code = call.contains("function") ? "EIO" : "EFBIG"
+        #expect(
+            outcome
+                == Outcome(output: "false\twrite\t\(code)\ttrue\nbig\nfile\n", errors: "", ending: .status(0)),
+            "\(call)")
+        #expect(folder.contents("file") == "old")
+    }
+
     @Test func `what Lua itself writes over the limit is an error`() throws {
         let folder = try TemporaryFolder()
         let outcome = try run(

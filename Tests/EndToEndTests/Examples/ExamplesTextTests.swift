@@ -76,7 +76,7 @@ struct ExamplesTextTests {
     @Test func `brc names the row that is wrong`() throws {
         let outcome = try run("brc", on: "a;1.0\nb;c\n")
         #expect(outcome.ending == .status(1))
-        #expect(outcome.errors.contains("row 2, field 2: 'c' is not a number"))
+        #expect(outcome.errors.contains("row 1, line 2, offset 6, field 2: 'c' is not a number"))
         #expect(try run("brc", on: "a;1.0\nb;-2\na;2\n").output == "{a=1.0/1.5/2.0, b=-2.0/-2.0/-2.0}\n")
     }
 
@@ -121,10 +121,12 @@ struct ExamplesTextTests {
                 3 rows
 
                 """)
+        let marked = try run("csvstat", on: "\u{FEFF}\"a, b\",c\n1,2\n")
+        #expect(marked.output.contains("\na, b                 integer "), "\(marked.output)")
         let tabs = try run("csvstat", on: "x\ty\n1\t2\n", "tab")
         #expect(tabs.output.contains("\ny                    integer "))
         let broken = try run("csvstat", on: "x\n\"y\n")
         #expect(broken.ending == .status(1))
-        #expect(broken.errors.contains("row 2, field 1: the quote is not closed"))
+        #expect(broken.errors.contains("row 1, line 2, offset 2, field 1: the quote is not closed"))
     }
 }

@@ -73,7 +73,7 @@ struct Allocator {
 @Suite struct AllocationTests {
     /// Scripts that together use the whole interface, and catch the errors that they cause. `PATH` is a file of three
     /// pages.
-    private static let parts: [String] = [maps, text, views, records, instruments, shared]
+    private static let parts: [String] = [maps, text, views, records, instruments, shared, files]
 
     private static let maps = """
         local path = PATH
@@ -136,6 +136,31 @@ struct Allocator {
           assert(not ok)
           text = tostring(e) .. "!"
         end
+        return #text
+        """
+
+    private static let files = """
+        local a = mmap.anonymous(3000)
+        a:copy(0, "\\x1f\\x8b\\8\\0\\0\\0\\0\\0\\2\\3\\xcbH\\xcd\\xc9\\xc9\\xe7\\2\\0 0:6\\6\\0\\0\\0")
+        local b = mmap.decompress(a)
+        local text = b:string()
+        b:close()
+        local bytes <const> = ("x"):rep(3 * mmap.PAGESIZE)
+        mmap.writefile(PATH, bytes)
+        mmap.writefile(PATH, function(f) f:write(bytes) end)
+        b = mmap.read(PATH, { max = 3 * mmap.PAGESIZE })
+        mmap.writefile(PATH, b)
+        local f <close> = io.open("/dev/null", "w")
+        b:write(f, 0, 10)
+        for _, wrong in ipairs {
+          function() mmap.decompress(b, "zstd") end, function() mmap.read("/nonexistent") end, function() mmap.read(PATH, { max = 1 }) end,
+          function() mmap.writefile(PATH, function() error "no" end) end, function() b:write(7) end,
+        } do
+          local ok, e = pcall(wrong)
+          assert(not ok)
+          text = tostring(e) .. "!"
+        end
+        b:close()
         return #text
         """
 

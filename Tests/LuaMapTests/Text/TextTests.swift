@@ -41,42 +41,81 @@ import Testing
           return table.concat(out)
         end
 
-        -- Rows as lists of strings, and the message where one is malformed.
-        function rows_of(s, sep, quoted, line)
-          local rows, p = {}, 1
+        -- Rows as lists of strings, with offset, length and line, and the message where one is malformed. `o` has the
+        -- options of b:fields.
+        function rows_of(s, sep, o)
+          local line, quote = o.sep, o.csv and (o.quote or '"')
+          local escape = o.escape or quote
+          local rows, p = {}, at(s, 1, "\xEF\xBB\xBF") and 4 or 1
+          local first = p
           local function border()
-            if p > #s then return "end" end
-            if at(s, p, sep) then p = p + #sep return "field" end
+            if p > #s then return "row", p end
+            if at(s, p, sep) then return "field", p + #sep end
             if line then
-              if at(s, p, line) then p = p + #line return "row" end
-            elseif at(s, p, "\n") then p = p + 1 return "row"
-            elseif at(s, p, "\r\n") then p = p + 2 return "row" end
+              if at(s, p, line) then return "row", p + #line end
+            elseif at(s, p, "\n") then return "row", p + 1
+            elseif at(s, p, "\r\n") then return "row", p + 2 end
           end
+          local function line_end() -- of the line that p is in
+            while p <= #s and not at(s, p, line or "\n") do p = p + 1 end
+            p = math.min(p + #(line or "\n"), #s + 1)
+          end
+          local header = o.header
           while p <= #s do
-            local row = {}
-            repeat
-              local text, what = {}, nil
-              if quoted and at(s, p, '"') then
-                p = p + 1
-                while true do
-                  if p > #s then return rows, ("row %d, field %d: the quote is not closed"):format(#rows + 1, #row + 1) end
-                  if at(s, p, '""') then text[#text + 1] = '"' p = p + 2
-                  elseif at(s, p, '"') then p = p + 1 break
-                  else text[#text + 1] = sub(s, p, p) p = p + 1 end
-                end
-                what = border()
-                if not what then return rows, ("row %d, field %d: the closing quote is not"):format(#rows + 1, #row + 1) end
-              else
-                what = border()
-                while not what do
-                  text[#text + 1] = sub(s, p, p)
-                  p = p + 1
-                  what = border()
-                end
+            local from = p
+            local number = 1
+            do
+              local q = first
+              while q < from do
+                if at(s, q, line or "\n") then number, q = number + 1, q + #(line or "\n") else q = q + 1 end
               end
-              row[#row + 1] = table.concat(text)
-            until what ~= "field"
-            rows[#rows + 1] = row
+            end
+            local row = {}
+            local function problem(text)
+              return ("row %d, line %d, offset %d, field %d: %s"):format(#rows, number, from - 1, #row + 1, text)
+            end
+            local what, next = border()
+            if what == "row" and o.skipblank then
+              p = next
+            elseif o.comment and at(s, p, o.comment) then
+              line_end()
+            else
+              local stop
+              repeat
+                local text = {}
+                if o.merge then
+                  what, next = border()
+                  while what == "field" do p = next what, next = border() end
+                end
+                if quote and at(s, p, quote) then
+                  p = p + 1
+                  while true do
+                    local c, d = sub(s, p, p), sub(s, p + 1, p + 1)
+                    if c == "" then return rows, problem "the quote is not closed" end
+                    if c == escape and (escape ~= quote and d == escape or d == quote) then text[#text + 1] = d p = p + 2
+                    elseif c == quote then
+                      p = p + 1
+                      what, next = border()
+                      if what then break end
+                      if not o.lazyquotes then return rows, problem "the closing quote is not" end
+                      text[#text + 1] = c
+                    else text[#text + 1] = c p = p + 1 end
+                  end
+                else
+                  what, next = border()
+                  while not what do
+                    if quote and not o.lazyquotes and at(s, p, quote) then return rows, problem "a quote inside a field" end
+                    text[#text + 1] = sub(s, p, p)
+                    p = p + 1
+                    what, next = border()
+                  end
+                end
+                stop, p = p, next
+                row[#row + 1] = table.concat(text)
+              until what == "row"
+              row.position = ("%d %d %d"):format(from - 1, stop - from, number)
+              if header then header = false else rows[#rows + 1] = row end
+            end
           end
           return rows
         end
@@ -87,6 +126,11 @@ import Testing
             while true do
               local row = table.pack(step())
               if row[1] == nil then return end
+              if options and options.position then
+                local position = ("%d %d %d"):format(row[1], row[2], row[3])
+                row = table.pack(table.unpack(row, 4, row.n))
+                row.position = position
+              end
               rows[#rows + 1] = row
             end
           end)
@@ -97,6 +141,7 @@ import Testing
           for i, row in ipairs(wanted) do
             eq(#rows[i], #row, about)
             for j, text in ipairs(row) do eq(rows[i][j], text, about) end
+            if rows[i].position then eq(rows[i].position, row.position, about) end
           end
           if problem then eq((message or "none"):find(problem, 1, true) ~= nil, true, message or about)
           else eq(message, nil, about) end
@@ -248,13 +293,13 @@ import Testing
             local quoted = \(quoted)
             every('a;\\r\\n"', 6, function(s)
               local about = ("%q"):format(s)
-              local wanted, problem = rows_of(s, ";", quoted)
+              local wanted, problem = rows_of(s, ";", { csv = quoted })
               local b = buffer(s)
               local rows, message = rows_by(b, ";", nil, { csv = quoted })
               same(rows, message, wanted, problem, about)
               -- The same with a type: the first field of each row.
               if not problem then
-                local types = rows_by(b, ";", { "string", "string?" }, { csv = quoted })
+                local types = rows_by(b, ";", { "string", "string?" }, { csv = quoted, null = {} })
                 eq(#types, #wanted, about)
                 for i, row in ipairs(wanted) do
                   eq(types[i][1], row[1], about)
@@ -281,11 +326,304 @@ import Testing
                   or k == 3 and quoted and '"' .. word:gsub("a", '""') .. sep .. '"' .. sep or word
               end
               local s = table.concat(parts)
-              local wanted, problem = rows_of(s, sep, quoted, line or nil)
+              local wanted, problem = rows_of(s, sep, { csv = quoted, sep = line or nil })
               local rows, message = rows_by(buffer(s, seed % 7), sep, nil, { csv = quoted, sep = line or nil })
               same(rows, message, wanted, problem, seed)
             end
             """)
+    }
+
+    /// Every text of an alphabet with choices of options, with the position of each row and without.
+    @Test(arguments: 1...5)
+    func everySmallTextHasItsFieldsWithOptions(group: Int) {
+        compare(
+            "local group = \(group)\n"
+                + #"""
+                local groups = {
+                  { 'a;\n"', 6, { csv = true }, { csv = true, lazyquotes = true }, { csv = true, skipblank = true, header = true } },
+                  { "a;\n'\\", 6, { quote = "'", csv = true }, { quote = "'", escape = "\\", csv = true },
+                    { quote = "'", escape = "\\", csv = true, lazyquotes = true, header = true } },
+                  { "a;\n\r#", 6, { comment = "#" }, { comment = "#;", skipblank = true }, { comment = "#", header = true, csv = true } },
+                  { "a;\n", 8, { merge = true }, { merge = true, header = true }, { merge = true, skipblank = true, comment = ";a" } },
+                  { 'a;\n"', 6, { sep = "aa" }, { csv = true, sep = "a\n" }, { csv = true, sep = "aa", lazyquotes = true } },
+                }
+                local chosen = groups[group]
+                local function test(s)
+                  for i = 3, #chosen do
+                    local o = chosen[i]
+                    local about = ("%q %d"):format(s, i)
+                    local b = buffer(s, 9)
+                    local wanted, problem = rows_of(s, ";", o)
+                    local rows, message = rows_by(b, ";", nil, o)
+                    same(rows, message, wanted, problem, about)
+                    o.position = true
+                    rows, message = rows_by(b, ";", nil, o)
+                    same(rows, message, wanted, problem, about)
+                    for j = 1, #rows do eq(type(rows[j].position), "string") end
+                    rows, message = rows_by(b, ";", { "skip", "string?" }, o)
+                    if not problem then
+                      eq(#rows, #wanted, about)
+                      for j, row in ipairs(wanted) do
+                        local text = rows[j][1]
+                        eq(text == nil and "" or text, row[2] or "", about)
+                        eq(rows[j].position, row.position, about)
+                      end
+                    end
+                    o.position = nil
+                  end
+                end
+                every(chosen[1], chosen[2], test)
+                every(chosen[1], 3, function(s) test("\xEF\xBB\xBF" .. s) end)
+                """#)
+    }
+
+    @Test func aByteOrderMarkIsNoPartOfTheFirstField() {
+        compare(
+            #"""
+            local mark = "\xEF\xBB\xBF"
+            local b = buffer(mark .. '"a;b";1\nc;2')
+            local step = b:fields(";", nil, { csv = true, position = true })
+            local offset, length, line, first, second = step()
+            eq(offset, 3); eq(length, 7); eq(line, 1); eq(first, "a;b"); eq(second, "1")
+            eq(buffer(mark .. "12;x"):fields(";", { "integer" })(), 12)
+            eq(buffer(mark .. "x\n1"):fields(";", nil, { header = true })(), "1")
+            eq(buffer(mark):fields ";"(), nil)
+            eq(buffer(mark:sub(1, 2) .. ";"):fields ";"(), mark:sub(1, 2))
+            eq(buffer(mark .. "a"):fields(";", nil, { length = 2 })(), mark:sub(1, 2))
+            eq(buffer(mark .. "a"):fields(";", nil, { offset = 1 })(), mark:sub(2) .. "a")
+            eq(buffer("b" .. mark .. "a"):fields(";", nil, { offset = 1 })(), mark .. "a")
+            eq(buffer(mark .. mark .. "a"):fields ";"(), mark .. "a")
+            eq(buffer(mark .. "a"):lines()(), mark .. "a")
+            """#)
+    }
+
+    @Test func fieldsThatAreNil() {
+        compare(
+            #"""
+            local function all(s, types, options)
+              local out = {}
+              options = options or {}
+              options.position = true
+              for _, _, _, a, b in buffer(s):fields(";", types, options) do
+                out[#out + 1] = (a == nil and "nil" or ("%s:%s"):format(math.type(a) or type(a), a)) .. (b == nil and "" or "/" .. b)
+              end
+              return table.concat(out, " ")
+            end
+            eq(all("1\n\nx", { "string?" }), "string:1 nil string:x")
+            eq(all("1\n\n2.5", { "number?" }), "integer:1 nil float:2.5")
+            for _, bad in ipairs { "12O", "1 000", "x", "1,5", " ", "--1" } do
+              fails("row 1, line 2, offset 2, field 1: '.-' is not a number", all, "1\n" .. bad .. "\n", { "number?" })
+              eq(all("1\n" .. bad .. "\n3", { "number" }, { bad = "nil" }), "integer:1 nil integer:3")
+              eq(all("1\n" .. bad .. "\n3", { "u64?" }, { bad = "nil" }), "integer:1 nil integer:3")
+            end
+            fails("'' is not a number", all, "\n", { "number" })
+            eq(all("\n", { "number" }, { bad = "nil" }), "nil")
+            -- A list takes the place of the empty string.
+            eq(all("NA\n-\n7\nx", { "string?" }, { null = { "NA", "-" } }), "nil nil string:7 string:x")
+            eq(all("\nNA", { "string?" }, { null = { "NA" } }), "string: nil")
+            fails("'' is not a number", all, "\n", { "number?" }, { null = { "NA" } })
+            fails("'NA' is not a number", all, "NA\n", { "number?" })
+            eq(all("-999\n-9990\n-99\n-999.0\n1", { "integer?" }, { null = { "-999" } }), "nil integer:-9990 integer:-99 integer:-999 integer:1")
+            eq(all("-999\n5", { "integer" }, { null = { "-999" } }), "integer:-999 integer:5")
+            eq(all("\n", { "string?" }, { null = {} }), "string:")
+            -- Quotes keep a string from being a null, not a number.
+            eq(all('""\n"NA"\nNA\n', { "string?" }, { null = { "", "NA" }, csv = true }), "string: string:NA nil")
+            eq(all('""\n"NA"\nNA\n', { "number?" }, { null = { "", "NA" }, csv = true }), "nil nil nil")
+            eq(all('"1"\n"2', { "number?" }, { null = { "1" }, csv = true, length = 3 }), "nil")
+            -- A field may be missing.
+            eq(all("a\nb;2", { "string", "number?" }), "string:a string:b/2")
+            fails("row 0, line 1, offset 0: there is no field 2", all, "a\n", { "string", "number" }, { bad = "nil" })
+            -- What is nil first would end the loop.
+            fails("row 1, line 2, offset 2: the first result would be nil", function()
+              for _ in buffer("1\nx\n"):fields(";", { "number" }, { bad = "nil" }) do end
+            end)
+            local step = buffer("x\n2"):fields(";", { "number" }, { bad = "nil" })
+            fails("the first result would be nil", step); eq(step(), 2)
+            -- The debug library may take the list away.
+            step = buffer("NA\nNA"):fields(";", { "string", "string?" }, { null = { "NA" } })
+            step = buffer("a;NA\nb;NA\n"):fields(";", { "string", "string?" }, { null = { "NA" } })
+            eq(select(2, step()), nil)
+            local _, state = debug.getupvalue(step, 1)
+            debug.setuservalue(state, 7, 2050)
+            eq(select(2, step()), "NA")
+            """#)
+    }
+
+    @Test func decimalCommas() {
+        compare(
+            #"""
+            for _, csv in ipairs { false, true } do
+              local function one(text) return buffer(text .. ";x\n"):fields(";", { "number" }, { decimal = ",", csv = csv })() end
+              for _, text in ipairs { "1,5", "-0,25", ",5", "5,", "1,5e3", "123456789,125", "0,1", "1", "-7", "1e-3", "0x1,8p1",
+                "0,30000000000000004", ("1"):rep(30) .. ",5", " 2,5 " } do
+                local wanted = tonumber((text:gsub(",", ".")))
+                eq(one(text), wanted, text); eq(math.type(one(text)), math.type(wanted), text)
+              end
+              for _, text in ipairs { "1.5", "1,5,", "1.000,5", "1,000.5", ",", "1, 5" } do fails("'.-' is not a number", one, text) end
+            end
+            eq(buffer('"1,5";2'):fields(";", { "number" }, { decimal = ",", csv = true })(), 1.5)
+            fails("'1,5' is not an integer", buffer("1,5"):fields(";", { "integer" }, { decimal = "," }))
+            eq(buffer("1,0"):fields(";", { "integer" }, { decimal = "," })(), 1)
+            """#)
+    }
+
+    @Test func unsignedIntegersOf64Bits() {
+        compare(
+            #"""
+            local function one(text) return buffer(text .. "\n"):fields(";", { "u64" })() end
+            for _, text in ipairs { "0", "7", "123456789012345678", "9223372036854775807", "9223372036854775808", "18446744073709551615",
+              "00000000000000000000000018446744073709551615", "+5", " 12\t" } do
+              eq(math.type(one(text)), "integer")
+              local value, digits = one(text), text:match "%d+":gsub("^0+(%d)", "%1")
+              -- In decimal by long division.
+              local out = {}
+              repeat
+                local q = (value >> 1) // 5
+                out[#out + 1] = value - q * 10
+                value = q
+              until value == 0
+              eq(table.concat(out):reverse(), digits, text)
+            end
+            eq(one "0xffffffffffffffff", -1); eq(one "0XfF", 255); eq(one "1e3", 1000); eq(one "3.0", 3)
+            for _, text in ipairs { "", "-1", "-0x1", "18446744073709551616", "28446744073709551615", "0x10000000000000000", "1.5", "x", "0x",
+              "1e20", "-1e3", "1 2", "+", "+-1", "inf", "0b1", "1\0" } do
+              fails("' is not a u64", one, text)
+            end
+            -- All that is plain, and its neighbors.
+            for i = 0, 20 do
+              for d = -1, 1 do
+                local text = ("%d"):format(10 ^ math.min(i, 18) // 1 | 0 + d)
+                if tonumber(text) >= 0 then eq(one(text), math.tointeger(text)) end
+              end
+            end
+            """#)
+    }
+
+    @Test func linesFromTheLastToTheFirst() {
+        compare(
+            #"""
+            local function reversed(b, o)
+              local forward, back = {}, {}
+              for a, c, d in b:lines(o) do table.insert(forward, 1, ("%s %s %s|"):format(a, c, d)) end
+              o.reverse = true
+              for a, c, d in b:lines(o) do back[#back + 1] = ("%s %s %s|"):format(a, c, d) end
+              o.reverse = nil
+              return table.concat(forward), table.concat(back)
+            end
+            for _, sep in ipairs { "\n", "ab", "a\n", "bba" } do
+              every("ab\n", 7, function(s)
+                local b, about = buffer(s, 5), ("%q by %q"):format(s, sep)
+                for _, o in ipairs { { sep = sep }, { sep = sep, keep = true }, { sep = sep, ranges = true, find = "b" },
+                  { sep = sep, offset = #s // 3, length = #s // 2 } } do
+                  local wanted, got = reversed(b, o)
+                  eq(got, wanted, about)
+                end
+              end)
+            end
+            -- Lines longer than a window, and than a step.
+            local big = mmap.anonymous(40 << 20)
+            for _, sep in ipairs { "\n", "<->" } do
+              for _, length in ipairs { (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (16 << 20) + 3, 17 << 20 } do
+                big:fill("-", 0, length + 20)
+                big:copy(0, "first" .. sep)
+                big:copy(5 + #sep + length, sep .. "end" .. sep)
+                local b = big:slice(0, 8 + 3 * #sep + length)
+                local wanted, got = reversed(b, { sep = sep, ranges = true })
+                eq(got, wanted)
+                eq(select(2, wanted:gsub("|", "")), 3)
+              end
+            end
+            -- The iteration ends where the range began, also when the buffer changes meanwhile.
+            local path = scratch(("line\n"):rep(3000))
+            local b = mmap.open(path, "r+")
+            local step = b:lines { reverse = true }
+            eq(select(2, step()), 14995)
+            b:resize(14994)
+            fails("this iteration ends at byte 14995 and its buffer now has 14994 bytes", step)
+            b:resize(20000)
+            eq(select(2, step()), 14990)
+            b:close()
+            fails("closed buffer", step)
+            """#)
+    }
+
+    /// Zeros are read after the end of a file, in its last page: no signal tells.
+    @Test func aFileCutShortInItsLastPageIsAnErrorAtTheEnd() {
+        check(
+            #"""
+            local text = ("line;1\n"):rep(100)
+            local n = 0
+            for _, make in ipairs { function(b) return b:lines() end, function(b) return b:lines { ranges = true } end,
+              function(b) return b:lines { reverse = true } end, function(b) return b:lines { offset = 350 } end,
+              function(b) return b:fields ";" end, function(b) return b:fields(";", nil, { csv = true }) end,
+              function(b) return b:slice(7):lines() end, function(b) return b:fields("\0", { "string" }) end } do
+              local path = scratch(text)
+              local b = mmap.open(path)
+              local step = make(b)
+              assert(step())
+              local f <close> = io.open(path, "wb")
+              f:write(text:sub(1, 70))
+              f:flush()
+              local ok, e
+              repeat ok, e = pcall(step) until not ok or e == nil
+              assert(not ok, "nothing was raised")
+              eq(e.code, "SIGBUS"); eq(e.path, path)
+              assert(tostring(e):find "it had 700 bytes when it was mapped and has 70 now", e)
+              -- A walk that ends before the cut is whole.
+              local k = 0
+              for _ in b:lines { length = 70 } do k = k + 1 end
+              eq(k, 10)
+              -- A file that grew is, and another one at its path is no concern of the mapping.
+              f:write(text)
+              f:flush()
+              repeat ok, e = pcall(step) until not ok or e == nil
+              assert(ok, e)
+              f:close()
+              os.remove(path)
+              local g <close> = io.open(path, "wb")
+              k = 0
+              for _ in b:lines { length = 70 } do k = k + 1 end
+              eq(k, 10)
+              n = n + 1
+            end
+            eq(n, 8)
+            """#)
+    }
+
+    @Test func piecesOfQuotedRows() {
+        compare(
+            #"""
+            for _, o in ipairs { { csv = true }, { quote = "'", csv = true, sep = "a\n" }, { csv = true, escape = "\\" }, { csv = true, sep = "aa" } } do
+              local quote = o.quote or '"'
+              every("a" .. quote .. "\n" .. (o.escape or "") .. ";", o.escape and 5 or 6, function(s)
+                local _, problem = rows_of(s, ";", o)
+                if problem then return end
+                local b = buffer(s, 3)
+                local wanted = rows_of(s, ";", o)
+                for n = 1, 4 do
+                  local about = ("%q %d"):format(s, n)
+                  local pieces = b:split(n, { csv = true, sep = o.sep, quote = o.quote, escape = o.escape })
+                  eq(#pieces, n, about)
+                  local whole, rows = {}, {}
+                  for _, piece in ipairs(pieces) do
+                    whole[#whole + 1] = piece:string()
+                    for _, row in ipairs(rows_of(piece:string(), ";", o)) do rows[#rows + 1] = row end
+                  end
+                  eq(table.concat(whole), s, about)
+                  eq(#rows, #wanted, about)
+                  for i, row in ipairs(wanted) do eq(table.concat(rows[i], ";"), table.concat(row, ";"), about) end
+                end
+              end)
+            end
+            -- About equal, with rows of several lines.
+            local s = ('"1234\n5678";x\n'):rep(10000)
+            for _, piece in ipairs(buffer(s):split(7, { csv = true })) do
+              eq(math.abs(#piece - #s / 7) < 15, true, #piece)
+              eq(piece:string(0, 5), '"1234')
+            end
+            -- Without quotes, options are those of a separator.
+            eq(#buffer("a|b|c|d"):split(2, { sep = "|" })[1], 4)
+            """#)
     }
 
     @Test func rowMayHaveManyFields() {
@@ -300,6 +638,15 @@ import Testing
             for i = 1, 250 do types[i] = i % 3 == 0 and "skip" or "string" end
             eq(select("#", buffer(s):fields(",", types)()), 250 - 83)
             eq(select(167, buffer(s):fields(",", types)()), "f250")
+            for i = 1, 4096 do fields[i], types[i] = "f" .. i, i == 4096 and "string?" or i % 2 == 0 and "u64?" or "string" end
+            s = table.concat(fields, ",") .. "\\n" .. table.concat(fields, ",", 1, 4095) .. "\\n"
+            local step = buffer(s):fields(",", types, { bad = "nil" })
+            local row = table.pack(step())
+            eq(row.n, 4096); eq(row[4096], "f4096"); eq(row[4095], "f4095"); eq(row[4094], nil)
+            row = table.pack(step())
+            eq(row.n, 4096); eq(row[4096], nil); eq(row[4095], "f4095")
+            eq(select("#", buffer(s):fields(",")()), 4096)
+            eq(select(4099, buffer(s):fields(",", nil, { position = true })()), "f4096")
             """)
         // More fields than Lua's stack holds: an error, and the row can still be read as a line.
         compare(
@@ -382,6 +729,7 @@ import Testing
             """
             local s = "\\n\\r\\n\\"na\\nme\\",x\\n\\na,1\\n\\r\\n\\nb,2\\n\\n"
             local function all(options)
+              options.bad = "nil"
               local out = {}
               local rows, message = rows_by(buffer(s), ",", { "string", "number?" }, options)
               for i, r in ipairs(rows) do out[i] = r[1] .. "=" .. tostring(r[2]) end
@@ -403,16 +751,16 @@ import Testing
             """
             local step = buffer("h\\na;1\\nb;x;3\\nc;3\\nd\\ne;5"):fields(";", { "string", "integer" }, { header = true })
             eq(select(2, step()), 1)
-            fails("row 3, field 2: 'x' is not an integer", step)
+            fails("row 1, line 3, offset 6, field 2: 'x' is not an integer", step)
             eq(select(2, step()), 3)
-            fails("row 5 has no field 2", step)
+            fails("row 3, line 5, offset 16: there is no field 2", step)
             eq(step(), "e"); eq(step(), nil)
             local quoted = buffer('"a"b;c\\n"d";e\\n"f'):fields(";", nil, { csv = true })
-            fails("row 1, field 1: the closing quote is not at the field's end", quoted)
+            fails("row 0, line 1, offset 0, field 1: the closing quote is not at the field's end", quoted)
             eq(quoted(), "d")
-            fails("row 3, field 1: the quote is not closed", quoted)
+            fails("row 2, line 3, offset 13, field 1: the quote is not closed", quoted)
             eq(quoted(), nil)
-            fails("row 1, field 1: '" .. ("z"):rep(40) .. "%.%.%.' is not a number", buffer(("z"):rep(50)):fields(";", { "number" }))
+            fails("row 0, line 1, offset 0, field 1: '" .. ("z"):rep(40) .. "%.%.%.' is not a number", buffer(("z"):rep(50)):fields(";", { "number" }))
             """)
     }
 
@@ -466,10 +814,33 @@ import Testing
             fails("separator: 0 bytes", b.fields, b, "")
             fails("the fields' separator is the lines' too", b.fields, b, "\\n")
             fails("the fields' separator is the lines' too", b.fields, b, ";", nil, { sep = ";" })
-            fails("begins with a quote", b.fields, b, '"', nil, { csv = true })
+            fails("no separator has a quote in it", b.fields, b, '"', nil, { csv = true })
+            fails("no separator has a quote in it", b.fields, b, "|'", nil, { quote = "'" })
+            fails("no separator has a quote in it", b.fields, b, ";", nil, { csv = true, sep = '\\n"' })
+            fails("option 'escape': a separator has it", b.fields, b, ";", nil, { escape = ";" })
+            fails("options 'quote' and 'escape' go with csv = true", b.fields, b, ";", nil, { csv = false, quote = "'" })
+            fails("option 'quote': one byte expected, got 2", b.fields, b, ";", nil, { quote = "''" })
+            fails("option 'escape': one byte expected, got 0", b.fields, b, ";", nil, { escape = "" })
+            fails("option 'decimal': string expected, got boolean", b.fields, b, ";", nil, { decimal = true })
+            fails("option 'decimal' is a part of numbers already", b.fields, b, ";", nil, { decimal = "1" })
+            fails("option 'decimal' is a part of numbers already", b.fields, b, ";", nil, { decimal = "-" })
+            fails("option 'decimal': a separator begins with it", b.fields, b, ",", nil, { decimal = "," })
+            fails("option 'lazyquotes' goes with csv = true", b.fields, b, ";", nil, { lazyquotes = true })
+            fails("option 'merge' does not go with 'csv'", b.fields, b, ";", nil, { csv = true, merge = true })
+            fails("option 'null': table expected, got string", b.fields, b, ";", nil, { null = "NA" })
+            fails("option 'null': element 2: string expected, got number", b.fields, b, ";", nil, { null = { "", 7 } })
+            fails("option 'bad': 'nil' expected, got skip", b.fields, b, ";", nil, { bad = "skip" })
+            fails("option 'bad': 'nil' expected, got nil", b.fields, b, ";", nil, { bad = "nil\\0" })
+            fails("option 'comment': 17 bytes are out of range", b.fields, b, ";", nil, { comment = ("#"):rep(17) })
+            fails("option 'position': boolean expected", b.fields, b, ";", nil, { position = 1 })
+            fails("option 'reverse': from the end, a separator that overlaps itself", b.lines, b, { reverse = true, sep = "aba" })
+            fails("separator: 17 bytes", b.split, b, 2, ("x"):rep(17))
+            fails("option 'sep': 17 bytes", b.split, b, 2, { sep = ("x"):rep(17) })
+            fails("option 'lines' is not known", b.split, b, 2, { lines = true })
+            fails("no separator has a quote or an escape in it", b.split, b, 2, { csv = true, sep = '"' })
             fails("table expected", b.fields, b, ";", "string")
-            fails("1 to 250 types expected", b.fields, b, ";", {})
-            fails("type 2: 'string', 'number', 'integer' or 'skip' expected, got float", b.fields, b, ";", { "string", "float" })
+            fails("1 to 4096 types expected", b.fields, b, ";", {})
+            fails("type 2: 'string', 'number', 'integer', 'u64' or 'skip' expected, got float", b.fields, b, ";", { "string", "float" })
             fails("type 1: .* got 1", b.fields, b, ";", { 1 })
             fails("every field is skipped", b.fields, b, ";", { "skip", "skip" })
             fails("type 2: the first result ends the loop", b.fields, b, ";", { "skip", "number?" })
@@ -489,13 +860,14 @@ import Testing
             for _, csv in ipairs { false, true } do
               local b = buffer "a;1\\0;7\\nb;2;8\\nc;\\0;9\\n"
               local rows = {}
-              for name, x, y in b:fields(";", { "string", "integer?", "number" }, { csv = csv }) do
+              for name, x, y in b:fields(";", { "string", "integer?", "number" }, { csv = csv, bad = "nil" }) do
                 rows[#rows + 1] = ("%s %s %s"):format(name, x, y)
               end
               eq(table.concat(rows, "|"), "a nil 7|b 2 8|c nil 9")
-              eq(select("#", b:fields(";", { "string", "integer?", "number" }, { csv = csv })()), 3)
+              eq(select("#", b:fields(";", { "string", "integer?", "number" }, { csv = csv, bad = "nil" })()), 3)
               local step = b:fields(";", { "string", "integer", "number" }, { csv = csv })
-              fails("row 1, field 2: '1.-' is not an integer", step); eq(step(), "b"); fails("row 3, field 2", step)
+              fails("row 0, line 1, offset 0, field 2: '1.-' is not an integer", step); eq(step(), "b")
+              fails("row 2, line 3, offset 13, field 2", step)
             end
             fails("begins with the fields' separator", buffer("a;b;\\n").fields, buffer "a;b;\\n", ";", nil, { sep = ";\\n" })
             eq(buffer("a;b;\\n"):fields(";\\n", nil, { sep = ";" })(), "a")

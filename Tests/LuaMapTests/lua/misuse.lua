@@ -92,7 +92,7 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
       for kind, values in pairs(wrong) do
         local accepts = allowed.any or allowed[kind] or kind == "integer" and allowed.number or kind == "strange" and allowed.table
         -- A string would be a valid name, and the call would make a file or shared memory of that name.
-        local makes = accepts and kind == "string" and (short == "sparse" or short == "shared")
+        local makes = accepts and kind == "string" and (short == "sparse" or short == "shared" or short == "writefile")
         for i = 1, makes and 0 or values.n or #values do
           local a = arguments(entry)
           a[place] = values[i]

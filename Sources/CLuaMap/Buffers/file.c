@@ -1,0 +1,222 @@
+/* Files that are not mapped: pipes, compressed data, and files that are written anew. */
+#include <errno.h>
+#include <lua5.4/lauxlib.h>
+#include <lua5.4/lualib.h>
+#include <unistd.h>
+
+#include "lm_file.h"
+#include "trampoline.h"
+
+#define LM_REPLACEMENT "mmap.replacement"
+LM_APART(lm_replacement);
+
+static const char replacement_kind;
+
+FILE *lm_file_at(lua_State *L, int argument) {
+  luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
+  /* The metatable is no proof; the size at least keeps a buffer from being taken for a file. */
+  if (!stream || lua_rawlen(L, argument) != sizeof *stream) return NULL;
+  luaL_argcheck(L, stream->closef && stream->f, argument, "attempt to use a closed file");
+  return stream->f;
+}
+
+/* [-0, +0, e] The path at argument 1, or NULL. */
+static const char *path_at(lua_State *L) {
+  size_t length;
+  const char *path = lm_string_at(L, 1, &length);
+  luaL_argcheck(L, !path || strlen(path) == length, 1, "the path contains a zero byte");
+  return path;
+}
+
+/* [-0, +0, e] What was read is not there to be read again where memory runs out, so what can be collected is collected
+   before. */
+static void make_room(lua_State *L) {
+  if (mm_budget_limit() != SIZE_MAX) lua_gc(L, LUA_GCCOLLECT);
+}
+
+/* [-0, +0, e] The stream of mmap.read. */
+static FILE *stream_at(lua_State *L) {
+  if (lua_isnil(L, 1)) return stdin;
+  FILE *stream = lm_file_at(L, 1);
+  if (!stream) luaL_typeerror(L, 1, "file or path");
+  return stream;
+}
+
+int lm_custom_mmap_read(lua_State *L) {
+  struct {
+    bool has_max;
+    int64_t max;
+  } given = {.max = -1};
+  static const lm_option options[] = {{"max", LM_INTEGER, 8, 0}, {NULL, LM_INTEGER, 0, 0}};
+  _Static_assert(offsetof(__typeof__(given), max) == 8, "the place of the option");
+  lua_settop(L, 2);
+  const char *path = path_at(L);
+  if (!path) stream_at(L);
+  lm_read_options(L, 2, options, &given);
+  luaL_argcheck(L, given.max >= -1, 2, "option 'max' must not be negative");
+  make_room(L);
+  lm_buffer *buffer = lm_new_buffer(L);
+  lm_call call;
+  int count = path ? LM_RUN(L, lm_read_path(L, &call, buffer, path, given.max))
+                   : LM_RUN(L, lm_read_stream(L, &call, buffer, stream_at(L), given.max));
+  if (count < 0) return lm_finish(L, &call, count);
+  lm_count_memory(L, buffer);
+  return count;
+}
+
+/* [-0, +0, e] The format at argument 2. */
+static int check_format(lua_State *L) {
+  size_t length;
+  if (lua_isnil(L, 2)) return LM_ANY_FORMAT;
+  const char *name = lm_string_at(L, 2, &length);
+  if (!name) luaL_typeerror(L, 2, "string");
+  if (length == 4 && memcmp(name, "gzip", 4) == 0) return LM_GZIP;
+  if (length == 4 && memcmp(name, "zstd", 4) == 0) return LM_ZSTD;
+  return luaL_argerror(L, 2, lua_pushfstring(L, "format '%s' is not one of 'gzip' and 'zstd'", name));
+}
+
+int lm_custom_mmap_decompress(lua_State *L) {
+  lm_take(L, 2, 1, "path or mmap.buffer");
+  const char *path = path_at(L);
+  if (!path && !lm_buffer_at(L, 1)) luaL_typeerror(L, 1, "path or mmap.buffer");
+  int format = check_format(L);
+  make_room(L);
+  lm_buffer *buffer = lm_new_buffer(L);
+  lm_call call;
+  int count = LM_RUN(L, lm_decompress(L, &call, buffer, path, format));
+  if (count < 0) return lm_finish(L, &call, count);
+  lm_count_memory(L, buffer);
+  return count;
+}
+
+int lm_custom_buffer_write(lua_State *L) {
+  lm_check_buffer(L);
+  lm_take(L, 4, 2, "file");
+  FILE *stream = lm_file_at(L, 2);
+  if (!stream) luaL_typeerror(L, 2, "file");
+  lm_call call;
+  int count = LM_RUN(L, lm_file_write(L, &call, stream));
+  if (count >= 0) return count;
+  if (call.kind == LM_SYSTEM) { /* the path of the buffer is not that of the file */
+    lua_pushnil(L);
+    lua_replace(L, 1);
+  }
+  return lm_finish(L, &call, count);
+}
+
+static int replacement_close(lua_State *L) {
+  lm_replacement *replacement = lm_kind_at(L, 1, sizeof *replacement, &replacement_kind);
+  if (!replacement) return luaL_typeerror(L, 1, LM_REPLACEMENT);
+  lm_replace_abort(replacement);
+  return 0;
+}
+
+/* [-0, +1, m] The file that a script writes to; closed. Its user value is the errno of an error that the script may not
+   have seen. */
+static luaL_Stream *push_stream(lua_State *L) {
+  luaL_Stream *stream = lm_new_userdata(L, sizeof *stream, 1);
+  stream->f = NULL;
+  stream->closef = NULL;
+  luaL_setmetatable(L, LUA_FILEHANDLE);
+  return stream;
+}
+
+/* [-0, +0, –] 0, or the errno of the last failure; EIO for a write that failed earlier, whose errno is not kept. */
+static int close_stream(FILE *file) {
+  int error = ferror(file) ? EIO : 0;
+  if (fclose(file) != 0) error = errno;
+  return error;
+}
+
+static int close_file(lua_State *L) {
+  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  int error = close_stream(stream->f);
+  lua_pushinteger(L, error);
+  lua_setiuservalue(L, 1, 1);
+  errno = error;
+  return luaL_fileresult(L, error == 0, NULL);
+}
+
+/* [-0, +0, e] Raises, when the new file has been taken away: a coroutine that ends by an error closes no variables. */
+static int give_up(lua_State *L, const lm_call *call, lm_replacement *replacement) {
+  lm_replace_abort(replacement);
+  return lm_finish(L, call, LM_FAILED);
+}
+
+/* [-0, +0, e] Opens the file of a stream: another descriptor of the new file. */
+static void open_stream(lua_State *L, luaL_Stream *stream, lm_replacement *replacement) {
+  lm_call call;
+  int descriptor = LM_RUN(L, lm_replace_duplicate(L, &call, replacement));
+  if (descriptor < 0) give_up(L, &call, replacement);
+  stream->f = fdopen(descriptor, "w");
+  if (!stream->f) {
+    call = (lm_call){.kind = LM_SYSTEM, .call = "fdopen", .error = errno, .text = ""};
+    close(descriptor);
+    give_up(L, &call, replacement);
+  }
+  stream->closef = close_file;
+}
+
+/* [-0, +0, e] Calls the function at 2 with the stream at 4, which is closed afterwards. */
+static void write_by_function(lua_State *L, luaL_Stream *stream, lm_replacement *replacement) {
+  enum { STREAM = 4 };
+  bool is_main = lua_pushthread(L);
+  lua_toclose(L, STREAM);
+  open_stream(L, stream, replacement);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, STREAM);
+  /* An error of the main thread goes through, with its traceback. */
+  if (is_main) lua_call(L, 1, 0);
+  else if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    if (stream->closef) fclose(stream->f);
+    stream->closef = NULL;
+    lm_replace_abort(replacement);
+    lua_error(L);
+  }
+  int error;
+  if (stream->closef) {
+    stream->closef = NULL;
+    error = close_stream(stream->f);
+  } else {
+    lua_getiuservalue(L, STREAM, 1);
+    error = (int)lua_tointeger(L, -1);
+  }
+  if (error == 0) return;
+  lm_call call = {.kind = LM_SYSTEM, .call = "write", .error = error, .text = "a write of the function failed"};
+  give_up(L, &call, replacement);
+}
+
+int lm_custom_mmap_writefile(lua_State *L) {
+  lm_take(L, 2, 2, "string, mmap.buffer or function");
+  const char *path = path_at(L);
+  if (!path) luaL_typeerror(L, 1, "string");
+  size_t length = 0;
+  const char *text = lm_string_at(L, 2, &length);
+  bool is_function = lua_isfunction(L, 2);
+  if (!text && !is_function && !lm_buffer_at(L, 2)) luaL_typeerror(L, 2, "string, mmap.buffer or function");
+  lm_replacement *replacement = lm_new_userdata(L, sizeof *replacement, 0);
+  memset(replacement, 0, sizeof *replacement);
+  replacement->kind = &replacement_kind;
+  replacement->file.folder = replacement->file.file = -1;
+  replacement->self = replacement;
+  lm_set_metatable(L, LM_REPLACEMENT);
+  /* Closed, and the new file taken away, whatever raises from here on. */
+  lua_toclose(L, 3);
+  luaL_Stream *stream = is_function ? push_stream(L) : NULL;
+  lm_call call;
+  int code = LM_RUN_COLLECTING(L, &call, lm_replace_begin(L, &call, replacement, path));
+  if (code < 0) return give_up(L, &call, replacement);
+  if (stream) write_by_function(L, stream, replacement);
+  else if (LM_RUN(L, lm_replace_write(L, &call, replacement, text, length)) < 0) return give_up(L, &call, replacement);
+  if (LM_RUN(L, lm_replace_commit(L, &call, replacement)) < 0) return give_up(L, &call, replacement);
+  return 0;
+}
+
+void lm_open_files(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__gc", replacement_close}, {"__close", replacement_close}, {NULL, NULL}};
+  luaL_newmetatable(L, LM_REPLACEMENT);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,276 @@
+internal import CCompression
+package import CMemoryMap
+internal import Glibc
+
+/// The formats of compressed data.
+package enum CompressedFormat: UInt8, Sendable {
+    /// RFC 1952, one member or more.
+    case gzip
+    /// RFC 8878, one frame or more.
+    case zstd
+
+    /// The format of data that begins with these bytes.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        if bytes.starts(with: [0x1F, 0x8B]) {
+            self = .gzip
+        } else if bytes.count >= 4 && bytes[0] & 0xF0 == 0x50
+            && bytes[1...3].elementsEqual([0x2A, 0x4D, 0x18])
+            || bytes.starts(with: [0x28, 0xB5, 0x2F, 0xFD])
+        {
+            self = .zstd
+        } else {
+            return nil
+        }
+    }
+}
+
+/// Unpacks a file, which may be a pipe, into anonymous memory.
+///
+/// - Parameters:
+///   - format: What it must be; nil for what its first bytes say.
+///   - poll: Asked with the number of bytes read; false stops.
+/// - Throws: `systemCall`: `EBADMSG` for data that are damaged, cut, or of another format (the first value is the offset),
+///   `ENOMEM`, and as open(2) and read(2); `interrupted`.
+package func unpack(
+    path: UnsafePointer<CChar>, _ format: CompressedFormat?, poll: Poll
+) throws(MapError) -> mm_region {
+    let descriptor = try systemOpen(path, O_RDONLY)
+    defer { systemClose(descriptor) }
+    let status = try systemStatus(descriptor)
+    let total = status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
+    return try unpack(format, total: total, poll) { (room, offset) throws(MapError) in
+        try systemRead(descriptor, room) { poll(offset) }
+    }
+}
+
+/// Unpacks the bytes of a mapping.
+///
+/// - Throws: As above, and `closed`, `lost`, `notReadable`.
+package func unpack(
+    _ bytes: MappedBytes, _ format: CompressedFormat?, poll: Poll
+) throws(MapError) -> mm_region {
+    let (current, all) = try bytes.readable(0, nil)
+    return try unpack(format, total: all.count, poll) { (room, offset) throws(MapError) in
+        let part = min(room.count, all.count &- offset)
+        if part > 0 {
+            room.copyMemory(from: UnsafeRawBufferPointer(rebasing: all[offset..<offset &+ part]))
+            try current.checkIntact()
+        }
+        return part
+    }
+}
+
+/// Gives the next bytes of the input, 0 at its end.
+private typealias Source = (_ room: UnsafeMutableRawBufferPointer, _ offset: Int) throws(MapError) -> Int
+
+private func unpack(
+    _ format: CompressedFormat?, total: Int, _ poll: Poll, _ source: Source
+) throws(MapError) -> mm_region {
+    // Others may write what is unpacked: the libraries see a copy.
+    let size = 256 << 10
+    try takeMemory(.mmap, size)
+    defer { mm_budget_give(size) }
+    guard let block = malloc(size) else { throw .noHeap }
+    defer { free(block) }
+    var input = Input(memory: UnsafeMutableRawBufferPointer(start: block, count: size), total: total)
+    try input.require(4, source)
+    let found = CompressedFormat(UnsafeRawBufferPointer(rebasing: input.rest))
+    guard let found, format == nil || format == found else {
+        let what: StaticString =
+            switch format {
+            case nil: "these are neither gzip nor Zstandard data"
+            case .gzip: "these are no gzip data"
+            case .zstd: "these are no Zstandard data"
+            }
+        throw damage(0, what)
+    }
+    var memory = try GrowingMemory()
+    switch found {
+    case .gzip: try inflateAll(&input, &memory, poll, source)
+    case .zstd: try unpackFrames(&input, &memory, poll, source)
+    }
+    return try memory.finish()
+}
+
+/// The part of the input that is in memory.
+private struct Input {
+    let memory: UnsafeMutableRawBufferPointer
+    /// Of the whole input, in bytes; 0 where nobody knows.
+    let total: Int
+    /// Of the memory's first byte in the whole input.
+    var offset = 0
+    var start = 0
+    var end = 0
+
+    var rest: Slice<UnsafeRawBufferPointer> { UnsafeRawBufferPointer(memory)[start..<end] }
+    /// The offset in the whole input of what is next.
+    var place: Int { offset &+ start }
+
+    /// Reads more behind what is there.
+    mutating func append(_ source: Source) throws(MapError) -> Int {
+        let room = UnsafeMutableRawBufferPointer(rebasing: memory[end...])
+        let count = try source(room, offset &+ end)
+        end &+= count
+        return count
+    }
+
+    /// Reads on until there are so many bytes, or all that there are.
+    mutating func require(_ bytes: Int, _ source: Source) throws(MapError) {
+        if end &- start >= bytes { return }
+        memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest))
+        (offset, start, end) = (place, 0, end &- start)
+        while end < bytes {
+            if try append(source) == 0 { return }
+        }
+    }
+
+    /// Reads more in the place of what is done; false at the end.
+    mutating func refill(_ source: Source) throws(MapError) -> Bool {
+        offset &+= end
+        (start, end) = (0, 0)
+        return try append(source) > 0
+    }
+}
+
+private func damage(_ offset: Int, _ what: StaticString) -> MapError {
+    MapError(.decompress, errno: EBADMSG, what, offset)
+}
+
+/// What is written, and what is read, at once, in bytes: more would keep `poll` waiting.
+private let outputStep = 4 << 20
+private let inputStep = 32 << 10
+
+private func inflateAll(
+    _ input: inout Input, _ memory: inout GrowingMemory, _ poll: Poll, _ source: Source
+) throws(MapError) {
+    var stream = z_stream()
+    stream.zalloc = { _, items, size in allocate(Int(items) &* Int(size)) }
+    stream.zfree = { _, block in release(block) }
+    // 16: a gzip header and nothing else.
+    guard
+        inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, CInt(truncatingIfNeeded: MemoryLayout<z_stream>.size))
+            == Z_OK
+    else { throw .noHeap }
+    defer { inflateEnd(&stream) }
+    var isWithin = true
+    while true {
+        if input.start >= input.end {
+            if !poll(input.place) { throw MapError(.interrupted) }
+            if try !input.refill(source) {
+                if isWithin { throw damage(input.place, "the data end within a member at offset %1") }
+                return
+            }
+        }
+        if !isWithin {
+            // Tapes and block devices fill up with zeros.
+            while input.start < input.end && input.memory[input.start] == 0 { input.start &+= 1 }
+            if input.start >= input.end { continue }
+            guard input.memory[input.start] == 0x1F else {
+                throw damage(input.place, "what follows the last member at offset %1 are no gzip data")
+            }
+            inflateReset(&stream)
+            isWithin = true
+        }
+        let room = try memory.room()
+        let step = min(room.count, outputStep)
+        stream.next_in = input.memory.baseAddress.map {
+            ($0 + input.start).assumingMemoryBound(to: Bytef.self)
+        }
+        stream.avail_in = uInt(truncatingIfNeeded: input.end &- input.start)
+        stream.next_out = room.baseAddress?.assumingMemoryBound(to: Bytef.self)
+        stream.avail_out = uInt(truncatingIfNeeded: step)
+        let code = inflate(&stream, Z_NO_FLUSH)
+        input.start = input.end &- Int(stream.avail_in)
+        let written = step &- Int(stream.avail_out)
+        memory.fill(written)
+        switch code {
+        case Z_OK, Z_BUF_ERROR: break
+        case Z_STREAM_END: isWithin = false
+        case Z_MEM_ERROR: throw .noHeap
+        default: throw damage(input.place, "the gzip data are damaged at offset %1")
+        }
+        if written == outputStep && !poll(input.place) { throw MapError(.interrupted) }
+    }
+}
+
+private func unpackFrames(
+    _ input: inout Input, _ memory: inout GrowingMemory, _ poll: Poll, _ source: Source
+) throws(MapError) {
+    let allocator = ZSTD_customMem(
+        customAlloc: { _, size in allocate(size) }, customFree: { _, block in release(block) }, opaque: nil)
+    guard let context = ZSTD_createDCtx_advanced(allocator) else { throw .noHeap }
+    defer { ZSTD_freeDCtx(context) }
+    // What `zstd --long=31` makes; the memory for it counts.
+    _ = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 31)
+    while true {
+        if input.start >= input.end {
+            if try !input.refill(source) { return }
+        }
+        try unpackFrame(context, &input, &memory, poll, source)
+    }
+}
+
+/// A frame gets all the memory at once that it says it needs, up to this, in bytes, or up to this times the size of the
+/// input: more would be much for one that lies.
+private let credibleSize = 64 << 20
+private let credibleRatio = 100
+
+private func unpackFrame(
+    _ context: OpaquePointer, _ input: inout Input, _ memory: inout GrowingMemory, _ poll: Poll,
+    _ source: Source
+) throws(MapError) {
+    // The longest header of a frame.
+    try input.require(18, source)
+    let size = ZSTD_getFrameContentSize(
+        input.memory.baseAddress.map { $0 + input.start }, input.end &- input.start)
+    // Where its size is known the frame is unpacked into its place. Else a window is in between.
+    let credible = max(credibleSize, input.total.multipliedReportingOverflow(by: credibleRatio).partialValue)
+    let isWhole = size > 0 && size <= UInt64(credible)
+    _ = ZSTD_DCtx_setParameter(context, ZSTD_d_experimentalParam2, isWhole ? 1 : 0)
+    var to = ZSTD_outBuffer()
+    if isWhole { to = ZSTD_outBuffer(dst: try memory.room(Int(size)).baseAddress, size: Int(size), pos: 0) }
+    var isFull = false
+    while true {
+        if input.start >= input.end && !isFull {
+            if try !input.refill(source) {
+                throw damage(input.place, "the data end within a frame at offset %1")
+            }
+        }
+        if !isWhole {
+            let room = try memory.room()
+            to = ZSTD_outBuffer(dst: room.baseAddress, size: min(room.count, outputStep), pos: 0)
+        }
+        var from = ZSTD_inBuffer(
+            src: input.memory.baseAddress.map { UnsafeRawPointer($0) },
+            size: min(input.end, input.start &+ inputStep), pos: input.start)
+        let code = ZSTD_decompressStream(context, &to, &from)
+        input.start = from.pos
+        if ZSTD_isError(code) != 0 {
+            throw ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation
+                ? .noHeap : damage(input.place, "the Zstandard data are damaged at offset %1")
+        }
+        if !isWhole || code == 0 { memory.fill(to.pos) }
+        if code == 0 { return }
+        isFull = !isWhole && to.pos == to.size
+        if !poll(input.place) { throw MapError(.interrupted) }
+    }
+}
+
+/// Memory for the libraries, counted: the size is in front of it.
+private func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
+    let (whole, overflow) = size.addingReportingOverflow(16)
+    guard !overflow, whole > 0, mm_budget_take(whole) else { return nil }
+    guard let block = malloc(whole) else {
+        mm_budget_give(whole)
+        return nil
+    }
+    block.storeBytes(of: whole, as: Int.self)
+    return block + 16
+}
+
+private func release(_ block: UnsafeMutableRawPointer?) {
+    guard let block else { return }
+    let start = block - 16
+    mm_budget_give(start.load(as: Int.self))
+    free(start)
+}
