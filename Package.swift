@@ -30,8 +30,12 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
     let fastKernels: [Target] = []
 #endif
 let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
-// Static libraries: the program starts without searching for and relocating shared ones.
-let pcre2: [LinkerSetting] = [.linkedLibrary(":libpcre2-8.a")]
+// Static libraries: the program starts without searching for and relocating shared ones. If the system's PCRE2 is too
+// old, scripts/setup gets another one and names its folder.
+let pcre2: [LinkerSetting] =
+    (Context.environment["MMAPLUA_PCRE2"].map { [.unsafeFlags(["-L\($0)"])] } ?? []) + [
+        .linkedLibrary(":libpcre2-8.a")
+    ]
 let compression: [LinkerSetting] = [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]
 // Debian's libz.a is not compiled for shared libraries: it may be in one whose other symbols do not replace its own.
 let hidden: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--exclude-libs=libz.a"])]
@@ -62,15 +66,15 @@ let package = Package(
         .systemLibrary(
             name: "CHashes", providers: [.apt(["libdeflate-dev", "libxxhash-dev", "libssl-dev"])]),
         .target(
-            name: "CMemoryMap", dependencies: ["CPCRE2"], cSettings: [.define("_GNU_SOURCE")],
-            linkerSettings: pcre2),
+            name: "CMemoryMap", dependencies: ["CPCRE2"],
+            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("../CPCRE2")], linkerSettings: pcre2),
         .target(
             name: "MemoryMap",
             dependencies: ["CCompression", "CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
             swiftSettings: strict, linkerSettings: hashes + compression),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
-            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime")]),
+            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
         .target(
             name: "LuaMap",
             dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,
@@ -90,7 +94,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "MemoryMapTests",
-            dependencies: ["CHashes", "CMemoryMap", "Kernels", "KernelsBaseline", "MemoryMap"]
+            dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline", "MemoryMap"]
                 + fastKernelNames,
             swiftSettings: strict),
         .testTarget(
@@ -114,7 +118,9 @@ if Context.environment["MMAPLUA_FUZZ"] != nil {
         .target(
             name: "CFuzz", dependencies: ["CLua", "CLuaMap", "CPCRE2"], path: "Tests/fuzz/CFuzz",
             cSettings: [.define("_GNU_SOURCE")]
-                + ["Processes", "Runtime"].map { .headerSearchPath("../../../Sources/CLuaMap/\($0)") }),
+                + ["CLuaMap/Processes", "CLuaMap/Runtime", "CPCRE2"].map {
+                    .headerSearchPath("../../../Sources/\($0)")
+                }),
         .executableTarget(
             name: "Fuzz", dependencies: ["CFuzz", "CLua", "CLuaMap", "LuaMap", "MemoryMap", "mmaplua"],
             path: "Tests/fuzz/Fuzz", swiftSettings: strict, linkerSettings: lua),

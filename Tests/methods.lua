@@ -404,6 +404,7 @@ row "mmap.memfd" { opens = true, lost = false,
 }
 row "mmap.regex" { lost = false,
     call("bytes, string?", function() return "a", "i" end), call(function() return "(?<n>\\w+);(l(o)?)", "imsxu" end),
+    call("bytes, string?, table?", function() return "a", "i", { steps = 1000 } end),
 }
 row "mmap.struct" { lost = false,
     call("table", function() return { { "a", "u8" } } end),
@@ -1120,6 +1121,39 @@ row "regex.gmatch" { subjects[1], subjects[2], subjects[3], iterates = true,
         step = stepped(function(b) return mmap.regex("[0-9]"):gmatch(b, 2 * page) end),
     },
     long = function(b) return function() drain(mmap.regex("[a-z]+"):gmatch(b)) end end,
+}
+row "regex.gfind" { subjects[1], subjects[2], subjects[3], iterates = true,
+    touches = function(b) drain(mmap.regex("[0-9]"):gfind(b)) end,
+    begun = {
+        all = { a_regex, function(re, b) drain(re:gfind(b, 2 * page)) end, gone, gone },
+        step = stepped(function(b) return mmap.regex("[0-9]"):gfind(b, 2 * page) end),
+    },
+    long = function(b) return function() drain(mmap.regex("[a-z]+"):gfind(b)) end end,
+}
+row "regex.split" {
+    call("buffer|string", function(f) return f.regex(), f.buffer() end),
+    call("buffer|string, table?", function(f) return mmap.regex "[,;\n]+", f.text(), { ranges = true } end),
+    call(function() return mmap.regex("n*", "u"), "banana", {} end), iterates = true,
+    touches = function(b) drain(mmap.regex("[0-9]"):split(b)) end,
+    begun = {
+        all = { a_regex, function(re, b) drain(re:split(b)) end, gone, gone },
+        step = stepped(function(b) return mmap.regex("[0-9]"):split(b) end),
+    },
+    long = function(b) return function() drain(mmap.regex("[a-z]+"):split(b)) end end,
+}
+row "regex.gsub" {
+    call("buffer|string, string|number|table|function, integer?", function(f) return f.regex(), f.buffer(), "<%0>", 3 end),
+    call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text(), function(a, b) return b .. a end end),
+    call(function() return mmap.regex("A", "iu"), "banana", { a = "o" } end),
+    call(function(f) return mmap.regex "a?", f.text(), string.upper, 5 end),
+    touches = function(b) return mmap.regex("[0-9]"):gsub(b, "x") end,
+    begun = {
+        a_regex, function(re, b) return re:gsub(b, "x") end, gone, gone,
+    },
+    long = function(b) return mmap.regex "[a-z]+".gsub, mmap.regex "[a-z]+\\x01", b, "x" end,
+}
+row "regex.names" { call("", function(f) return f.regex() end), call(function() return mmap.regex "(?<a>x)(?<b>y)" end),
+    begun = { a_regex, function(re) return re:names() end, works, works },
 }
 row "regex.count" { subjects[1], subjects[2], subjects[3],
     touches = function(b) return mmap.regex("[0-9]"):count(b) end,

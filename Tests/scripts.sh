@@ -41,7 +41,9 @@ not_called() { ! called "$1"; }
 silent() { [[ ! -s $work/err ]]; }
 count_is() { [[ $(grep -cE -- "$1" "$work/calls") == "$2" ]]; }
 
-stub() { # a command on the simulated machine's PATH
+stub() { # NAME BODY: a command on the simulated machine's PATH
+    # The name may be a link to the real command.
+    rm -f -- "$work/bin/$1"
     printf '#!/bin/bash\nprintf "%%s\\n" "${0##*/} $*" >>"$CALLS"\n%s\n' "$2" >"$work/bin/$1"
     chmod +x "$work/bin/$1"
 }
@@ -57,6 +59,7 @@ machine() {
     for command in bash env cat rm mv cp mkdir mktemp dirname readlink find flock cmp sed grep uname stat install sleep chmod rmdir true; do
         ln -s -- "$(type -P "$command")" "$work/bin/$command"
     done
+    printf '#define %s\n' 'PCRE2_MAJOR           10' 'PCRE2_MINOR           47' >"$work/pcre2.h"
     stub id 'echo 0'
     stub swift 'echo "Swift version 6.3.1 (swift-6.3.1-RELEASE)"'
     stub apt-get 'case "$*" in *install*)
@@ -69,6 +72,8 @@ machine() {
         mkdir -p "$work/root/${file%/*}"
         : >"$work/root/$file"
     done
+    mkdir -p "$work/root/usr/include"
+    mv -- "$work/pcre2.h" "$work/root/usr/include"
 }
 without() { rm -f -- "$work/root/$1"; }
 without_command() { rm -f -- "$work/bin/$1"; }
@@ -206,7 +211,67 @@ for version in '6.3' '6.10-dev' '7.0.1'; do
     check 'is new enough' status_is 0
 done
 
-# --- mmaplua and build: a copy of the tree, and a compiler stub that writes a shell script
+# What pip and zipfile make, as far as setup looks.
+python='case "$*" in
+    *download*) while [[ $# -gt 1 && $1 != -r ]]; do shift; done; cat "$2" >>"$CALLS"; : >pcre2.whl ;;
+    *zipfile*-e*) mkdir -p wheel/x.data/data/{include,lib64,src/libpcre2/testdata,share/doc/pcre2}
+        cd wheel/x.data/data && : >share/doc/pcre2/LICENCE.md && : >lib64/libpcre2-8.a ;; esac'
+old_pcre2() { sed -i 's/47/42/' "$work/root/usr/include/pcre2.h"; }
+pcre2=.build-pcre2/lib/libpcre2-8.a
+
+machine 'an old PCRE2'
+old_pcre2
+stub python3 "$python"
+run "${setup[@]}"
+check 'succeeds' status_is 0
+check 'says what it gets' says 'getting PCRE2 10.47'
+check 'asks for one file' called '^python3 .* --require-hashes --no-deps'
+check 'by its hash' called '^pcre2==[0-9.]+ --hash=sha256:[0-9a-f]{64}$'
+check 'puts the library in its place' test -e "$work/root/$pcre2"
+check 'leaves nothing else' test "$(compgen -G "$work/root/.build-pcre2*")" = "$work/root/.build-pcre2"
+: >"$work/calls"
+run "${setup[@]}"
+check 'gets it once' not_called download
+check 'says nothing then' silent
+run bash -c 'source "$1"; setup_build && printf %s "$MMAPLUA_PCRE2"' - "${setup[@]}"
+check 'names its folder' prints "$work/root/.build-pcre2/lib"
+echo other >"$work/root/.build-pcre2/hash"
+run "${setup[@]}"
+check 'another one is replaced' called download
+sed -i 's/42/47/' "$work/root/usr/include/pcre2.h"
+run bash -c 'source "$1"; setup_build && printf %s "${MMAPLUA_PCRE2-none}"' - "${setup[@]}"
+check 'the system has a new one now' prints none
+check 'which is taken' test ! -e "$work/root/.build-pcre2"
+
+machine 'no PCRE2, no pip'
+rm "$work/root/usr/include/pcre2.h" "$work/root/usr/lib/x-linux-gnu/libpcre2-8.a"
+printf '#!/bin/bash\n%s\n' "$python" >"$work/debian-python3"
+chmod +x "$work/debian-python3"
+stub apt-get 'case "$*" in *python3-pip*)
+    mkdir -p "$R/usr/lib/python3/dist-packages/pip"; : >"$R/usr/lib/python3/dist-packages/pip/__main__.py"
+    cp "${CALLS%/*}/debian-python3" "$R/usr/bin/python3" ;; esac'
+run "${setup[@]}"
+check 'succeeds' status_is 0
+check 'installs pip' called '^apt-get .* install --no-install-recommends python3-pip$'
+check 'puts the library in its place' test -e "$work/root/$pcre2"
+
+machine 'no network'
+old_pcre2
+stub python3 'case "$*" in *download*) echo "ERROR: no route" >&2; exit 1 ;; esac'
+run "${setup[@]}"
+check 'fails' status_is 1
+check 'shows why' says 'ERROR: no route'
+check 'says what to do' says 'install libpcre2-dev 10.47 or newer'
+check 'leaves nothing' test ! -e "$work/root/.build-pcre2"
+
+machine 'another processor'
+old_pcre2
+stub uname 'echo riscv64'
+run "${setup[@]}"
+check 'fails' status_is 1
+check 'says why' says 'no library for riscv64'
+
+# --- mmaplua and build: a copy of the tree, and a compiler that makes a shell script
 
 tree="$work/the tree"
 build_machine() {

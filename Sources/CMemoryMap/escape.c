@@ -5,8 +5,7 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include <cpcre2.h>
 
 #include "CMemoryMap.h"
 
@@ -17,7 +16,8 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_ato
 int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, size_t start, uint32_t options) {
   /* PCRE2's interpreter allocates, so a jump out of it is not safe. */
   if (!pattern->is_machine_code)
-    return pcre2_match(pattern->code, subject, length, start, options | PCRE2_NO_JIT, pattern->data, pattern->context);
+    return pcre2_match(pattern->code, subject, length, start, options | PCRE2_NO_JIT | PCRE2_NO_UTF_CHECK,
+                       pattern->data, pattern->context);
   sigjmp_buf here;
   if (sigsetjmp(here, 0)) return MM_MATCH_LEFT;
   way_out = &here;

@@ -268,6 +268,8 @@ local makers = {
     for i = 1, random(0, 3) do list[i] = random(0, 60) end
     return chance(30) and object_of(class_named "mmap.view" or buffers) or list
   end,
+  R = function() return pick { "<%0>", "%1%%", { a = "b" }, 7, string.upper, function(...) mischief() return ... end } end,
+  J = function() return pick { nil, {}, { ranges = true } } end,
   H = function() return prefix .. "-" .. random(3) end,
   M = function() return pick { "shared", "exclusive" } end, W = function() return random() / 500 end,
   G = function() return pick { 0, 10, 18, "CONT", "USR1", "KILL", 15 } end,
@@ -292,7 +294,7 @@ local of_class = {
   ["mmap.atomic"] = { wait = "sW", wake = "s", store = "s", exchange = "s", compareexchange = "ss", add = "s" },
   ["mmap.child"] = { wait = "W" }, ["mmap.pages"] = { offset = "e", count = "ee", diff = "P", __index = "e" },
   ["mmap.records"] = { __index = "e", __newindex = "eT", slice = "ee" },
-  ["mmap.regex"] = { find = "bs", match = "bs", gmatch = "bs", count = "bs" },
+  ["mmap.regex"] = { find = "bs", match = "bs", gmatch = "bs", gfind = "bs", count = "bs", gsub = "bRe", split = "bJ", names = "" },
   ["mmap.struct"] = { totable = "bs", offset = "N" }, ["mmap.record"] = { __index = "N", __newindex = "Ns" } }
 
 -- Names of shared memory are outside of the folder. They have a prefix of their own, and are removed at the end, or by

@@ -1,18 +1,21 @@
 /* The trampolines of patterns: mmap.regex, and Lua's patterns on buffers. */
-#define PCRE2_CODE_UNIT_WIDTH 8
+#include <cpcre2.h>
 #include <ctype.h>
-#include <pcre2.h>
 #include <string.h>
 
 #include "trampoline.h"
 
-#define LM_REGEX "mmap.regex"
+#if PCRE2_MAJOR * 1000 + PCRE2_MINOR < 10047
+#error "PCRE2 is too old: scripts/build gets a newer one"
+#endif
 
 static LM_TRAMPOLINE(r_close, lm_regex_close)
 
-const char lm_regex_kind;
+#define LM_REGEX "mmap.regex"
 
-/* User values: 1 the pattern, 2 the flags, 3 the ballast. */
+const char lm_regex_kind, lm_text_kind;
+
+/* User values: 1 the pattern, 2 the flags, 3 what stands for PCRE2's memory. */
 static lm_regex *new_regex(lua_State *L) {
   lm_regex *regex = lm_new_userdata(L, sizeof *regex, 3);
   memset(regex, 0, sizeof *regex);
@@ -22,11 +25,11 @@ static lm_regex *new_regex(lua_State *L) {
   return regex;
 }
 
-/* [-0, +0, e] PCRE2 takes memory that Lua's collector and a limit of Lua's memory know nothing of: as
-   much of theirs stands for it. */
-static void add_ballast(lua_State *L, int index) {
+/* [-0, +0, e] Lua's collector and the limit of Lua's memory do not see PCRE2's memory: as much of Lua's stands
+   for it. */
+static void add_pressure(lua_State *L, int index) {
   const lm_regex *regex = lm_regex_at(L, index);
-  /* What lay there before, a view perhaps, is not to be taken for one. */
+  /* A view that lay there before must not be taken for one. */
   memset(lm_new_userdata(L, lm_regex_size(regex), 0), 0, sizeof(void *));
   lua_setiuservalue(L, index, 3);
 }
@@ -52,25 +55,34 @@ static void check_flags(lua_State *L, int argument) {
 }
 
 int lm_custom_mmap_regex(lua_State *L) {
+  static const lm_option known[] = {
+      {"steps", LM_INTEGER, offsetof(lm_regex_options, steps), offsetof(lm_regex_options, has_steps)},
+      {NULL, LM_INTEGER, 0, 0}};
   if (lua_type(L, 1) != LUA_TSTRING) return luaL_typeerror(L, 1, "string");
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   check_flags(L, 2);
+  lm_regex_options options = {0};
+  lm_read_options(L, 3, known, &options);
+  if (options.has_steps && (options.steps < 1 || options.steps > UINT32_MAX))
+    return luaL_argerror(L, 3,
+                         lua_pushfstring(L, "option 'steps': %I is out of range (1 to %I)", (LUAI_UACINT)options.steps,
+                                         (LUAI_UACINT)UINT32_MAX));
   lm_regex *regex = new_regex(L);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, 3, 1);
+  lua_setiuservalue(L, 4, 1);
   lua_pushvalue(L, 2);
-  lua_setiuservalue(L, 3, 2);
+  lua_setiuservalue(L, 4, 2);
   lm_pattern_error error;
-  if (lm_regex_compile(L, regex, &error) < 0) return raise_pattern(L, 1, &error);
-  add_ballast(L, 3);
+  if (lm_regex_compile(L, regex, &options, &error) < 0) return raise_pattern(L, 1, &error);
+  add_pressure(L, 4);
   return 1;
 }
 
-/* Where the translations of Lua's patterns are kept; at the integer 1 is their number. */
+/* The registry's key of the translations of Lua's patterns; the integer 1 holds their number. */
 static const char cache_key;
 enum { MOST_TRANSLATIONS = 256 };
 
-/* [-0, +1, m] Also when the classes of characters have changed, as os.setlocale can do. */
+/* [-0, +1, m] Also after the character classes changed, as by os.setlocale. */
 static void push_new_cache(lua_State *L) {
   lua_createtable(L, 0, 16);
   lua_pushinteger(L, 0);
@@ -81,7 +93,7 @@ static void push_new_cache(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
 }
 
-/* [-0, +1, m] The cache; another one where it is full. */
+/* [-0, +1, m] The cache; a new one if it is full. */
 static void push_cache(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
@@ -94,7 +106,7 @@ static void push_cache(lua_State *L) {
   push_new_cache(L);
 }
 
-/* [-0, +1, e] The translation of the pattern of Lua's at an index. */
+/* [-0, +1, e] The translation of the Lua pattern at an index. */
 static void push_translation(lua_State *L, int index) {
   push_cache(L);
   int cache = lua_gettop(L);
@@ -114,7 +126,7 @@ static void push_translation(lua_State *L, int index) {
       luaL_error(L, "pattern too complex");
     raise_pattern(L, index, &error);
   }
-  add_ballast(L, cache + 1);
+  add_pressure(L, cache + 1);
   lua_pushvalue(L, index);
   lua_pushvalue(L, cache + 1);
   lua_rawset(L, cache);
@@ -125,13 +137,28 @@ static void push_translation(lua_State *L, int index) {
   lua_remove(L, cache);
 }
 
-/* [-0, +0, e] How captures are wanted. */
+/* [-0, +0, e] The form of the captures. */
 static int check_how(lua_State *L, int argument) {
   return lm_check_word(L, argument, "%s is not one of", "strings offsets") == 0 ? 0 : LM_OFFSETS;
 }
 
-/* [-0, +(1|2), e] One capture of the subject at 1 as a result, from the two integers at an index. What is
-   pushed may have run a finalizer, which may have closed the buffer: it is asked again each time. */
+/* [-0, +1, e] A part of a subject as a string. A finalizer or a hook may have replaced the subject (debug.setlocal). */
+static void push_part(lua_State *L, int subject, lua_Integer offset, lua_Integer length) {
+  size_t count;
+  const char *text = lm_string_at(L, subject, &count);
+  if (!text) {
+    lm_call call;
+    int code = lm_regex_capture(L, &call, subject, offset, length);
+    lm_finish(L, &call, code);
+    return;
+  }
+  if ((lua_Unsigned)offset > count || (lua_Unsigned)length > count - (size_t)offset)
+    luaL_error(L, "the subject was replaced by a shorter one");
+  lua_pushlstring(L, text + offset, (size_t)length);
+}
+
+/* [-0, +(1|2), e] A capture of the subject at 1 as a result, from the two integers at an index. A push may run a
+   finalizer that closes the buffer, so the buffer is looked at again each time. */
 static void push_capture(lua_State *L, int index, int how) {
   lua_Integer offset = lua_tointeger(L, index), length = lua_tointeger(L, index + 1);
   if (offset < 0) {
@@ -142,12 +169,8 @@ static void push_capture(lua_State *L, int index, int how) {
     lua_pushinteger(L, length);
   } else if (length < 0) {
     lua_pushinteger(L, offset);
-  } else if (lua_type(L, 1) == LUA_TSTRING) {
-    lua_pushlstring(L, lua_tostring(L, 1) + offset, (size_t)length);
   } else {
-    lm_call call;
-    int code = lm_regex_capture(L, &call, 1, offset, length);
-    lm_finish(L, &call, code);
+    push_part(L, 1, offset, length);
   }
 }
 
@@ -168,8 +191,7 @@ static int finish_match(lua_State *L, const lm_search *search, int pairs) {
   return lua_gettop(L) - results;
 }
 
-/* [-?, +?, e] Does what a search's negative code asks for. An error that is about a buffer looks for it at
-   1. */
+/* [-?, +?, e] Does what a negative code of a search asks for. Errors about a buffer expect it at 1. */
 static int fail(lua_State *L, const lm_search *search, const lm_call *call, int code) {
   if (code == LM_BYTES || call->kind == LM_LOST || call->kind == LM_CLOSED) {
     lua_pushvalue(L, search->subject);
@@ -214,8 +236,8 @@ int lm_custom_buffer_match(lua_State *L) {
   return search_once(L, &search);
 }
 
-/* One step of an iterator. Upvalues: the regex, the subject, where to go on (-1 at the end), and how.
-   They are read anew at each step, as are the objects: between two steps anything may happen. */
+/* One step of an iterator. Upvalues: the regex, the subject, where to continue (-1 at the end), and how.
+   Upvalues and objects are read again at each step: anything may happen between two. */
 static int g_next(lua_State *L) {
   lua_settop(L, 1);
   int how = (int)lua_tointeger(L, lua_upvalueindex(4));
@@ -254,6 +276,235 @@ int lm_custom_regex_gmatch(lua_State *L) {
   take_search(L);
   lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4)};
   return push_iterator(L, &search);
+}
+
+int lm_custom_regex_gfind(lua_State *L) {
+  take_search(L);
+  lm_search search = {.regex = 1, .subject = 2, .argument = 3, .how = check_how(L, 4) | LM_PLACE};
+  return push_iterator(L, &search);
+}
+
+int lm_custom_regex_names(lua_State *L) {
+  if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
+  lua_settop(L, 1);
+  lua_newtable(L);
+  lm_call call;
+  lm_group group;
+  int code;
+  for (lua_Integer i = 0; (code = lm_regex_name(L, &call, i, &group)) > 0; i++) {
+    lua_pushstring(L, group.name);
+    lua_pushvalue(L, -1);
+    /* A name that several groups have, as (?J) allows, is that of the first. */
+    bool is_new = lua_type(L, 2) == LUA_TTABLE && lua_rawget(L, 2) == LUA_TNIL;
+    if (!is_new && (lua_type(L, 2) != LUA_TTABLE || lua_tointeger(L, -1) < group.number)) {
+      lua_settop(L, 2);
+      continue;
+    }
+    lua_pop(L, 1);
+    lua_pushinteger(L, group.number);
+    lua_rawset(L, 2);
+  }
+  if (code < 0) return lm_finish(L, &call, code);
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* One step of regex:split. Upvalues: as above, and the start of the piece. */
+static int split_next(lua_State *L) {
+  lua_settop(L, 1);
+  int how = (int)lua_tointeger(L, lua_upvalueindex(4));
+  lua_Integer start = lua_tointeger(L, lua_upvalueindex(5));
+  lm_search search = {.regex = lua_upvalueindex(1),
+                      .subject = lua_upvalueindex(2),
+                      .from = lua_tointeger(L, lua_upvalueindex(3)),
+                      .how = (how & LM_SKIP_EMPTY) | LM_PLACE};
+  if (search.from < 0) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lm_call call;
+  int pairs = lm_regex_search(L, &call, &search);
+  if (pairs < 0) return fail(L, &search, &call, pairs);
+  lua_Integer length, next = 0;
+  if (pairs > 0) {
+    int match = lua_gettop(L) - 2 * pairs + 1;
+    length = lua_tointeger(L, match) - start;
+    next = lua_tointeger(L, match) + lua_tointeger(L, match + 1);
+    /* \K may put the match before the piece. */
+    if (length < 0) length = 0;
+    lua_settop(L, 1);
+  } else {
+    length = start < 0 ? LM_NO_REST : lm_regex_rest(L, &call, search.subject, start);
+    if (length == LM_NO_REST) {
+      lua_pushnil(L);
+      return 1;
+    }
+    if (length < 0) return fail(L, &search, &call, (int)length);
+  }
+  lua_pushinteger(L, pairs > 0 ? search.from : -1);
+  lua_replace(L, lua_upvalueindex(3));
+  lua_pushinteger(L, (search.how & LM_SKIP_EMPTY) | (how & LM_OFFSETS));
+  lua_replace(L, lua_upvalueindex(4));
+  lua_pushinteger(L, next);
+  lua_replace(L, lua_upvalueindex(5));
+  if (how & LM_OFFSETS) {
+    lua_pushinteger(L, start);
+    lua_pushinteger(L, length);
+    return 2;
+  }
+  lua_pushvalue(L, search.subject);
+  lua_replace(L, 1);
+  push_part(L, 1, start, length);
+  return 1;
+}
+
+int lm_custom_regex_split(lua_State *L) {
+  static const lm_option known[] = {{"ranges", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
+  if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
+  lm_take(L, 3, 2, "string or mmap.buffer");
+  bool has_ranges = false;
+  lm_read_options(L, 3, known, &has_ranges);
+  lm_search search = {.regex = 1, .subject = 2};
+  lm_call call;
+  int code = lm_regex_start(L, &call, &search);
+  if (code < 0) return fail(L, &search, &call, code);
+  lua_settop(L, 2);
+  lua_pushinteger(L, 0);
+  lua_pushinteger(L, has_ranges ? LM_OFFSETS : 0);
+  lua_pushinteger(L, 0);
+  lua_pushcclosure(L, split_next, 5);
+  return 1;
+}
+
+/* The stack of regex:gsub. A function that it calls may replace any of it (debug.setlocal), so everything is
+   checked at each use. */
+enum { GSUB_SUBJECT = 1, GSUB_REGEX, GSUB_REPLACEMENT, GSUB_TEXT };
+
+/* [-0, +0, e] */
+static lm_text *check_text(lua_State *L) {
+  lm_text *text = lm_text_at(L, GSUB_TEXT);
+  if (!text) luaL_error(L, "the text of gsub was replaced");
+  return text;
+}
+
+/* [-0, +0, e] Appends a part of the subject; all after `offset` if the length is less than 0. */
+static void add_part(lua_State *L, lua_Integer offset, lua_Integer length) {
+  lm_call call;
+  int code = lm_text_add_part(L, &call, check_text(L), GSUB_SUBJECT, offset, length);
+  if (code < 0) lm_finish(L, &call, code);
+}
+
+/* [-0, +0, e] */
+static void add_bytes(lua_State *L, const char *bytes, size_t count) {
+  lm_call call;
+  int code = lm_text_add(L, &call, check_text(L), bytes, count);
+  if (code < 0) lm_finish(L, &call, code);
+}
+
+/* [-0, +0, e] Appends group 0 to `pairs` - 1 of the match, whose integers begin at an index; 1 is the match if there
+   are no groups. */
+static void add_group(lua_State *L, int first, int pairs, int group) {
+  if (pairs == 1 && group == 1) group = 0;
+  if (group >= pairs) luaL_error(L, "invalid capture index %%%d in replacement string", group);
+  lua_Integer offset = lua_tointeger(L, first + 2 * group), length = lua_tointeger(L, first + 2 * group + 1);
+  if (offset >= 0 && length > 0) add_part(L, offset, length);
+}
+
+/* [-0, +0, e] As string.gsub does. */
+static void add_template(lua_State *L, int first, int pairs) {
+  size_t count;
+  const char *text = lm_string_at(L, GSUB_REPLACEMENT, &count);
+  for (const char *end = text + count; text < end;) {
+    const char *percent = memchr(text, '%', (size_t)(end - text));
+    if (!percent) percent = end;
+    if (percent > text) add_bytes(L, text, (size_t)(percent - text));
+    if (percent == end) return;
+    char next = percent + 1 < end ? percent[1] : 0;
+    if (next == '%') add_bytes(L, "%", 1);
+    else if (next >= '0' && next <= '9') add_group(L, first, pairs, next - '0');
+    else luaL_error(L, "invalid use of '%c' in replacement string", '%');
+    text = percent + 2;
+  }
+}
+
+/* [-?, +0, e] Appends what the replacement gives for the match whose integers begin at an index. */
+static void add_replacement(lua_State *L, int first, int pairs) {
+  lua_Integer offset = lua_tointeger(L, first), length = lua_tointeger(L, first + 1);
+  luaL_checkstack(L, pairs + LUA_MINSTACK, "too many captures");
+  switch (lua_type(L, GSUB_REPLACEMENT)) {
+    case LUA_TSTRING: return add_template(L, first, pairs);
+    case LUA_TFUNCTION:
+      lua_pushvalue(L, GSUB_REPLACEMENT);
+      for (int i = pairs > 1 ? 1 : 0; i < pairs; i++) push_capture(L, first + 2 * i, 0);
+      lua_call(L, pairs > 1 ? pairs - 1 : 1, 1);
+      break;
+    default: push_capture(L, first + (pairs > 1 ? 2 : 0), 0); lua_gettable(L, GSUB_REPLACEMENT);
+  }
+  if (!lua_toboolean(L, -1)) return add_part(L, offset, length);
+  if (!lua_isstring(L, -1)) luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
+  size_t count;
+  const char *bytes = lua_tolstring(L, -1, &count);
+  add_bytes(L, bytes, count);
+}
+
+/* [-0, +0, e] The arguments: the regex, the subject, the replacement and the most matches, which it returns. The first
+   two change places. */
+static lua_Integer take_gsub(lua_State *L) {
+  if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
+  bool has_replacement = lua_gettop(L) > 2;
+  lm_take(L, 4, 2, "string or mmap.buffer");
+  lm_search search = {.regex = 1, .subject = 2};
+  lm_call call;
+  int code = lm_regex_start(L, &call, &search);
+  if (code < 0) fail(L, &search, &call, code);
+  int type = lua_type(L, 3);
+  if (!has_replacement) lua_settop(L, 2);
+  if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TTABLE && type != LUA_TFUNCTION)
+    luaL_typeerror(L, 3, "string/function/table");
+  lua_Integer most = lua_isnil(L, 4) ? LUA_MAXINTEGER : lm_check_integer(L, 4, "number");
+  lua_settop(L, 3);
+  if (type == LUA_TNUMBER) lua_tolstring(L, 3, NULL);
+  lua_pushvalue(L, 2);
+  lua_insert(L, GSUB_SUBJECT);
+  lua_remove(L, 3);
+  return most;
+}
+
+int lm_custom_regex_gsub(lua_State *L) {
+  lua_Integer most = take_gsub(L), count = 0, copied = 0;
+  lm_text *text = lm_new_userdata(L, sizeof *text, 0);
+  memset(text, 0, sizeof *text);
+  text->kind = &lm_text_kind;
+  text->self = text;
+  /* A script may have changed the registry (debug.getregistry). */
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lm_text_kind) != LUA_TTABLE) luaL_error(L, "the metatable of gsub is gone");
+  lua_setmetatable(L, -2);
+  lm_search search = {.regex = GSUB_REGEX, .subject = GSUB_SUBJECT, .how = LM_PLACE};
+  for (; count < most; count++) {
+    lm_call call;
+    lua_settop(L, GSUB_TEXT);
+    int pairs = lm_regex_search(L, &call, &search);
+    if (pairs < 0) return lm_finish(L, &call, pairs);
+    if (pairs == 0) break;
+    lua_Integer start = lua_tointeger(L, GSUB_TEXT + 1), end = start + lua_tointeger(L, GSUB_TEXT + 2);
+    /* \K may put the start before the search. */
+    if (start > copied) add_part(L, copied, start - copied);
+    add_replacement(L, GSUB_TEXT + 1, pairs);
+    if (end > copied) copied = end;
+  }
+  add_part(L, copied, -1);
+  lua_settop(L, GSUB_TEXT);
+  text = check_text(L);
+  lua_pushlstring(L, text->text.count ? (const char *)text->text.bytes : "", text->text.count);
+  if ((text = lm_text_at(L, GSUB_TEXT))) lm_text_free(text);
+  lua_pushinteger(L, count);
+  return 2;
+}
+
+static int text_gc(lua_State *L) {
+  lm_text *text = lm_text_at(L, 1);
+  if (text) lm_text_free(text);
+  return 0;
 }
 
 int lm_custom_buffer_gmatch(lua_State *L) {
@@ -296,5 +547,12 @@ static int r_tostring(lua_State *L) {
 void lm_open_regex(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__tostring", r_tostring}, {"__gc", r_close}, {"__close", r_close}, {NULL, NULL}};
+  /* No class: scripts never see a text. */
+  lua_createtable(L, 0, 2);
+  lua_pushcfunction(L, text_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lm_text_kind);
   lm_open_methods(L, LM_REGEX, LM_CLASS_regex, metamethods);
 }

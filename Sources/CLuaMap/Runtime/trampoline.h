@@ -23,6 +23,7 @@ _Static_assert(sizeof(lm_buffer) != sizeof(lm_view) && sizeof(lm_view) != sizeof
                    sizeof(lm_atomic) != sizeof(lm_buffer),
                "buffers, views and atomics could be taken for each other");
 LM_APART(lm_regex);
+LM_APART(lm_text);
 LM_APART(lm_layout);
 LM_APART(lm_records);
 LM_APART(lm_record);

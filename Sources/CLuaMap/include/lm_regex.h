@@ -24,6 +24,32 @@ static inline lm_regex *_Nullable lm_regex_at(lua_State *_Nonnull L, int index) 
 
 static inline mm_pattern *_Nonnull lm_regex_pattern(lm_regex *_Nonnull regex) { return &regex->pattern; }
 
+/* The text that regex:gsub builds, as userdata: a script may end the function, or replace what is on its stack. */
+typedef struct lm_text {
+  const void *_Nullable self;
+  const void *_Nullable kind;
+  mm_text text;
+} lm_text;
+
+extern const char lm_text_kind;
+
+/* [-0, +0, –] The text at an index, or NULL. */
+static inline lm_text *_Nullable lm_text_at(lua_State *_Nonnull L, int index) {
+  return (lm_text *)lm_kind_at(L, index, sizeof(lm_text), &lm_text_kind);
+}
+
+/* The options of mmap.regex. */
+typedef struct lm_regex_options {
+  int64_t steps; /* the most that a match from one offset may take */
+  bool has_steps;
+} lm_regex_options;
+
+/* The name of a group and its number. */
+typedef struct lm_group {
+  const char *_Nullable name;
+  int64_t number;
+} lm_group;
+
 /* What to search for, and where. */
 typedef struct lm_search {
   int32_t regex, subject; /* stack indexes; the subject is a buffer or a string */
@@ -40,6 +66,8 @@ enum {
   LM_PLACE = 16       /* results begin with the match's offset and length */
 };
 
+enum { LM_NO_REST = -100 }; /* no code of an lm_call is */
+
 /* Why a pattern was not compiled: PCRE2's number, and where in the pattern. */
 typedef struct lm_pattern_error {
   int32_t code;
@@ -47,7 +75,8 @@ typedef struct lm_pattern_error {
 } lm_pattern_error;
 
 /* Compile the string at 1 with the flags at 2; the pattern of Lua's at an index. Negative: see `error`. */
-int lm_regex_compile(lua_State *_Nonnull L, lm_regex *_Nonnull target, lm_pattern_error *_Nonnull error);
+int lm_regex_compile(lua_State *_Nonnull L, lm_regex *_Nonnull target, const lm_regex_options *_Nonnull options,
+                     lm_pattern_error *_Nonnull error);
 int lm_regex_translate(lua_State *_Nonnull L, lm_regex *_Nonnull target, int index, lm_pattern_error *_Nonnull error);
 
 /* Bodies. */
@@ -55,6 +84,16 @@ int lm_regex_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_No
 int lm_regex_search(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);
 int lm_regex_capture(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset, int64_t length);
 int lm_regex_count(lua_State *_Nonnull L, lm_call *_Nonnull call);
+/* The next name: 1, or 0 after the last one. It is PCRE2's, and gone with the regex. */
+int lm_regex_name(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t index, lm_group *_Nonnull group);
+/* The bytes of a subject after an offset: their number, or LM_NO_REST if the subject is shorter. */
+int64_t lm_regex_rest(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset);
+/* Append a part of a subject to a text (all after `offset` if the length is less than 0); any bytes. */
+int lm_text_add_part(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_text *_Nonnull target, int subject,
+                     int64_t offset, int64_t length);
+int lm_text_add(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_text *_Nonnull target, const char *_Nonnull bytes,
+                size_t count);
+void lm_text_free(lm_text *_Nonnull text);
 int lm_regex_close(lua_State *_Nonnull L, lm_call *_Nonnull call);
 /* The memory of a compiled pattern, in bytes. */
 size_t lm_regex_size(const lm_regex *_Nonnull regex);

@@ -3,11 +3,11 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Searching with a pattern. Nothing of a subject is kept over a return to Lua: what was found goes there
-// as integers, and a buffer is looked at again at every step.
+// Searches with a pattern. No pointer into a subject outlives a return to Lua: results go there as integers, and each
+// step looks at a buffer again.
 
 extension Arguments {
-    /// The subject at an index and where in it the search starts.
+    /// The subject at an index, and the start of the search in it.
     fileprivate func subject(
         _ search: UnsafeMutablePointer<lm_search>
     ) throws(Failure) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
@@ -23,8 +23,7 @@ extension Arguments {
     }
 }
 
-/// Checks the arguments of a search to come and finds where it starts. [-0, +0, –] uses no slots; never
-/// raises.
+/// Checks the arguments of a search and finds its start. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -35,10 +34,9 @@ func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<
     }
 }
 
-/// Searches, and pushes two integers for the match and for each capture: its offset and its length; -1 and
-/// -1 for one that has no part in the match; an offset and -1 for a capture that is but a place. Returns the
-/// number of pairs, 0 for no match, or LM_BYTES where the result is a single string. Leaves in `search`
-/// where the next search starts.
+/// Searches, and pushes two integers for the match and for each capture: its offset and its length; -1 and -1 for a
+/// capture that is not part of the match; an offset and -1 for a position capture. Returns the number of pairs, 0 for
+/// no match, or LM_BYTES if the result is a single string. Stores in `search` where the next search starts.
 /// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
 @implementation @c
 func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
@@ -78,8 +76,7 @@ private func find(
         search.pointee.how = skipsEmpty ? how | Int32(LM_SKIP_EMPTY) : how & ~Int32(LM_SKIP_EMPTY)
         return result
     }
-    // Lua's gmatch takes no match that ends where the one before ended, and does not try for another that
-    // starts there.
+    // Lua's gmatch accepts no match that ends where the one before ended, and tries no other one that starts there.
     if how & Int32(LM_AFTER_MATCH) != 0, matcher.offsets[1] == from {
         if from == matcher.subject.count { return .none }
         result = try matcher.next(from: from &+ 1, poll: { monitor.goesOn($0) })
@@ -89,7 +86,7 @@ private func find(
     return result
 }
 
-/// Where the result is one string, what the trampoline pushes it from.
+/// The bytes of a result that is one string, for the trampoline to push.
 private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int32, _ call: Call) -> CInt? {
     let captures = Int(regex.pointee.captures)
     guard captures < 2, regex.pointee.positions == 0, how & Int32(LM_PLACE | LM_OFFSETS) == 0 else {
@@ -103,7 +100,7 @@ private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int3
     if let origin = matcher.origin {
         call.pointee.source = origin.region
     } else {
-        // A string does not go away: a mapping that is never used says so.
+        // A string stays: the handle of a mapping that is never used stands for it.
         var nothing = call.pointee.source
         nothing.slot = mm_closed_slot()
         nothing.stamp = nothing.slot.pointee.stamp
@@ -165,3 +162,55 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
         return 1
     }
 }
+
+/// The number of bytes of a subject after an offset; LM_NO_REST if the subject is shorter. [-0, +0, –] uses no slots;
+/// never raises.
+@implementation @c
+func lm_regex_rest(_ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64) -> Int64 {
+    var rest = Int64(LM_NO_REST)
+    let code = respond(call) { () throws(Failure) in
+        let (bytes, _) = try Arguments(L).source(subject)
+        if offset >= 0, offset <= bytes.count { rest = Int64(bytes.count) &- offset }
+        return 0
+    }
+    return code < 0 ? Int64(code) : rest
+}
+
+/// Appends a part of a subject to a text. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_text_add_part(
+    _ L: LuaState, _ call: Call, _ target: UnsafeMutablePointer<lm_text>, _ subject: CInt, _ offset: Int64,
+    _ length: Int64
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let (bytes, origin) = try Arguments(L).source(subject)
+        let monitor = Monitor(frugal: L)
+        try about(0) { () throws(MapError) in
+            let count = try checkedLength(
+                offset: Int(offset), length: length < 0 ? nil : Int(length), count: bytes.count)
+            let part = UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset) &+ count])
+            try target.pointee.text.append(part, poll: { monitor.goesOn($0) })
+        }
+        try origin.checkIntact()
+        return 0
+    }
+}
+
+/// Appends bytes to a text. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_text_add(
+    _ L: LuaState, _ call: Call, _ target: UnsafeMutablePointer<lm_text>, _ bytes: UnsafePointer<CChar>,
+    _ count: Int
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let monitor = Monitor(frugal: L)
+        try about(0) { () throws(MapError) in
+            try target.pointee.text.append(.init(start: bytes, count: count), poll: { monitor.goesOn($0) })
+        }
+        return 0
+    }
+}
+
+/// Frees a text. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_text_free(_ text: UnsafeMutablePointer<lm_text>) { text.pointee.text.free() }

@@ -36,11 +36,11 @@ extension Arguments {
 }
 
 private func compile(
-    _ text: UnsafeRawBufferPointer, _ options: PatternOptions, _ target: RegexPointer,
+    _ text: UnsafeRawBufferPointer, _ options: PatternOptions, steps: UInt32? = nil, _ target: RegexPointer,
     _ reason: UnsafeMutablePointer<lm_pattern_error>
 ) -> CInt {
     do throws(PatternError) {
-        target.pointee.pattern = try mm_pattern(text, options)
+        target.pointee.pattern = try mm_pattern(text, options, steps: steps)
         target.pointee.captures = target.pointee.pattern.captures
         return 1
     } catch {
@@ -49,14 +49,16 @@ private func compile(
     }
 }
 
-/// `mmap.regex(pattern [, flags])`. [-0, +0, –] uses no slots; never raises.
+/// `mmap.regex(pattern [, flags [, options]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_compile(
-    _ L: LuaState, _ target: RegexPointer, _ error: UnsafeMutablePointer<lm_pattern_error>
+    _ L: LuaState, _ target: RegexPointer, _ options: UnsafePointer<lm_regex_options>,
+    _ error: UnsafeMutablePointer<lm_pattern_error>
 ) -> CInt {
     let arguments = Arguments(L)
     let text = arguments.string(1) ?? UnsafeRawBufferPointer(start: nil, count: 0)
-    return compile(text, arguments.patternOptions(2), target, error)
+    let steps = options.pointee.has_steps ? UInt32(exactly: options.pointee.steps) : nil
+    return compile(text, arguments.patternOptions(2), steps: steps, target, error)
 }
 
 /// Translates the Lua pattern at an index. [-0, +0, –] uses no slots; never raises.
@@ -75,7 +77,7 @@ func lm_regex_translate(
         return CInt(LM_FAILED)
     }
     let pattern = LuaPattern(text)
-    var options: PatternOptions = .dotMatchesAll
+    var options: PatternOptions = [.dotMatchesAll, .translated]
     if pattern.isAnchored { options.insert(.anchored) }
     if let mistake = pattern.mistake {
         options.insert(.stopsAtMark)
@@ -94,6 +96,23 @@ extension lm_pattern_error {
 
     /// PCRE2_ERROR_NOMEMORY.
     fileprivate static var noMemory: lm_pattern_error { lm_pattern_error(code: -48, offset: 0) }
+}
+
+/// A name for `re:names()`: 1, or 0 after the last one. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_regex_name(
+    _ L: LuaState, _ call: Call, _ index: Int64, _ group: UnsafeMutablePointer<lm_group>
+) -> CInt {
+    respond(call) { () throws(Failure) in
+        let pattern = lm_regex_pattern(try Arguments(L).regex(1))
+        guard index >= 0, index < pattern.pointee.names, let (name, number) = pattern.pointee.name(Int(index))
+        else {
+            return 0
+        }
+        group.pointee.name = UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self)
+        group.pointee.number = Int64(number)
+        return 1
+    }
 }
 
 /// `re:close()`, `__gc`, `__close`. [-0, +0, –] uses no slots; never raises.

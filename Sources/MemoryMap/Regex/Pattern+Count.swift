@@ -110,15 +110,17 @@ extension PatternSearch {
         let began = nanoseconds()
         var slice = 4096
         while part.from < end {
-            guard window.least <= pattern.pointee.most_copy, shows(&window, part.from, slice) else {
+            guard window.least <= pattern.pointee.most_copy, begins(&window, &part.from, slice, began) else {
                 return part
             }
+            if part.from >= end { break }
             let last = window.last(part.from, slice, end)
             pcre2_set_offset_limit_8(context, last &- window.lower)
             while part.from <= last {
                 let code = window.match(part.from, data, context)
                 if code == PCRE2_ERROR_NOMATCH || code > 0 && window.lower &+ offsets[0] > last {
-                    part.from = last &+ 1
+                    guard let next = following(&window, last, slice, began) else { return part }
+                    part.from = next
                 } else if code > 0, window.lower &+ offsets[1] > part.from {
                     part.count &+= 1
                     part.from = window.lower &+ offsets[1]
@@ -132,14 +134,34 @@ extension PatternSearch {
                 }
             }
             let elapsed = nanoseconds() &- began
-            if elapsed > 40_000_000 { return part }
+            if elapsed > Self.longest { return part }
             slice = elapsed < 4_000_000 ? slice &* 4 : max(slice / 4, 64)
         }
         return part
     }
 
-    private func shows(_ window: inout PatternWindow, _ from: Int, _ wanted: Int) -> Bool {
-        do throws(MapError) { try window.show(from, wanted) { _ in true } } catch { return false }
+    /// How long a thread may take, which cannot be interrupted.
+    private static let longest = 40_000_000
+
+    /// Starts a search on any thread. False without memory or time.
+    private func begins(
+        _ window: inout PatternWindow, _ from: inout Int, _ wanted: Int, _ began: Int
+    ) -> Bool {
+        let start = from
+        func goesOn(_: Int) -> Bool { nanoseconds() &- began < Self.longest }
+        do throws(MapError) {
+            try window.begin(&from, goesOn)
+            try window.show(from, wanted, goesOn)
+            if from > start, pattern.pointee.begins_lines { from = try window.nextLine(from, wanted, goesOn) }
+        } catch { return false }
         return true
+    }
+
+    /// Where a search on any thread goes on that found nothing up to an offset. Nil without memory or time.
+    private func following(_ window: inout PatternWindow, _ last: Int, _ wanted: Int, _ began: Int) -> Int? {
+        guard window.endsFragment, last == window.upper else { return last &+ 1 }
+        do throws(MapError) {
+            return try window.nextFragment(wanted) { _ in nanoseconds() &- began < Self.longest }
+        } catch { return nil }
     }
 }

@@ -2,7 +2,7 @@ internal import CMemoryMap
 internal import CPCRE2
 internal import Glibc
 
-/// What became of a search.
+/// The result of a search.
 package enum PatternResult: Sendable {
     case none
     case found
@@ -10,18 +10,17 @@ package enum PatternResult: Sendable {
     case marked
 }
 
-/// Searches for a pattern in bytes: those of a mapping or any others, in place or not (see `PatternWindow`).
+/// A search for a pattern in bytes: those of a mapping or any others, in place or not (see `PatternWindow`).
 ///
-/// A search is done in parts that take some milliseconds each, and between them it is asked whether it
-/// is to go on. A part is a range of offsets where a match may start; the whole subject can be looked at
-/// from there. So the parts cannot be seen in the results.
+/// A search is done in parts that take some milliseconds each; between them it polls. A part is a range of offsets
+/// where a match may start; the match may read the whole subject. So the results do not depend on the parts.
 package struct PatternSearch {
     package let pattern: PatternPointer
     package let subject: UnsafeRawBufferPointer
-    /// Where the subject is a mapping's, its handle.
+    /// The handle of the mapping that the subject lies in, if it does.
     package let origin: MappedBytes?
-    /// Of the last match: where it starts and ends, then the same for each group, in bytes. Both are below
-    /// 0 where a group has no part in the match.
+    /// The start and end of the last match, then of each group, in bytes. Both are less than 0 for a group that is not
+    /// part of the match.
     package var offsets: UnsafePointer<Int> { UnsafePointer(pattern.pointee.offsets.unsafelyUnwrapped) }
 
     /// - Parameter pattern: One that was not freed.
@@ -36,9 +35,9 @@ package struct PatternSearch {
     /// - Parameters:
     ///   - start: Where to start, in bytes, `0 ... count`.
     ///   - skipsEmpty: An empty match at `start` does not count.
-    ///   - poll: Asked every few milliseconds whether to go on.
-    /// - Throws: `interrupted`, `lost`, `misuse` where the match takes too much time or memory, and `systemCall`
-    ///   where a copy of the subject does.
+    ///   - poll: Asked every few milliseconds whether to continue.
+    /// - Throws: `interrupted`, `lost`, `misuse` for a match beyond a limit of steps or memory, and `systemCall`
+    ///   without memory for a copy of the subject.
     package func next(
         from start: Int, skipsEmpty: Bool = false, poll: (Int) -> Bool
     ) throws(MapError) -> PatternResult {
@@ -55,10 +54,10 @@ package struct PatternSearch {
         return try next(&window, from: start, skipsEmpty: skipsEmpty, poll: poll)
     }
 
-    /// As above, with what was copied before.
+    /// As above, in a window that may hold a copy already.
     ///
-    /// - Parameter end: The first offset where a match may not start; nil means that one may even start where the
-    ///   subject ends. Only for patterns that are divisible.
+    /// - Parameter end: The first offset where no match may start; nil if one may even start at the end of the subject.
+    ///   Only for patterns that are divisible.
     @inline(__always)
     func next(
         _ window: inout PatternWindow, from start: Int, before end: Int? = nil, skipsEmpty: Bool = false,
@@ -70,26 +69,57 @@ package struct PatternSearch {
         defer { effort.finish() }
         let isDivisible = pattern.pointee.is_divisible
         var from = start
-        var options = skipsEmpty ? PCRE2_NOTEMPTY_ATSTART : 0
-        while true {
+        try window.begin(&from, poll)
+        // An empty match at the start does not count; after the start it does.
+        let later = pattern.pointee.match_options & ~PCRE2_NOTEMPTY_ATSTART
+        var options = pattern.pointee.match_options | (skipsEmpty ? PCRE2_NOTEMPTY_ATSTART : 0)
+        if from > start { options = later }
+        // The interpreter then looks for the start of a line, too.
+        var isAtLine = from == start || !pattern.pointee.begins_lines
+        while from < end {
             try window.show(from, effort.slice, poll)
+            if window.becomesWhole() {
+                isAtLine = true
+                (from, options) = (
+                    start, pattern.pointee.match_options | (skipsEmpty ? PCRE2_NOTEMPTY_ATSTART : 0)
+                )
+                continue
+            }
+            if !isAtLine {
+                (from, isAtLine) = (try window.nextLine(from, effort.slice, poll), true)
+                continue
+            }
             let last = window.last(from, effort.slice, end)
             pcre2_set_offset_limit_8(pattern.pointee.context, isDivisible ? last &- window.lower : -1)
             pcre2_set_match_limit_8(pattern.pointee.context, effort.patience)
-            let code = window.match(from, last, options)
+            let code = window.match(from, options)
             if code > 0 { return try found() }
             if code == PCRE2_ERROR_CALLOUT { return .marked }
             if code == PCRE2_ERROR_NOMATCH {
-                if last >= end &- 1 || pattern.pointee.is_anchored { return try none() }
-                if isDivisible {
-                    (from, options) = (last &+ 1, window.optionsToStart(last &+ 1))
+                let isComplete = last >= end &- 1 || window.endsFragment && last == window.upper
+                let missesEnd =
+                    pattern.pointee.is_machine_code && !window.isWhole
+                    && options & PCRE2_NOTEMPTY_ATSTART != 0
+                if pattern.pointee.begins_lines, from < window.upper, isComplete ? missesEnd : isDivisible {
+                    // After the start, the interpreter tries starts of lines and the end; machine code not the end.
+                    (from, options) = (
+                        try window.nextLine(isComplete ? from : last, effort.slice, poll), later
+                    )
+                } else if last >= end &- 1 {
+                    break
+                } else if window.endsFragment && last == window.upper {
+                    (from, options) = (try window.nextFragment(effort.slice, poll), later)
+                } else if pattern.pointee.is_anchored {
+                    break
+                } else if isDivisible {
+                    (from, options) = (last &+ 1, later)
                 } else {
                     window.grow(from)
                 }
             } else if code == PCRE2_ERROR_PARTIAL {
                 let place = min(window.lower &+ offsets[0], last &+ 1)
                 if isDivisible && place > from {
-                    (from, options) = (place, window.optionsToStart(place))
+                    (from, options) = (place, later)
                     window.drop()
                 } else {
                     window.grow(from)
@@ -101,42 +131,39 @@ package struct PatternSearch {
             try origin?.checkIntact()
             effort.adapt()
         }
+        try origin?.checkIntact()
+        return .none
     }
 
     private func found() throws(MapError) -> PatternResult {
         try origin?.checkIntact()
         if offsets[0] > offsets[1] || offsets[1] > subject.count {
-            throw MapError(.misuse, "\\K put the start of the match behind its end")
+            throw MapError(.misuse, "\\K put the start of the match after its end")
         }
         return .found
     }
 
-    private func none() throws(MapError) -> PatternResult {
-        try origin?.checkIntact()
-        return .none
-    }
-
-    /// Where the search for the match behind the last one starts, which began at `from`; and whether an
-    /// empty match there would be found twice.
+    /// The start of the search for the next match, after one that began at `from`, and whether an empty match there
+    /// would be the same again. As Perl's //g.
     package func following(_ from: Int) -> (start: Int, skipsEmpty: Bool) {
         if offsets[0] == offsets[1] { return (max(offsets[1], from), true) }
-        // A pattern can put the start of a match before the search with \K: go on all the same.
+        // \K can put the start of a match before the search; the search must advance even then.
         return (max(offsets[1], from &+ 1), false)
     }
 }
 
-/// How much of a search is done at a time: little at first, so that a short one costs little and a hard
-/// one is noticed soon.
+/// The part of a search that is done at a time: small at first, so that a short search is cheap and a long one is
+/// noticed soon.
 private struct Effort {
     private let pattern: PatternPointer
     /// Offsets where a match may start.
     private(set) var slice = 512
-    /// Steps for each of them.
-    private(set) var patience = firstPatience
+    /// The limit of steps for each of them.
+    private(set) var patience: UInt32
     private static let firstPatience: UInt32 = 10_000
     private var isDeep = false
     private var stack: OpaquePointer?
-    /// What a match may use to remember where it can turn back to, in bytes.
+    /// The most memory for backtracking, in bytes.
     private let most: Int
     private var isLong = false
     private var lap = 0
@@ -144,13 +171,14 @@ private struct Effort {
     init(_ pattern: PatternPointer) {
         self.pattern = pattern
         most = min(patternMemory, memoryLeft())
+        patience = min(Effort.firstPatience, pattern.pointee.steps)
         if !pattern.pointee.is_machine_code {
             pcre2_set_heap_limit_8(pattern.pointee.context, UInt32(shallowMatch >> 10))
         }
         if pattern.pointee.is_deep { deepen() }
     }
 
-    /// A part should take some milliseconds. Whatever goes on for longer than one can be interrupted.
+    /// Makes the next part one of some milliseconds. A longer search can be interrupted.
     mutating func adapt() {
         let before = lap
         lap = nanoseconds()
@@ -159,26 +187,30 @@ private struct Effort {
         } else if before == 0 || lap &- before < 2_000_000 {
             slice = min(slice &* 4, 1 << 24)
         }
-        if isLong || patience == Effort.firstPatience && slice < 1 << 16 { return }
+        if isLong || patience <= Effort.firstPatience && slice < 1 << 16 { return }
         isLong = true
         mm_escape_begin()
     }
 
-    /// Makes ready for another try after one that came to a limit.
+    /// Raises the limit that a try came to, for another try; fails if it is the last one.
     mutating func increase(after code: CInt) throws(MapError) {
-        // The interpreter cannot be left in the middle: there the limit stays where PCRE2 has it.
-        let most = pattern.pointee.is_machine_code ? UInt32.max : 10_000_000
         if code == PCRE2_ERROR_MATCHLIMIT {
-            guard patience < most else {
-                throw MapError(.misuse, "the match takes too many steps (more than %1)", Int(most))
+            if let own = pattern.pointee.ownSteps, own <= patience {
+                throw MapError(
+                    .misuse, "the match takes more steps than its (*LIMIT_MATCH=%1) allows", Int(own))
             }
-            (patience, slice) = (most, 1)
+            guard patience < pattern.pointee.steps else { throw tooLong }
+            (patience, slice) = (pattern.pointee.steps, 1)
+        } else if code == PCRE2_ERROR_DEPTHLIMIT, let own = pattern.pointee.ownDepth {
+            throw MapError(.misuse, "the match is deeper than its (*LIMIT_DEPTH=%1) allows", Int(own))
+        } else if code == PCRE2_ERROR_RECURSELOOP {
+            throw MapError(.misuse, "the pattern recurses at the same place without end")
         } else if code == PCRE2_ERROR_JIT_STACKLIMIT || code == PCRE2_ERROR_HEAPLIMIT, !isDeep {
             pattern.pointee.is_deep = true
             deepen()
             if !isDeep { throw tooDeep }
         } else if code == PCRE2_ERROR_JIT_STACKLIMIT || code == PCRE2_ERROR_HEAPLIMIT
-            || code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_RECURSIONLIMIT
+            || code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_DEPTHLIMIT
         {
             throw tooDeep
         } else {
@@ -186,12 +218,26 @@ private struct Effort {
         }
     }
 
+    private var tooLong: MapError {
+        let steps = Int(pattern.pointee.steps)
+        if pattern.pointee.has_steps {
+            return MapError(.misuse, "the match takes more steps than the 'steps' of its regex (%1)", steps)
+        }
+        return MapError(
+            .misuse, "the match takes too many steps (more than %1; mmap.regex has an option 'steps')", steps)
+    }
+
     private var tooDeep: MapError {
-        MapError(.misuse, "the match takes too much memory to turn back (more than %1 KiB)", most >> 10)
+        if !pattern.pointee.is_machine_code, let own = pattern.pointee.ownHeap, Int(own) <= most >> 10 {
+            return MapError(
+                .misuse, "the match takes more memory than its (*LIMIT_HEAP=%1) allows (KiB)", Int(own))
+        }
+        return MapError(
+            .misuse, "the match takes too much memory for backtracking (more than %1 KiB)", most >> 10)
     }
 
     /// The usual stack is 32 KiB of the thread's own, and the interpreter has little more. This one is an address
-    /// range; only what is used of it becomes memory, but how much is known too late: all of it counts.
+    /// range; only its used part becomes memory, but how much is known too late: all of it counts.
     private mutating func deepen() {
         guard mm_budget_take(most) else { return }
         guard pattern.pointee.is_machine_code else {

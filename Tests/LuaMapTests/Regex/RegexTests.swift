@@ -74,6 +74,199 @@ import Testing
             """)
     }
 
+    /// `gfind`, `gmatch`, `count`, `split`, and `gsub` step alike, over random patterns.
+    @Test func allStepsAgree() {
+        check(
+            #"""
+            local function all(step) local t = {} for o, l in step do t[#t + 1] = o .. "+" .. l end return table.concat(t, " ") end
+            eq(all(mmap.regex("x*"):gfind("axb")), "0+0 1+1 2+0 3+0")
+            local items = { "x*", "a", "b?", "|", "^", "$", "(?:a|)", "\\b", "(?=b)", ".", "x*?", "(?:ab)*", "\\K", "(?<=a)" }
+            math.randomseed(1)
+            for round = 1, 3000 do
+              local p = ""
+              for _ = 1, math.random(4) do p = p .. items[math.random(#items)] end
+              local re = mmap.regex(p, ({ "", "m", "u", "s" })[math.random(4)])
+              local s = ""
+              for _ = 1, math.random(0, 8) do s = s .. ({ "a", "b", "x", "\n", "é", "\xff" })[math.random(6)] end
+              local b = mmap.anonymous(#s + 3):slice(3)
+              b:copy(0, s)
+              for _, subject in ipairs { s, b } do
+                local matches, pieces, at = {}, {}, 0
+                for o, l in re:gfind(subject) do
+                  matches[#matches + 1] = o .. "+" .. l
+                  pieces[#pieces + 1] = s:sub(at + 1, o)
+                  at = o + l
+                end
+                pieces[#pieces + 1] = s:sub(at + 1)
+                local about = p .. " in " .. s
+                eq(all(re:gmatch(subject, 0, "offsets")), table.concat(matches, " "), about)
+                eq(re:count(subject), #matches, about)
+                local split, ranges = {}, {}
+                for piece in re:split(subject) do split[#split + 1] = piece end
+                for o, l in re:split(subject, { ranges = true }) do ranges[#ranges + 1] = s:sub(o + 1, o + l) end
+                eq(table.concat(split, "|"), table.concat(pieces, "|"), about)
+                eq(table.concat(ranges, "|"), table.concat(pieces, "|"), about)
+                local replaced, count = re:gsub(subject, "|")
+                eq(replaced, table.concat(pieces, "|"), about); eq(count, #matches, about)
+              end
+            end
+            """#)
+    }
+
+    @Test func gfindAndNames() {
+        check(
+            #"""
+            local re = mmap.regex("(?<key>\\w+)=(?<value>\\d*)(x)?")
+            local found = {}
+            for o, l, k, v, x in re:gfind("a=1, bc=23x d=") do found[#found + 1] = ("%d %d %s %s %s"):format(o, l, k, v, x) end
+            eq(table.concat(found, ";"), "0 3 a 1 false;5 6 bc 23 x;12 2 d  false")
+            found = {}
+            for o, l, k in re:gfind("a=1, bc=23x", 3) do found[#found + 1] = o .. k end
+            eq(table.concat(found, ";"), "5bc")
+            local names = re:names()
+            eq(names.key, 1); eq(names.value, 2); eq(names[3], nil)
+            local n = 0 for _ in pairs(names) do n = n + 1 end eq(n, 2)
+            eq(next(mmap.regex("(a)"):names()), nil)
+            eq(mmap.regex("(?J)(x)(?<n>a)|(?<n>b)"):names().n, 2); eq(mmap.regex("(?<é>a)", "u"):names()["é"], 1)
+            local many = {}
+            for i = 1, 500 do many[i] = "(?<n" .. i .. ">a)?" end
+            names = mmap.regex(table.concat(many)):names()
+            for i = 1, 500 do eq(names["n" .. i], i) end
+            """#)
+    }
+
+    /// The forms of string.gsub, against string.gsub where a pattern means the same to both.
+    @Test func gsubIsAsStringGsub() {
+        check(
+            #"""
+            local text = "hello world, 12 and 345; x=1"
+            local pairs_of = { { "%w+", "\\w+" }, { "(%w)(%w*)", "(\\w)(\\w*)" }, { "%d", "\\d" }, { "o", "o" }, { "z", "z" }, { "(o)", "(o)" } }
+            local forms = { "<%0>", "%%", "%1", "", "%0%0", 7, 2.5, string.upper, function() end, function() return false end,
+              function(a, b) return (b or "") .. a end, function() return 12 end, { hello = "bye", o = "0", h = false, w = 3 }, setmetatable({}, { __index = function(_, k) return k .. "!" end }) }
+            for _, p in ipairs(pairs_of) do
+              for i, form in ipairs(forms) do
+                for _, n in ipairs { false, 0, 1, 2, 100, -1 } do
+                  local wanted = table.pack(text:gsub(p[1], form, n or nil))
+                  local b = mmap.anonymous(#text + 1):slice(1); b:copy(0, text)
+                  for _, subject in ipairs { text, b } do
+                    local got = table.pack(mmap.regex(p[2]):gsub(subject, form, n or nil))
+                    eq(got.n, 2); eq(got[1], wanted[1], p[1] .. i); eq(got[2], wanted[2], p[1] .. i)
+                  end
+                end
+              end
+            end
+            -- A group without a part in the match: nothing, and false.
+            local re = mmap.regex("(a)|(b)")
+            eq(re:gsub("ab", "[%1%2]"), "[a][b]"); eq(re:gsub("ab", function(a, b) return tostring(a) .. tostring(b) end), "afalsefalseb")
+            eq(re:gsub("", "x"), ""); eq(mmap.regex(""):gsub("ab", "-"), "-a-b-")
+            local big = ("ab"):rep(1 << 20)
+            eq(mmap.regex("b"):gsub(big, "xyz"), (("axyz"):rep(1 << 20)))
+            fails("invalid capture index %%3 in replacement string", function() re:gsub("a", "%3") end)
+            fails("invalid use of '%%' in replacement string", function() re:gsub("a", "%x") end)
+            fails("invalid use of '%%' in replacement string", function() re:gsub("a", "x%") end)
+            fails("invalid replacement value %(a table%)", function() re:gsub("a", function() return {} end) end)
+            fails("invalid replacement value %(a boolean%)", function() re:gsub("a", { a = true }) end)
+            fails("string/function/table expected, got n", function() re:gsub("a") end)
+            fails("string/function/table expected, got boolean", function() re:gsub("a", true) end)
+            fails("number expected, got string", function() re:gsub("a", "", "1") end)
+            fails("integer", function() re:gsub("a", "", 1.5) end)
+            fails("string or mmap.buffer expected", function() re:gsub({}, "") end)
+            fails("boom", function() re:gsub("a", function() error "boom" end) end)
+            fails("yield", function() coroutine.wrap(function() re:gsub("a", coroutine.yield) end)() end)
+            fails("option 'range' is not known", function() re:split("a", { range = true }) end)
+            fails("boolean expected", function() re:split("a", { ranges = 1 }) end)
+            """#)
+    }
+
+    /// A function that gsub calls may end or replace all that gsub uses.
+    @Test func gsubLooksAgainAfterEachCall() {
+        check(
+            #"""
+            local page = mmap.PAGESIZE
+            local function fresh() local b = mmap.anonymous(4 * page); b:fill("ab "); return b, mmap.regex("(a)b") end
+            for name, spoil in pairs {
+              close = function(b) b:close() end, regex = function(_, re) re:close() end, shrink = function(b) b:resize(1) end,
+              protect = function(b) b:protect(mmap.PROT_NONE) end,
+            } do
+              for _, result in ipairs { "x", false } do
+                local b, re = fresh()
+                local calls = 0
+                local ok, e = pcall(re.gsub, re, b, function() calls = calls + 1 if calls == 3 then spoil(b, re) end return result end)
+                eq(ok, false, name); eq(calls, 3, name)
+              end
+            end
+            local b, re = fresh()
+            local changed = re:gsub(b, function() b:fill("ab-"); return "c" end, 1)
+            eq(#changed, #b - 1)
+            -- What is on its stack, one after the other.
+            for slot = 1, 12 do
+              for _, value in ipairs { false, 0, -5, math.maxinteger, "a", "ababab", 1.5, {}, print, mmap.anonymous(3), mmap.regex("b"), io.stdout } do
+                for _, subject in ipairs { ("ab "):rep(50), (fresh()) } do
+                  local calls = 0
+                  pcall(re.gsub, re, subject, function()
+                    calls = calls + 1
+                    if calls == 2 then debug.setlocal(2, slot, value) end
+                    return "x"
+                  end, 20)
+                end
+              end
+              collectgarbage()
+            end
+            for index = 1, 5 do
+              for _, value in ipairs { false, 0, -5, math.maxinteger, math.mininteger, "a", 1.5, {}, print, b, mmap.regex("b") } do
+                for _, options in ipairs { {}, { ranges = true } } do
+                  local step = re:split("ab-ab-ab", options)
+                  assert(step()); debug.setupvalue(step, index, value); pcall(step); pcall(step)
+                end
+              end
+            end
+            """#)
+    }
+
+    /// What PCRE2's interpreter finds, where an earlier version or its machine code did not.
+    @Test func knownFaultsOfMachineCode() {
+        check(
+            #"""
+            local function found(p, s, flags)
+              local all = table.pack(mmap.regex(p, flags):find(s, 0, "offsets"))
+              for i = 1, all.n do all[i] = tostring(all[i]) end
+              return table.concat(all, " ")
+            end
+            local cases = {
+              { "(,|)\\s*,", "," }, { "(a|)b*?a", "a" }, { "(?:a|)y*a", "a" }, { "a|()*+b|()", "b" }, { "a+(*PRUNE)b|.", "aac" }, { "(?=a)b?a", "a" },
+              { "x?ab[0-9]{0,2}", " abab" }, { "x?ba.{2}", "cbabc", "u" }, { "x?b\\d{2}", "cb12c", "u" }, { "x?\xc3\xa9\\H{2}", "----\xc3\xa9abab" },
+              { "(?<=[ab]?+){2}", "abab" }, { "b++(?<=c?+)+", "1abcbA" }, { "|((*ACCEPT)())++b+", "abbA" }, { "(?1){0,2}(?>.)|(x*+)\\W{0}", "b" },
+            }
+            for _, case in ipairs(cases) do
+              local p, s, flags = table.unpack(case)
+              eq(found(p, s, flags), found("(*NO_JIT)" .. p, s, flags), p)
+            end
+            eq(found("(,|)\\s*,", ","), "0 1 0 0"); eq(found("x?ba.{2}", "cbabc", "u"), "1 4"); eq(found("x?ab[0-9]{0,2}", " abab"), "1 2")
+            -- Invalid UTF-8, on which machine code crashed.
+            eq(mmap.regex("\\X{1,2}+\\W", "u"):find("\xe2\x82abababc\xe2\x82b\xe2\x82\xac"), nil)
+            eq(mmap.regex("(?<!(?:\\W[ab]{1,3}?))??b+\\W??", "u"):find("\xe2\x82b\xff"), 2)
+            -- An empty match in it is where the interpreter has it.
+            eq(mmap.regex("", "u"):find("\x80\nab"), 1); eq(mmap.regex("", "u"):find("\xc3\xa9", 1), 2); eq(mmap.regex("\\Aa", "u"):find("\xffa"), nil)
+            eq(mmap.regex("$", "u"):find("a\xff"), nil); eq(mmap.regex("a\\z", "u"):find("a\xffa"), 2)
+            """#)
+    }
+
+    @Test func optionsAtTheStartOfAPattern() {
+        check(
+            """
+            for _, kind in ipairs { "", "(*NO_JIT)" } do
+              for _, flags in ipairs { "", "u" } do
+                eq(mmap.regex(kind .. "(*NOTEMPTY)a*", flags):find("baa"), 1); eq(mmap.regex(kind .. "(*NOTEMPTY)a*", flags):find("b"), nil)
+                eq(mmap.regex(kind .. "(*NOTEMPTY)a*", flags):count("baaba"), 2)
+                eq(mmap.regex(kind .. "(*NOTEMPTY_ATSTART)a*", flags):find("b"), 1)
+                eq(mmap.regex(kind .. "(*NOTEMPTY_ATSTART)a*", flags):find("b", 1), nil)
+                eq(mmap.regex("(*NOTEMPTY)" .. kind .. "a*?", flags):find("baa"), 1)
+              end
+            end
+            eq(mmap.regex("(*MARK:(*NOTEMPTY)a*"):find("b"), 0)
+            """)
+    }
+
     @Test func flagsChangeMatches() {
         check(
             """
@@ -104,7 +297,7 @@ import Testing
             fails("%(at byte %d+%)", function() mmap.regex("\\\\C", "u") end); fails("UTF%-8 error", function() mmap.regex("\\xff", "u") end)
             fails("too large", function() mmap.regex("(?:(?:[ab]{2}){1000}){1000}") end); fails("longer than", function() mmap.regex(("a"):rep(2 << 20)) end)
             local re = mmap.regex("a")
-            for _, name in ipairs { "find", "match", "gmatch", "count" } do
+            for _, name in ipairs { "find", "match", "gmatch", "gfind", "count" } do
               local f = re[name]
               fails("bad argument #2 to .*%(string or mmap.buffer expected, got n", function() f(re) end)
               fails("got table", function() f(re, {}) end); fails("got number", function() f(re, 5) end)
@@ -119,7 +312,24 @@ import Testing
               end
             end
             fails("match takes too much memory", function() mmap.regex("(?:a|b)*[cd]"):find(("ab"):rep(1 << 23)) end)
-            fails("too many steps", function() mmap.regex("(*LIMIT_MATCH=100)(a+)+[cd]"):find(("a"):rep(30)) end)
+            local runaway = ("a"):rep(30)
+            fails("takes more steps than its %(%*LIMIT_MATCH=100%) allows", function() mmap.regex("(*LIMIT_MATCH=100)(a+)+[cd]"):find(runaway) end)
+            fails("deeper than its %(%*LIMIT_DEPTH=5%)", function() mmap.regex("(*NO_JIT)(*LIMIT_DEPTH=5)(a+)+[cd]"):find(runaway) end)
+            fails("more memory than its %(%*LIMIT_HEAP=1%)", function() mmap.regex("(*NO_JIT)(*LIMIT_HEAP=1)(a|b)*[cd]"):find(("ab"):rep(20000)) end)
+            for _, kind in ipairs { "", "(*NO_JIT)" } do
+              for _, steps in ipairs { 1, 100, 9999, 20000, 1000000 } do
+                local re = mmap.regex(kind .. "(a+)+[cd]", nil, { steps = steps })
+                fails("takes more steps than the 'steps' of its regex %(" .. steps .. "%)", function() re:find(runaway) end)
+                fails("'steps' of its regex", function() re:count(runaway) end)
+              end
+              eq(mmap.regex(kind .. "a+c", nil, { steps = 1000 }):find("aac"), 0)
+            end
+            fails("too many steps %(more than 10000000; mmap.regex has an option 'steps'%)", function() mmap.regex("(*NO_JIT)(a+)+[cd]"):find(runaway) end)
+            fails("'steps': 0 is out of range %(1 to 4294967295%)", function() mmap.regex("a", nil, { steps = 0 }) end)
+            fails("'steps': 4294967296 is out of range", function() mmap.regex("a", "i", { steps = 1 << 32 }) end)
+            fails("'steps': integer expected", function() mmap.regex("a", "i", { steps = "1" }) end)
+            fails("option 'limit' is not known", function() mmap.regex("a", "i", { limit = 1 }) end)
+            fails("table expected", function() mmap.regex("a", "i", 5) end)
             """)
     }
 
@@ -156,7 +366,8 @@ import Testing
               local step = re:gmatch(text)
               eq(step(), "a"); finish(re)
               eq(tostring(re), "mmap.regex (closed)")
-              for _, name in ipairs { "find", "match", "gmatch", "count" } do fails("attempt to use a closed regex", re[name], re, text) end
+              for _, name in ipairs { "find", "match", "gmatch", "gfind", "count", "split" } do fails("attempt to use a closed regex", re[name], re, text) end
+              fails("attempt to use a closed regex", re.gsub, re, text, ""); fails("attempt to use a closed regex", re.names, re)
               fails("attempt to use a closed regex", step)
             end
             -- An iterator keeps what it needs.
@@ -173,7 +384,7 @@ import Testing
             local meta = debug.getmetatable(re)
             for _, stranger in ipairs { io.tmpfile(), b, mmap.anonymous(5) } do
               debug.setmetatable(stranger, meta)
-              for _, f in ipairs { re.find, re.match, re.gmatch, re.count, re.close, meta.__gc, meta.__tostring } do
+              for _, f in ipairs { re.find, re.match, re.gmatch, re.gfind, re.count, re.gsub, re.split, re.names, re.close, meta.__gc, meta.__tostring } do
                 fails("mmap.regex expected", f, stranger)
               end
             end

@@ -127,6 +127,11 @@ struct Allocator {
         local at, length, first = re:find(a, 3)
         text = tostring(re) .. at .. length .. first .. re:match(a) .. re:count(a) .. re:count("x;l")
         for x in re:gmatch(a) do text = x end
+        for o, l, x in re:gfind(a) do text = o .. l .. x end
+        for x in re:split(a) do text = x end
+        for o, l in re:split("x;l,y", { ranges = true }) do text = o .. l end
+        assert(re:names().n == 1)
+        text = re:gsub(a, "%2<%1>") .. re:gsub("x;l", { x = "y" }) .. re:gsub(a, function(x, y) return x .. y end)
         re:close()
         for _, wrong in ipairs {
           function() a:fields(";", { "number", "number" })() end, function() a:lines { sep = "" } end, function() re:find(a) end,

@@ -1,11 +1,10 @@
 /* Functions for the targets in Lua: references in C, and parts of the program that no script calls. */
 #include "functions.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
+#include <cpcre2.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +54,15 @@ static int f_regex(lua_State *L) {
   size_t place;
   pcre2_compile_context *language = pcre2_compile_context_create(NULL);
   pcre2_set_newline(language, PCRE2_NEWLINE_LF);
+  /* A lookbehind without a fixed length reads out of bounds in a subject that is not UTF-8. */
+  pcre2_set_max_varlookbehind(language, 0);
   pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, length, options, &error, &place, language);
+  bool is_unknown = false;
+  if (!code) {
+    pcre2_set_max_varlookbehind(language, 255);
+    code = pcre2_compile((PCRE2_SPTR)pattern, length, options, &error, &place, language);
+    is_unknown = code && options & PCRE2_UTF;
+  }
   pcre2_compile_context_free(language);
   if (!code) {
     lua_pushnil(L);
@@ -67,7 +74,8 @@ static int f_regex(lua_State *L) {
   pcre2_match_context *context = pcre2_match_context_create(NULL);
   pcre2_set_match_limit(context, 20000);
   pcre2_set_heap_limit(context, 16384);
-  int pairs = pcre2_match(code, (PCRE2_SPTR)subject, count, offset, PCRE2_NO_JIT, data, context);
+  int pairs = is_unknown ? PCRE2_ERROR_MATCHLIMIT
+                         : pcre2_match(code, (PCRE2_SPTR)subject, count, offset, PCRE2_NO_JIT, data, context);
   uint32_t may_be_empty = 0;
   pcre2_pattern_info(code, PCRE2_INFO_MATCHEMPTY, &may_be_empty);
   if (pairs > 0) {
