@@ -292,6 +292,7 @@ build_machine() {
     stub swiftc ': >.build/release/mmap.so.new; : >.build/x/release/mmap.so.new'
     stub objcopy ''
     stub objdump ''
+    stub as 'while [[ $1 != -o ]]; do shift; done; : >"$2"'
     stub ld 'while [[ $1 != -o ]]; do shift; done; : >"$2"'
     ln -sf -- "$(type -P ln)" "$work/bin/ln"
 }
