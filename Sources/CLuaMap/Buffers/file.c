@@ -1,4 +1,4 @@
-/* Files that are not mapped: pipes, compressed data, and files that are written anew. */
+/* Files that are not mapped: reading pipes, decompressing, and replacing files. */
 #include <errno.h>
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
@@ -14,7 +14,7 @@ static const char replacement_kind;
 
 FILE *lm_file_at(lua_State *L, int argument) {
   luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
-  /* The metatable is no proof; the size at least keeps a buffer from being taken for a file. */
+  /* debug.setmetatable can give a buffer the metatable of a file, but their sizes differ. */
   if (!stream || lua_rawlen(L, argument) != sizeof *stream) return NULL;
   luaL_argcheck(L, stream->closef && stream->f, argument, "attempt to use a closed file");
   return stream->f;
@@ -28,8 +28,8 @@ static const char *path_at(lua_State *L) {
   return path;
 }
 
-/* [-0, +0, e] What was read is not there to be read again where memory runs out, so what can be collected is collected
-   before. */
+/* [-0, +0, e] Collects garbage before a read if memory is limited. If memory ran out during the read, a pipe could not
+   be read again. */
 static void make_room(lua_State *L) {
   if (mm_budget_limit() != SIZE_MAX) lua_gc(L, LUA_GCCOLLECT);
 }
@@ -97,7 +97,7 @@ int lm_custom_buffer_write(lua_State *L) {
   lm_call call;
   int count = LM_RUN(L, lm_file_write(L, &call, stream));
   if (count >= 0) return count;
-  if (call.kind == LM_SYSTEM) { /* the path of the buffer is not that of the file */
+  if (call.kind == LM_SYSTEM) { /* the error is not about the path of the buffer */
     lua_pushnil(L);
     lua_replace(L, 1);
   }
@@ -111,8 +111,8 @@ static int replacement_close(lua_State *L) {
   return 0;
 }
 
-/* [-0, +1, m] The file that a script writes to; closed. Its user value is the errno of an error that the script may not
-   have seen. */
+/* [-0, +1, m] Pushes a closed file, for the script to write to. Its user value is the errno of its close, which the
+   script may have ignored. */
 static luaL_Stream *push_stream(lua_State *L) {
   luaL_Stream *stream = lm_new_userdata(L, sizeof *stream, 1);
   stream->f = NULL;
@@ -137,13 +137,14 @@ static int close_file(lua_State *L) {
   return luaL_fileresult(L, error == 0, NULL);
 }
 
-/* [-0, +0, e] Raises, when the new file has been taken away: a coroutine that ends by an error closes no variables. */
+/* [-0, +0, e] Removes the new file and raises. __close is not enough, because a coroutine that ends by an error does
+   not close its variables. */
 static int give_up(lua_State *L, const lm_call *call, lm_replacement *replacement) {
   lm_replace_abort(replacement);
   return lm_finish(L, call, LM_FAILED);
 }
 
-/* [-0, +0, e] Opens the file of a stream: another descriptor of the new file. */
+/* [-0, +0, e] Opens a stream on another descriptor of the new file. */
 static void open_stream(lua_State *L, luaL_Stream *stream, lm_replacement *replacement) {
   lm_call call;
   int descriptor = LM_RUN(L, lm_replace_duplicate(L, &call, replacement));
@@ -157,7 +158,7 @@ static void open_stream(lua_State *L, luaL_Stream *stream, lm_replacement *repla
   stream->closef = close_file;
 }
 
-/* [-0, +0, e] Calls the function at 2 with the stream at 4, which is closed afterwards. */
+/* [-0, +0, e] Calls the function at 2 with the stream at 4, and closes the stream. */
 static void write_by_function(lua_State *L, luaL_Stream *stream, lm_replacement *replacement) {
   enum { STREAM = 4 };
   bool is_main = lua_pushthread(L);
@@ -165,7 +166,7 @@ static void write_by_function(lua_State *L, luaL_Stream *stream, lm_replacement 
   open_stream(L, stream, replacement);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, STREAM);
-  /* An error of the main thread goes through, with its traceback. */
+  /* In the main thread, no protected call: the error keeps its traceback, and __close removes the new file. */
   if (is_main) lua_call(L, 1, 0);
   else if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     if (stream->closef) fclose(stream->f);
@@ -200,7 +201,7 @@ int lm_custom_mmap_writefile(lua_State *L) {
   replacement->file.folder = replacement->file.file = -1;
   replacement->self = replacement;
   lm_set_metatable(L, LM_REPLACEMENT);
-  /* Closed, and the new file taken away, whatever raises from here on. */
+  /* From here on, an error closes the replacement and removes the new file. */
   lua_toclose(L, 3);
   luaL_Stream *stream = is_function ? push_stream(L) : NULL;
   lm_call call;

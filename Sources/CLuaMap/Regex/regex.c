@@ -15,7 +15,7 @@ static LM_TRAMPOLINE(r_close, lm_regex_close)
 
 const char lm_regex_kind, lm_text_kind;
 
-/* User values: 1 the pattern, 2 the flags, 3 what stands for PCRE2's memory. */
+/* User values: 1 the pattern, 2 the flags, 3 a block of the size of PCRE2's memory. */
 static lm_regex *new_regex(lua_State *L) {
   lm_regex *regex = lm_new_userdata(L, sizeof *regex, 3);
   memset(regex, 0, sizeof *regex);
@@ -25,11 +25,11 @@ static lm_regex *new_regex(lua_State *L) {
   return regex;
 }
 
-/* [-0, +0, e] Lua's collector and the limit of Lua's memory do not see PCRE2's memory: as much of Lua's stands
-   for it. */
+/* [-0, +0, e] Allocates a block of the size of PCRE2's memory in Lua, because Lua's garbage collector and memory limit
+   do not see PCRE2's own. */
 static void add_pressure(lua_State *L, int index) {
   const lm_regex *regex = lm_regex_at(L, index);
-  /* A view that lay there before must not be taken for one. */
+  /* Clear the first word: the block may have the bytes of a freed view, and must not be identified as one. */
   memset(lm_new_userdata(L, lm_regex_size(regex), 0), 0, sizeof(void *));
   lua_setiuservalue(L, index, 3);
 }
@@ -78,11 +78,11 @@ int lm_custom_mmap_regex(lua_State *L) {
   return 1;
 }
 
-/* The registry's key of the translations of Lua's patterns; the integer 1 holds their number. */
+/* The registry key of the cache of translated Lua patterns. The cache has their number at index 1. */
 static const char cache_key;
 enum { MOST_TRANSLATIONS = 256 };
 
-/* [-0, +1, m] Also after the character classes changed, as by os.setlocale. */
+/* [-0, +1, m] Makes a new cache. Needed also after the character classes changed, as by os.setlocale. */
 static void push_new_cache(lua_State *L) {
   lua_createtable(L, 0, 16);
   lua_pushinteger(L, 0);
@@ -93,7 +93,7 @@ static void push_new_cache(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
 }
 
-/* [-0, +1, m] The cache; a new one if it is full. */
+/* [-0, +1, m] Pushes the cache; a new one if it is full. */
 static void push_cache(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
@@ -106,7 +106,7 @@ static void push_cache(lua_State *L) {
   push_new_cache(L);
 }
 
-/* [-0, +1, e] The translation of the Lua pattern at an index. */
+/* [-0, +1, e] Pushes the translation of the Lua pattern at an index. */
 static void push_translation(lua_State *L, int index) {
   push_cache(L);
   int cache = lua_gettop(L);
@@ -137,12 +137,13 @@ static void push_translation(lua_State *L, int index) {
   lua_remove(L, cache);
 }
 
-/* [-0, +0, e] The form of the captures. */
+/* [-0, +0, e] The form of the captures, at an argument. */
 static int check_how(lua_State *L, int argument) {
   return lm_check_word(L, argument, "%s is not one of", "strings offsets") == 0 ? 0 : LM_OFFSETS;
 }
 
-/* [-0, +1, e] A part of a subject as a string. A finalizer or a hook may have replaced the subject (debug.setlocal). */
+/* [-0, +1, e] Pushes a part of a subject as a string. A finalizer or a hook may have replaced the subject
+   (debug.setlocal). */
 static void push_part(lua_State *L, int subject, lua_Integer offset, lua_Integer length) {
   size_t count;
   const char *text = lm_string_at(L, subject, &count);
@@ -157,8 +158,8 @@ static void push_part(lua_State *L, int subject, lua_Integer offset, lua_Integer
   lua_pushlstring(L, text + offset, (size_t)length);
 }
 
-/* [-0, +(1|2), e] A capture of the subject at 1 as a result, from the two integers at an index. A push may run a
-   finalizer that closes the buffer, so the buffer is looked at again each time. */
+/* [-0, +(1|2), e] Pushes a capture of the subject at 1 as a result, from the two integers at an index. A push may run a
+   finalizer that closes the buffer, so the buffer is checked again each time. */
 static void push_capture(lua_State *L, int index, int how) {
   lua_Integer offset = lua_tointeger(L, index), length = lua_tointeger(L, index + 1);
   if (offset < 0) {
@@ -191,7 +192,7 @@ static int finish_match(lua_State *L, const lm_search *search, int pairs) {
   return lua_gettop(L) - results;
 }
 
-/* [-?, +?, e] Does what a negative code of a search asks for. Errors about a buffer expect it at 1. */
+/* [-?, +?, e] Acts on the negative code of a search. Errors about a buffer expect it at 1. */
 static int fail(lua_State *L, const lm_search *search, const lm_call *call, int code) {
   if (code == LM_BYTES || call->kind == LM_LOST || call->kind == LM_CLOSED) {
     lua_pushvalue(L, search->subject);
@@ -236,8 +237,8 @@ int lm_custom_buffer_match(lua_State *L) {
   return search_once(L, &search);
 }
 
-/* One step of an iterator. Upvalues: the regex, the subject, where to continue (-1 at the end), and how.
-   Upvalues and objects are read again at each step: anything may happen between two. */
+/* One step of an iterator. Upvalues: the regex, the subject, the next start (-1 at the end), and the flags
+   LM_SKIP_EMPTY …. Upvalues and objects are read again at each step, because they may change between steps. */
 static int g_next(lua_State *L) {
   lua_settop(L, 1);
   int how = (int)lua_tointeger(L, lua_upvalueindex(4));
@@ -309,7 +310,7 @@ int lm_custom_regex_names(lua_State *L) {
   return 1;
 }
 
-/* One step of regex:split. Upvalues: as above, and the start of the piece. */
+/* One step of regex:split. Upvalues: those of g_next, and the start of the piece. */
 static int split_next(lua_State *L) {
   lua_settop(L, 1);
   int how = (int)lua_tointeger(L, lua_upvalueindex(4));
@@ -401,8 +402,8 @@ static void add_bytes(lua_State *L, const char *bytes, size_t count) {
   if (code < 0) lm_finish(L, &call, code);
 }
 
-/* [-0, +0, e] Appends group 0 to `pairs` - 1 of the match, whose integers begin at an index; 1 is the match if there
-   are no groups. */
+/* [-0, +0, e] Appends a group (0 to `pairs` - 1) of the match whose integers begin at an index. Group 1 is the match if
+   there are no groups. */
 static void add_group(lua_State *L, int first, int pairs, int group) {
   if (pairs == 1 && group == 1) group = 0;
   if (group >= pairs) luaL_error(L, "invalid capture index %%%d in replacement string", group);
@@ -410,7 +411,7 @@ static void add_group(lua_State *L, int first, int pairs, int group) {
   if (offset >= 0 && length > 0) add_part(L, offset, length);
 }
 
-/* [-0, +0, e] As string.gsub does. */
+/* [-0, +0, e] Appends the replacement string with its captures %0 to %9, as string.gsub does. */
 static void add_template(lua_State *L, int first, int pairs) {
   size_t count;
   const char *text = lm_string_at(L, GSUB_REPLACEMENT, &count);
@@ -427,7 +428,7 @@ static void add_template(lua_State *L, int first, int pairs) {
   }
 }
 
-/* [-?, +0, e] Appends what the replacement gives for the match whose integers begin at an index. */
+/* [-?, +0, e] Appends the replacement of the match whose integers begin at an index. */
 static void add_replacement(lua_State *L, int first, int pairs) {
   lua_Integer offset = lua_tointeger(L, first), length = lua_tointeger(L, first + 1);
   luaL_checkstack(L, pairs + LUA_MINSTACK, "too many captures");
@@ -447,8 +448,8 @@ static void add_replacement(lua_State *L, int first, int pairs) {
   add_bytes(L, bytes, count);
 }
 
-/* [-0, +0, e] The arguments: the regex, the subject, the replacement and the most matches, which it returns. The first
-   two change places. */
+/* [-0, +0, e] Reads the arguments: the regex, the subject, the replacement, and the greatest number of matches, which
+   it returns. Swaps the first two. */
 static lua_Integer take_gsub(lua_State *L) {
   if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
   bool has_replacement = lua_gettop(L) > 2;

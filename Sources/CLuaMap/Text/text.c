@@ -1,5 +1,5 @@
-/* Iterators over lines and fields. Each is a C closure; its upvalue 1 is the state, and of lines the upvalue 2 is
-   the text to look for in each, or nil. */
+/* Iterators over lines and fields. Each is a C closure, and its upvalue 1 is the state. Upvalue 2 of a lines iterator
+   is the text to find in each line, or nil. */
 #include <ctype.h>
 #include <string.h>
 
@@ -28,7 +28,7 @@ static inline void *push_state(lua_State *L, size_t size, const char *kind) {
   return state;
 }
 
-/* [-?, +1, e] nil, the end of a loop; an error where the file now ends before the range that was walked. */
+/* [-?, +1, e] Pushes nil, which ends the loop; raises if the file now ends before the end of the walk. */
 static int finish(lua_State *L, const mm_region *region, size_t end) {
   lm_call call;
   int code = 0;
@@ -118,7 +118,7 @@ int lm_custom_buffer_lines(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, –] After many misses: a column is not kept if half of its strings were misses. */
+/* [-0, +0, –] After LM_MISSES misses: the column bypasses the cache if more than half of its strings were misses. */
 static void judge(lm_usage *usage, size_t rows, size_t column) {
   size_t tries = (rows - usage->since) * (column / LM_USAGES + 1);
   if (tries >= 2 * LM_MISSES) usage->last = 0;
@@ -128,8 +128,8 @@ static void judge(lm_usage *usage, size_t rows, size_t column) {
   usage->since = rows;
 }
 
-/* [-0, +1, e] The string of a field, the kept one if it has the same bytes. A string is kept in one of two places, and
-   the newer in the first. */
+/* [-0, +1, e] Pushes the string of a field: the one in the cache if it has the same bytes. A hash has two places in the
+   cache; the newer string is in the first. */
 static void push_string(lua_State *L, lm_fields *fields, const mm_text_field *field, const mm_region *source) {
   const uint8_t *bytes = source->base + field->start;
   lm_usage *usage = &fields->usage[field->column % LM_USAGES];
@@ -161,8 +161,8 @@ static void push_string(lua_State *L, lm_fields *fields, const mm_text_field *fi
   lua_setiuservalue(L, STATE, first);
 }
 
-/* [-0, +1, m] Memory for more than LUAL_BUFFERSIZE bytes is a userdata: a finalizer may have run, and the bytes are
-   not where they were. */
+/* [-0, +1, m] Pushes a field without its escapes. For more than LUAL_BUFFERSIZE bytes lauxlib allocates a userdata.
+   That may run a finalizer which moves or closes the mapping, so the region is checked before the copy. */
 static void push_unescaped(lua_State *L, const mm_rows *walk, const mm_text_field *field, const mm_region *source) {
   luaL_Buffer text;
   char *copy = luaL_buffinitsize(L, &text, field->length);
@@ -171,8 +171,8 @@ static void push_unescaped(lua_State *L, const mm_rows *walk, const mm_text_fiel
   luaL_pushresultsize(&text, lm_undouble((uint8_t *)copy, field->length, walk->quote, walk->escape));
 }
 
-/* [-1, +1, m] The string on top, with a decimal point in the place of another one; false, and the string stays, where it
-   has a decimal point already. */
+/* [-1, +1, m] Replaces the byte `point` in the string on top by a decimal point; false, with the string unchanged, if
+   it has a decimal point already. */
 static bool set_point(lua_State *L, uint8_t point) {
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
@@ -185,7 +185,7 @@ static bool set_point(lua_State *L, uint8_t point) {
   return true;
 }
 
-/* [-1, +1, m] The string on top becomes the number that it says; false, and the string stays: it is none. */
+/* [-1, +1, m] Converts the string on top to a number; false, with the string unchanged, if it is not a numeral. */
 static bool to_number(lua_State *L, uint8_t type, uint8_t point) {
   size_t length;
   lua_pushvalue(L, -1);
@@ -201,7 +201,7 @@ static bool to_number(lua_State *L, uint8_t type, uint8_t point) {
     lua_pushinteger(L, (lua_Integer)value);
     return true;
   }
-  /* The stack is number, copy, text afterwards. A number ends at the first zero byte. */
+  /* The stack is now: text, copy, number. lua_stringtonumber stops at the first zero byte. */
   size_t size = lua_stringtonumber(L, text);
   if (size == 0) {
     lua_pop(L, 1);
@@ -211,7 +211,7 @@ static bool to_number(lua_State *L, uint8_t type, uint8_t point) {
   if (good && kind != MM_TEXT_NUMBER) {
     int is_integer;
     lua_Integer integer = lua_tointegerx(L, -1, &is_integer);
-    /* Of what is no numeral of a u64: a float, as in "1e3". */
+    /* lm_u64 has rejected the text, so for a u64 only a float with an integer value is left: "1e3". */
     good = is_integer && (kind != MM_TEXT_U64 || (integer >= 0 && !lua_isinteger(L, -1)));
     if (good) {
       lua_pushinteger(L, integer);
@@ -227,7 +227,7 @@ static bool to_number(lua_State *L, uint8_t type, uint8_t point) {
   return true;
 }
 
-/* [-0, +0, –] Whether the text on top stands for nil. */
+/* [-0, +0, –] Whether the text on top means nil. */
 static bool is_null(lua_State *L, const lm_fields *fields, const mm_text_field *field) {
   if (field->quoted && (field->type & MM_TEXT_TYPE) == MM_TEXT_STRING) return false;
   if (!fields->has_nulls) return lua_rawlen(L, -1) == 0;
@@ -241,15 +241,15 @@ static bool is_null(lua_State *L, const lm_fields *fields, const mm_text_field *
   return found;
 }
 
-/* [-0, +1, e] A field as text. */
+/* [-0, +1, e] Pushes a field as text. */
 static void push_text(lua_State *L, lm_fields *fields, const mm_text_field *field, const mm_region *source) {
   if (field->kind == MM_FIELD_DOUBLED) push_unescaped(L, &fields->walk, field, source);
   else if (field->kind == MM_FIELD_STRING) push_string(L, fields, field, source);
   else lm_push_bytes(L, source, source->base + field->start, field->length);
 }
 
-/* [-0, +1, e] False: the field is no number, and on top is its text. Where the source is not intact afterwards,
-   nothing that was pushed counts. */
+/* [-0, +1, e] Pushes a field; false, with its text pushed, if it should be a number and is not. If the source is not
+   intact afterward, what was pushed is undefined. */
 static bool push_slowly(lua_State *L, lm_fields *fields, const mm_text_field *field, const mm_region *source) {
   push_text(L, fields, field, source);
   if (mm_unlikely(!mm_was_intact(source))) return true;
@@ -284,8 +284,8 @@ static inline bool push_field(lua_State *L, lm_fields *fields, const mm_text_fie
   }
 }
 
-/* [-0, +1, e] "row 1, line 3, offset 40": rows and offsets count from 0, lines from 1. NULL, and `call` is filled in, where
-   the lines could not be counted. */
+/* [-0, +1, e] Pushes "row 1, line 3, offset 40": rows and offsets count from 0, lines from 1. NULL, with `call` filled
+   in, if counting the lines failed. */
 static const char *push_row(lua_State *L, lm_call *call, lm_fields *fields, const mm_row *row) {
   int64_t line = lm_row_line(L, call, &fields->walk, row->start);
   if (line < 0) return NULL;
@@ -293,7 +293,7 @@ static const char *push_row(lua_State *L, lm_call *call, lm_fields *fields, cons
                          (LUAI_UACINT)row->start);
 }
 
-/* [-?, +0, e] The error of a row; the walk goes on after it. */
+/* [-?, +0, e] Raises the error of a row. The walk can continue after the row. */
 static int bad_row(lua_State *L, lm_fields *fields, const mm_row *row, int code) {
   lm_call call;
   LUAI_UACINT column = (LUAI_UACINT)(row->column + 1);
@@ -311,7 +311,7 @@ static int bad_row(lua_State *L, lm_fields *fields, const mm_row *row, int code)
   }
 }
 
-/* [-0, +0, e] Goes to the end of a row. */
+/* [-0, +0, e] Moves the walk to the end of a row. */
 static void pass_row(lua_State *L, lm_fields *fields, mm_row *row) {
   lm_call call;
   mm_text_field rest;
@@ -320,7 +320,7 @@ static void pass_row(lua_State *L, lm_fields *fields, mm_row *row) {
   if (count != LM_FAILED) mm_finish_row(&fields->walk, row);
 }
 
-/* [-?, +0, e] The text on top is not the number that a field should be. */
+/* [-?, +0, e] Raises: the text on top is not a number of the field's type. */
 static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, const mm_text_field *field) {
   static const char *const kinds[] = {
       [MM_TEXT_NUMBER] = "a number", [MM_TEXT_INTEGER] = "an integer", [MM_TEXT_U64] = "a u64"};
@@ -334,7 +334,7 @@ static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, const mm_tex
                     kinds[field->type & MM_TEXT_TYPE]);
 }
 
-/* [-?, +0, e] The first result of a row would end the loop. */
+/* [-?, +0, e] Raises: the first result of a row is nil, which would end the loop. */
 static int bad_first(lua_State *L, lm_fields *fields, const mm_row *row) {
   lm_call call;
   const char *where = push_row(L, &call, fields, row);
@@ -343,17 +343,18 @@ static int bad_first(lua_State *L, lm_fields *fields, const mm_row *row) {
   return luaL_error(L, "%s: the first result would be nil, which ends the loop (use position = true)", where);
 }
 
-/* [-0, +3, e] Offset, 0 and line number; false, and `call` is filled in, where the lines could not be counted. */
+/* [-0, +3, e] Pushes the offset of a row, 0, and its line number; false, with `call` filled in, if counting the lines
+   failed. */
 static bool push_position(lua_State *L, lm_call *call, lm_fields *fields, const mm_row *row) {
   int64_t line = lm_row_line(L, call, &fields->walk, row->start);
   if (line < 0) return false;
   lua_pushinteger(L, (lua_Integer)row->start);
-  lua_pushinteger(L, 0); /* the length is known when the row is */
+  lua_pushinteger(L, 0); /* for the length, which end_row sets */
   lua_pushinteger(L, line);
   return true;
 }
 
-/* What is left to do for a row whose fields were all pushed. */
+/* Completes a row after all its fields were pushed: the number of results. */
 static inline int end_row(lua_State *L, lm_fields *fields, const mm_row *row) {
   if (fields->position) {
     lua_pushinteger(L, (lua_Integer)(row->finish - row->start));
@@ -402,7 +403,7 @@ again:
   return end_row(L, fields, &row);
 }
 
-/* [-0, +0, e] The list of types at argument 3. */
+/* [-0, +0, e] Reads the list of types at argument 3. */
 static void read_types(lua_State *L, lm_fields *fields) {
   static const char *const names[] = {"string", "number", "integer", "u64", "skip"};
   enum { NAMES = sizeof names / sizeof *names };
@@ -437,7 +438,7 @@ static void read_types(lua_State *L, lm_fields *fields) {
   fields->walk.count = (uint16_t)count;
 }
 
-/* [-0, +0, e] An option whose value is one byte: whether it was given. */
+/* [-0, +0, e] Reads an option whose value is one byte; false if it is absent. */
 static bool read_byte(lua_State *L, int argument, const char *name, uint8_t *byte) {
   if (!lua_istable(L, argument)) return false;
   lua_pushstring(L, name);
@@ -456,12 +457,12 @@ static bool read_byte(lua_State *L, int argument, const char *name, uint8_t *byt
   return true;
 }
 
-/* [-0, +0, e] Whether the separator has the byte. */
+/* [-0, +0, e] Whether the separator contains the byte. */
 static bool has_byte(const mm_separator *separator, uint8_t byte) {
   return memchr(separator->bytes, byte, separator->count) != NULL;
 }
 
-/* [-0, +0, e] The options 'quote' and 'escape'; each asks for quotes by itself. */
+/* [-0, +0, e] Reads the options 'quote' and 'escape'; each of them implies csv = true. */
 static void read_quotes(lua_State *L, int argument, bool *quoted, bool has_csv, uint8_t *quote, uint8_t *escape) {
   *quote = '"';
   bool given = read_byte(L, argument, "quote", quote);
@@ -471,7 +472,7 @@ static void read_quotes(lua_State *L, int argument, bool *quoted, bool has_csv, 
   *quoted = *quoted || given;
 }
 
-/* [-0, +0, e] The option 'decimal'. */
+/* [-0, +0, e] Reads the option 'decimal'. */
 static void read_point(lua_State *L, mm_rows *walk) {
   walk->point = '.';
   if (!read_byte(L, 4, "decimal", &walk->point)) return;
@@ -481,7 +482,7 @@ static void read_point(lua_State *L, mm_rows *walk) {
                 "option 'decimal': a separator begins with it");
 }
 
-/* [-0, +1, e] The option 'bad'. */
+/* [-0, +0, e] Reads the option 'bad'. */
 static void read_bad(lua_State *L, lm_fields *fields) {
   if (!lua_istable(L, 4)) return;
   lua_pushliteral(L, "bad");
@@ -495,7 +496,7 @@ static void read_bad(lua_State *L, lm_fields *fields) {
   lua_pop(L, 1);
 }
 
-/* [-0, +1, e] The set of what the option 'null' lists, or nil. */
+/* [-0, +1, e] Pushes the strings of the option 'null' as a set, or nil. */
 static void push_nulls(lua_State *L, lm_fields *fields) {
   lua_pushnil(L);
   if (!lua_istable(L, 4)) return;
@@ -524,7 +525,7 @@ static void push_nulls(lua_State *L, lm_fields *fields) {
   lua_settop(L, set);
 }
 
-/* [-0, +0, e] What the separators and the options of b:fields must not be together. */
+/* [-0, +0, e] Raises if the separators and options of b:fields contradict each other. */
 static void check_fields(lua_State *L, const lm_fields *fields) {
   const mm_rows *walk = &fields->walk;
   const mm_separator *separator = &walk->separator, *line = &walk->line;
@@ -587,7 +588,7 @@ int lm_custom_buffer_fields(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, e] The separator, or the table of options, at argument 3. */
+/* [-0, +0, e] Reads the separator, or the table of options, at argument 3. */
 static void read_cuts(lua_State *L, lm_cuts *cuts) {
   static const lm_option options[] = {{"csv", LM_BOOLEAN, offsetof(lm_cuts, csv), 0},
                                       {"sep", LM_SEPARATOR, offsetof(lm_cuts, separator), 0},

@@ -1,4 +1,4 @@
-/* Files that are not mapped: pipes, compressed data, and files that are written anew. */
+/* Files that are not mapped: reading pipes, decompressing, and replacing files. */
 #ifndef LM_FILE_H
 #define LM_FILE_H
 
@@ -14,13 +14,13 @@ typedef struct lm_replacement {
   mm_replacement file;
 } lm_replacement;
 
-/* Reads all into a new buffer; `max` is -1 for no limit. */
+/* Reads a whole file into a new buffer; `max` is the limit in bytes, or -1 for none. */
 int lm_read_stream(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, FILE *_Nonnull stream,
                    int64_t max);
 int lm_read_path(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path,
                  int64_t max);
 
-/* Unpacks a file or, where the path is NULL, the buffer at 1; `format` is LM_ANY_FORMAT … */
+/* Decompresses a file or, if the path is NULL, the buffer at argument 1; `format` is LM_ANY_FORMAT … */
 int lm_decompress(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nullable path,
                   int format);
 enum { LM_ANY_FORMAT = -1, LM_GZIP = 0, LM_ZSTD = 1 };
@@ -30,13 +30,13 @@ int lm_file_write(lua_State *_Nonnull L, lm_call *_Nonnull call, FILE *_Nonnull 
 
 int lm_replace_begin(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_replacement *_Nonnull replacement,
                      const char *_Nonnull path);
-/* Writes the text, or where it is NULL the buffer at 2. */
+/* Writes the text or, if it is NULL, the buffer at argument 2. */
 int lm_replace_write(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_replacement *_Nonnull replacement,
                      const char *_Nullable text, size_t length);
 /* Another descriptor of the file. */
 int lm_replace_duplicate(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_replacement *_Nonnull replacement);
 int lm_replace_commit(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_replacement *_Nonnull replacement);
-/* Takes the new file away, unless it was committed. */
+/* Removes the new file, unless it was committed. */
 void lm_replace_abort(lm_replacement *_Nonnull replacement);
 
 #endif

@@ -24,7 +24,8 @@ static inline lm_regex *_Nullable lm_regex_at(lua_State *_Nonnull L, int index) 
 
 static inline mm_pattern *_Nonnull lm_regex_pattern(lm_regex *_Nonnull regex) { return &regex->pattern; }
 
-/* The text that regex:gsub builds, as userdata: a script may end the function, or replace what is on its stack. */
+/* The text that regex:gsub builds. It is a userdata, because a script may end the function by an error, or replace the
+   values on its stack. */
 typedef struct lm_text {
   const void *_Nullable self;
   const void *_Nullable kind;
@@ -40,7 +41,7 @@ static inline lm_text *_Nullable lm_text_at(lua_State *_Nonnull L, int index) {
 
 /* The options of mmap.regex. */
 typedef struct lm_regex_options {
-  int64_t steps; /* the most that a match from one offset may take */
+  int64_t steps; /* the limit of steps for a match from one offset */
   bool has_steps;
 } lm_regex_options;
 
@@ -50,7 +51,7 @@ typedef struct lm_group {
   int64_t number;
 } lm_group;
 
-/* What to search for, and where. */
+/* The parameters of a search. */
 typedef struct lm_search {
   int32_t regex, subject; /* stack indexes; the subject is a buffer or a string */
   int32_t argument;       /* the stack index of the start offset, or 0: the start is `from` */
@@ -66,15 +67,16 @@ enum {
   LM_PLACE = 16       /* results begin with the match's offset and length */
 };
 
-enum { LM_NO_REST = -100 }; /* no code of an lm_call is */
+enum { LM_NO_REST = -100 }; /* different from all codes of bodies */
 
-/* Why a pattern was not compiled: PCRE2's number, and where in the pattern. */
+/* An error in a pattern: PCRE2's code, and the offset in the pattern. */
 typedef struct lm_pattern_error {
   int32_t code;
   int64_t offset;
 } lm_pattern_error;
 
-/* Compile the string at 1 with the flags at 2; the pattern of Lua's at an index. Negative: see `error`. */
+/* Compile the pattern at argument 1 with the flags at argument 2; or the Lua pattern at an index. A negative result
+   means that `error` is filled in. */
 int lm_regex_compile(lua_State *_Nonnull L, lm_regex *_Nonnull target, const lm_regex_options *_Nonnull options,
                      lm_pattern_error *_Nonnull error);
 int lm_regex_translate(lua_State *_Nonnull L, lm_regex *_Nonnull target, int index, lm_pattern_error *_Nonnull error);
@@ -84,7 +86,8 @@ int lm_regex_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_No
 int lm_regex_search(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);
 int lm_regex_capture(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset, int64_t length);
 int lm_regex_count(lua_State *_Nonnull L, lm_call *_Nonnull call);
-/* The next name: 1, or 0 after the last one. It is PCRE2's, and gone with the regex. */
+/* The name at an index, and the number of its group: 1, or 0 after the last one. The name is in PCRE2's memory and
+   valid until the regex is closed. */
 int lm_regex_name(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t index, lm_group *_Nonnull group);
 /* The bytes of a subject after an offset: their number, or LM_NO_REST if the subject is shorter. */
 int64_t lm_regex_rest(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset);

@@ -34,7 +34,8 @@ func lm_read_path(
     }
 }
 
-/// `mmap.decompress(source [, format])`. [-0, +0, –] uses no slots; never raises. The new buffer is on top already.
+/// `mmap.decompress(source [, format])`. [-0, +0, –] uses no slots; never raises. The new buffer is on top
+/// already.
 @implementation @c
 func lm_decompress(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>?, _ format: CInt
@@ -116,7 +117,7 @@ func lm_replace_duplicate(
     }
 }
 
-/// `mmap.writefile`: the new file takes its name. [-0, +0, –] uses no slots; never raises.
+/// `mmap.writefile`: renames the new file to the path. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_replace_commit(
     _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>
@@ -127,7 +128,7 @@ func lm_replace_commit(
     }
 }
 
-/// `mmap.writefile`: the new file is taken away. [-0, +0, –] uses no slots; never raises.
+/// `mmap.writefile`: removes the new file. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_replace_abort(_ replacement: UnsafeMutablePointer<lm_replacement>) {
     replacement.pointee.file.abort()

@@ -3,8 +3,8 @@ internal import CLuaMap
 internal import CMemoryMap
 internal import MemoryMap
 
-// Searches with a pattern. No pointer into a subject outlives a return to Lua: results go there as integers, and each
-// step looks at a buffer again.
+// Searches with a pattern. No pointer into a subject outlives a return to Lua: results go there as integers,
+// and each step checks the buffer again.
 
 extension Arguments {
     /// The subject at an index, and the start of the search in it.
@@ -34,10 +34,10 @@ func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<
     }
 }
 
-/// Searches, and pushes two integers for the match and for each capture: its offset and its length; -1 and -1 for a
-/// capture that is not part of the match; an offset and -1 for a position capture. Returns the number of pairs, 0 for
-/// no match, or LM_BYTES if the result is a single string. Stores in `search` where the next search starts.
-/// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
+/// Searches, and pushes two integers for the match and for each capture: its offset and its length; -1 and -1
+/// for a capture that is not part of the match; an offset and -1 for a position capture. Returns the number
+/// of pairs, 0 for no match, or LM_BYTES if the result is a single string. Stores in `search` where the next
+/// search starts. [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
 @implementation @c
 func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
     respond(call) { () throws(Failure) in
@@ -76,7 +76,8 @@ private func find(
         search.pointee.how = skipsEmpty ? how | Int32(LM_SKIP_EMPTY) : how & ~Int32(LM_SKIP_EMPTY)
         return result
     }
-    // Lua's gmatch accepts no match that ends where the one before ended, and tries no other one that starts there.
+    // Lua's gmatch accepts no match that ends where the one before ended, and tries no other one that starts
+    // there.
     if how & Int32(LM_AFTER_MATCH) != 0, matcher.offsets[1] == from {
         if from == matcher.subject.count { return .none }
         result = try matcher.next(from: from &+ 1, poll: { monitor.goesOn($0) })
@@ -100,7 +101,7 @@ private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int3
     if let origin = matcher.origin {
         call.pointee.source = origin.region
     } else {
-        // A string stays: the handle of a mapping that is never used stands for it.
+        // A string cannot be lost: a region with the closed slot and its stamp always counts as intact.
         var nothing = call.pointee.source
         nothing.slot = mm_closed_slot()
         nothing.stamp = nothing.slot.pointee.stamp
@@ -163,8 +164,8 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
     }
 }
 
-/// The number of bytes of a subject after an offset; LM_NO_REST if the subject is shorter. [-0, +0, –] uses no slots;
-/// never raises.
+/// The number of bytes of a subject after an offset; LM_NO_REST if the subject is shorter. [-0, +0, –] uses
+/// no slots; never raises.
 @implementation @c
 func lm_regex_rest(_ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64) -> Int64 {
     var rest = Int64(LM_NO_REST)

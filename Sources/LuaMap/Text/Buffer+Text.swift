@@ -84,13 +84,13 @@ func lm_lines_find_last(
     }
 }
 
-/// Whether lines can be found from the end. [-0, +0, –] uses no slots; never raises.
+/// Whether lines cannot be found from the end. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_overlaps_itself(_ separator: UnsafePointer<mm_separator>) -> Bool {
     separator.pointee.overlapsItself
 }
 
-/// The end of a walk. [-0, +0, –] uses no slots; never raises.
+/// Checks the file at the end of a walk. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_text_end(
     _ L: LuaState, _ call: Call, _ region: UnsafePointer<mm_region>, _ end: Int,
@@ -105,7 +105,7 @@ func lm_text_end(
     }
 }
 
-/// Where a text stands in a line. [-0, +0, –] uses no slots; never raises.
+/// The offset of a text in a line. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_lines_place(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafePointer<mm_line>,
@@ -189,7 +189,7 @@ func lm_row_line(
     return code < 0 ? Int64(code) : number
 }
 
-/// The escapes of a field, taken away. [-0, +0, –] uses no slots; never raises.
+/// Removes the escapes of a field. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_undouble(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ quote: UInt8, _ escape: UInt8) -> Int {
     MappedBytes.undouble(

@@ -12,18 +12,19 @@ package enum PatternResult: Sendable {
 
 /// A search for a pattern in bytes: those of a mapping or any others, in place or not (see `PatternWindow`).
 ///
-/// A search is done in parts that take some milliseconds each; between them it polls. A part is a range of offsets
-/// where a match may start; the match may read the whole subject. So the results do not depend on the parts.
+/// A search is done in parts that take some milliseconds each; between them it polls. A part is a range of
+/// offsets where a match may start; the match may read the whole subject. So the results do not depend on the
+/// parts.
 package struct PatternSearch {
     package let pattern: PatternPointer
     package let subject: UnsafeRawBufferPointer
     /// The handle of the mapping that the subject lies in, if it does.
     package let origin: MappedBytes?
-    /// The start and end of the last match, then of each group, in bytes. Both are less than 0 for a group that is not
-    /// part of the match.
+    /// The start and end of the last match, then of each group, in bytes. Both are less than 0 for a group
+    /// that is not part of the match.
     package var offsets: UnsafePointer<Int> { UnsafePointer(pattern.pointee.offsets.unsafelyUnwrapped) }
 
-    /// - Parameter pattern: One that was not freed.
+    /// - Parameter pattern: Must not be freed yet.
     package init(_ pattern: PatternPointer, _ subject: UnsafeRawBufferPointer, _ origin: MappedBytes?) {
         self.pattern = pattern
         self.subject = subject
@@ -34,9 +35,10 @@ package struct PatternSearch {
     ///
     /// - Parameters:
     ///   - start: Where to start, in bytes, `0 ... count`.
-    ///   - skipsEmpty: An empty match at `start` does not count.
+    ///   - skipsEmpty: Whether to ignore an empty match at `start`.
     ///   - poll: Asked every few milliseconds whether to continue.
-    /// - Throws: `interrupted`, `lost`, `misuse` for a match beyond a limit of steps or memory, and `systemCall`
+    /// - Throws: `interrupted`, `lost`, `misuse` for a match beyond a limit of steps or memory, and
+    /// `systemCall`
     ///   without memory for a copy of the subject.
     package func next(
         from start: Int, skipsEmpty: Bool = false, poll: (Int) -> Bool
@@ -56,7 +58,8 @@ package struct PatternSearch {
 
     /// As above, in a window that may hold a copy already.
     ///
-    /// - Parameter end: The first offset where no match may start; nil if one may even start at the end of the subject.
+    /// - Parameter end: The first offset where no match may start; nil if one may even start at the end of
+    /// the subject.
     ///   Only for patterns that are divisible.
     @inline(__always)
     func next(
@@ -101,7 +104,8 @@ package struct PatternSearch {
                     pattern.pointee.is_machine_code && !window.isWhole
                     && options & PCRE2_NOTEMPTY_ATSTART != 0
                 if pattern.pointee.begins_lines, from < window.upper, isComplete ? missesEnd : isDivisible {
-                    // After the start, the interpreter tries starts of lines and the end; machine code not the end.
+                    // After the start, the interpreter tries starts of lines and the end; machine code not
+                    // the end.
                     (from, options) = (
                         try window.nextLine(isComplete ? from : last, effort.slice, poll), later
                     )
@@ -143,8 +147,8 @@ package struct PatternSearch {
         return .found
     }
 
-    /// The start of the search for the next match, after one that began at `from`, and whether an empty match there
-    /// would be the same again. As Perl's //g.
+    /// The start of the search for the next match, after one that began at `from`, and whether an empty match
+    /// there would be the same again. As Perl's //g.
     package func following(_ from: Int) -> (start: Int, skipsEmpty: Bool) {
         if offsets[0] == offsets[1] { return (max(offsets[1], from), true) }
         // \K can put the start of a match before the search; the search must advance even then.
@@ -152,11 +156,11 @@ package struct PatternSearch {
     }
 }
 
-/// The part of a search that is done at a time: small at first, so that a short search is cheap and a long one is
-/// noticed soon.
+/// The part of a search that is done at a time: small at first, so that a short search is cheap and a long
+/// one is noticed soon.
 private struct Effort {
     private let pattern: PatternPointer
-    /// Offsets where a match may start.
+    /// The number of offsets where a match may start.
     private(set) var slice = 512
     /// The limit of steps for each of them.
     private(set) var patience: UInt32
@@ -236,8 +240,8 @@ private struct Effort {
             .misuse, "the match takes too much memory for backtracking (more than %1 KiB)", most >> 10)
     }
 
-    /// The usual stack is 32 KiB of the thread's own, and the interpreter has little more. This one is an address
-    /// range; only its used part becomes memory, but how much is known too late: all of it counts.
+    /// The usual stack is 32 KiB of the thread's own, and the interpreter has little more. This one is an
+    /// address range; only its used part becomes memory, but how much is known too late: all of it counts.
     private mutating func deepen() {
         guard mm_budget_take(most) else { return }
         guard pattern.pointee.is_machine_code else {

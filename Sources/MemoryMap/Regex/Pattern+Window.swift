@@ -2,13 +2,13 @@ internal import CMemoryMap
 internal import CPCRE2
 internal import Glibc
 
-// PCRE2 gets no pointer into memory that others can write or that ends at a hole, unless it reads each byte once and
-// none outside. Otherwise it gets private copies of parts of the subject, with zeros around them, and reports itself
-// that a match has read up to the end of one: see PCRE2_PARTIAL_HARD in pcre2partial(3).
+// PCRE2 gets no pointer into memory that others can write or that ends at a hole, unless it reads each byte
+// once and none outside. Otherwise it gets private copies of parts of the subject, with zeros around them,
+// and reports itself that a match has read up to the end of one: see PCRE2_PARTIAL_HARD in pcre2partial(3).
 //
-// A pattern with the `u` flag sees valid UTF-8 only: fragments of the subject, between bytes that are not. They are
-// those of PCRE2's interpreter under PCRE2_MATCH_INVALID_UTF, whose machine code for that, in 10.47, finds other
-// matches and can crash, as with \X{1,2}+\W.
+// A pattern with the `u` flag sees valid UTF-8 only: fragments of the subject, between bytes that are not.
+// They are those of PCRE2's interpreter under PCRE2_MATCH_INVALID_UTF, whose machine code for that, in 10.47,
+// finds other matches and can crash, as with \X{1,2}+\W.
 
 /// A pattern that needs copies keeps memory for one of this many bytes: enough for short subjects.
 let smallWindow = 1 << 10
@@ -32,7 +32,8 @@ struct PatternWindow {
     private var startsFragment = false
     /// The start of a search that was to start inside a character. No lookbehind reads before it.
     private var floor: Int?
-    /// Whether the whole subject is visible, for a pattern whose fragments do not suffice (`mm_pattern.whole`).
+    /// Whether the whole subject is visible, for a pattern whose fragments do not suffice
+    /// (`mm_pattern.whole`).
     private(set) var isWhole = false
     /// The copy: where it starts and ends in the subject. None if `copied` is less than 0.
     private var base = 0
@@ -46,14 +47,15 @@ struct PatternWindow {
     /// The least that the next copy holds after the start of the search, in bytes.
     private(set) var least = 1
 
-    /// - Parameter isShared: Other threads use the pattern too.
+    /// - Parameter isShared: Whether other threads use the pattern too.
     init(_ pattern: PatternPointer, _ subject: UnsafeRawBufferPointer, isShared: Bool = false) {
         self.init(inPlace: subject, pattern)
         isCopied = pattern.pointee.is_copied
         if isCopied { (upper, small) = (-1, isShared ? nil : pattern.pointee.window) }
     }
 
-    /// For a pattern that needs no copy. The compiler sees that there is none, and leaves out the code that makes them.
+    /// For a pattern that needs no copy. The compiler sees that there is none, and leaves out the code that
+    /// makes them.
     @inline(__always)
     init(inPlace subject: UnsafeRawBufferPointer, _ pattern: PatternPointer) {
         self.pattern = pattern
@@ -115,8 +117,8 @@ struct PatternWindow {
         return place
     }
 
-    /// Where the search goes on after the visible part, which ends a fragment: at the next fragment that is not empty.
-    /// Past the end of the subject if there is none.
+    /// Where the search goes on after the visible part, which ends a fragment: at the next fragment that is
+    /// not empty. Past the end of the subject if there is none.
     ///
     /// - Throws: As `show`.
     mutating func nextFragment(_ wanted: Int, _ poll: Poll) throws(MapError) -> Int {
@@ -156,8 +158,8 @@ struct PatternWindow {
         }
     }
 
-    /// Makes the whole subject visible to `mm_pattern.whole`, if the pattern has one and a fragment is not enough.
-    /// Then the search starts again.
+    /// Makes the whole subject visible to `mm_pattern.whole`, if the pattern has one and a fragment is not
+    /// enough. Then the search starts again.
     @inline(__always)
     mutating func becomesWhole() -> Bool {
         guard endsFragment || startsFragment, !isWhole, pattern.pointee.whole != nil else { return false }
@@ -187,7 +189,8 @@ struct PatternWindow {
         var before = pattern.pointee.lookbehind
         var ahead = max(least, 8, min(max(wanted, pattern.pointee.first_copy), pattern.pointee.most_copy))
         if isWhole { ahead = subject.count }
-        // If everything before the start is copied each time, the next copy is due when there is twice as much.
+        // If everything before the start is copied each time, the next copy is due when there is twice as
+        // much.
         if before >= from { ahead = max(ahead, from) }
         repeat {
             let first = before < from &- 3 ? from &- before &- 3 : 0
@@ -199,7 +202,7 @@ struct PatternWindow {
         least = 1
     }
 
-    /// Lets the next copy begin anew.
+    /// Discards the copy.
     mutating func drop() { (upper, copied) = (-1, -1) }
 
     /// The same, with more after an offset.
@@ -225,7 +228,8 @@ struct PatternWindow {
         first == 0 || isStart || startOfFlags(from) &- first >= pattern.pointee.lookbehind
     }
 
-    /// Two letters of a flag are one character for `\X`: which two depends on the first of them all.
+    /// The start of a sequence of regional indicators. Two of them are one character for `\X`, so the start
+    /// of the sequence determines the pairs.
     private func startOfFlags(_ from: Int) -> Int {
         guard pattern.pointee.has_clusters else { return from }
         var place = from &- base
@@ -253,8 +257,8 @@ struct PatternWindow {
         isOpen = isCut && !endsFragment && !(pattern.pointee.is_within_line && leavesLine(from))
     }
 
-    /// Ends the part in front of carriage returns: a repeated `\R` takes one at the end for all there is, and asks no
-    /// more.
+    /// Moves the end of the part before carriage returns: a repeated `\R` accepts one at the end as complete,
+    /// and does not report a partial match.
     private mutating func leaveReturns(_ from: Int) {
         while upper > from, start[upper &- 1 &- base] == UInt8(ascii: "\r") { upper &-= 1 }
     }
@@ -307,7 +311,8 @@ struct PatternWindow {
     /// Whether the byte at an offset continues a character.
     private func isInside(_ offset: Int) -> Bool { start[offset &- base] & 0xc0 == 0x80 }
 
-    /// The last offset of a part of a search, of about `slice` offsets where a match may start, all below `end`.
+    /// The last offset of a part of a search, of about `slice` offsets where a match may start, all before
+    /// `end`.
     @inline(__always)
     func last(_ from: Int, _ slice: Int, _ end: Int) -> Int {
         let end = isCut ? min(endsFragment ? upper &+ 1 : upper, end) : end
@@ -352,7 +357,8 @@ struct PatternWindow {
             pattern.pointee.code, start + (lower &- base), upper &- lower, from &- lower, ends, data, context)
     }
 
-    /// The options that say what the ends of the visible part are. The end of a fragment is not that of a line.
+    /// The options that say what the ends of the visible part are. The end of a fragment is not that of a
+    /// line.
     @inline(__always)
     private var ends: UInt32 {
         if isOpen { return PCRE2_PARTIAL_HARD | notAtStart }

@@ -7,7 +7,7 @@ internal import Glibc
 /// Only one thread at a time may use it.
 package typealias PatternPointer = UnsafeMutablePointer<mm_pattern>
 
-/// How the text of a pattern is to be read.
+/// Options for the meaning of a pattern.
 package struct PatternOptions: OptionSet, Sendable {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -20,20 +20,20 @@ package struct PatternOptions: OptionSet, Sendable {
     package static let dotMatchesAll = PatternOptions(PCRE2_DOTALL)
     /// Whitespace and comments in the pattern are ignored.
     package static let extended = PatternOptions(PCRE2_EXTENDED)
-    /// Pattern and subject are UTF-8, and `\w` and similar classes cover Unicode. Invalid UTF-8 in a subject matches
-    /// nothing.
+    /// Pattern and subject are UTF-8, and `\w` and similar classes cover Unicode. Invalid UTF-8 in a subject
+    /// matches nothing.
     package static let unicode = PatternOptions(PCRE2_UTF | PCRE2_UCP)
-    /// Only where the search starts.
+    /// Matches only at the start of the search.
     package static let anchored = PatternOptions(PCRE2_ANCHORED)
     /// The pattern is a translation of Lua's, in which recursion is known to be right in machine code.
     package static let translated = PatternOptions(rawValue: 1 << 33)
-    /// A search ends, with `PatternResult.marked`, where the pattern comes to a callout, `(?C)`.
+    /// A search ends with `PatternResult.marked` when the pattern reaches a callout, `(?C)`.
     package static let stopsAtMark = PatternOptions(rawValue: 1 << 32)
 
     /// PCRE2's options.
     fileprivate var bits: UInt32 {
         var bits = UInt32(truncatingIfNeeded: rawValue) | PCRE2_USE_OFFSET_LIMIT
-        // Without the option the subject is not checked, so the pattern must not ask for UTF-8 either.
+        // Without `unicode` the subject is not checked, so the pattern must not turn UTF-8 on.
         bits |= contains(.unicode) ? PCRE2_NEVER_BACKSLASH_C : PCRE2_NEVER_UTF
         // No optimization may avoid the mark.
         if contains(.stopsAtMark) {
@@ -52,7 +52,7 @@ package struct PatternError: Error {
 }
 
 extension mm_pattern {
-    /// Compiles a pattern for pcre2pattern(3)'s language.
+    /// Compiles a pattern in the language of pcre2pattern(3).
     ///
     /// - Parameters:
     ///   - source: At most 1 MiB.
@@ -104,8 +104,8 @@ extension mm_pattern {
             mayBeMachineCode && pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
             && (!is_utf || pcre2_jit_compile_8(code, PCRE2_JIT_PARTIAL_HARD) == 0)
             && size(UInt32(PCRE2_INFO_JITSIZE)) > 0
-        // Machine code reads bytes one at a time, and none outside the subject. Where it decodes UTF-8 it needs valid
-        // UTF-8; the interpreter reads bytes twice and relies on the first result.
+        // Machine code reads bytes one at a time, and none outside the subject. Where it decodes UTF-8 it
+        // needs valid UTF-8; the interpreter reads bytes twice and relies on the first result.
         is_copied = is_utf || !is_machine_code
         (first_copy, most_copy) = (512, 256 << 10)
         is_anchored = all & PCRE2_ANCHORED != 0
@@ -119,8 +119,8 @@ extension mm_pattern {
             is_divisible && unit(UInt32(PCRE2_INFO_MATCHEMPTY)) == 0 && staysWithinLine(source, options)
     }
 
-    /// Whether the pattern may depend on where the subject starts and ends, and not only the fragment of valid UTF-8
-    /// that it is matched in.
+    /// Whether the pattern may depend on where the subject starts and ends, and not only the fragment of
+    /// valid UTF-8 that it is matched in.
     private func needsWhole(_ source: UnsafeRawBufferPointer) -> Bool {
         guard is_utf else { return false }
         // Other newlines are for patterns that begin with a verb.
@@ -130,8 +130,8 @@ extension mm_pattern {
             || contains(source, "\\G")
     }
 
-    /// How many bytes before its start a search may depend on. PCRE2 reports the length of one lookbehind; those of
-    /// nested ones add up, and with recursion there is no limit.
+    /// How many bytes before its start a search may depend on. PCRE2 reports the length of one lookbehind;
+    /// those of nested ones add up, and with recursion there is no limit.
     private func reach(_ source: UnsafeRawBufferPointer) -> Int {
         let lookbehinds = countLookbehinds(source)
         if lookbehinds > 0, has_clusters || mayRecurse(source) { return Int.max }
@@ -184,7 +184,7 @@ extension mm_pattern {
         return pcre2_pattern_info_8(code, what, &size) == 0 ? size : 0
     }
 
-    /// The memory that the compiled pattern takes, in bytes, with what the interpreter keeps between two matches.
+    /// The memory of the compiled pattern in bytes, including what the interpreter keeps between two matches.
     package var size: Int {
         size(UInt32(PCRE2_INFO_SIZE)) &* (whole == nil ? 1 : 2) &+ size(UInt32(PCRE2_INFO_JITSIZE))
             &+ pcre2_get_match_data_size_8(data) &+ (is_machine_code ? 0 : shallowMatch)
@@ -237,7 +237,8 @@ private struct PatternCompiler {
 
     func free() { pcre2_compile_context_free_8(context) }
 
-    /// - Parameter variableLookbehind: Whether a lookbehind may match text of different lengths, other than by the
+    /// - Parameter variableLookbehind: Whether a lookbehind may match text of different lengths, other than
+    /// by the
     ///   branches of itself.
     func compile(
         _ more: UInt32 = 0, variableLookbehind: Bool = true
@@ -253,8 +254,8 @@ private struct PatternCompiler {
     }
 }
 
-/// The options that a pattern sets with `(*NOTEMPTY)` and `(*NOTEMPTY_ATSTART)` at its start. pcre2_jit_match(3) does
-/// not know them.
+/// The options that a pattern sets with `(*NOTEMPTY)` and `(*NOTEMPTY_ATSTART)` at its start.
+/// pcre2_jit_match(3) does not know them.
 private func optionsOfStart(_ source: UnsafeRawBufferPointer) -> UInt32 {
     var options: UInt32 = 0
     var rest = source[...]
@@ -266,7 +267,7 @@ private func optionsOfStart(_ source: UnsafeRawBufferPointer) -> UInt32 {
     return options
 }
 
-/// Runs `body` with a pointer that is never nil.
+/// Calls `body` with a pointer that is never nil.
 private func withBytes<Result>(
     _ bytes: UnsafeRawBufferPointer, _ body: (UnsafePointer<UInt8>) -> Result
 ) -> Result {
@@ -282,9 +283,9 @@ private func contains(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> 
 
 // MARK: What machine code gets wrong
 
-// PCRE2 10.47's machine code does not always find what its interpreter finds. These are the shapes that fuzzing of one
-// against the other has shown (Tests/soak/regex.lua). Patterns that may have them are interpreted, or compiled without
-// the search for the first characters of a match.
+// PCRE2 10.47's machine code does not always find what its interpreter finds. These are the shapes that
+// fuzzing of one against the other has shown (Tests/soak/regex.lua). Patterns that may have them are
+// interpreted, or compiled without the search for the first characters of a match.
 
 /// Whether a pattern has a verb such as `(*PRUNE)`, other than the options at its start.
 private func hasVerb(_ source: UnsafeRawBufferPointer) -> Bool {
@@ -316,8 +317,9 @@ private func hasBackreference(_ source: UnsafeRawBufferPointer) -> Bool {
     return false
 }
 
-/// Whether the search for the first characters of a match may miss some: those of `a?b.{2}` or `a?b[cd]{0,2}`, where
-/// it takes the count for that of a character in another branch. True also for some patterns without that fault.
+/// Whether the search for the first characters of a match may miss some: those of `a?b.{2}` or
+/// `a?b[cd]{0,2}`, where it takes the count for that of a character in another branch. True also for some
+/// patterns without that fault.
 private func mayLoseStarts(_ source: UnsafeRawBufferPointer) -> Bool {
     var (hasBranches, countsType) = (false, false)
     for place in source.indices {

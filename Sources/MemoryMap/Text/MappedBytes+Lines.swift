@@ -1,8 +1,8 @@
 package import CMemoryMap
 internal import Glibc
 
-// Lines: the bytes between two separators. The last one needs no separator; a final separator begins no further, empty
-// line.
+// Lines: the bytes between two separators. The last one needs no separator; a final separator begins no
+// further, empty line.
 
 /// The result of a scanner beside the range that it found.
 package enum ScanStatus: Int32 {
@@ -19,20 +19,20 @@ package enum ScanStatus: Int32 {
     case unclosedQuote = -4
     /// Something other than a separator after a closing quote.
     case strayByte = -5
-    /// Fewer fields than there are types that need one.
+    /// Fewer fields than types that require one.
     case tooFewFields = -6
     /// A quote in a field that has none at its start.
     case bareQuote = -8
 }
 
-/// How many bytes are searched at once before somebody may ask to stop.
+/// The number of bytes to search before `poll` is called.
 package var scanWindow: Int { 1 << 20 }
 
 /// The same where `poll` is asked.
 private var scanStep: Int { 16 << 20 }
 
 extension mm_lines {
-    /// Starts a walk over a range.
+    /// Starts an iteration over a range.
     ///
     /// - Parameters:
     ///   - offset: In bytes, `0 ... count`.
@@ -47,8 +47,8 @@ extension mm_lines {
             region: current.region, position: offset, end: end, reach: end, separator: separator)
     }
 
-    /// The next line, if it ends within `scanWindow` bytes. The caller sets `position` to `line.next` when it is done
-    /// with the line.
+    /// The next line, if it ends within `scanWindow` bytes. The caller sets `position` to `line.next` when it
+    /// is done with the line.
     package mutating func find(_ line: UnsafeMutablePointer<mm_line>) -> ScanStatus {
         find(line, window: scanWindow)
     }
@@ -81,8 +81,8 @@ extension mm_lines {
 
     /// The next line, of any length.
     ///
-    /// - Parameter poll: Asked every 16 MiB, with the bytes searched so far; false stops the search.
-    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` where the buffer is now too short.
+    /// - Parameter poll: Called every 16 MiB with the number of bytes searched so far; returns false to stop.
+    /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` if the buffer is now too short.
     package mutating func find(
         _ line: UnsafeMutablePointer<mm_line>, poll: (_ done: Int) -> Bool
     ) throws(MapError) -> Bool {
@@ -107,8 +107,8 @@ extension mm_lines {
         }
     }
 
-    /// The last line, if it starts within `scanWindow` bytes of its end. The caller sets `end` to `line.start` when it is
-    /// done with the line. The separator must not overlap itself.
+    /// The last line, if it starts within `scanWindow` bytes of its end. The caller sets `end` to
+    /// `line.start` when it is done with the line. The separator must not overlap itself.
     package mutating func findLast(_ line: UnsafeMutablePointer<mm_line>) -> ScanStatus {
         guard mm_is_current(&region), mm_is_readable(&region), let base = region.base else {
             return mm_is_current(&region) && position >= end ? .end : .changed
@@ -194,7 +194,8 @@ extension MappedBytes {
 
     /// Whether a walk over the first `end` bytes may say that it has seen them all.
     ///
-    /// Bytes after the end of a file, in its last page, read as zeros without a signal, so the size of the file is asked.
+    /// Bytes after the end of a file, in its last page, read as zeros without a signal, so the size of the
+    /// file is asked.
     ///
     /// - Parameter path: The path of the file.
     /// - Throws: `lost` where the file ends before `end` now.

@@ -1,11 +1,12 @@
 package import CMemoryMap
 internal import Glibc
 
-// Rows of fields: one for each line, cut at a separator; with quotes as in RFC 4180 a field may hold separators and line
-// ends, and a row may then take several lines.
+// Rows of fields: one for each line, cut at a separator; with quotes as in RFC 4180 a field may hold
+// separators and line ends, and a row may then take several lines.
 
 extension mm_rows {
-    /// Starts a walk over a range of a buffer; the caller sets the other fields, and then calls `mm_settle_rows`.
+    /// Starts a walk over a range of a buffer; the caller sets the other fields, and then calls
+    /// `mm_settle_rows`.
     ///
     /// A byte order mark at the start of the buffer is not part of the first row.
     ///
@@ -18,11 +19,11 @@ extension mm_rows {
         (counted_to, counted_line) = (position, 1)
     }
 
-    /// The next fields of a row, as many as there is room for. The walk goes on to the next row by
-    /// `mm_finish_row`.
+    /// Finds the next fields of a row, `room` at most. `mm_finish_row` advances to the next row.
     ///
     /// - Parameter row: From `mm_begin_row`.
-    /// - Returns: The number of fields; `row.complete` tells whether they were the last. A negative number where something
+    /// - Returns: The number of fields; `row.complete` tells whether they were the last. A negative number
+    /// where something
     ///   is in the way: the scan that polls returns what.
     package mutating func scan(
         _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
@@ -43,14 +44,14 @@ extension mm_rows {
             count = scanner.scan(found, room) { _ in false }
         }
         if count >= 0 && mm_was_intact(&region) { return count }
-        // The other scan begins at the same place.
+        // The scan with `poll` begins at the same place.
         row.pointee = before
         return ScanStatus.changed.rawValue
     }
 
     /// As `scan`, for fields of any length; returns a negative `ScanStatus` where the row is malformed.
     ///
-    /// - Parameter poll: Asked every `scanWindow` bytes; false stops the search.
+    /// - Parameter poll: Called every `scanWindow` bytes; returns false to stop.
     /// - Throws: `closed`, `lost`, `notReadable`; `misuse` where the buffer is now too short; `interrupted`.
     package mutating func scan(
         _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int,

@@ -1,7 +1,7 @@
 package import CMemoryMap
 internal import Glibc
 
-// Pieces of about equal length that begin and end where lines do.
+// Pieces of about equal length that are whole lines.
 
 /// Where a buffer may be cut.
 package struct Cuts: Sendable {
@@ -22,23 +22,23 @@ package struct Cuts: Sendable {
 extension MappedBytes {
     /// The end of the i-th of n pieces: that of the first line which ends at or after `i / n` of the bytes.
     ///
-    /// The pieces' lines are the lines of the whole.
+    /// The lines of the pieces are the lines of the buffer.
     ///
     /// - Parameters:
     ///   - i: `1 ... n`.
     ///   - n: `1 ... 1,000,000`.
     ///   - start: The end of the piece before it.
-    ///   - poll: Asked every 16 MiB; false stops the search.
+    ///   - poll: Called every 16 MiB; returns false to stop.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`, `offsetOutOfRange`.
     package func endOfPiece(
         _ i: Int, of n: Int, from start: Int, _ cuts: Cuts, poll: (_ done: Int) -> Bool
     ) throws(MapError) -> Int {
         let (current, whole) = try readable(0, nil)
         if i >= n || n <= 0 { return whole.count }
-        // i times the length would overflow; i times a remainder, which is below n, does not.
+        // i times the length may overflow; i times a remainder, which is below n, does not.
         let goal = whole.count / n &* i &+ whole.count % n &* i / n
         if goal <= start { return start }
-        // Where separators may overlap each other, only those count that a walk from the start meets.
+        // If separators can overlap each other, only those count that an iteration from the start finds.
         let near = cuts.separator.overlapsItself ? start : max(start, goal &- Int(cuts.separator.count))
         if let quote = cuts.quote {
             return try current.endOfRow(goal, from: start, near, quote, cuts, poll)
@@ -138,7 +138,7 @@ extension MappedBytes {
 }
 
 extension mm_separator {
-    /// Whether an end of it is also its beginning, as of `aa` and `abab`.
+    /// Whether it ends with its own beginning, as `aa` and `abab` do.
     package var overlapsItself: Bool {
         withUnsafeBytes(of: bytes) { all in
             let bytes = all.prefix(Int(count))

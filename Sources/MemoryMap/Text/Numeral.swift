@@ -2,9 +2,9 @@ internal import CMemoryMap
 
 /// A plain decimal number: `-12`, `3.25`, `1e-3`.
 ///
-/// Only numbers are read here whose value is exact or rounded once, which gives the same float as strtod(3): up to 18
-/// digits and, with a point or an exponent, a mantissa below 2^53 and a power of ten that a float holds exactly. All other
-/// numerals of Lua are left to Lua.
+/// Only numbers are read here whose value is exact or rounded once, which gives the same float as strtod(3):
+/// up to 18 digits and, with a point or an exponent, a mantissa below 2^53 and a power of ten that a float
+/// holds exactly. All other numerals of Lua are left to Lua.
 struct Numeral {
     var isFloat = false
     /// The integer, or the bits of the float.
@@ -87,7 +87,7 @@ struct Numeral {
         let sign: UInt64 = isNegative ? 8 : 0
         var text = word &>> sign
         bits = bits &- sign
-        // A word has the mark of a point above the real one at most, never below.
+        // A false mark of a point can only be above the real point, never below it.
         let points = zeroBytes(text ^ everyByte(point)) & ((1 &<< bits) &- 1)
         var fraction = 0
         if points != 0 {
@@ -137,8 +137,8 @@ struct Numeral {
 }
 
 extension UInt64 {
-    /// A number in decimal digits, or in hexadecimal ones after `0x`, with blanks around; nil for anything else, also for a
-    /// number that does not fit.
+    /// A number in decimal digits, or in hexadecimal ones after `0x`, with blanks around; nil for anything
+    /// else, also for a number that does not fit.
     package init?(numeral text: UnsafeRawBufferPointer) {
         let isBlank: (UInt8) -> Bool = { $0 == 32 || $0 >= 9 && $0 <= 13 }
         guard var place = text.firstIndex(where: { !isBlank($0) }),

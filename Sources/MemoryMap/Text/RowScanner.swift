@@ -26,8 +26,8 @@ enum SpecialRows: RowKind {
 
 /// The scan of one row, from `row.position` on.
 ///
-/// All of it is inlined into its two users: one polls, the other gives up after a window. Another process may change the
-/// bytes at any moment, so no bound depends on a byte that is read twice.
+/// All of it is inlined into its two users: one polls, the other gives up after a window. Another process may
+/// change the bytes at any moment, so no bound depends on a byte that is read twice.
 struct RowScanner<Kind: RowKind> {
     let rows: UnsafePointer<mm_rows>
     let row: UnsafeMutablePointer<mm_row>
@@ -110,7 +110,7 @@ struct RowScanner<Kind: RowKind> {
         return status == .found ? Int32(truncatingIfNeeded: count) : status.rawValue
     }
 
-    /// Takes the field at the state's position.
+    /// Reads the field at the position of `state`.
     @inline(__always)
     private mutating func take(
         _ field: UnsafeMutablePointer<mm_text_field>, _ type: UInt8, _ state: inout mm_row,
@@ -203,7 +203,7 @@ struct RowScanner<Kind: RowKind> {
         return .found
     }
 
-    /// The quote that closes the field whose bytes begin at `stop.end`.
+    /// Finds the quote that closes the field whose bytes begin at `stop.end`.
     @inline(__always)
     private mutating func closingQuote(
         _ stop: inout Stop, _ isEscaped: inout Bool, _ poll: (Int) -> Bool
@@ -303,7 +303,7 @@ struct RowScanner<Kind: RowKind> {
         return passLine(&state.position, poll) == nil ? .far : .bareQuote
     }
 
-    /// Passes over the rest of a row, from the start of a field on.
+    /// Skips the rest of a row, from the start of a field on.
     @inline(__always)
     private mutating func passRest(_ state: inout mm_row, _ poll: (Int) -> Bool) -> ScanStatus {
         if !isQuoted {
