@@ -1142,7 +1142,7 @@ row "regex.split" {
     long = function(b) return function() drain(mmap.regex("[a-z]+"):split(b)) end end,
 }
 row "regex.gsub" {
-    call("buffer|string, string|number|table|function, integer?", function(f) return f.regex(), f.buffer(), "<%0>", 3 end),
+    call("buffer|string, bytes|number|table|function, integer?", function(f) return f.regex(), f.buffer(), "<%0>", 3 end),
     call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text(), function(a, b) return b .. a end end),
     call(function() return mmap.regex("A", "iu"), "banana", { a = "o" } end),
     call(function(f) return mmap.regex "a?", f.text(), string.upper, 5 end),

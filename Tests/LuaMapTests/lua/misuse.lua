@@ -167,7 +167,7 @@ end
 -- An extra argument of any type but nil is an error that names it.
 function suite.extraArgumentsAreRefused()
   local open = { ["buffer.pack"] = true, ["view.set"] = true, ["buffer.watch"] = true, ["mmap.faults"] = true, ["mmap.spawn"] = true,
-    ["view.stats"] = true, ["regex.find"] = true, ["regex.match"] = true, ["regex.gmatch"] = true }
+    ["view.stats"] = true, ["regex.find"] = true, ["regex.match"] = true, ["regex.gmatch"] = true, ["regex.gfind"] = true }
   local most = {}
   for _, entry in ipairs(typed) do
     local name = entry.row.name
@@ -354,7 +354,7 @@ function suite.everyRangeFollowsTheRule()
     ["buffer.unpack nothing"] = function(o) return b:unpack("", o) end, ["buffer.pack nothing"] = function(o) return b:pack("", o) end,
     ["buffer.copy nothing"] = function(o) return b:copy(o, "") end, ["view.copy nothing"] = function(o) return v:copy(o, {}) end,
     ["regex.find"] = function(o) return regex:find(b, o) end, ["regex.match"] = function(o) return regex:match(b, o) end,
-    ["regex.gmatch"] = function(o) return regex:gmatch(b, o) end, ["regex.count"] = function(o) return regex:count(b, o) end,
+    ["regex.gmatch"] = function(o) return regex:gmatch(b, o) end, ["regex.gfind"] = function(o) return regex:gfind(b, o) end, ["regex.count"] = function(o) return regex:count(b, o) end,
     ["view.find"] = function(o) return v:find("==", 9, o) end, ["pages.offset"] = function(o) return p:offset(o) end,
   }
   -- Accesses of several bytes: the size, and the call. Valid from 0 to n minus the size.
