@@ -40,7 +40,9 @@ run_example() {
             return 1
         fi
     done
-    [[ ! -e ${example%.lua}.expected ]] || diff -u -- "${example%.lua}.expected" "$work/out"
+    local expected=${example##*/}
+    expected=$root/Tests/examples/${expected%.lua}.txt
+    [[ ! -e $expected ]] || diff -u -- "$expected" "$work/out"
 }
 
 for example in "$EXAMPLES"/*.lua; do

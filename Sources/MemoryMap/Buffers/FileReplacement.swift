@@ -49,7 +49,7 @@ extension mm_replacement {
         }
         temporary.0 = 0
         defer { abort() }
-        if let names = try? systemOpen(in: folder, ".", O_RDONLY | O_DIRECTORY) {
+        if let names = try? systemOpen(in: folder, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW) {
             defer { systemClose(names) }
             try systemSync(file: names)
         } else if mm_sync_file_system(file) != 0 {

@@ -16,7 +16,7 @@ struct HelpTests {
         ("help(mmap.advise)", "Tells the kernel how a range will be used"),
         ("help \"advise\"", "see also madvise(2)"),
         ("help \"b:advise\"", "b:advise(offset, length, advice)"), ("help \"buffer:advise\"", "raises"),
-        ("help(mmap.anonymous(1).view)", "b:view(type"), ("help \"view\"", "v:sum([\"wrap\"])"),
+        ("help(mmap.anonymous(1).view)", "b:view(type"), ("help \"view\"", "v:sum([\"wrap\"] [, \"skipnan\"])"),
         ("help(mmap)", "mmap.open(path"), ("help()", "Typed views"),
         ("help \"adivse\"", "Near it: buffer:advise"),
         ("help \"count\"", "There are several"), ("help \"MADV_RANDOM\"", "mmap.MADV_NORMAL"),

@@ -108,7 +108,7 @@ struct LimitsTests {
             for _ = 1, 3 do
                 local re = mmap.regex('((a))(a)*b')
                 local ok, e = pcall(re.find, re, b)
-                print(ok, e:match 'takes too much memory to turn back')
+                print(ok, e:match 'takes too much memory for backtracking')
             end
             print(#mmap.anonymous(14 << 20))
             for line in io.lines '/proc/self/status' do
@@ -117,7 +117,7 @@ struct LimitsTests {
             end
             """)
         let counted = "false\tENOMEM\t--memory=41943040\ntrue\ttrue\n"
-        let matched = String(repeating: "false\ttakes too much memory to turn back\n", count: 3)
+        let matched = String(repeating: "false\ttakes too much memory for backtracking\n", count: 3)
         let expected = "\(counted)\(matched)\(14 << 20)\ntrue\n"
         #expect(outcome == Outcome(output: expected, errors: "", ending: .status(0)))
     }

@@ -17,7 +17,7 @@ struct PromptTests {
             "b = mmap.anonymous(1 << 16) v = b:view('u8', 0, 4) long = {} for i = 1, 1000 do long[i] = i end many = {} for i = 1, 99 do many['k' .. i] = i end"
         )
         for (typed, shown) in [
-            ("v:stats()", "\ncount  4\nmax    0\nmean   0.0\nmin    0\nsum    0\n> "),
+            ("v:stats()", "\ncount  4\nexact  true\nmax    0\nmean   0.0\nmin    0\nsum    0\n> "),
             ("b:info()", "\nlength      65536 (64 KiB)\n"),
             (
                 "{ closed = false, path = 'a\\27b', address = 4096, 2.5 }",

@@ -107,4 +107,15 @@ import Testing
             end
             """)
     }
+
+    @Test func mismatchIsTheFirstDifference() {
+        check(
+            """
+            local a, b = mmap.anonymous(70), mmap.anonymous(70)
+            eq(a:mismatch(b), nil)
+            for i = 69, 0, -1 do b[i] = 1; eq(a:mismatch(b), i); eq(b:mismatch(a), i) end
+            b:fill(0)
+            for n = 0, 70 do eq(a:mismatch(b:slice(0, n)), n < 70 and n or nil) end
+            """)
+    }
 }
