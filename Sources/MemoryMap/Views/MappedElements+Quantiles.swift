@@ -247,6 +247,8 @@ where Word.Key == Word {
         var seen = 0
         var random: UInt64 = 1
         for i in 0..<size {
+            // Each element can be a page fault that reads ahead: milliseconds.
+            if i & 63 == 0 && !poll(0) { throw MapError(.interrupted) }
             // Not at regular distances, because numbers may repeat at regular distances.
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let place = i &* step &+ Int(truncatingIfNeeded: random &>> 33) % step
