@@ -1137,7 +1137,7 @@ row "regex.split" {
     touches = function(b) drain(mmap.regex("[0-9]"):split(b)) end,
     begun = {
         all = { a_regex, function(re, b) drain(re:split(b)) end, gone, gone },
-        step = stepped(function(b) return mmap.regex("[0-9]"):split(b) end),
+        step = stepped(function(b) return mmap.regex("zz\\x01zz"):split(b) end),
     },
     long = function(b) return function() drain(mmap.regex("[a-z]+"):split(b)) end end,
 }

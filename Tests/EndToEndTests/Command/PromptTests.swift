@@ -24,7 +24,7 @@ struct PromptTests {
                 "\n[1]      2.5\naddress  0x1000\nclosed   false\npath     \"a\\x1bb\"\n> "
             ),
             ("long", "\n1, 2, 3, 4, 5,"), ("#long", "1000\n> "),
-            ("{ a = long }", "\na  { 1, 2, 3,"), ("1", " more }\n> "), ("many", "\n... and 79 more\n> "),
+            ("{ a = long }", " more }\n> "), ("many", "\n... and 79 more\n> "),
             ("{}", "\n{}\n> "),
             ("{ { x = 1, y = { 1, 2 } }, {} }", "\n[1]  { x = 1, y = { 1, 2 } }\n[2]  {}\n> "),
             ("mmap.faults(function() return 5 end)", "\nmajor    "), ("1", "\n1\n> "),
