@@ -128,7 +128,9 @@ end
 assert(io.open(folder .. "/begin")):close()
 for _, each in ipairs(damages) do
     for _, row in ipairs(methods.rows) do
-        local calls = row.sandbox == true and not row.process and not row.internal and #row.calls or 0
+        -- mmap.read waits for the other end of a pipe.
+        local waits = each[1] == "pipe" and row.name == "mmap.read"
+        local calls = row.sandbox == true and not row.process and not row.internal and not waits and #row.calls or 0
         for n = 1, calls do
             local fixture, paths = new_fixture()
             if row.name == "mmap.shared" then fixture.new_name = fixture.shared_name end
