@@ -128,8 +128,8 @@ end
 assert(io.open(folder .. "/begin")):close()
 for _, each in ipairs(damages) do
     for _, row in ipairs(methods.rows) do
-        -- mmap.read waits for the other end of a pipe.
-        local waits = each[1] == "pipe" and row.name == "mmap.read"
+        -- These wait for the other end of a pipe.
+        local waits = each[1] == "pipe" and (row.name == "mmap.read" or row.name == "mmap.decompress")
         local calls = row.sandbox == true and not row.process and not row.internal and not waits and #row.calls or 0
         for n = 1, calls do
             local fixture, paths = new_fixture()
