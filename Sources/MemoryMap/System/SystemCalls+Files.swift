@@ -60,30 +60,20 @@ func systemWrite(
 
 /// fsync(2).
 func systemSync(file descriptor: Descriptor) throws(MapError) {
-    while true {
-        let trace = Trace()
-        let result = fsync(descriptor)
-        trace.end("fsync", Int(result)) { $0.argument(descriptor) }
-        if result == 0 { return }
-        if errno != EINTR { throw MapError(.fsync, errno: errno) }
-    }
+    try retrying(.fsync, "fsync", { Int(fsync(descriptor)) }) { $0.argument(descriptor) }
 }
 
 /// openat(2); `name` has no slash, or leads to a folder.
 func systemOpen(
     in folder: Descriptor, _ name: UnsafePointer<CChar>, _ flags: CInt, mode: mode_t = 0
 ) throws(MapError) -> Descriptor {
-    while true {
-        let trace = Trace()
-        let descriptor = openat(folder, name, flags | O_CLOEXEC | O_NOCTTY, mode)
-        trace.end("openat", Int(descriptor)) {
-            $0.argument(folder: folder)
-            $0.argument(path: name)
-            $0.argument(openFlags: flags | O_CLOEXEC | O_NOCTTY)
-        }
-        if descriptor >= 0 { return descriptor }
-        if errno != EINTR { throw MapError(.open, errno: errno) }
+    let flags = flags | O_CLOEXEC | O_NOCTTY
+    let descriptor = try retrying(.open, "openat", { Int(openat(folder, name, flags, mode)) }) {
+        $0.argument(folder: folder)
+        $0.argument(path: name)
+        $0.argument(openFlags: flags)
     }
+    return CInt(truncatingIfNeeded: descriptor)
 }
 
 /// fstatat(2) of a name itself, not of where a link leads; nil where there is none.
