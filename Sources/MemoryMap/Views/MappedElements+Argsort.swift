@@ -124,24 +124,27 @@ extension ElementMemory {
         _ part: MappedElements, _ poll: Poll
     ) throws(MapError) {
         let keys = Keys<Word>(self, isDescending: isDescending, indexes, isOrdered: isOrdered)
+        if Word.bitWidth <= 32, count <= Int(UInt32.max) {
+            try sortIndexes(PackedKeys(keys: keys), part, poll)
+        } else {
+            try sortIndexes(IndexedKeys(keys: keys), part, poll)
+        }
+    }
+
+    private func sortIndexes(
+        _ places: some RadixPlaces, _ part: MappedElements, _ poll: Poll
+    ) throws(MapError) {
         let bytes = part.bytes
-        let count = self.count
-        let isStored: Bool
-        let isUnchanged: Bool
         do throws(MapError) {
-            if Word.bitWidth <= 32, count <= Int(UInt32.max) {
-                let outcome = try RadixSort(places: PackedKeys(keys: keys), count: count).sort(
-                    isRestoring: false, poll: { poll($0) && bytes.isIntact })
-                (isStored, isUnchanged) = (outcome != .noRoom, outcome != .changed)
-            } else {
-                let outcome = try RadixSort(places: IndexedKeys(keys: keys), count: count).sort(
-                    isRestoring: false, poll: { poll($0) && bytes.isIntact })
-                (isStored, isUnchanged) = (outcome != .noRoom, outcome != .changed)
+            let outcome = try RadixSort(places: places, count: count).sort(
+                isRestoring: false, poll: { poll($0) && bytes.isIntact })
+            try part.checkIntact()
+            switch outcome {
+            case .done: return
+            case .noRoom: throw noRoomForOrder(count)
+            case .changed: throw .elementsChanged
             }
         } catch { throw bytes.cause(error) }
-        try part.checkIntact()
-        if !isStored { throw noRoomForOrder(count) }
-        if !isUnchanged { throw .elementsChanged }
     }
 
     fileprivate func removeDuplicates<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
