@@ -22,10 +22,7 @@ FILE *lm_file_at(lua_State *L, int argument) {
 
 /* [-0, +0, e] The path at argument 1, or NULL. */
 static const char *path_at(lua_State *L) {
-  size_t length;
-  const char *path = lm_string_at(L, 1, &length);
-  luaL_argcheck(L, !path || strlen(path) == length, 1, "the path contains a zero byte");
-  return path;
+  return lua_type(L, 1) == LUA_TSTRING ? lm_check_c_string(L, 1, "path", "path") : NULL;
 }
 
 /* [-0, +0, e] Collects garbage before a read if memory is limited. If memory ran out during the read, a pipe could not
@@ -43,22 +40,18 @@ static FILE *stream_at(lua_State *L) {
 }
 
 int lm_custom_mmap_read(lua_State *L) {
-  struct {
-    bool has_max;
-    int64_t max;
-  } given = {.max = -1};
-  static const lm_option options[] = {{"max", LM_INTEGER, 8, 0}, {NULL, LM_INTEGER, 0, 0}};
-  _Static_assert(offsetof(__typeof__(given), max) == 8, "the place of the option");
+  int64_t max = -1;
+  static const lm_option options[] = {{"max", LM_INTEGER, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
   lua_settop(L, 2);
   const char *path = path_at(L);
   if (!path) stream_at(L);
-  lm_read_options(L, 2, options, &given);
-  luaL_argcheck(L, given.max >= -1, 2, "option 'max' must not be negative");
+  lm_read_options(L, 2, options, &max);
+  luaL_argcheck(L, max >= -1, 2, "option 'max' must not be negative");
   make_room(L);
   lm_buffer *buffer = lm_new_buffer(L);
   lm_call call;
-  int count = path ? LM_RUN(L, lm_read_path(L, &call, buffer, path, given.max))
-                   : LM_RUN(L, lm_read_stream(L, &call, buffer, stream_at(L), given.max));
+  int count = path ? LM_RUN(L, lm_read_path(L, &call, buffer, path, max))
+                   : LM_RUN(L, lm_read_stream(L, &call, buffer, stream_at(L), max));
   if (count < 0) return lm_finish(L, &call, count);
   lm_count_memory(L, buffer);
   return count;
@@ -66,13 +59,9 @@ int lm_custom_mmap_read(lua_State *L) {
 
 /* [-0, +0, e] The format at argument 2. */
 static int check_format(lua_State *L) {
-  size_t length;
+  static const int formats[] = {LM_GZIP, LM_ZSTD};
   if (lua_isnil(L, 2)) return LM_ANY_FORMAT;
-  const char *name = lm_string_at(L, 2, &length);
-  if (!name) luaL_typeerror(L, 2, "string");
-  if (length == 4 && memcmp(name, "gzip", 4) == 0) return LM_GZIP;
-  if (length == 4 && memcmp(name, "zstd", 4) == 0) return LM_ZSTD;
-  return luaL_argerror(L, 2, lua_pushfstring(L, "format '%s' is not one of 'gzip' and 'zstd'", name));
+  return formats[lm_check_word(L, 2, "format %s is not one of", "gzip zstd")];
 }
 
 int lm_custom_mmap_decompress(lua_State *L) {
@@ -189,8 +178,7 @@ static void write_by_function(lua_State *L, luaL_Stream *stream, lm_replacement 
 
 int lm_custom_mmap_writefile(lua_State *L) {
   lm_take(L, 2, 2, "string, mmap.buffer or function");
-  const char *path = path_at(L);
-  if (!path) luaL_typeerror(L, 1, "string");
+  const char *path = lm_check_c_string(L, 1, "path", "string");
   size_t length = 0;
   const char *text = lm_string_at(L, 2, &length);
   bool is_function = lua_isfunction(L, 2);
