@@ -61,37 +61,30 @@ func lm_buffer_len(_ L: LuaState, _ call: Call) -> CInt {
 
 @inline(never)
 private func notABuffer(_ call: Call) -> CInt {
-    call.fill(Failure(type: "mmap.buffer", argument: 1))
+    call.fill(MapError(type: "mmap.buffer", argument: 1))
     return CInt(LM_FAILED)
 }
 
 /// Updates the buffer's own handle, so that the next access takes the hot path again.
-private func catchUp(_ buffer: BufferPointer) throws(Failure) -> MappedBytes {
+private func catchUp(_ buffer: BufferPointer) throws(MapError) -> MappedBytes {
     var bytes = MappedBytes(buffer.pointee.region)
-    do { try bytes.refresh() } catch { throw Failure(error) }
+    try bytes.refresh()
     buffer.pointee.region = bytes.region
     return bytes
 }
 
-/// The index. Its errors name no argument, because the script wrote `b[i]`.
-private func index(_ L: LuaState) throws(Failure) -> Int {
-    guard lua_type(L, 2) == LUA_TNUMBER else {
-        throw Failure(misuse: "a buffer's index is an integer or the name of a method")
-    }
-    var isInteger: CInt = 0
-    let index = lua_tointegerx(L, 2, &isInteger)
-    guard isInteger != 0 else {
-        throw Failure(misuse: "a buffer's index must have an exact integer value")
-    }
-    return Int(index)
+private func index(_ L: LuaState) throws(MapError) -> Int {
+    try Arguments(L).index(
+        orElse: "a buffer's index is an integer or the name of a method",
+        "a buffer's index must have an exact integer value")
 }
 
 @inline(never)
 private func slowIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try catchUp(buffer)
         let index = try index(L)
-        let value = try about(0) { () throws(MapError) in try bytes.load(at: index) }
+        let value = try bytes.load(at: index)
         lua_pushinteger(L, lua_Integer(value))
         return 1
     }
@@ -99,27 +92,27 @@ private func slowIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> 
 
 @inline(never)
 private func slowNewIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try catchUp(buffer)
-        if lua_type(L, 2) == LUA_TSTRING { throw Failure(misuse: "a buffer has no fields to assign to") }
+        if lua_type(L, 2) == LUA_TSTRING { throw MapError(misuse: "a buffer has no fields to assign to") }
         let index = try index(L)
         guard lua_type(L, 3) == LUA_TNUMBER else {
-            throw Failure(misuse: "a byte is an integer (0 to 255)")
+            throw MapError(misuse: "a byte is an integer (0 to 255)")
         }
         var isInteger: CInt = 0
         let value = Int(lua_tointegerx(L, 3, &isInteger))
-        guard isInteger != 0 else { throw Failure(misuse: "a byte must have an exact integer value") }
+        guard isInteger != 0 else { throw MapError(misuse: "a byte must have an exact integer value") }
         guard let byte = UInt8(exactly: value) else {
-            throw Failure(misuse: "value %1 is out of range (0 to 255)", value)
+            throw MapError(misuse: "value %1 is out of range (0 to 255)", value)
         }
-        try about(0) { () throws(MapError) in try bytes.store(byte, at: index) }
+        try bytes.store(byte, at: index)
         return 0
     }
 }
 
 @inline(never)
 private func slowLength(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try catchUp(buffer).region.length))
         return 1
     }

@@ -9,29 +9,27 @@ internal import MemoryMap
 /// raises. The new buffer is on top already.
 @implementation @c
 func lm_map(_ L: LuaState, _ call: Call, _ target: BufferPointer, _ descriptor: CInt) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let size = try arguments.integer(1)
         let protection = try arguments.protection(2)
         let bits = try arguments.integer(3)
         guard let flagBits = CInt(exactly: bits) else {
-            throw Failure("flags %1 are not made of MAP_* constants", argument: 3, bits)
+            throw MapError("flags %1 are not made of MAP_* constants", argument: 3, bits)
         }
         let flags = MapFlags(rawValue: flagBits)
         guard flags.contains(.anonymous) || descriptor >= 0 else {
-            if arguments.isAbsent(4) { throw Failure(type: "file or integer descriptor", argument: 4) }
-            throw Failure("descriptor -1 goes with MAP_ANONYMOUS only", argument: 4)
+            if arguments.isAbsent(4) { throw MapError(type: "file or integer descriptor", argument: 4) }
+            throw MapError("descriptor -1 goes with MAP_ANONYMOUS only", argument: 4)
         }
         let offset = try arguments.integer(5, default: 0)
         let advice = arguments.isAbsent(6) ? nil : try arguments.advice(6)
         let monitor = Monitor(frugal: L)
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try requireAligned(offset)
-            return try mapRegion(
-                length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset,
-                advice: advice == .normal ? nil : advice
-            ) { monitor.goesOn($0) }
-        }
+        try requireAligned(offset)
+        target.pointee.region = try mapRegion(
+            length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset,
+            advice: advice == .normal ? nil : advice
+        ) { monitor.goesOn($0) }
         return 1
     }
 }
@@ -56,12 +54,10 @@ func lm_open(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ mode: CInt,
     _ options: UnsafePointer<lm_open_options>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let mode = OpenMode(rawValue: UInt8(truncatingIfNeeded: mode)) ?? .read
         let monitor = Monitor(frugal: L)
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try openRegion(path, mode, OpenOptions(options)) { monitor.goesOn($0) }
-        }
+        target.pointee.region = try openRegion(path, mode, OpenOptions(options)) { monitor.goesOn($0) }
         return 1
     }
 }
@@ -71,30 +67,28 @@ func lm_open(
 func lm_anonymous(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ options: UnsafePointer<lm_open_options>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let size = try Arguments(L).integer(1)
         let options = options.pointee
         let monitor = Monitor(frugal: L)
         let poll: Poll = { monitor.goesOn($0) }
-        target.pointee.region = try about(0) { () throws(MapError) in
-            let region =
-                options.shared
-                ? try sharedAnonymousRegion(size: size, populate: options.populate, poll: poll)
-                : try mapRegion(
-                    length: size, protection: [.read, .write],
-                    flags: options.populate ? [.anonymous, .private, .populate] : [.anonymous, .private],
-                    descriptor: -1, offset: 0, poll: poll)
-            do throws(MapError) {
-                if options.has_advice {
-                    try MappedBytes(region).advise(Advice(rawValue: Int(options.advice)), poll: poll)
-                }
-                if options.lock { try MappedBytes(region).lock(0, nil, path: nil, poll: poll) }
-            } catch {
-                unmapRegion(region)
-                throw error
+        let region =
+            options.shared
+            ? try sharedAnonymousRegion(size: size, populate: options.populate, poll: poll)
+            : try mapRegion(
+                length: size, protection: [.read, .write],
+                flags: options.populate ? [.anonymous, .private, .populate] : [.anonymous, .private],
+                descriptor: -1, offset: 0, poll: poll)
+        do throws(MapError) {
+            if options.has_advice {
+                try MappedBytes(region).advise(Advice(rawValue: Int(options.advice)), poll: poll)
             }
-            return region
+            if options.lock { try MappedBytes(region).lock(0, nil, path: nil, poll: poll) }
+        } catch {
+            unmapRegion(region)
+            throw error
         }
+        target.pointee.region = region
         return 1
     }
 }
@@ -102,7 +96,7 @@ func lm_anonymous(
 /// `b:slice(offset [, length])`. [-0, +0, –] uses no slots; never raises. The new buffer is on top.
 @implementation @c
 func lm_buffer_slice(_ L: LuaState, _ call: Call, _ target: BufferPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2)
@@ -117,14 +111,12 @@ func lm_buffer_slice(_ L: LuaState, _ call: Call, _ target: BufferPointer) -> CI
 func lm_buffer_resize(
     _ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?, _ sparse: Bool
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let size = try arguments.integer(2)
         let monitor = Monitor(frugal: L)
-        try about(0) { () throws(MapError) in
-            try bytes.resize(size, path: path, isSparse: sparse) { monitor.goesOn($0) }
-        }
+        try bytes.resize(size, path: path, isSparse: sparse) { monitor.goesOn($0) }
         return 0
     }
 }
@@ -132,10 +124,10 @@ func lm_buffer_resize(
 /// `b:remap()`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = Monitor(frugal: L)
-        try about(0) { () throws(MapError) in try bytes.remap(path: path) { monitor.goesOn($0) } }
+        try bytes.remap(path: path) { monitor.goesOn($0) }
         return 0
     }
 }
@@ -144,7 +136,7 @@ func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?)
 /// mapping. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_close(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let buffer = try Arguments(L).buffer(1)
         let region = buffer.pointee.region
         buffer.pointee.region = mm_region(

@@ -36,11 +36,10 @@ func describe(_ region: mm_region) -> lm_description {
 /// Starts a dump of the range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_dump_start(_ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let (_, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
         dump.pointee = lm_dump(
             offset: Int64(offset), length: Int64(range.count), position: Int64(offset), folded: false,
@@ -55,15 +54,14 @@ func lm_dump_next(
     _ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>, _ target: UnsafeMutablePointer<UInt8>,
     _ capacity: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         var state = HexDump(Int(dump.pointee.offset), Int(dump.pointee.length))
         state.position = Int(dump.pointee.position)
         state.isFolded = dump.pointee.folded
-        let printed = try about(0) { () throws(MapError) in
-            if lm_is_interrupted() { throw MapError(.interrupted) }
-            return try bytes.print(&state, into: UnsafeMutableBufferPointer(start: target, count: capacity))
-        }
+        if lm_is_interrupted() { throw MapError(.interrupted) }
+        let printed = try bytes.print(
+            &state, into: UnsafeMutableBufferPointer(start: target, count: capacity))
         dump.pointee.position = Int64(state.position)
         dump.pointee.folded = state.isFolded
         dump.pointee.done = state.isDone

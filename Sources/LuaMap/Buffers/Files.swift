@@ -11,11 +11,9 @@ internal import MemoryMap
 func lm_read_stream(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ stream: UnsafeMutablePointer<FILE>, _ max: Int64
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let monitor = try Monitor(L)
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try readRegion(stream, max: max < 0 ? nil : Int(max)) { monitor.goesOn($0) }
-        }
+        target.pointee.region = try readRegion(stream, max: max < 0 ? nil : Int(max)) { monitor.goesOn($0) }
         return 1
     }
 }
@@ -25,10 +23,10 @@ func lm_read_stream(
 func lm_read_path(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ max: Int64
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let monitor = try Monitor(L, total: sizeToRead(path) ?? 0)
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try readRegion(path: path, max: max < 0 ? nil : Int(max)) { monitor.goesOn($0) }
+        target.pointee.region = try readRegion(path: path, max: max < 0 ? nil : Int(max)) {
+            monitor.goesOn($0)
         }
         return 1
     }
@@ -40,15 +38,15 @@ func lm_read_path(
 func lm_decompress(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>?, _ format: CInt
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let format = CompressedFormat(rawValue: UInt8(truncatingIfNeeded: format))
         let source = path == nil ? try Arguments(L).bytes(1) : nil
         let total = source?.count ?? path.flatMap { sizeToRead($0) } ?? 0
         let monitor = try Monitor(L, total: total)
-        target.pointee.region = try about(0) { () throws(MapError) in
-            if let source { return try unpack(source, format) { monitor.goesOn($0) } }
-            guard let path else { throw MapError(.closed) }
-            return try unpack(path: path, format) { monitor.goesOn($0) }
+        if let source {
+            target.pointee.region = try unpack(source, format) { monitor.goesOn($0) }
+        } else if let path {
+            target.pointee.region = try unpack(path: path, format) { monitor.goesOn($0) }
         }
         return 1
     }
@@ -57,11 +55,10 @@ func lm_decompress(
 /// `b:write(file [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_file_write(_ L: LuaState, _ call: Call, _ stream: UnsafeMutablePointer<FILE>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(3, default: 0)
-        let length = try arguments.optionalInteger(4)
+        let (offset, length) = try arguments.range(3)
         let monitor = try Monitor(L, total: length ?? bytes.count)
         let count = try about(3) { () throws(MapError) in
             try bytes.write(offset, length, to: stream) { monitor.goesOn($0) }
@@ -77,11 +74,9 @@ func lm_replace_begin(
     _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>,
     _ path: UnsafePointer<CChar>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        try about(0) { () throws(MapError) in
-            try requireHeap()
-            try replacement.pointee.file.begin(path)
-        }
+    respond(call) { () throws(MapError) in
+        try requireHeap()
+        try replacement.pointee.file.begin(path)
         return 0
     }
 }
@@ -92,16 +87,14 @@ func lm_replace_write(
     _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>,
     _ text: UnsafePointer<CChar>?, _ length: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let source = text == nil ? try Arguments(L).bytes(2) : nil
         let monitor = try Monitor(L, total: source?.count ?? length)
-        try about(0) { () throws(MapError) in
-            if let source {
-                try replacement.pointee.file.write(source) { monitor.goesOn($0) }
-            } else {
-                let bytes = UnsafeRawBufferPointer(start: text, count: length)
-                try replacement.pointee.file.write(bytes) { monitor.goesOn($0) }
-            }
+        if let source {
+            try replacement.pointee.file.write(source) { monitor.goesOn($0) }
+        } else {
+            let bytes = UnsafeRawBufferPointer(start: text, count: length)
+            try replacement.pointee.file.write(bytes) { monitor.goesOn($0) }
         }
         return 0
     }
@@ -112,8 +105,8 @@ func lm_replace_write(
 func lm_replace_duplicate(
     _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        try about(0) { () throws(MapError) in try replacement.pointee.file.duplicate() }
+    respond(call) { () throws(MapError) in
+        try replacement.pointee.file.duplicate()
     }
 }
 
@@ -122,8 +115,8 @@ func lm_replace_duplicate(
 func lm_replace_commit(
     _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        try about(0) { () throws(MapError) in try replacement.pointee.file.commit() }
+    respond(call) { () throws(MapError) in
+        try replacement.pointee.file.commit()
         return 0
     }
 }

@@ -8,18 +8,15 @@ internal import MemoryMap
 /// `b:string([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let (current, range) = try about(2) { () throws(MapError) in try bytes.readable(offset, length) }
         if range.count >= LM_LARGE {
             // Read the pages from disk here, where Ctrl-C can interrupt it, and not while Lua copies.
             let monitor = try Monitor(L)
-            try about(0) { () throws(MapError) in
-                _ = try current.touch(offset, range.count, stride: pageSize, poll: monitor.goesOn)
-            }
+            _ = try current.touch(offset, range.count, stride: pageSize, poll: monitor.goesOn)
         }
         call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
         call.pointee.count = range.count
@@ -31,13 +28,12 @@ func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:copy(offset, source [, from [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2)
         let (source, origin) = try arguments.source(3)
-        let from = try arguments.integer(4, default: 0)
-        let wanted = try arguments.optionalInteger(5)
+        let (from, wanted) = try arguments.range(4)
         let length = try about(4) { () throws(MapError) in
             try checkedLength(offset: from, length: wanted, count: source.count)
         }
@@ -47,9 +43,9 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
             try bytes.copy(at: offset, from: part, poll: monitor.goesOn)
         } catch {
             throw error.kind == .lengthOutOfRange
-                ? Failure(
+                ? MapError(
                     "%1 bytes do not fit at offset %2", argument: 3, length, offset)
-                : Failure(error, argument: 2)
+                : MapError(error, argument: 2)
         }
         try origin.checkIntact()
         lua_pushinteger(L, lua_Integer(length))
@@ -60,20 +56,19 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:fill(value [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(3, default: 0)
-        let length = try arguments.optionalInteger(4)
+        let (offset, length) = try arguments.range(3)
         let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
         if let pattern = arguments.string(2) {
-            guard pattern.count > 0 else { throw Failure("the string is empty", argument: 2) }
+            guard pattern.count > 0 else { throw MapError("the string is empty", argument: 2) }
             try about(3) { () throws(MapError) in
                 try bytes.fill(repeating: pattern, offset, length, poll: monitor.goesOn)
             }
         } else {
             guard lua_type(L, 2) == LUA_TNUMBER else {
-                throw Failure(type: "byte or string", argument: 2)
+                throw MapError(type: "byte or string", argument: 2)
             }
             let value = try arguments.byte(2)
             try about(3) { () throws(MapError) in

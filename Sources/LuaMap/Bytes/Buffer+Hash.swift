@@ -10,11 +10,10 @@ private func hash(
     _ L: LuaState, _ call: Call,
     _ hash: (MappedBytes, Int, Int?, (Int) -> Bool) throws(MapError) -> Void
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
         try about(2) { () throws(MapError) in try hash(bytes, offset, length) { monitor.goesOn($0) } }
         return 1

@@ -11,12 +11,11 @@ internal import MemoryMap
 private func search<Answer>(
     _ L: LuaState,
     _ find: (MappedBytes, UnsafeRawBufferPointer, Int, Int?, Monitor) throws(MapError) -> Answer
-) throws(Failure) -> Answer {
+) throws(MapError) -> Answer {
     let arguments = Arguments(L)
     let bytes = try arguments.bytes(1)
     let (needle, origin) = try arguments.source(2)
-    let offset = try arguments.integer(3, default: 0)
-    let length = try arguments.optionalInteger(4)
+    let (offset, length) = try arguments.range(3)
     let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
     let answer = try about(3) { () throws(MapError) in
         try find(bytes, needle, offset, length, monitor)
@@ -29,7 +28,7 @@ private func search<Answer>(
 @implementation @c
 func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
     if pushNearbyPlace(L) { return 1 }
-    return respond(call) { () throws(Failure) in
+    return respond(call) { () throws(MapError) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
             try bytes.find(needle, offset, length, poll: monitor.goesOn)
         }
@@ -65,7 +64,7 @@ private func pushNearbyPlace(_ L: LuaState) -> Bool {
 /// `b:rfind(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_rfind(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
             try bytes.findLast(needle, offset, length, poll: monitor.goesOn)
         }
@@ -77,9 +76,9 @@ func lm_buffer_rfind(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:count(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         if let needle = Arguments(L).string(2), needle.count == 0 {
-            throw Failure("the string is empty", argument: 2)
+            throw MapError("the string is empty", argument: 2)
         }
         let number = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
             try bytes.count(of: needle, offset, length, poll: monitor.goesOn)
@@ -93,12 +92,12 @@ func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
 @inline(__always)
 private func comparison<Answer>(
     _ L: LuaState, _ compare: (MappedBytes, UnsafeRawBufferPointer, Monitor) throws(MapError) -> Answer
-) throws(Failure) -> Answer {
+) throws(MapError) -> Answer {
     let arguments = Arguments(L)
     let bytes = try arguments.bytes(1)
     let (other, origin) = try arguments.source(2)
     let monitor = try Monitor(L, total: min(bytes.count, other.count))
-    let answer = try about(0) { () throws(MapError) in try compare(bytes, other, monitor) }
+    let answer = try compare(bytes, other, monitor)
     try origin.checkIntact()
     return answer
 }
@@ -106,7 +105,7 @@ private func comparison<Answer>(
 /// `b:compare(other)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let order = try comparison(L) { (bytes, other, monitor) throws(MapError) in
             try bytes.compare(other, poll: monitor.goesOn)
         }
@@ -118,7 +117,7 @@ func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:equals(other)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let isEqual = try comparison(L) { (bytes, other, monitor) throws(MapError) -> Bool in
             // Compare the lengths first: if they differ, no byte needs to be read.
             let (current, range) = try bytes.readable(0, nil)
@@ -133,7 +132,7 @@ func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:mismatch(other)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_mismatch(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let place = try comparison(L) { (bytes, other, monitor) throws(MapError) in
             try bytes.mismatch(other, poll: monitor.goesOn)
         }

@@ -8,11 +8,10 @@ internal import MemoryMap
 /// `b:cachestat([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_cachestat(_ L: LuaState, _ call: Call, _ state: UnsafeMutablePointer<lm_cache_state>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let monitor = Monitor(frugal: L)
         let found = try about(2) { () throws(MapError) in
             try bytes.cacheState(offset, length) { monitor.goesOn($0) }
@@ -29,11 +28,10 @@ func lm_buffer_cachestat(_ L: LuaState, _ call: Call, _ state: UnsafeMutablePoin
 func lm_page_table(
     _ L: LuaState, _ call: Call, _ sets: UnsafePointer<UnsafeMutablePointer<lm_pages>>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let monitor = try Monitor(L)
         let table = PageTable(
             present: sets[Int(LM_PRESENT)].bits, swapped: sets[Int(LM_SWAPPED)].bits,
@@ -52,14 +50,13 @@ func lm_keeps_soft_dirty() -> Bool { keepsSoftDirty() }
 /// `b:touch([offset [, length [, stride]]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let stride = try arguments.integer(4, default: pageSize)
         guard stride > 0 else {
-            throw Failure("stride %1 is out of range: it is at least 1 byte", argument: 4, stride)
+            throw MapError("stride %1 is out of range: it is at least 1 byte", argument: 4, stride)
         }
         let monitor = try Monitor(L)
         let count = try about(2) { () throws(MapError) in
@@ -73,7 +70,7 @@ func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:populate([offset [, length]] [, how])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let hasRange = lua_type(L, 2) != LUA_TSTRING
@@ -90,19 +87,19 @@ func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt 
 /// `mmap.evict(b)`, `b:evict()`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_buffer_evict(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = Monitor(frugal: L)
-        return push(try about(0) { () throws(MapError) in try bytes.evict { monitor.goesOn($0) } }, L)
+        return push(try bytes.evict { monitor.goesOn($0) }, L)
     }
 }
 
 /// `mmap.evict(path)`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_evict_path(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let monitor = Monitor(frugal: L)
-        return push(try about(0) { () throws(MapError) in try evictFile(path) { monitor.goesOn($0) } }, L)
+        return push(try evictFile(path) { monitor.goesOn($0) }, L)
     }
 }
 
@@ -117,9 +114,9 @@ private func push(_ eviction: Eviction, _ L: LuaState) -> CInt {
 func lm_sparse(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let size = try Arguments(L).integer(2)
-        target.pointee.region = try about(0) { () throws(MapError) in try sparseRegion(path, size) }
+        target.pointee.region = try sparseRegion(path, size)
         return 1
     }
 }
@@ -129,11 +126,10 @@ func lm_sparse(
 func lm_range(
     _ L: LuaState, _ call: Call, _ offset: UnsafeMutablePointer<Int64>, _ length: UnsafeMutablePointer<Int64>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         var bytes = try arguments.bytes(1)
-        let first = try arguments.integer(2, default: 0)
-        let wanted = try arguments.optionalInteger(3)
+        let (first, wanted) = try arguments.range(2)
         length.pointee = Int64(
             try about(2) { () throws(MapError) in
                 try bytes.refresh()
@@ -149,16 +145,14 @@ func lm_range(
 func lm_extents(
     _ L: LuaState, _ call: Call, _ offset: Int64, _ length: Int64, _ extents: UnsafeMutablePointer<lm_extent>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         var count = 0
-        try about(0) { () throws(MapError) in
-            try bytes.extents(Int(offset), Int(length)) { extent in
-                extents[count] = lm_extent(
-                    offset: Int64(extent.offset), length: Int64(extent.length), is_data: extent.isData)
-                count &+= 1
-                return count < Int(LM_EXTENTS)
-            }
+        try bytes.extents(Int(offset), Int(length)) { extent in
+            extents[count] = lm_extent(
+                offset: Int64(extent.offset), length: Int64(extent.length), is_data: extent.isData)
+            count &+= 1
+            return count < Int(LM_EXTENTS)
         }
         return CInt(truncatingIfNeeded: count)
     }

@@ -12,15 +12,13 @@ func lm_process_entries(
     _ L: LuaState, _ call: Call, _ isDetailed: Bool, _ target: UnsafeMutablePointer<CChar>, _ capacity: Int,
     _ needed: UnsafeMutablePointer<Int>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let raw = UnsafeMutableRawBufferPointer(start: target, count: capacity)
         let monitor = Monitor(frugal: L)
-        needed.pointee = try about(0) { () throws(MapError) in
-            try bytes.processEntries(
-                of: isDetailed ? "/proc/self/smaps" : "/proc/self/maps", into: raw.bindMemory(to: UInt8.self)
-            ) { monitor.goesOn($0) }
-        }
+        needed.pointee = try bytes.processEntries(
+            of: isDetailed ? "/proc/self/smaps" : "/proc/self/maps", into: raw.bindMemory(to: UInt8.self)
+        ) { monitor.goesOn($0) }
         return 0
     }
 }
@@ -28,9 +26,9 @@ func lm_process_entries(
 /// Pushes the kind of storage of a buffer's file: `MM_CACHE_*`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_storage(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
-        let kind = try about(0) { () throws(MapError) in try bytes.storage() }
+        let kind = try bytes.storage()
         lua_pushinteger(L, lua_Integer(kind.rawValue))
         return 1
     }
@@ -41,11 +39,11 @@ func lm_advice_trial(
     _ call: Call, _ i: CInt, _ kind: CInt, _ error: UnsafeMutablePointer<Int32>,
     _ destroys: UnsafeMutablePointer<Bool>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         guard i >= 0, Int(i) < Advice.names.count, let kind = MappingKind(rawValue: Int(kind)) else {
-            throw Failure(misuse: "there is no such advice")
+            throw MapError(misuse: "there is no such advice")
         }
-        let trial = try about(0) { () throws(MapError) in try Advice.names[Int(i)].advice.attempt(on: kind) }
+        let trial = try Advice.names[Int(i)].advice.attempt(on: kind)
         error.pointee = trial.errno ?? -1
         destroys.pointee = trial.destroys
         return 0
@@ -66,15 +64,13 @@ func lm_cost_start(
     _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer,
     _ size: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let head = MemoryLayout<ResidencyCount>.stride
         let entries = (memory + head).assumingMemoryBound(to: ResidencyEntry.self)
         let count = max(size &- head, 0) / MemoryLayout<ResidencyEntry>.stride
         let monitor = Monitor(frugal: L)
-        let pages = try about(0) { () throws(MapError) in
-            try ResidencyCount(UnsafeMutableBufferPointer(start: entries, count: count)) {
-                monitor.goesOn($0)
-            }
+        let pages = try ResidencyCount(UnsafeMutableBufferPointer(start: entries, count: count)) {
+            monitor.goesOn($0)
         }
         memory.assumingMemoryBound(to: ResidencyCount.self).initialize(to: pages)
         cost.pointee.resident = Int64(residentSize())
@@ -90,16 +86,14 @@ func lm_cost_start(
 func lm_cost_end(
     _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         var usage = mm_usage()
         mm_read_usage(&usage)
         cost.pointee.note(usage, sign: 1)
         cost.pointee.resident = Int64(residentSize()) &- cost.pointee.resident
         let monitor = Monitor(frugal: L)
         cost.pointee.pages = Int64(
-            try about(0) { () throws(MapError) in
-                try memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth { monitor.goesOn($0) }
-            })
+            try memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth { monitor.goesOn($0) })
         return 0
     }
 }
@@ -150,20 +144,20 @@ private let watched = STDERR_FILENO
 /// Checks the options and computes the size of the picture's memory. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointer<lm_picture>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let (columns, rows) = (Int(picture.pointee.columns), Int(picture.pointee.rows))
         guard columns == 0 || (20...512).contains(columns) else {
-            throw Failure("option 'width': %1 is out of range (20 to 512)", argument: 2, columns)
+            throw MapError("option 'width': %1 is out of range (20 to 512)", argument: 2, columns)
         }
         guard rows == 0 || (1...64).contains(rows) else {
-            throw Failure("option 'rows': %1 is out of range (1 to 64)", argument: 2, rows)
+            throw MapError("option 'rows': %1 is out of range (1 to 64)", argument: 2, rows)
         }
-        let span = try about(0) { () throws(MapError) in try bytes.pageSpan(0, nil) }
+        let span = try bytes.pageSpan(0, nil)
         if let since = picture.pointee.since,
             since.pointee.count != Int64(span.count) || since.pointee.offset != Int64(span.range.offset)
         {
-            throw Failure(
+            throw MapError(
                 "option 'since': it is about %1 pages, and the buffer has %2 or others", argument: 2,
                 Int(since.pointee.count), span.count)
         }
@@ -211,13 +205,11 @@ func lm_picture_draw(
     _ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_picture>,
     _ text: UnsafeMutablePointer<UnsafePointer<UInt8>?>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let memory = PictureMemory(plan, try Arguments(L).bytes(1), on: STDOUT_FILENO)
         let monitor = try Monitor(L)
-        let drawn = try about(0) { () throws(MapError) in
-            try memory.picture.draw(title: plan.pointee.title, into: memory.text, ending: "\n") {
-                monitor.goesOn($0)
-            }
+        let drawn = try memory.picture.draw(title: plan.pointee.title, into: memory.text, ending: "\n") {
+            monitor.goesOn($0)
         }
         text.pointee = UnsafePointer(memory.text.baseAddress)
         // Without the last newline, because print adds one.
@@ -231,16 +223,14 @@ func lm_watch_is_seen() -> Bool { isatty(watched) == 1 && !isDumb() }
 /// The start of `b:watch(fn)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_picture>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let memory = PictureMemory(plan, bytes, on: watched, isWatched: true)
         let monitor = try Monitor(L)
-        try about(0) { () throws(MapError) in
-            try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }
-            try Watch.start(
-                memory.picture, title: plan.pointee.title, into: memory.text, at: plan.pointee.memory
-            ) { monitor.goesOn($0) }
-        }
+        try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }
+        try Watch.start(
+            memory.picture, title: plan.pointee.title, into: memory.text, at: plan.pointee.memory
+        ) { monitor.goesOn($0) }
         return 0
     }
 }

@@ -17,9 +17,9 @@ extension UnsafeMutablePointer<lm_pages> {
 }
 
 extension Arguments {
-    func pages(_ index: Int32) throws(Failure) -> UnsafeMutablePointer<lm_pages> {
+    func pages(_ index: Int32) throws(MapError) -> UnsafeMutablePointer<lm_pages> {
         guard let pages = lm_pages_at(state, index) else {
-            throw Failure(type: "mmap.pages", argument: index)
+            throw MapError(type: "mmap.pages", argument: index)
         }
         return pages
     }
@@ -28,7 +28,7 @@ extension Arguments {
 /// `p[key]`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_pages_index(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bits = try arguments.pages(1).bits
         if lua_type(L, 2) == LUA_TSTRING {
@@ -36,18 +36,13 @@ func lm_pages_index(_ L: LuaState, _ call: Call) -> CInt {
             lua_rawget(L, CInt(LM_UPVALUE_1))
             return 1
         }
-        guard lua_type(L, 2) == LUA_TNUMBER else {
-            throw Failure(misuse: "the index of a page is an integer or the name of a method")
-        }
-        var isInteger: CInt = 0
-        let page = Int(lua_tointegerx(L, 2, &isInteger))
-        guard isInteger != 0 else {
-            throw Failure(misuse: "the index of a page must have an exact integer value")
-        }
+        let page = try arguments.index(
+            orElse: "the index of a page is an integer or the name of a method",
+            "the index of a page must have an exact integer value")
         guard page >= 0, page < bits.count else {
             throw bits.count > 0
-                ? Failure(misuse: "page %1 is out of range (0 to %2)", page, bits.count &- 1)
-                : Failure(misuse: "page %1 is out of range: there is none", page)
+                ? MapError(misuse: "page %1 is out of range (0 to %2)", page, bits.count &- 1)
+                : MapError(misuse: "page %1 is out of range: there is none", page)
         }
         lua_pushboolean(L, bits[page] ? 1 : 0)
         return 1
@@ -57,7 +52,7 @@ func lm_pages_index(_ L: LuaState, _ call: Call) -> CInt {
 /// `#p`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_pages_len(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try Arguments(L).pages(1).pointee.count))
         return 1
     }
@@ -66,17 +61,16 @@ func lm_pages_len(_ L: LuaState, _ call: Call) -> CInt {
 /// `p:count([page [, n]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_pages_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bits = try arguments.pages(1).bits
-        let first = try arguments.integer(2, default: 0)
-        let wanted = try arguments.optionalInteger(3)
+        let (first, wanted) = try arguments.range(2)
         guard first >= 0, first <= bits.count else {
-            throw Failure("page %1 is out of range (0 to %2)", argument: 2, first, bits.count)
+            throw MapError("page %1 is out of range (0 to %2)", argument: 2, first, bits.count)
         }
         let count = wanted ?? (bits.count &- first)
         guard count >= 0, count <= bits.count &- first else {
-            throw Failure("%1 pages are out of range (0 to %2)", argument: 3, count, bits.count &- first)
+            throw MapError("%1 pages are out of range (0 to %2)", argument: 3, count, bits.count &- first)
         }
         lua_pushinteger(L, lua_Integer(bits.count(in: first..<first &+ count)))
         return 1
@@ -87,13 +81,13 @@ func lm_pages_count(_ L: LuaState, _ call: Call) -> CInt {
 /// [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_pages_next(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bits = try arguments.pages(1).bits
         var from = 0
         if let last = try arguments.optionalInteger(2) {
             guard last >= 0, last < bits.count else {
-                throw Failure("page %1 is out of range (0 to %2)", argument: 2, last, bits.count &- 1)
+                throw MapError("page %1 is out of range (0 to %2)", argument: 2, last, bits.count &- 1)
             }
             from = bits.run(from: last)?.upperBound ?? bits.count
         }
@@ -108,12 +102,12 @@ func lm_pages_next(_ L: LuaState, _ call: Call) -> CInt {
 /// `p:offset(page)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_pages_offset(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let pages = try arguments.pages(1)
         let page = try arguments.integer(2)
         guard page >= 0, page <= Int(pages.pointee.count) else {
-            throw Failure("page %1 is out of range (0 to %2)", argument: 2, page, Int(pages.pointee.count))
+            throw MapError("page %1 is out of range (0 to %2)", argument: 2, page, Int(pages.pointee.count))
         }
         // The first page may begin before the buffer; then the offset is 0.
         lua_pushinteger(L, max(lua_Integer(pages.pointee.offset) &+ lua_Integer(page &* pageSize), 0))
@@ -151,11 +145,10 @@ func lm_pages_subtract(
 func lm_pages_span(
     _ L: LuaState, _ call: Call, _ count: UnsafeMutablePointer<Int64>, _ offset: UnsafeMutablePointer<Int64>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let first = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (first, length) = try arguments.range(2)
         let span = try about(2) { () throws(MapError) in try bytes.pageSpan(first, length) }
         count.pointee = Int64(span.count)
         offset.pointee = Int64(span.range.offset)
@@ -166,11 +159,10 @@ func lm_pages_span(
 /// `b:pages([offset [, length]])`. [-0, +0, –] uses no slots; never raises. The new set is on top.
 @implementation @c
 func lm_pages_fill(_ L: LuaState, _ call: Call, _ pages: UnsafeMutablePointer<lm_pages>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let monitor = try Monitor(L)
         try about(2) { () throws(MapError) in
             try bytes.residency(offset, length, into: pages.bits) { monitor.goesOn($0) }

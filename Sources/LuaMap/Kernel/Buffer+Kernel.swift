@@ -10,12 +10,12 @@ internal import MemoryMap
 /// raises.
 @implementation @c
 func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let isWhole = arguments.isAbsent(3) && arguments.isAbsent(4)
         guard isWhole || arguments.string(2) == nil else {
-            throw Failure(
+            throw MapError(
                 "an offset is expected; the order is (advice) or (offset, length, advice)", argument: 2)
         }
         let advice = try arguments.advice(isWhole ? 2 : 4)
@@ -33,7 +33,7 @@ func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
 /// raises.
 @implementation @c
 func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let hasRange = lua_type(L, 2) != LUA_TBOOLEAN
@@ -54,11 +54,10 @@ func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
 /// `incore(b [, offset [, length]])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_buffer_incore(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let monitor = try Monitor(L)
         let pages = try about(2) { () throws(MapError) in
             try bytes.residency(offset, length) { monitor.goesOn($0) }
@@ -70,11 +69,11 @@ func lm_buffer_incore(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:protect(protection)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_protect(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let protection = try arguments.protection(2)
-        try about(0) { () throws(MapError) in try bytes.protect(protection) }
+        try bytes.protect(protection)
         return 0
     }
 }
@@ -82,11 +81,10 @@ func lm_buffer_protect(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:lock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_lock(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let monitor = Monitor(frugal: L)
         try about(2) { () throws(MapError) in
             try bytes.lock(offset, length, path: path) { monitor.goesOn($0) }
@@ -98,11 +96,10 @@ func lm_buffer_lock(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
 /// `b:unlock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_unlock(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         try about(2) { () throws(MapError) in try bytes.unlock(offset, length) }
         return 0
     }
@@ -110,24 +107,24 @@ func lm_buffer_unlock(_ L: LuaState, _ call: Call) -> CInt {
 
 extension Arguments {
     /// The advice at an argument, by its number or its name.
-    func advice(_ index: Int32) throws(Failure) -> Advice {
+    func advice(_ index: Int32) throws(MapError) -> Advice {
         if let name = string(index) {
             guard let advice = Advice(named: name) else {
-                throw Failure(unknown: "advice %s is not known", of: nil, argument: index)
+                throw MapError(unknown: "advice %s is not known", of: nil, argument: index)
             }
             return advice
         }
         guard lua_type(state, index) == LUA_TNUMBER else {
-            throw Failure(type: "advice (number or name)", argument: index)
+            throw MapError(type: "advice (number or name)", argument: index)
         }
         return Advice(rawValue: try integer(index))
     }
 
     /// The protection at an argument: `PROT_*` bits.
-    func protection(_ index: Int32) throws(Failure) -> Protection {
+    func protection(_ index: Int32) throws(MapError) -> Protection {
         let bits = try integer(index)
         guard bits >= 0, bits <= 7 else {
-            throw Failure(
+            throw MapError(
                 "protection %1 is not made of PROT_READ, PROT_WRITE and PROT_EXEC", argument: index, bits)
         }
         return Protection(rawValue: CInt(truncatingIfNeeded: bits))

@@ -12,32 +12,32 @@ let elementTypes: StaticString =
 extension Arguments {
     /// The view at an argument.
     @inline(__always)
-    func view(_ index: Int32) throws(Failure) -> ViewPointer {
-        guard let view = lm_view_at(state, index) else { throw Failure(type: "mmap.view", argument: index) }
+    func view(_ index: Int32) throws(MapError) -> ViewPointer {
+        guard let view = lm_view_at(state, index) else { throw MapError(type: "mmap.view", argument: index) }
         return view
     }
 
     /// The elements of the view at an argument.
     @inline(__always)
-    func elements(_ index: Int32) throws(Failure) -> MappedElements {
+    func elements(_ index: Int32) throws(MapError) -> MappedElements {
         MappedElements(try view(index).pointee.elements)
     }
 
     /// The type at an argument, by its name: `"u32le"`.
     @inline(__always)
-    func elementType(_ index: Int32) throws(Failure) -> ElementType {
+    func elementType(_ index: Int32) throws(MapError) -> ElementType {
         guard let name = string(index) else {
             // The order of an array and its index is another one.
             if lua_type(state, index) == LUA_TNUMBER, let next = string(index &+ 1),
                 ElementType(name: next) != nil
             {
-                throw Failure(
+                throw MapError(
                     "string expected, got number: the type comes first, then the offset", argument: index)
             }
-            throw Failure(type: "string", argument: index)
+            throw MapError(type: "string", argument: index)
         }
         guard let type = ElementType(name: name) else {
-            throw Failure(unknown: "not a type: %s", of: elementTypes, argument: index)
+            throw MapError(unknown: "not a type: %s", of: elementTypes, argument: index)
         }
         return type
     }

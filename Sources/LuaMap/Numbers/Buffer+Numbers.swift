@@ -8,7 +8,7 @@ internal import MemoryMap
 /// `b:get(type, offset)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_get(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -21,7 +21,7 @@ func lm_buffer_get(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:set(type, offset, value)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_set(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -35,7 +35,7 @@ func lm_buffer_set(_ L: LuaState, _ call: Call) -> CInt {
 /// `b:readUInt32LE([offset])` and its like. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_read(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
@@ -49,13 +49,13 @@ func lm_buffer_read(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
 /// that is too large for 32 bits is written as infinity. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_write(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = ElementType(code: type)
         let value: UInt64
         if type.isFloat {
-            guard lua_type(L, 2) == LUA_TNUMBER else { throw Failure(type: "number", argument: 2) }
+            guard lua_type(L, 2) == LUA_TNUMBER else { throw MapError(type: "number", argument: 2) }
             value = lua_tonumberx(L, 2, nil).bitPattern
         } else {
             value = try arguments.bits(2, type)
@@ -69,16 +69,16 @@ func lm_buffer_write(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
 
 extension Arguments {
     /// The number at an argument, as bits for mm_store_number.
-    func bits(_ index: Int32, _ type: ElementType) throws(Failure) -> UInt64 {
-        guard let number = number(index) else { throw Failure(type: "number", argument: index) }
+    func bits(_ index: Int32, _ type: ElementType) throws(MapError) -> UInt64 {
+        guard let number = number(index) else { throw MapError(type: "number", argument: index) }
         return try about(index) { () throws(MapError) in try type.bits(of: number) }
     }
 
     /// The `byteLength` of Node's accessors, 1 to 8. Node's limit is 6, because its numbers have 53 bits.
-    fileprivate func byteLength(_ index: Int32) throws(Failure) -> Int {
+    fileprivate func byteLength(_ index: Int32) throws(MapError) -> Int {
         let length = try integer(index)
         guard length >= 1, length <= 8 else {
-            throw Failure("byte length %1 is out of range (1 to 8)", argument: index, length)
+            throw MapError("byte length %1 is out of range (1 to 8)", argument: index, length)
         }
         return length
     }
@@ -91,7 +91,7 @@ extension ElementType {
 /// `b:readUIntLE(offset, byteLength)` and its like. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_read_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2)
@@ -109,7 +109,7 @@ func lm_buffer_read_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
 /// [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_buffer_write_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = ElementType(code: type)
@@ -117,7 +117,7 @@ func lm_buffer_write_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
         let offset = try arguments.integer(3)
         let length = try arguments.byteLength(4)
         guard fits(Int64(value), length, isSigned: type.isSigned) else {
-            throw Failure(
+            throw MapError(
                 type.isSigned
                     ? "value %1 is out of range for a signed integer of %2 bytes"
                     : "value %1 is out of range for an unsigned integer of %2 bytes",

@@ -106,7 +106,7 @@ private func unpackNumbers(
 
 @inline(never)
 private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePointer<lm_unpacking>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         if !progress.pointee.started {
@@ -132,7 +132,7 @@ private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePo
             call.pointee.source = current.region
             return CInt(LM_BYTES)
         }
-        try about(0) { () throws(MapError) in try current.checkIntact() }
+        try current.checkIntact()
         lua_pushinteger(L, lua_Integer(progress.pointee.position))
         return CInt(reader.results &+ 1)
     }
@@ -150,7 +150,7 @@ private struct Unpacker {
     var results: Int32
 
     /// Pushes numbers up to the end of the format, or to the next string, whose bytes it returns.
-    mutating func run() throws(Failure) -> UnsafeRawBufferPointer? {
+    mutating func run() throws(MapError) -> UnsafeRawBufferPointer? {
         while let item = try next() {
             guard let base = bytes.baseAddress else { throw tooShort() }
             if item.kind == .nothing || item.kind == .padding {
@@ -158,7 +158,7 @@ private struct Unpacker {
                 continue
             }
             guard lua_checkstack(state, 4) != 0 else {
-                throw Failure(misuse: "stack overflow (too many results)")
+                throw MapError(misuse: "stack overflow (too many results)")
             }
             let place = (base + position).assumingMemoryBound(to: UInt8.self)
             position &+= item.size
@@ -184,7 +184,7 @@ private struct Unpacker {
     }
 
     /// The next item. Skips its padding, and checks that all its bytes are in range.
-    private mutating func next() throws(Failure) -> PackFormat.Item? {
+    private mutating func next() throws(MapError) -> PackFormat.Item? {
         let place = offset &+ position
         guard let item = try about(2, { () throws(MapError) in try format.next(at: place) }) else {
             return nil
@@ -195,35 +195,35 @@ private struct Unpacker {
         return item
     }
 
-    private func integer(_ place: UnsafePointer<UInt8>, _ item: PackFormat.Item) throws(Failure) -> Int64 {
+    private func integer(_ place: UnsafePointer<UInt8>, _ item: PackFormat.Item) throws(MapError) -> Int64 {
         let value = loadInteger(
             place, item.size, isLittle: format.isLittle, isSigned: item.kind == .signed)
         guard let value else {
-            throw Failure(misuse: "%1-byte integer does not fit into Lua Integer", item.size)
+            throw MapError(misuse: "%1-byte integer does not fit into Lua Integer", item.size)
         }
         return value
     }
 
     /// The next `count` bytes. `count` is an unsigned number in 64 bits: a negative one is too large.
-    private mutating func take(_ count: Int64) throws(Failure) -> UnsafeRawBufferPointer {
+    private mutating func take(_ count: Int64) throws(MapError) -> UnsafeRawBufferPointer {
         guard count >= 0, count <= bytes.count &- position else { throw tooShort() }
         let string = UnsafeRawBufferPointer(start: bytes.baseAddress.map { $0 + position }, count: Int(count))
         position &+= Int(count)
         return string
     }
 
-    private mutating func takeToZero() throws(Failure) -> UnsafeRawBufferPointer {
+    private mutating func takeToZero() throws(MapError) -> UnsafeRawBufferPointer {
         let rest = UnsafeRawBufferPointer(
             start: bytes.baseAddress.map { $0 + position }, count: bytes.count &- position)
         guard let length = firstZero(rest) else {
-            throw Failure("unfinished string for format 'z'", argument: 2)
+            throw MapError("unfinished string for format 'z'", argument: 2)
         }
         position &+= length &+ 1
         return UnsafeRawBufferPointer(start: rest.baseAddress, count: length)
     }
 
-    private func tooShort() -> Failure {
-        Failure(
+    private func tooShort() -> MapError {
+        MapError(
             "buffer too short: %1 bytes are left at offset %2", argument: 2, bytes.count &- position,
             offset &+ position)
     }
@@ -234,7 +234,7 @@ private struct Unpacker {
 /// string.pack does, and calls again.
 @implementation @c
 func lm_buffer_pack(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let format = try arguments.packFormat(2)
@@ -254,17 +254,17 @@ func lm_buffer_pack(_ L: LuaState, _ call: Call) -> CInt {
             count: rest.count, offset: offset, format: format, state: L,
             target: base.assumingMemoryBound(to: UInt8.self))
         _ = try writer.run()
-        try about(0) { () throws(MapError) in try current.checkIntact() }
+        try current.checkIntact()
         lua_pushinteger(L, lua_Integer(offset &+ writer.position))
         return 1
     }
 }
 
 extension Arguments {
-    fileprivate func packFormat(_ index: Int32) throws(Failure) -> PackFormat {
+    fileprivate func packFormat(_ index: Int32) throws(MapError) -> PackFormat {
         var count = 0
         guard let format = lm_string_at(state, index, &count) else {
-            throw Failure(type: "string", argument: index)
+            throw MapError(type: "string", argument: index)
         }
         return PackFormat(format: format)
     }
@@ -272,10 +272,10 @@ extension Arguments {
     /// The rest of the format of an unpack in progress, and the format's beginning.
     fileprivate func packFormat(
         _ index: Int32, _ progress: lm_unpacking
-    ) throws(Failure) -> (PackFormat, UnsafePointer<CChar>) {
+    ) throws(MapError) -> (PackFormat, UnsafePointer<CChar>) {
         var count = 0
         guard let format = lm_string_at(state, index, &count), progress.consumed <= count else {
-            throw Failure(type: "string", argument: index)
+            throw MapError(type: "string", argument: index)
         }
         let place = mm_format(
             next: format + progress.consumed, alignment: progress.alignment, isLittle: progress.isLittle)

@@ -19,7 +19,7 @@ struct Packer {
     var argument: Int32 = 4
 
     /// Returns false if `argument` is a number that must be converted to a string first.
-    mutating func run() throws(Failure) -> Bool {
+    mutating func run() throws(MapError) -> Bool {
         while let item = try next() {
             switch item.kind {
             case .nothing: continue
@@ -35,7 +35,7 @@ struct Packer {
         return true
     }
 
-    private mutating func next() throws(Failure) -> PackFormat.Item? {
+    private mutating func next() throws(MapError) -> PackFormat.Item? {
         let place = offset &+ position
         guard let item = try about(2, { () throws(MapError) in try format.next(at: place) }) else {
             return nil
@@ -45,8 +45,8 @@ struct Packer {
         return item
     }
 
-    private func tooShort() -> Failure {
-        Failure(
+    private func tooShort() -> MapError {
+        MapError(
             "buffer too short: %1 bytes are left at offset %2", argument: 2, count &- position,
             offset &+ position)
     }
@@ -57,17 +57,17 @@ struct Packer {
     }
 
     /// Writes an integer. Accepts a string that is a number, as string.pack does.
-    private mutating func integer(_ item: PackFormat.Item) throws(Failure) {
+    private mutating func integer(_ item: PackFormat.Item) throws(MapError) {
         var isInteger: CInt = 0
         let value = lua_tointegerx(state, argument, &isInteger)
         guard isInteger != 0 else {
             throw lua_isnumber(state, argument) != 0
-                ? Failure("number has no integer representation", argument: argument)
-                : Failure(type: "number", argument: argument)
+                ? MapError("number has no integer representation", argument: argument)
+                : MapError(type: "number", argument: argument)
         }
         let isSigned = item.kind == .signed
         guard fits(value, item.size, isSigned: isSigned) else {
-            throw Failure(isSigned ? "integer overflow" : "unsigned overflow", argument: argument)
+            throw MapError(isSigned ? "integer overflow" : "unsigned overflow", argument: argument)
         }
         put(value, item.size, isSigned: isSigned)
     }
@@ -80,10 +80,10 @@ struct Packer {
         position &+= size
     }
 
-    private mutating func float(_ item: PackFormat.Item) throws(Failure) {
+    private mutating func float(_ item: PackFormat.Item) throws(MapError) {
         var isNumber: CInt = 0
         let value = lua_tonumberx(state, argument, &isNumber)
-        guard isNumber != 0 else { throw Failure(type: "number", argument: argument) }
+        guard isNumber != 0 else { throw MapError(type: "number", argument: argument) }
         if let target {
             let swapped = format.isLittle != (1.littleEndian == 1) ? Int32(MM_SWAPPED) : 0
             let type = (item.kind == .float ? Int32(MM_F32) : Int32(MM_F64)) | swapped
@@ -92,26 +92,26 @@ struct Packer {
         position &+= item.size
     }
 
-    private mutating func string(_ item: PackFormat.Item) throws(Failure) {
+    private mutating func string(_ item: PackFormat.Item) throws(MapError) {
         guard let bytes = Arguments(state).string(argument) else {
-            throw Failure(type: "string", argument: argument)
+            throw MapError(type: "string", argument: argument)
         }
         switch item.kind {
         case .characters:
             guard bytes.count <= item.size else {
-                throw Failure("string longer than given size", argument: argument)
+                throw MapError("string longer than given size", argument: argument)
             }
             try put(bytes)
             zero(item.size &- bytes.count)
         case .string:
             guard item.size >= 8 || fits(Int64(bytes.count), item.size, isSigned: false) else {
-                throw Failure("string length does not fit in given size", argument: argument)
+                throw MapError("string length does not fit in given size", argument: argument)
             }
             put(Int64(bytes.count), item.size, isSigned: false)
             try put(bytes)
         default:
             guard firstZero(bytes) == nil else {
-                throw Failure("string contains zeros", argument: argument)
+                throw MapError("string contains zeros", argument: argument)
             }
             try put(bytes)
             guard position < count else { throw tooShort() }
@@ -119,7 +119,7 @@ struct Packer {
         }
     }
 
-    private mutating func put(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    private mutating func put(_ bytes: UnsafeRawBufferPointer) throws(MapError) {
         guard bytes.count <= count &- position else { throw tooShort() }
         if let target, let from = bytes.baseAddress {
             UnsafeMutableRawPointer(target + position).copyMemory(from: from, byteCount: bytes.count)

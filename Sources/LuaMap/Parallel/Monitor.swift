@@ -16,8 +16,8 @@ struct Monitor {
 
     /// - Parameter total: The amount of work, in the unit of `goesOn`; 0 if unknown.
     /// - Throws: If there is not enough memory for the work.
-    init(_ state: LuaState, total: Int = 0) throws(Failure) {
-        try about(0) { () throws(MapError) in try requireHeap() }
+    init(_ state: LuaState, total: Int = 0) throws(MapError) {
+        try requireHeap()
         self.init(state, total)
     }
 

@@ -22,11 +22,12 @@ func lm_choose_kernels() {
 /// `mmap.threads([n])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_mmap_threads(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let former = threadCount
         if let wanted = try Arguments(L).optionalInteger(1) {
             guard wanted >= 1 && wanted <= maximalThreadCount else {
-                throw Failure("threads %1 is out of range (1 to %2)", argument: 1, wanted, maximalThreadCount)
+                throw MapError(
+                    "threads %1 is out of range (1 to %2)", argument: 1, wanted, maximalThreadCount)
             }
             threadCount = wanted
         }
@@ -38,7 +39,7 @@ func lm_mmap_threads(_ L: LuaState, _ call: Call) -> CInt {
 /// `mmap.progress([on])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_mmap_progress(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let former = ProgressBar.isOn
         ProgressBar.isOn = try Arguments(L).boolean(1, default: former)
         lua_pushboolean(L, former ? 1 : 0)

@@ -11,7 +11,7 @@ typealias AtomicPointer = UnsafeMutablePointer<lm_atomic>
 /// `b:atomic(type, offset)`. [-0, +0, –] uses no slots; never raises. The new atomic is on top.
 @implementation @c
 func lm_buffer_atomic(_ L: LuaState, _ call: Call, _ target: AtomicPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -109,20 +109,20 @@ private enum Operation { case load, add, exchange, compare }
 
 @inline(never)
 private func notAnAtomic(_ call: Call) -> CInt {
-    call.fill(Failure(type: "mmap.atomic", argument: 1))
+    call.fill(MapError(type: "mmap.atomic", argument: 1))
     return CInt(LM_FAILED)
 }
 
 @inline(never)
 private func slowLoss(_ call: Call, _ atomic: AtomicPointer) -> CInt {
-    call.fill(Failure(MappedBytes(atomic.pointee.region).lossError()))
+    call.fill(MappedBytes(atomic.pointee.region).lossError())
     return CInt(LM_FAILED)
 }
 
 /// Updates the handle and checks the arguments; true if the access is possible.
 @inline(never)
 private func slowCheck(_ L: LuaState, _ call: Call, _ atomic: AtomicPointer, _ operation: Operation) -> Bool {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let type = ElementType(code: atomic.pointee.type)
         switch operation {
@@ -134,25 +134,23 @@ private func slowCheck(_ L: LuaState, _ call: Call, _ atomic: AtomicPointer, _ o
             try arguments.checkFits(3, type)
         }
         try refresh(atomic)
-        try about(0) { () throws(MapError) in
-            if operation == .load {
-                guard mm_is_readable(&atomic.pointee.region) else { throw MapError.notReadable }
-            } else {
-                guard mm_is_writable(&atomic.pointee.region) else { throw MapError.notWritable }
-            }
+        if operation == .load {
+            guard mm_is_readable(&atomic.pointee.region) else { throw MapError.notReadable }
+        } else {
+            guard mm_is_writable(&atomic.pointee.region) else { throw MapError.notWritable }
         }
         return 0
     } == 0
 }
 
-private func refresh(_ atomic: AtomicPointer) throws(Failure) {
+private func refresh(_ atomic: AtomicPointer) throws(MapError) {
     var bytes = MappedBytes(atomic.pointee.region)
-    do { try bytes.refresh() } catch { throw Failure(error) }
+    try bytes.refresh()
     atomic.pointee.region = bytes.region
 }
 
 extension Arguments {
-    fileprivate func checkFits(_ index: Int32, _ type: ElementType) throws(Failure) {
+    fileprivate func checkFits(_ index: Int32, _ type: ElementType) throws(MapError) {
         _ = try integer(index)
         _ = try bits(index, type)
     }
@@ -161,15 +159,15 @@ extension Arguments {
 // Waiting is not a hot path.
 
 /// The updated atomic at argument 1; throws if it cannot be waited on.
-private func waitable(_ L: LuaState) throws(Failure) -> (bytes: MappedBytes, type: ElementType) {
-    guard let atomic = lm_atomic_at(L, 1) else { throw Failure(type: "mmap.atomic", argument: 1) }
+private func waitable(_ L: LuaState) throws(MapError) -> (bytes: MappedBytes, type: ElementType) {
+    guard let atomic = lm_atomic_at(L, 1) else { throw MapError(type: "mmap.atomic", argument: 1) }
     let type = ElementType(code: atomic.pointee.type)
     guard type.byteCount == 4 else {
-        throw Failure(
+        throw MapError(
             misuse: "only an atomic of 32 bits, u32 or i32, can be waited on: futex(2) knows no other")
     }
     try refresh(atomic)
-    guard mm_is_readable(&atomic.pointee.region) else { throw Failure(.notReadable) }
+    guard mm_is_readable(&atomic.pointee.region) else { throw MapError(.notReadable) }
     return (MappedBytes(atomic.pointee.region), type)
 }
 
@@ -179,15 +177,13 @@ private let slice: Int64 = 50_000_000
 /// `a:wait(expected [, timeout])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_atomic_wait(_ L: LuaState, _ call: Call, _ deadline: Int64) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let (bytes, type) = try waitable(L)
         let arguments = Arguments(L)
         try arguments.checkFits(2, type)
         let rest = deadline &- mm_now()
         let expected = UInt32(truncatingIfNeeded: try arguments.integer(2))
-        let isOver = try about(0) { () throws(MapError) in
-            try bytes.wait(while: expected, nanoseconds: min(max(rest, 0), slice))
-        }
+        let isOver = try bytes.wait(while: expected, nanoseconds: min(max(rest, 0), slice))
         if !isOver && deadline > mm_now() { return 0 }
         lua_pushboolean(L, isOver ? 1 : 0)
         return 1
@@ -197,13 +193,13 @@ func lm_atomic_wait(_ L: LuaState, _ call: Call, _ deadline: Int64) -> CInt {
 /// `a:wake([n])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_atomic_wake(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let (bytes, _) = try waitable(L)
         let count = try Arguments(L).integer(2, default: Int(CInt.max))
         guard count >= 0, let most = CInt(exactly: count) else {
-            throw Failure("count %1 is out of range (0 to %2)", argument: 2, count, Int(CInt.max))
+            throw MapError("count %1 is out of range (0 to %2)", argument: 2, count, Int(CInt.max))
         }
-        let woken = try about(0) { () throws(MapError) in try bytes.wake(most) }
+        let woken = try bytes.wake(most)
         lua_pushinteger(L, lua_Integer(woken))
         return 1
     }

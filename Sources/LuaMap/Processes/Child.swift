@@ -11,10 +11,8 @@ internal import MemoryMap
 func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: UnsafeMutablePointer<CInt>)
     -> CInt
 {
-    respond(call) { () throws(Failure) in
-        descriptor.pointee = try about(0) { () throws(MapError) in
-            try MappedBytes(region.pointee).descriptorToShare()
-        }
+    respond(call) { () throws(MapError) in
+        descriptor.pointee = try MappedBytes(region.pointee).descriptorToShare()
         return 0
     }
 }
@@ -22,14 +20,12 @@ func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: Un
 /// Maps the memory that the parent shares, in a new, closed buffer.
 @implementation @c
 func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_mapping>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let shared = shared.pointee
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try adoptRegion(
-                shared.descriptor, offset: Int(shared.offset), length: Int(shared.length),
-                protection: Protection(rawValue: shared.protection), keeps: shared.keeps != 0,
-                isAnonymous: shared.kind == MM_ANONYMOUS)
-        }
+        target.pointee.region = try adoptRegion(
+            shared.descriptor, offset: Int(shared.offset), length: Int(shared.length),
+            protection: Protection(rawValue: shared.protection), keeps: shared.keeps != 0,
+            isAnonymous: shared.kind == MM_ANONYMOUS)
         return 0
     }
 }
@@ -39,10 +35,9 @@ func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_
 func lm_share_slice(
     _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ target: BufferPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try MappedBytes(whole.pointee.region).slice(Int(place[1]), Int(place[2]))
-        }.region
+    respond(call) { () throws(MapError) in
+        target.pointee.region = try MappedBytes(whole.pointee.region).slice(Int(place[1]), Int(place[2]))
+            .region
         return 0
     }
 }
@@ -53,13 +48,12 @@ func lm_share_view(
     _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>,
     _ shape: UnsafePointer<Int64>, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let type = try sharedType(shape[2])
-        let elements = try about(0) { () throws(MapError) in
-            try MappedBytes(whole.pointee.region).elements(
-                type, Int(place[1]), count: Int(shape[0]), stride: Int(shape[1]))
-        }.elements
-        guard elements.region.length == place[2] else { throw Failure.unsound }
+        let elements = try MappedBytes(whole.pointee.region).elements(
+            type, Int(place[1]), count: Int(shape[0]), stride: Int(shape[1])
+        ).elements
+        guard elements.region.length == place[2] else { throw MapError.unsound }
         target.pointee.elements = elements
         return 0
     }
@@ -71,25 +65,23 @@ func lm_share_atomic(
     _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ type: Int64,
     _ target: AtomicPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let type = try sharedType(type)
-        let region = try about(0) { () throws(MapError) in
-            try MappedBytes(whole.pointee.region).atomic(type, at: Int(place[1]))
-        }.region
-        guard region.length == place[2] else { throw Failure.unsound }
+        let region = try MappedBytes(whole.pointee.region).atomic(type, at: Int(place[1])).region
+        guard region.length == place[2] else { throw MapError.unsound }
         target.pointee.region = region
         target.pointee.type = type.code
         return 0
     }
 }
 
-private func sharedType(_ code: Int64) throws(Failure) -> ElementType {
-    guard let type = ElementType(checking: code) else { throw Failure.unsound }
+private func sharedType(_ code: Int64) throws(MapError) -> ElementType {
+    guard let type = ElementType(checking: code) else { throw MapError.unsound }
     return type
 }
 
-extension Failure {
-    fileprivate static var unsound: Failure { Failure(misuse: "the message to the child is damaged") }
+extension MapError {
+    fileprivate static var unsound: MapError { MapError(misuse: "the message to the child is damaged") }
 }
 
 @implementation @c
@@ -98,11 +90,9 @@ func lm_start(
     _ descriptors: UnsafePointer<CInt>, _ count: Int, _ process: UnsafeMutablePointer<CInt>,
     _ watch: UnsafeMutablePointer<CInt>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        process.pointee = try about(0) { () throws(MapError) in
-            try startProcess(
-                path, arguments, descriptors: UnsafeBufferPointer(start: descriptors, count: count))
-        }
+    respond(call) { () throws(MapError) in
+        process.pointee = try startProcess(
+            path, arguments, descriptors: UnsafeBufferPointer(start: descriptors, count: count))
         watch.pointee = watchProcess(process.pointee) ?? -1
         return 0
     }
@@ -111,7 +101,7 @@ func lm_start(
 @implementation @c
 func lm_refused(_ call: Call, _ name: UnsafePointer<CChar>, _ error: CInt) {
     // The limit in the message depends only on the errno (EMFILE, ENFILE), so any call will do here.
-    call.fill(Failure(MapError(.memfd_create, errno: error)))
+    call.fill(MapError(.memfd_create, errno: error))
     call.pointee.call = name
 }
 
@@ -134,9 +124,7 @@ func lm_await(_ process: CInt, _ watch: CInt, _ deadline: Int64, _ status: Unsaf
 
 @implementation @c
 func lm_signal(_ call: Call, _ process: CInt, _ watch: CInt, _ signal: CInt) -> CInt {
-    respond(call) { () throws(Failure) in
-        try about(0) { () throws(MapError) in
-            try signalProcess(process, watch >= 0 ? watch : nil, signal)
-        } ? 1 : 0
+    respond(call) { () throws(MapError) in
+        try signalProcess(process, watch >= 0 ? watch : nil, signal) ? 1 : 0
     }
 }

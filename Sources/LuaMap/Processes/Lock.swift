@@ -11,11 +11,10 @@ typealias LockPointer = UnsafeMutablePointer<lm_lock>
 /// never raises.
 @implementation @c
 func lm_lock_open(_ L: LuaState, _ call: Call, _ lock: LockPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(2, default: 0)
-        let length = try arguments.optionalInteger(3)
+        let (offset, length) = try arguments.range(2)
         let range = try about(2) { () throws(MapError) in
             try bytes.rangeLock(offset, length, isExclusive: lock.pointee.is_exclusive)
         }
@@ -30,13 +29,11 @@ func lm_lock_open(_ L: LuaState, _ call: Call, _ lock: LockPointer) -> CInt {
 /// Whether the lock was acquired: 1 or 0. Never raises.
 @implementation @c
 func lm_lock_try(_ call: Call, _ lock: LockPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let lock = lock.pointee
-        let isTaken = try about(0) { () throws(MapError) in
-            try RangeLock.attempt(
-                lock.descriptor, isExclusive: lock.is_exclusive, offset: Int(lock.offset),
-                length: Int(lock.length))
-        }
+        let isTaken = try RangeLock.attempt(
+            lock.descriptor, isExclusive: lock.is_exclusive, offset: Int(lock.offset),
+            length: Int(lock.length))
         return isTaken ? 1 : 0
     }
 }

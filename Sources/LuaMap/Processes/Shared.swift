@@ -10,7 +10,7 @@ internal import MemoryMap
 func lm_shared(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ exclusive: Bool
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let size = try Arguments(L).optionalInteger(2)
         let monitor = Monitor(frugal: L)
         target.pointee.region = try about(2) { () throws(MapError) in
@@ -25,7 +25,7 @@ func lm_shared(
 func lm_memfd(
     _ L: LuaState, _ call: Call, _ target: BufferPointer, _ name: UnsafePointer<CChar>, _ seal: Bool
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let size = try Arguments(L).integer(2)
         target.pointee.region = try about(2) { () throws(MapError) in
             try memoryFileRegion(name, size: size, seal: seal)
@@ -37,8 +37,8 @@ func lm_memfd(
 /// `mmap.unlink(name)`. Never raises.
 @implementation @c
 func lm_unlink(_ call: Call, _ path: UnsafePointer<CChar>) -> CInt {
-    respond(call) { () throws(Failure) in
-        try about(0) { () throws(MapError) in try unlinkShared(path) }
+    respond(call) { () throws(MapError) in
+        try unlinkShared(path)
         return 0
     }
 }

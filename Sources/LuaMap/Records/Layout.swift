@@ -11,15 +11,13 @@ func lm_layout_place(
     _ inner: UnsafePointer<lm_layout>?, _ count: Int64, _ offset: Int64,
     _ field: UnsafeMutablePointer<mm_field>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         var shape = try Shape(type, length, inner)
         if count > 0 { try shape.repeat(Int(count)) }
         var layout = LayoutRuler(ruler.pointee)
-        let place = try about(0) { () throws(MapError) in
-            try layout.place(
-                size: shape.size, count: shape.count, alignment: shape.alignment,
-                at: offset < 0 ? nil : Int(offset))
-        }
+        let place = try layout.place(
+            size: shape.size, count: shape.count, alignment: shape.alignment,
+            at: offset < 0 ? nil : Int(offset))
         ruler.pointee = layout.ruler
         let hasCount = shape.kind != MM_NUMBER && shape.kind != MM_RECORD
         field.pointee = mm_make_field(
@@ -38,7 +36,7 @@ private struct Shape {
     /// Whether the type's name has a count, as `char[16]`.
     var isCounted = false
 
-    init(_ name: UnsafePointer<CChar>?, _ length: Int, _ inner: UnsafePointer<lm_layout>?) throws(Failure) {
+    init(_ name: UnsafePointer<CChar>?, _ length: Int, _ inner: UnsafePointer<lm_layout>?) throws(MapError) {
         if let inner {
             (kind, size, alignment) = (Int(MM_RECORD), inner.pointee.size, inner.pointee.alignment)
             return
@@ -53,7 +51,7 @@ private struct Shape {
         case .bytes(let count):
             (kind, size, self.count, isCounted) = (Int(MM_BYTES), 1, count, length > 5)
         case nil:
-            throw Failure(
+            throw MapError(
                 unknown: "not a type: %s",
                 of:
                     "u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout",
@@ -62,9 +60,9 @@ private struct Shape {
     }
 
     /// Makes the field an array of `count` elements.
-    mutating func `repeat`(_ count: Int) throws(Failure) {
+    mutating func `repeat`(_ count: Int) throws(MapError) {
         if isCounted {
-            throw Failure(misuse: "an array of strings is an array of a layout with one string")
+            throw MapError(misuse: "an array of strings is an array of a layout with one string")
         }
         self.count = count
         if kind == Int(MM_NUMBER) { kind = Int(MM_NUMBERS) }
@@ -77,11 +75,9 @@ private struct Shape {
 func lm_layout_finish(
     _ call: Call, _ ruler: UnsafePointer<mm_ruler>, _ size: Int64, _ layout: UnsafeMutablePointer<lm_layout>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let ruler = LayoutRuler(ruler.pointee)
-        layout.pointee.size = try about(0) { () throws(MapError) in
-            try ruler.finish(size: size < 0 ? nil : Int(size))
-        }
+        layout.pointee.size = try ruler.finish(size: size < 0 ? nil : Int(size))
         layout.pointee.alignment = ruler.alignment
         return 0
     }

@@ -68,29 +68,29 @@ func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
 
 @inline(never)
 private func notARecord(_ call: Call) -> CInt {
-    call.fill(Failure(type: "mmap.record", argument: 1))
+    call.fill(MapError(type: "mmap.record", argument: 1))
     return CInt(LM_FAILED)
 }
 
 @inline(never)
 private func notAName(_ call: Call) -> CInt {
-    call.fill(Failure(misuse: "the fields of a record have names"))
+    call.fill(MapError(misuse: "the fields of a record have names"))
     return CInt(LM_FAILED)
 }
 
 /// Whether a field is an array or a record, which only the trampoline can make or assign.
 private func isComposed(_ field: mm_field) -> Bool { mm_field_kind(field) >= Int32(MM_NUMBERS) }
 
-private func catchUp(_ record: RecordPointer) throws(Failure) -> MappedBytes {
+private func catchUp(_ record: RecordPointer) throws(MapError) -> MappedBytes {
     var bytes = MappedBytes(record.pointee.region)
-    do { try bytes.refresh() } catch { throw Failure(error) }
+    try bytes.refresh()
     record.pointee.region = bytes.region
     return bytes
 }
 
 @inline(never)
 private func slowField(_ L: LuaState, _ call: Call, _ record: RecordPointer, _ field: mm_field) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try catchUp(record)
         if isComposed(field) {
             call.pointee.values.0 = Int64(bitPattern: field)
@@ -104,7 +104,7 @@ private func slowField(_ L: LuaState, _ call: Call, _ record: RecordPointer, _ f
 private func slowAssignField(
     _ L: LuaState, _ call: Call, _ record: RecordPointer, _ field: mm_field
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try catchUp(record)
         if isComposed(field) {
             call.pointee.values.0 = Int64(bitPattern: field)
@@ -118,15 +118,13 @@ private func slowAssignField(
 /// Pushes a number, or returns LM_BYTES for a string. [-0, +1, –] uses one slot; never raises.
 private func load(
     _ L: LuaState, _ call: Call, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field
-) throws(Failure) -> CInt {
+) throws(MapError) -> CInt {
     if mm_field_kind(field) == Int32(MM_NUMBER) {
         let type = ElementType(code: mm_field_type(field))
-        push(try about(0) { () throws(MapError) in try bytes.load(type, at: offset) }, L)
+        push(try bytes.load(type, at: offset), L)
         return 1
     }
-    let (current, range) = try about(0) { () throws(MapError) in
-        try bytes.readable(offset, mm_field_count(field))
-    }
+    let (current, range) = try bytes.readable(offset, mm_field_count(field))
     call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
     call.pointee.count = mm_field_kind(field) == Int32(MM_BYTES) ? range.count : countWithoutZeros(range)
     call.pointee.source = current.region
@@ -136,20 +134,20 @@ private func load(
 /// Writes the number or string at an index. [-0, +0, –] uses no slots; never raises.
 private func store(
     _ L: LuaState, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field, _ index: Int32
-) throws(Failure) {
+) throws(MapError) {
     let arguments = Arguments(L)
     if mm_field_kind(field) == Int32(MM_NUMBER) {
-        guard let value = arguments.number(index) else { throw Failure(misuse: "a number is expected") }
+        guard let value = arguments.number(index) else { throw MapError(misuse: "a number is expected") }
         let type = ElementType(code: mm_field_type(field))
-        try about(0) { () throws(MapError) in try bytes.store(value, as: type, at: offset) }
+        try bytes.store(value, as: type, at: offset)
         return
     }
-    guard let text = arguments.string(index) else { throw Failure(misuse: "a string is expected") }
+    guard let text = arguments.string(index) else { throw MapError(misuse: "a string is expected") }
     let size = mm_field_count(field)
     if mm_field_kind(field) == Int32(MM_BYTES) && text.count != size {
-        throw Failure(misuse: "a string of %1 bytes is expected, this one has %2", size, text.count)
+        throw MapError(misuse: "a string of %1 bytes is expected, this one has %2", size, text.count)
     }
-    try about(0) { () throws(MapError) in try bytes.store(text, at: offset, size: size) }
+    try bytes.store(text, at: offset, size: size)
 }
 
 /// See lm_record.h. [-0, +1, –] uses one slot; never raises.
@@ -157,7 +155,7 @@ private func store(
 func lm_field_load(
     _ L: LuaState, _ call: Call, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         try load(L, call, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field)
     }
 }
@@ -168,7 +166,7 @@ func lm_field_store(
     _ L: LuaState, _ call: Call, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field,
     _ value: CInt
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         try store(L, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field, value)
         return 0
     }
@@ -179,11 +177,10 @@ func lm_field_store(
 func lm_record_view(
     _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        target.pointee.elements = try about(0) { () throws(MapError) in
-            try MappedBytes(record.pointee).elements(
-                ElementType(code: mm_field_type(field)), mm_field_offset(field), count: mm_field_count(field))
-        }.elements
+    respond(call) { () throws(MapError) in
+        target.pointee.elements = try MappedBytes(record.pointee).elements(
+            ElementType(code: mm_field_type(field)), mm_field_offset(field), count: mm_field_count(field)
+        ).elements
         return 1
     }
 }
@@ -193,10 +190,8 @@ func lm_record_view(
 func lm_record_inner(
     _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try MappedBytes(record.pointee).slice(mm_field_offset(field), size)
-        }.region
+    respond(call) { () throws(MapError) in
+        target.pointee.region = try MappedBytes(record.pointee).slice(mm_field_offset(field), size).region
         return 1
     }
 }
@@ -207,11 +202,10 @@ func lm_record_inner(
 func lm_record_records(
     _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordsPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        target.pointee.records = try about(0) { () throws(MapError) in
-            try MappedBytes(record.pointee).records(
-                size: size, mm_field_offset(field), count: mm_field_count(field))
-        }.records
+    respond(call) { () throws(MapError) in
+        target.pointee.records = try MappedBytes(record.pointee).records(
+            size: size, mm_field_offset(field), count: mm_field_count(field)
+        ).records
         return 1
     }
 }

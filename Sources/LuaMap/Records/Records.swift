@@ -9,14 +9,13 @@ internal import MemoryMap
 /// records are on top.
 @implementation @c
 func lm_buffer_records(_ L: LuaState, _ call: Call, _ size: Int, _ target: RecordsPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
-        let offset = try arguments.integer(3, default: 0)
-        let count = try arguments.optionalInteger(4)
+        let (offset, count) = try arguments.range(3)
         let stride = try arguments.optionalInteger(5)
         if let stride, stride < size {
-            throw Failure(
+            throw MapError(
                 "stride %1 is out of range: a record has %2 bytes", argument: 5, stride, size)
         }
         target.pointee.records = try about(3) { () throws(MapError) in
@@ -30,10 +29,9 @@ func lm_buffer_records(_ L: LuaState, _ call: Call, _ size: Int, _ target: Recor
 @implementation @c
 func lm_records_slice(_ L: LuaState, _ call: Call, _ target: RecordsPointer) -> CInt {
     guard let records = lm_records_at(L, 1) else { return notRecords(call) }
-    return respond(call) { () throws(Failure) in
+    return respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
-        let index = try arguments.integer(2, default: 0)
-        let count = try arguments.optionalInteger(3)
+        let (index, count) = try arguments.range(2)
         target.pointee.records = try about(2) { () throws(MapError) in
             try MappedRecords(records.pointee.records).slice(index, count)
         }.records
@@ -61,27 +59,20 @@ func lm_records_get(_ L: LuaState, _ call: Call, _ target: RecordPointer) -> CIn
 private func slowRecord(
     _ L: LuaState, _ call: Call, _ records: RecordsPointer, _ target: RecordPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let current = try catchUp(records)
-        guard lua_type(L, 2) == LUA_TNUMBER else {
-            throw Failure(misuse: "an index of records is an integer or the name of a method")
-        }
-        var isInteger: CInt = 0
-        let index = lua_tointegerx(L, 2, &isInteger)
-        guard isInteger != 0 else {
-            throw Failure(misuse: "an index of records must have an exact integer value")
-        }
-        target.pointee.region = try about(0) { () throws(MapError) in
-            try current.record(at: Int(index))
-        }.region
+        let index = try Arguments(L).index(
+            orElse: "an index of records is an integer or the name of a method",
+            "an index of records must have an exact integer value")
+        target.pointee.region = try current.record(at: index).region
         return 1
     }
 }
 
 /// Updates the records' own handle, so that the next access takes the hot path again.
-private func catchUp(_ records: RecordsPointer) throws(Failure) -> MappedRecords {
+private func catchUp(_ records: RecordsPointer) throws(MapError) -> MappedRecords {
     var current = MappedRecords(records.pointee.records)
-    do { try current.refresh() } catch { throw Failure(error) }
+    try current.refresh()
     records.pointee.records = current.records
     return current
 }
@@ -99,13 +90,13 @@ func lm_records_len(_ L: LuaState, _ call: Call) -> CInt {
 
 @inline(never)
 private func notRecords(_ call: Call) -> CInt {
-    call.fill(Failure(type: "mmap.records", argument: 1))
+    call.fill(MapError(type: "mmap.records", argument: 1))
     return CInt(LM_FAILED)
 }
 
 @inline(never)
 private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try catchUp(records).count))
         return 1
     }
@@ -116,11 +107,10 @@ private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -
 func lm_records_column(
     _ call: Call, _ records: UnsafePointer<mm_records>, _ field: mm_field, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        target.pointee.elements = try about(0) { () throws(MapError) in
-            try MappedRecords(records.pointee).column(
-                ElementType(code: mm_field_type(field)), at: mm_field_offset(field))
-        }.elements
+    respond(call) { () throws(MapError) in
+        target.pointee.elements = try MappedRecords(records.pointee).column(
+            ElementType(code: mm_field_type(field)), at: mm_field_offset(field)
+        ).elements
         return 1
     }
 }
@@ -130,10 +120,8 @@ func lm_records_column(
 func lm_records_inner(
     _ call: Call, _ records: UnsafePointer<mm_records>, _ offset: Int, _ size: Int, _ target: RecordsPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        target.pointee.records = try about(0) { () throws(MapError) in
-            try MappedRecords(records.pointee).column(offset, size)
-        }.records
+    respond(call) { () throws(MapError) in
+        target.pointee.records = try MappedRecords(records.pointee).column(offset, size).records
         return 1
     }
 }

@@ -10,7 +10,7 @@ extension Arguments {
     /// The subject at an index, and the start of the search in it.
     fileprivate func subject(
         _ search: UnsafeMutablePointer<lm_search>
-    ) throws(Failure) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
+    ) throws(MapError) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
         let (bytes, origin) = try source(search.pointee.subject)
         if search.pointee.argument > 0 {
             let offset = try integer(search.pointee.argument, default: 0)
@@ -26,7 +26,7 @@ extension Arguments {
 /// Checks the arguments of a search and finds its start. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         _ = try arguments.regex(search.pointee.regex)
         _ = try arguments.subject(search)
@@ -40,7 +40,7 @@ func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<
 /// search starts. [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
 @implementation @c
 func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let regex = try arguments.regex(search.pointee.regex)
         let (subject, origin) = try arguments.subject(search)
@@ -54,7 +54,7 @@ func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer
             if let code = single(matcher, regex, search.pointee.how, call) { return code }
             return try push(matcher, regex, L)
         case .marked:
-            call.fill(Failure(misuse: ""))
+            call.fill(MapError(misuse: ""))
             call.pointee.text = regex.pointee.mistake
             call.pointee.values.0 = regex.pointee.mistaken
             return CInt(LM_FAILED)
@@ -111,10 +111,10 @@ private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int3
 }
 
 /// [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
-private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState) throws(Failure) -> CInt {
+private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState) throws(MapError) -> CInt {
     let pairs = CInt(truncatingIfNeeded: regex.pointee.captures) &+ 1
     guard lua_checkstack(L, 2 &* pairs) != 0 else {
-        throw Failure(misuse: "stack overflow (too many captures)")
+        throw MapError(misuse: "stack overflow (too many captures)")
     }
     for group in 0..<pairs {
         let start = matcher.offsets[2 &* Int(group)]
@@ -133,11 +133,9 @@ private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState
 func lm_regex_capture(
     _ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64, _ length: Int64
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(subject)
-        let (current, range) = try about(0) { () throws(MapError) in
-            try bytes.readable(Int(offset), Int(length))
-        }
+        let (current, range) = try bytes.readable(Int(offset), Int(length))
         call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
         call.pointee.count = range.count
         call.pointee.source = current.region
@@ -148,7 +146,7 @@ func lm_regex_capture(
 /// `re:count(b [, offset])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let regex = try arguments.regex(1)
         var search = lm_search()
@@ -156,9 +154,7 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
         let (subject, origin) = try arguments.subject(&search)
         let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
         let monitor = try Monitor(L)
-        let count = try about(0) { () throws(MapError) in
-            try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
-        }
+        let count = try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
         lua_pushinteger(L, lua_Integer(count))
         return 1
     }
@@ -169,7 +165,7 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
 @implementation @c
 func lm_regex_rest(_ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64) -> Int64 {
     var rest = Int64(LM_NO_REST)
-    let code = respond(call) { () throws(Failure) in
+    let code = respond(call) { () throws(MapError) in
         let (bytes, _) = try Arguments(L).source(subject)
         if offset >= 0, offset <= bytes.count { rest = Int64(bytes.count) &- offset }
         return 0
@@ -183,15 +179,13 @@ func lm_text_add_part(
     _ L: LuaState, _ call: Call, _ target: UnsafeMutablePointer<lm_text>, _ subject: CInt, _ offset: Int64,
     _ length: Int64
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let (bytes, origin) = try Arguments(L).source(subject)
         let monitor = Monitor(frugal: L)
-        try about(0) { () throws(MapError) in
-            let count = try checkedLength(
-                offset: Int(offset), length: length < 0 ? nil : Int(length), count: bytes.count)
-            let part = UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset) &+ count])
-            try target.pointee.text.append(part, poll: { monitor.goesOn($0) })
-        }
+        let count = try checkedLength(
+            offset: Int(offset), length: length < 0 ? nil : Int(length), count: bytes.count)
+        let part = UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset) &+ count])
+        try target.pointee.text.append(part, poll: { monitor.goesOn($0) })
         try origin.checkIntact()
         return 0
     }
@@ -203,11 +197,9 @@ func lm_text_add(
     _ L: LuaState, _ call: Call, _ target: UnsafeMutablePointer<lm_text>, _ bytes: UnsafePointer<CChar>,
     _ count: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let monitor = Monitor(frugal: L)
-        try about(0) { () throws(MapError) in
-            try target.pointee.text.append(.init(start: bytes, count: count), poll: { monitor.goesOn($0) })
-        }
+        try target.pointee.text.append(.init(start: bytes, count: count), poll: { monitor.goesOn($0) })
         return 0
     }
 }

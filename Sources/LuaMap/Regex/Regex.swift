@@ -9,11 +9,11 @@ typealias RegexPointer = UnsafeMutablePointer<lm_regex>
 
 extension Arguments {
     /// The regex at an argument; throws if it is closed.
-    func regex(_ index: Int32) throws(Failure) -> RegexPointer {
+    func regex(_ index: Int32) throws(MapError) -> RegexPointer {
         guard let regex = lm_regex_at(state, index) else {
-            throw Failure(type: "mmap.regex", argument: index)
+            throw MapError(type: "mmap.regex", argument: index)
         }
-        if regex.pointee.pattern.code == nil { throw Failure(misuse: "attempt to use a closed regex") }
+        if regex.pointee.pattern.code == nil { throw MapError(misuse: "attempt to use a closed regex") }
         return regex
     }
 
@@ -103,7 +103,7 @@ extension lm_pattern_error {
 func lm_regex_name(
     _ L: LuaState, _ call: Call, _ index: Int64, _ group: UnsafeMutablePointer<lm_group>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let pattern = lm_regex_pattern(try Arguments(L).regex(1))
         guard index >= 0, index < pattern.pointee.names, let (name, number) = pattern.pointee.name(Int(index))
         else {
@@ -118,8 +118,8 @@ func lm_regex_name(
 /// `re:close()`, `__gc`, `__close`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_close(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
-        guard let regex = lm_regex_at(L, 1) else { throw Failure(type: "mmap.regex", argument: 1) }
+    respond(call) { () throws(MapError) in
+        guard let regex = lm_regex_at(L, 1) else { throw MapError(type: "mmap.regex", argument: 1) }
         regex.pointee.pattern.free()
         return 0
     }

@@ -14,35 +14,35 @@ struct Arguments {
 
     /// The buffer at an argument.
     @inline(__always)
-    func buffer(_ index: Int32) throws(Failure) -> BufferPointer {
+    func buffer(_ index: Int32) throws(MapError) -> BufferPointer {
         guard let buffer = lm_buffer_at(state, index) else {
-            throw Failure(type: "mmap.buffer", argument: index)
+            throw MapError(type: "mmap.buffer", argument: index)
         }
         return buffer
     }
 
     /// The bytes of the buffer at an argument.
     @inline(__always)
-    func bytes(_ index: Int32) throws(Failure) -> MappedBytes {
+    func bytes(_ index: Int32) throws(MapError) -> MappedBytes {
         MappedBytes(try buffer(index).pointee.region)
     }
 
     func isAbsent(_ index: Int32) -> Bool { lua_type(state, index) <= LUA_TNIL }
 
     /// An integer, or a float with an exact integer value; never a string.
-    func integer(_ index: Int32) throws(Failure) -> Int {
-        guard lua_type(state, index) == LUA_TNUMBER else { throw Failure(type: "number", argument: index) }
+    func integer(_ index: Int32) throws(MapError) -> Int {
+        guard lua_type(state, index) == LUA_TNUMBER else { throw MapError(type: "number", argument: index) }
         var isInteger: CInt = 0
         let value = lua_tointegerx(state, index, &isInteger)
         guard isInteger != 0 else {
-            throw Failure("number has no integer representation", argument: index)
+            throw MapError("number has no integer representation", argument: index)
         }
         return Int(value)
     }
 
     /// As `integer`. If `orUnsigned`, also accepts a float from 2^63 on, and returns the integer with the
     /// bits of that unsigned 64-bit value.
-    func integer(_ index: Int32, orUnsigned: Bool) throws(Failure) -> Int {
+    func integer(_ index: Int32, orUnsigned: Bool) throws(MapError) -> Int {
         if orUnsigned, lua_type(state, index) == LUA_TNUMBER, lua_isinteger(state, index) == 0,
             let value = UInt64(exactly: lua_tonumberx(state, index, nil))
         {
@@ -51,25 +51,39 @@ struct Arguments {
         return try integer(index)
     }
 
-    func integer(_ index: Int32, default value: Int) throws(Failure) -> Int {
+    func integer(_ index: Int32, default value: Int) throws(MapError) -> Int {
         isAbsent(index) ? value : try integer(index)
     }
 
-    func optionalInteger(_ index: Int32) throws(Failure) -> Int? {
+    func optionalInteger(_ index: Int32) throws(MapError) -> Int? {
         isAbsent(index) ? nil : try integer(index)
     }
 
-    func boolean(_ index: Int32, default value: Bool) throws(Failure) -> Bool {
+    /// The index in `object[index]`. Its errors name no argument, because the script wrote none.
+    func index(orElse notNumber: StaticString, _ notInteger: StaticString) throws(MapError) -> Int {
+        guard lua_type(state, 2) == LUA_TNUMBER else { throw MapError(misuse: notNumber) }
+        var isInteger: CInt = 0
+        let index = lua_tointegerx(state, 2, &isInteger)
+        guard isInteger != 0 else { throw MapError(misuse: notInteger) }
+        return Int(index)
+    }
+
+    /// An offset, 0 if absent, and at the next argument a length, nil if absent.
+    func range(_ first: Int32) throws(MapError) -> (offset: Int, length: Int?) {
+        (try integer(first, default: 0), try optionalInteger(first &+ 1))
+    }
+
+    func boolean(_ index: Int32, default value: Bool) throws(MapError) -> Bool {
         if isAbsent(index) { return value }
-        guard lua_type(state, index) == LUA_TBOOLEAN else { throw Failure(type: "boolean", argument: index) }
+        guard lua_type(state, index) == LUA_TBOOLEAN else { throw MapError(type: "boolean", argument: index) }
         return lua_toboolean(state, index) != 0
     }
 
     /// A byte, `0 ... 255`.
-    func byte(_ index: Int32) throws(Failure) -> UInt8 {
+    func byte(_ index: Int32) throws(MapError) -> UInt8 {
         let value = try integer(index)
         guard let byte = UInt8(exactly: value) else {
-            throw Failure("value %1 is out of range (0 to 255)", argument: index, value)
+            throw MapError("value %1 is out of range (0 to 255)", argument: index, value)
         }
         return byte
     }
@@ -83,23 +97,21 @@ struct Arguments {
 
     /// The bytes of a string or of a whole buffer. `origin` is the buffer; call its `checkIntact` after the
     /// use of the bytes, because its mapping may have been lost meanwhile.
-    func source(_ index: Int32) throws(Failure) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
+    func source(_ index: Int32) throws(MapError) -> (bytes: UnsafeRawBufferPointer, origin: MappedBytes?) {
         if let bytes = string(index) { return (bytes, nil) }
         guard let buffer = lm_buffer_at(state, index) else {
-            throw Failure(type: "string or mmap.buffer", argument: index)
+            throw MapError(type: "string or mmap.buffer", argument: index)
         }
-        let (origin, bytes) = try about(0) { () throws(MapError) in
-            try MappedBytes(buffer.pointee.region).readable(0, nil)
-        }
+        let (origin, bytes) = try MappedBytes(buffer.pointee.region).readable(0, nil)
         return (bytes, origin)
     }
 }
 
 extension MappedBytes? {
     /// Throws if the mapping of a source was lost while it was read.
-    func checkIntact() throws(Failure) {
+    func checkIntact() throws(MapError) {
         guard let self else { return }
-        try about(0) { () throws(MapError) in try self.checkIntact() }
+        try self.checkIntact()
     }
 }
 

@@ -10,13 +10,10 @@ typealias RecordsPointer = UnsafeMutablePointer<lm_records>
 typealias RecordPointer = UnsafeMutablePointer<lm_record>
 typealias ViewPointer = UnsafeMutablePointer<lm_view>
 
-/// The error that a body throws: the library's error, with the number of the wrong argument.
-typealias Failure = MapError
-
 /// Runs a body, and converts an error that it throws into an `lm_call` for the trampoline.
 /// [-0, +n, –] uses no slots; never raises.
 @inline(__always)
-func respond(_ call: Call, _ body: () throws(Failure) -> CInt) -> CInt {
+func respond(_ call: Call, _ body: () throws(MapError) -> CInt) -> CInt {
     do { return try body() } catch {
         call.fill(error)
         return CInt(LM_FAILED)
@@ -24,9 +21,9 @@ func respond(_ call: Call, _ body: () throws(Failure) -> CInt) -> CInt {
 }
 
 /// Runs an operation on a range and puts the argument's number into its errors: the offset is argument
-/// `first`, the length the next one. 0 if the range is not an argument.
+/// `first`, the length the next one.
 @inline(__always)
-func about<T>(_ first: Int32, _ body: () throws(MapError) -> T) throws(Failure) -> T {
+func about<T>(_ first: Int32, _ body: () throws(MapError) -> T) throws(MapError) -> T {
     do { return try body() } catch {
         throw error.argument > 0 ? error : MapError(error, element: error.element, argument: first)
     }
@@ -100,7 +97,7 @@ extension StaticString {
 /// Fills in the error of a lost mapping.
 @implementation @c
 func lm_lost(_ buffer: UnsafePointer<lm_buffer>, _ call: Call) {
-    call.fill(Failure(MappedBytes(buffer.pointee.region).lossError()))
+    call.fill(MappedBytes(buffer.pointee.region).lossError())
 }
 
 @implementation @c

@@ -9,7 +9,7 @@ internal import MemoryMap
 /// `b:lines([options])`: checks the range. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_lines_start(_ L: LuaState, _ call: Call, _ lines: UnsafeMutablePointer<lm_lines>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let options = lines.pointee
         lines.pointee.walk = try range { () throws(MapError) in
@@ -24,7 +24,7 @@ func lm_lines_start(_ L: LuaState, _ call: Call, _ lines: UnsafeMutablePointer<l
 /// `b:fields(…)`: checks the range. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_fields_start(_ L: LuaState, _ call: Call, _ fields: UnsafeMutablePointer<lm_fields>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let options = fields
         try range { () throws(MapError) in
@@ -38,7 +38,7 @@ func lm_fields_start(_ L: LuaState, _ call: Call, _ fields: UnsafeMutablePointer
 }
 
 /// Errors of a range name no argument, because the range comes from the options.
-private func range<T>(_ body: () throws(MapError) -> T) throws(Failure) -> T {
+private func range<T>(_ body: () throws(MapError) -> T) throws(MapError) -> T {
     try about(0, body)
 }
 
@@ -58,11 +58,9 @@ func lm_lines_find(
 private func slowLine(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let monitor = try Monitor(L)
-        return try about(0) { () throws(MapError) in
-            try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
-        }
+        return try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
     }
 }
 
@@ -75,11 +73,9 @@ func lm_lines_find_last(
     case .found: 1
     case .end: 0
     default:
-        respond(call) { () throws(Failure) in
+        respond(call) { () throws(MapError) in
             let monitor = try Monitor(L)
-            return try about(0) { () throws(MapError) in
-                try walk.pointee.findLast(line, poll: { monitor.goesOn($0) }) ? 1 : 0
-            }
+            return try walk.pointee.findLast(line, poll: { monitor.goesOn($0) }) ? 1 : 0
         }
     }
 }
@@ -96,11 +92,9 @@ func lm_text_end(
     _ L: LuaState, _ call: Call, _ region: UnsafePointer<mm_region>, _ end: Int,
     _ path: UnsafePointer<CChar>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         if mm_is_closed(region) { return 0 }
-        try about(0) { () throws(MapError) in
-            try MappedBytes(region.pointee).checkReached(end, path: path)
-        }
+        try MappedBytes(region.pointee).checkReached(end, path: path)
         return 0
     }
 }
@@ -127,12 +121,10 @@ private func slowPlace(
     _ text: UnsafeRawBufferPointer
 ) -> Int64 {
     var place = Int64(LM_NOWHERE)
-    let code = respond(call) { () throws(Failure) in
+    let code = respond(call) { () throws(MapError) in
         let monitor = try Monitor(L)
         let bytes = MappedBytes(walk.pointee.region)
-        let found = try about(0) { () throws(MapError) in
-            try bytes.find(text, line.start, line.length, poll: monitor.goesOn)
-        }
+        let found = try bytes.find(text, line.start, line.length, poll: monitor.goesOn)
         place = found.map { Int64($0) } ?? Int64(LM_NOWHERE)
         return 0
     }
@@ -157,11 +149,9 @@ private func slowRow(
     _ row: UnsafeMutablePointer<mm_row>,
     _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let monitor = try Monitor(L)
-        let count = try about(0) { () throws(MapError) in
-            try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
-        }
+        let count = try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
         switch ScanStatus(rawValue: count) {
         case .end: return CInt(LM_ROW_END)
         case .unclosedQuote: return CInt(LM_UNCLOSED_QUOTE)
@@ -179,11 +169,9 @@ func lm_row_line(
     _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>, _ offset: Int
 ) -> Int64 {
     var number: Int64 = 0
-    let code = respond(call) { () throws(Failure) in
+    let code = respond(call) { () throws(MapError) in
         let monitor = Monitor(frugal: L)
-        number = try about(0) { () throws(MapError) in
-            Int64(try walk.pointee.lineNumber(at: offset) { monitor.goesOn($0) })
-        }
+        number = Int64(try walk.pointee.lineNumber(at: offset) { monitor.goesOn($0) })
         return 0
     }
     return code < 0 ? Int64(code) : number
@@ -212,16 +200,13 @@ func lm_split_end(
     _ L: LuaState, _ call: Call, _ i: Int64, _ n: Int64, _ from: Int64, _ cuts: UnsafePointer<lm_cuts>
 ) -> Int64 {
     var end: Int64 = 0
-    let code = respond(call) { () throws(Failure) in
+    let code = respond(call) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = try Monitor(L)
         let cuts = Cuts(
             separator: cuts.pointee.separator, quote: cuts.pointee.csv ? cuts.pointee.quote : nil,
             escape: cuts.pointee.escape)
-        end = try about(0) { () throws(MapError) in
-            Int64(
-                try bytes.endOfPiece(Int(i), of: Int(n), from: Int(from), cuts) { monitor.goesOn($0) })
-        }
+        end = Int64(try bytes.endOfPiece(Int(i), of: Int(n), from: Int(from), cuts) { monitor.goesOn($0) })
         return 0
     }
     return code < 0 ? Int64(code) : end

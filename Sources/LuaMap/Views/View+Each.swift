@@ -28,10 +28,10 @@ func lm_view_next(_ L: LuaState, _ call: Call) -> CInt {
 
 @inline(never)
 private func slowNext(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         var elements = MappedElements(try arguments.elements(1).elements)
-        try about(0) { () throws(MapError) in try elements.refresh() }
+        try elements.refresh()
         try arguments.view(1).pointee.elements = elements.elements
         let index = try arguments.integer(2) &+ 1
         if index == elements.count {

@@ -8,7 +8,7 @@ internal import MemoryMap
 /// `v:get(i [, n])`. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
 func lm_view_get(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let index = try arguments.integer(2)
@@ -18,7 +18,7 @@ func lm_view_get(_ L: LuaState, _ call: Call) -> CInt {
         }
         let part = try about(2) { () throws(MapError) in try elements.readable(index, count) }
         guard count <= Int(CInt.max), lua_checkstack(L, CInt(count)) != 0 else {
-            throw Failure(
+            throw MapError(
                 "%1 results are too many for Lua's stack; totable makes a table of any size", argument: 3,
                 count)
         }
@@ -29,7 +29,7 @@ func lm_view_get(_ L: LuaState, _ call: Call) -> CInt {
             push(mm_load_number(base + i &* stride, type), type, L)
             i &+= 1
         }
-        try about(0) { () throws(MapError) in try part.checkIntact() }
+        try part.checkIntact()
         return CInt(count)
     }
 }
@@ -37,7 +37,7 @@ func lm_view_get(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:set(i, …)`. [-0, +0, –] uses no slots; never raises. Nothing is written unless every value fits.
 @implementation @c
 func lm_view_set(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let index = try arguments.integer(2)
@@ -56,7 +56,7 @@ func lm_view_set(_ L: LuaState, _ call: Call) -> CInt {
             mm_store_number(base + (Int(argument) &- 3) &* part.stride, part.elements.type, bits)
             argument &+= 1
         }
-        try about(0) { () throws(MapError) in try part.checkIntact() }
+        try part.checkIntact()
         return 0
     }
 }
@@ -65,11 +65,11 @@ extension Arguments {
     /// The `count` elements from the index in argument 2 on, checked for writing.
     func room(
         _ elements: MappedElements, _ index: Int, _ count: Int
-    ) throws(Failure) -> MappedElements {
+    ) throws(MapError) -> MappedElements {
         do throws(MapError) { return try elements.writable(index, count) } catch {
             throw error.kind == .lengthOutOfRange
-                ? Failure("%1 elements do not fit at index %2", argument: 3, count, index)
-                : Failure(error, argument: 2)
+                ? MapError("%1 elements do not fit at index %2", argument: 3, count, index)
+                : MapError(error, argument: 2)
         }
     }
 }
@@ -77,12 +77,11 @@ extension Arguments {
 /// `v:fill(x [, i [, n]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
-        guard let value = arguments.number(2) else { throw Failure(type: "number", argument: 2) }
-        let index = try arguments.integer(3, default: 0)
-        let count = try arguments.optionalInteger(4)
+        guard let value = arguments.number(2) else { throw MapError(type: "number", argument: 2) }
+        let (index, count) = try arguments.range(3)
         _ = try arguments.bits(2, elements.type)
         let monitor = try Monitor(L)
         try about(3) { () throws(MapError) in
@@ -96,7 +95,7 @@ func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
 /// table the trampoline calls `lm_view_put`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let index = try arguments.integer(2)
@@ -108,7 +107,7 @@ func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
             try elements.copy(from: source, at: index, saturating: saturates, poll: { monitor.goesOn($0) })
         } catch {
             throw error.kind == .valueOutOfRange
-                ? Failure(error, element: error.values.1, argument: 3) : Failure(error)
+                ? MapError(error, element: error.values.1, argument: 3) : MapError(error)
         }
         lua_pushinteger(L, lua_Integer(source.count))
         return 1
@@ -116,22 +115,22 @@ func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
 }
 
 extension Arguments {
-    fileprivate func elementsOrBytes(_ index: Int32) throws(Failure) -> MappedElements {
+    fileprivate func elementsOrBytes(_ index: Int32) throws(MapError) -> MappedElements {
         if let view = lm_view_at(state, index) { return MappedElements(view.pointee.elements) }
         guard let buffer = lm_buffer_at(state, index) else {
-            throw Failure(type: "mmap.view, mmap.buffer or table", argument: index)
+            throw MapError(type: "mmap.view, mmap.buffer or table", argument: index)
         }
         let bytes = MappedBytes(buffer.pointee.region)
-        return try about(0) { () throws(MapError) in try bytes.elements(.uint8) }
+        return try bytes.elements(.uint8)
     }
 
     /// Whether the option `"saturate"` of `copy` is given.
-    func saturates(_ index: Int32) throws(Failure) -> Bool {
+    func saturates(_ index: Int32) throws(MapError) -> Bool {
         if isAbsent(index) { return false }
-        guard let option = string(index) else { throw Failure(type: "string", argument: index) }
+        guard let option = string(index) else { throw MapError(type: "string", argument: index) }
         let isKnown = option.elementsEqual("saturate".utf8)
         guard isKnown else {
-            throw Failure(unknown: "%s: the one option is \"saturate\"", of: "saturate", argument: index)
+            throw MapError(unknown: "%s: the one option is \"saturate\"", of: "saturate", argument: index)
         }
         return true
     }

@@ -87,58 +87,51 @@ func push(_ number: Number, _ state: LuaState) {
 
 @inline(never)
 private func notAView(_ call: Call) -> CInt {
-    call.fill(Failure(type: "mmap.view", argument: 1))
+    call.fill(MapError(type: "mmap.view", argument: 1))
     return CInt(LM_FAILED)
 }
 
 /// Updates the view's own handle, so that the next access takes the hot path again.
-private func catchUp(_ view: ViewPointer) throws(Failure) -> MappedElements {
+private func catchUp(_ view: ViewPointer) throws(MapError) -> MappedElements {
     var elements = MappedElements(view.pointee.elements)
-    do { try elements.refresh() } catch { throw Failure(error) }
+    try elements.refresh()
     view.pointee.elements = elements.elements
     return elements
 }
 
-/// The index. Its errors name no argument, because the script wrote `v[i]`.
-private func index(_ L: LuaState) throws(Failure) -> Int {
-    guard lua_type(L, 2) == LUA_TNUMBER else {
-        throw Failure(misuse: "a view's index is an integer or the name of a method")
-    }
-    var isInteger: CInt = 0
-    let index = lua_tointegerx(L, 2, &isInteger)
-    guard isInteger != 0 else {
-        throw Failure(misuse: "a view's index must have an exact integer value")
-    }
-    return Int(index)
+private func index(_ L: LuaState) throws(MapError) -> Int {
+    try Arguments(L).index(
+        orElse: "a view's index is an integer or the name of a method",
+        "a view's index must have an exact integer value")
 }
 
 @inline(never)
 private func slowIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let elements = try catchUp(view)
         let index = try index(L)
-        push(try about(0) { () throws(MapError) in try elements.load(at: index) }, L)
+        push(try elements.load(at: index), L)
         return 1
     }
 }
 
 @inline(never)
 private func slowNewIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let elements = try catchUp(view)
-        if lua_type(L, 2) == LUA_TSTRING { throw Failure(misuse: "a view has no fields to assign to") }
+        if lua_type(L, 2) == LUA_TSTRING { throw MapError(misuse: "a view has no fields to assign to") }
         let index = try index(L)
         guard let value = Arguments(L).number(3) else {
-            throw Failure(misuse: "an element of a view is a number")
+            throw MapError(misuse: "an element of a view is a number")
         }
-        try about(0) { () throws(MapError) in try elements.store(value, at: index) }
+        try elements.store(value, at: index)
         return 0
     }
 }
 
 @inline(never)
 private func slowLength(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try catchUp(view).count))
         return 1
     }

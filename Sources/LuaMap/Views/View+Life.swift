@@ -9,15 +9,14 @@ internal import MemoryMap
 /// is on top.
 @implementation @c
 func lm_buffer_view(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
-        let offset = try arguments.integer(3, default: 0)
-        let count = try arguments.optionalInteger(4)
+        let (offset, count) = try arguments.range(3)
         let stride = try arguments.optionalInteger(5)
         if let stride, stride < 1 {
-            throw Failure("stride %1 is out of range: it is at least 1 byte", argument: 5, stride)
+            throw MapError("stride %1 is out of range: it is at least 1 byte", argument: 5, stride)
         }
         target.pointee.elements = try about(3) { () throws(MapError) in
             try bytes.elements(type, offset, count: count, stride: stride)
@@ -29,11 +28,10 @@ func lm_buffer_view(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt 
 /// `v:slice([i [, n]])`. [-0, +0, –] uses no slots; never raises. The new view is on top.
 @implementation @c
 func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
-        let index = try arguments.integer(2, default: 0)
-        let count = try arguments.optionalInteger(3)
+        let (index, count) = try arguments.range(2)
         target.pointee.elements = try about(2) { () throws(MapError) in
             try elements.slice(index, count)
         }.elements
@@ -45,7 +43,7 @@ func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
 /// [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_close(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let view = try Arguments(L).view(1)
         view.pointee.elements.region = mm_region(
             slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)

@@ -8,7 +8,7 @@ internal import MemoryMap
 /// `v:sort(["desc"])`: the view itself. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let isDescending = try Arguments(L).isDescending(2)
         try work(L) { (elements, monitor) throws(MapError) in
@@ -22,7 +22,7 @@ func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:dedup()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_dedup(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let left = try work(L) { (elements, monitor) throws(MapError) in
             try elements.removeDuplicates(poll: monitor.goesOn)
@@ -35,7 +35,7 @@ func lm_view_dedup(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:gather(order, source)`: the view itself. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_gather(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let order = try arguments.elements(2)
@@ -53,9 +53,9 @@ func lm_view_gather(_ L: LuaState, _ call: Call) -> CInt {
 /// layouts.
 @implementation @c
 func lm_records_gather(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
-        guard let target = lm_records_at(L, 1) else { throw Failure(type: "mmap.records", argument: 1) }
-        guard let source = lm_records_at(L, 3) else { throw Failure(type: "mmap.records", argument: 3) }
+    respond(call) { () throws(MapError) in
+        guard let target = lm_records_at(L, 1) else { throw MapError(type: "mmap.records", argument: 1) }
+        guard let source = lm_records_at(L, 3) else { throw MapError(type: "mmap.records", argument: 3) }
         let order = try Arguments(L).elements(2)
         let records = MappedRecords(target.pointee.records)
         let monitor = try Monitor(L, total: records.count)
@@ -67,14 +67,14 @@ func lm_records_gather(_ L: LuaState, _ call: Call) -> CInt {
 }
 
 /// The error of an index that is out of range names its element in the order.
-private func gatherFailure(_ error: MapError) -> Failure {
-    error.kind == .valueOutOfRange ? Failure(error, element: error.values.1, argument: 2) : Failure(error)
+private func gatherFailure(_ error: MapError) -> MapError {
+    error.kind == .valueOutOfRange ? MapError(error, element: error.values.1, argument: 2) : MapError(error)
 }
 
 /// `v:median(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_median(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let words = try Arguments(L).words(2)
         let median = try work(L) { (elements, monitor) throws(MapError) in
@@ -90,7 +90,7 @@ func lm_view_median(_ L: LuaState, _ call: Call) -> CInt {
 func lm_view_quantile(
     _ L: LuaState, _ call: Call, _ parts: UnsafeMutablePointer<Double>, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let words = try Arguments(L).words(3, last: 3)
         for i in 0..<count where !(parts[i] >= 0 && parts[i] <= 1) {
@@ -98,7 +98,7 @@ func lm_view_quantile(
                 .valueOutOfRange, "part %f is out of range (0 to 1)",
                 Int(bitPattern: UInt(parts[i].bitPattern)))
             throw lua_type(L, 2) == LUA_TTABLE
-                ? Failure(error, element: i &+ 1, argument: 2) : Failure(error, argument: 2)
+                ? MapError(error, element: i &+ 1, argument: 2) : MapError(error, argument: 2)
         }
         let quantiles = try work(L) { (elements, monitor) throws(MapError) in
             try requireHeap(count &* 128)
@@ -127,9 +127,9 @@ private func makeElements(
 
 /// Runs work on new memory, and unmaps it at once if the work fails. [-0, +0, –] uses no slots; never raises.
 private func filling(
-    _ buffer: BufferPointer, _ target: ViewPointer, _ body: () throws(Failure) -> Void
-) throws(Failure) {
-    do throws(Failure) { try body() } catch {
+    _ buffer: BufferPointer, _ target: ViewPointer, _ body: () throws(MapError) -> Void
+) throws(MapError) {
+    do throws(MapError) { try body() } catch {
         let region = buffer.pointee.region
         let closed = mm_region(
             slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
@@ -144,10 +144,10 @@ private func filling(
 func lm_view_argsort(
     _ L: LuaState, _ call: Call, _ buffer: BufferPointer, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let isDescending = try Arguments(L).isDescending(2)
-        try filling(buffer, target) { () throws(Failure) in
+        try filling(buffer, target) { () throws(MapError) in
             try work(L) { (elements, monitor) throws(MapError) in
                 let result = try makeElements(.uint64, elements.count, buffer, target)
                 guard elements.count > 0, let base = result.elements.region.base else { return }
@@ -163,13 +163,13 @@ func lm_view_argsort(
 
 extension Arguments {
     /// The operation, `cumsum`, `diff`, or `rolling`, and the argument number of its target.
-    fileprivate func running(_ operation: CInt) throws(Failure) -> (operation: RunningOperation, into: Int32)
+    fileprivate func running(_ operation: CInt) throws(MapError) -> (operation: RunningOperation, into: Int32)
     {
         switch operation {
         case CInt(LM_CUMSUM): return (.sums, 2)
         case CInt(LM_DIFF): return (.differences, 2)
         default:
-            guard let name = string(2) else { throw Failure(type: "string", argument: 2) }
+            guard let name = string(2) else { throw MapError(type: "string", argument: 2) }
             let rolling: RollingOperation
             if name.elementsEqual("sum".utf8) {
                 rolling = .sum
@@ -180,34 +180,34 @@ extension Arguments {
             } else if name.elementsEqual("max".utf8) {
                 rolling = .greatest
             } else {
-                throw Failure("not one of sum mean min max", argument: 2)
+                throw MapError("not one of sum mean min max", argument: 2)
             }
             return (.rolling(rolling, try integer(3)), 4)
         }
     }
 
-    fileprivate func resultCount(_ operation: RunningOperation) throws(Failure) -> Int {
+    fileprivate func resultCount(_ operation: RunningOperation) throws(MapError) -> Int {
         let count = try elements(1).count
         return try about(3) { () throws(MapError) in try operation.resultCount(count) }
     }
 }
 
 /// [-0, +0, –] uses no slots; never raises.
-private func run(_ L: LuaState, _ operation: RunningOperation, _ target: MappedElements) throws(Failure) {
+private func run(_ L: LuaState, _ operation: RunningOperation, _ target: MappedElements) throws(MapError) {
     let elements = try Arguments(L).elements(1)
     let monitor = try Monitor(L, total: elements.count)
     do throws(MapError) {
         try elements.run(operation, into: target, poll: monitor.goesOn)
     } catch {
-        guard error.kind == .valueOutOfRange else { throw Failure(error) }
-        throw Failure(error, element: error.values.1, argument: 0)
+        guard error.kind == .valueOutOfRange else { throw MapError(error) }
+        throw MapError(error, element: error.values.1, argument: 0)
     }
 }
 
 /// `v:cumsum(into)` and its like: the target. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_run_into(_ L: LuaState, _ call: Call, _ operation: CInt) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let (operation, into) = try arguments.running(operation)
         let target = try arguments.elements(into)
@@ -224,16 +224,14 @@ func lm_view_run(
     _ L: LuaState, _ call: Call, _ operation: CInt, _ buffer: BufferPointer,
     _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let (operation, _) = try arguments.running(operation)
         var elements = try arguments.elements(1)
-        try about(0) { () throws(MapError) in try elements.refresh() }
+        try elements.refresh()
         let count = try arguments.resultCount(operation)
-        try filling(buffer, target) { () throws(Failure) in
-            let result = try about(0) { () throws(MapError) in
-                try makeElements(operation.resultType(elements.type), count, buffer, target)
-            }
+        try filling(buffer, target) { () throws(MapError) in
+            let result = try makeElements(operation.resultType(elements.type), count, buffer, target)
             try run(L, operation, result)
         }
         return 1
@@ -245,21 +243,19 @@ func lm_view_run(
 func lm_records_sort(
     _ L: LuaState, _ call: Call, _ fields: UnsafePointer<lm_sort_field>, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
-        guard let target = lm_records_at(L, 1) else { throw Failure(type: "mmap.records", argument: 1) }
+    respond(call) { () throws(MapError) in
+        guard let target = lm_records_at(L, 1) else { throw MapError(type: "mmap.records", argument: 1) }
         let records = MappedRecords(target.pointee.records)
         let monitor = try Monitor(L, total: records.count)
-        try about(0) { () throws(MapError) in
-            try records.sort(
-                (0..<count).map { i in
-                    let field = fields[i].field
-                    return SortField(
-                        mm_field_kind(field) == Int32(MM_NUMBER)
-                            ? .number(ElementType(code: mm_field_type(field)))
-                            : .characters(mm_field_count(field)),
-                        at: mm_field_offset(field), isDescending: fields[i].is_descending)
-                }, poll: monitor.goesOn)
-        }
+        try records.sort(
+            (0..<count).map { i in
+                let field = fields[i].field
+                return SortField(
+                    mm_field_kind(field) == Int32(MM_NUMBER)
+                        ? .number(ElementType(code: mm_field_type(field)))
+                        : .characters(mm_field_count(field)),
+                    at: mm_field_offset(field), isDescending: fields[i].is_descending)
+            }, poll: monitor.goesOn)
         return 0
     }
 }

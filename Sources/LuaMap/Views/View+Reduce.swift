@@ -11,10 +11,10 @@ internal import MemoryMap
 @inline(__always)
 func work<Answer>(
     _ L: LuaState, _ body: (MappedElements, Monitor) throws(MapError) -> Answer
-) throws(Failure) -> Answer {
+) throws(MapError) -> Answer {
     let elements = try Arguments(L).elements(1)
     let monitor = try Monitor(L, total: elements.count)
-    return try about(0) { () throws(MapError) in try body(elements, monitor) }
+    return try body(elements, monitor)
 }
 
 /// Option words after the other arguments of a method.
@@ -25,29 +25,29 @@ struct Words {
 
 extension Arguments {
     /// Whether the option `"wrap"` is given.
-    func isWrapping(_ index: Int32) throws(Failure) -> Bool {
+    func isWrapping(_ index: Int32) throws(MapError) -> Bool {
         if isAbsent(index) { return false }
-        guard let option = string(index) else { throw Failure(type: "string", argument: index) }
+        guard let option = string(index) else { throw MapError(type: "string", argument: index) }
         guard option.elementsEqual("wrap".utf8) else {
-            throw Failure(unknown: "%s: the only option is \"wrap\"", of: "wrap", argument: index)
+            throw MapError(unknown: "%s: the only option is \"wrap\"", of: "wrap", argument: index)
         }
         return true
     }
 
     /// Reads `"skipnan"` and, if `wrap`, `"wrap"`, in any order, from an argument to the last one.
-    func words(_ first: Int32, wrap: Bool = false, last: Int32? = nil) throws(Failure) -> Words {
+    func words(_ first: Int32, wrap: Bool = false, last: Int32? = nil) throws(MapError) -> Words {
         var words = Words()
         var index = first
         while index <= last ?? lua_gettop(state) {
             defer { index &+= 1 }
             if isAbsent(index) { continue }
-            guard let word = string(index) else { throw Failure(type: "string", argument: index) }
+            guard let word = string(index) else { throw MapError(type: "string", argument: index) }
             if !words.skippingNaN && word.elementsEqual("skipnan".utf8) {
                 words.skippingNaN = true
             } else if wrap && !words.isWrapping && word.elementsEqual("wrap".utf8) {
                 words.isWrapping = true
             } else {
-                throw Failure(
+                throw MapError(
                     wrap
                         ? "the options are \"wrap\" and \"skipnan\", once each"
                         : "the only option is \"skipnan\", once", argument: index)
@@ -57,11 +57,11 @@ extension Arguments {
     }
 
     /// Whether the word `"desc"` is given.
-    func isDescending(_ index: Int32) throws(Failure) -> Bool {
+    func isDescending(_ index: Int32) throws(MapError) -> Bool {
         if isAbsent(index) { return false }
-        guard let word = string(index) else { throw Failure(type: "string", argument: index) }
+        guard let word = string(index) else { throw MapError(type: "string", argument: index) }
         guard word.elementsEqual("desc".utf8) else {
-            throw Failure("the only option is \"desc\"", argument: index)
+            throw MapError("the only option is \"desc\"", argument: index)
         }
         return true
     }
@@ -71,13 +71,13 @@ extension Summary.Sum {
     /// The sum as a number of Lua.
     ///
     /// - Throws: `misuse` if an exact sum does not fit into 64 bits, unless `isWrapping`.
-    func bits(isUnsigned: Bool, isWrapping: Bool) throws(Failure) -> Number {
+    func bits(isUnsigned: Bool, isWrapping: Bool) throws(MapError) -> Number {
         switch self {
         case .float(let value): return .float(value)
         case .exact(let value):
             let fits = isUnsigned ? UInt64(exactly: value) != nil : Int64(exactly: value) != nil
             guard fits || isWrapping else {
-                throw Failure(
+                throw MapError(
                     misuse: isUnsigned
                         ? "the sum does not fit into 64 bits; with \"wrap\" it is cut down to them"
                         : "the sum does not fit into 64 bits with a sign; with \"wrap\" it is cut down to them"
@@ -98,7 +98,7 @@ extension ElementType {
 /// `v:sum(["wrap"] [, "skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_sum(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let isUnsigned = try Arguments(L).elements(1).type.isUnsigned64
         let words = try Arguments(L).words(2, wrap: true)
         let summary = try work(L) { (elements, monitor) throws(MapError) in
@@ -116,7 +116,7 @@ extension Summary {
 }
 
 /// The summary of the view; argument 2 may be `"skipnan"`. [-0, +0, –] uses no slots; never raises.
-private func summary(_ L: LuaState, extremes: Bool = true) throws(Failure) -> Summary {
+private func summary(_ L: LuaState, extremes: Bool = true) throws(MapError) -> Summary {
     let words = try Arguments(L).words(2)
     return try work(L) { (elements, monitor) throws(MapError) in
         try elements.summary(extremes: extremes, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
@@ -136,7 +136,7 @@ func push(_ number: Double?, _ state: LuaState) {
 /// `v:min(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         push(try summary(L).least, L)
         return 1
     }
@@ -145,7 +145,7 @@ func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:max(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         push(try summary(L).greatest, L)
         return 1
     }
@@ -154,7 +154,7 @@ func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:minmax(["skipnan"])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
 func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let summary = try summary(L)
         push(summary.least, L)
         push(summary.greatest, L)
@@ -165,7 +165,7 @@ func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:mean(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         push(try summary(L, extremes: false).mean, L)
         return 1
     }
@@ -174,11 +174,11 @@ func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:variance([missing] [, "skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let isWord = lua_type(L, 2) == LUA_TSTRING
         let missing = isWord ? 0 : try Arguments(L).integer(2, default: 0)
         guard missing == 0 || missing == 1 else {
-            throw Failure(
+            throw MapError(
                 "value %1 is out of range (0: of all there is, 1: of a sample)", argument: 2, missing)
         }
         let words = try Arguments(L).words(isWord ? 2 : 3)
@@ -193,7 +193,7 @@ func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:stats(["wrap"] [, "skipnan"])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_stats(_ L: LuaState, _ call: Call, _ stats: UnsafeMutablePointer<lm_stats>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let type = try Arguments(L).elements(1).type
         let words = try Arguments(L).words(2, wrap: true)
         let summary = try work(L) { (elements, monitor) throws(MapError) in
@@ -229,7 +229,7 @@ private func bits(_ number: Number) -> UInt64 {
 /// [-0, +1, –] uses one slot; never raises.
 @inline(__always)
 private func place(_ L: LuaState, _ call: Call, ofGreatest isGreatest: Bool) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let words = try Arguments(L).words(2)
         let place = try work(L) { (elements, monitor) throws(MapError) in
             try elements.place(ofGreatest: isGreatest, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
@@ -253,12 +253,12 @@ func lm_view_argmax(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGrea
 @implementation @c
 func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutablePointer<lm_histogram>) -> CInt
 {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         _ = try arguments.view(1)
         let bins = try arguments.integer(2)
         guard bins >= 1, bins <= 1 << 24 else {
-            throw Failure("bins %1 is out of range (1 to %2)", argument: 2, bins, 1 << 24)
+            throw MapError("bins %1 is out of range (1 to %2)", argument: 2, bins, 1 << 24)
         }
         if arguments.isAbsent(3) && arguments.isAbsent(4) {
             histogram.pointee = lm_histogram(
@@ -267,13 +267,13 @@ func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutableP
                 })
             return 0
         }
-        guard let low = arguments.number(3) else { throw Failure(type: "number", argument: 3) }
-        guard let high = arguments.number(4) else { throw Failure(type: "number", argument: 4) }
+        guard let low = arguments.number(3) else { throw MapError(type: "number", argument: 3) }
+        guard let high = arguments.number(4) else { throw MapError(type: "number", argument: 4) }
         let elements = try arguments.elements(1)
         guard
             let scale = try about(0, { () throws(MapError) in try elements.histogramScale(bins, low, high) })
         else {
-            throw Failure("the range from lo to hi must be finite and not empty", argument: 4)
+            throw MapError("the range from lo to hi must be finite and not empty", argument: 4)
         }
         histogram.pointee = lm_histogram(scale)
         return 0
@@ -305,7 +305,7 @@ func lm_histogram_count(
     _ L: LuaState, _ call: Call, _ histogram: UnsafePointer<lm_histogram>,
     _ counters: UnsafeMutablePointer<Int64>
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let bins = UnsafeMutableBufferPointer(start: counters, count: Int(histogram.pointee.bins))
         try work(L) { (elements, monitor) throws(MapError) in
             try elements.histogram(bins, histogram.pointee.scale, poll: monitor.goesOn)

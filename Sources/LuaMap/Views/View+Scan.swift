@@ -8,8 +8,8 @@ internal import MemoryMap
 
 extension Arguments {
     /// The operator at an argument: `==`, `~=`, `<`, `<=`, `>`, or `>=`.
-    fileprivate func comparison(_ index: Int32) throws(Failure) -> Comparison {
-        guard let text = string(index) else { throw Failure(type: "string", argument: index) }
+    fileprivate func comparison(_ index: Int32) throws(MapError) -> Comparison {
+        guard let text = string(index) else { throw MapError(type: "string", argument: index) }
         let isLong = text.count == 2 && text[1] == UInt8(ascii: "=")
         switch (text.first ?? 0, text.count) {
         case (UInt8(ascii: "="), 2) where isLong: return .equal
@@ -19,12 +19,13 @@ extension Arguments {
         case (UInt8(ascii: "<"), 1): return .less
         case (UInt8(ascii: ">"), 1): return .greater
         default:
-            throw Failure(unknown: "%s is not one of == ~= < <= > >=", of: "== ~= < <= > >=", argument: index)
+            throw MapError(
+                unknown: "%s is not one of == ~= < <= > >=", of: "== ~= < <= > >=", argument: index)
         }
     }
 
-    fileprivate func requiredNumber(_ index: Int32) throws(Failure) -> Number {
-        guard let number = number(index) else { throw Failure(type: "number", argument: index) }
+    fileprivate func requiredNumber(_ index: Int32) throws(MapError) -> Number {
+        guard let number = number(index) else { throw MapError(type: "number", argument: index) }
         return number
     }
 }
@@ -32,7 +33,7 @@ extension Arguments {
 /// `v:count(op, x)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let comparison = try Arguments(L).comparison(2)
         let number = try Arguments(L).requiredNumber(3)
@@ -47,7 +48,7 @@ func lm_view_count(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:find(op, x [, from])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let comparison = try arguments.comparison(2)
@@ -65,7 +66,7 @@ func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:sorted()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let isSorted = try work(L) { (elements, monitor) throws(MapError) in
             try elements.isSorted(poll: monitor.goesOn)
         }
@@ -77,7 +78,7 @@ func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:unique()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_unique(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let count = try work(L) { (elements, monitor) throws(MapError) in
             try elements.uniqueCount(poll: monitor.goesOn)
         }
@@ -89,10 +90,10 @@ func lm_view_unique(_ L: LuaState, _ call: Call) -> CInt {
 /// [-0, +1, –] uses one slot; never raises.
 @inline(__always)
 private func bound(_ L: LuaState, _ call: Call, isUpper: Bool) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let elements = try Arguments(L).elements(1)
         let number = try Arguments(L).requiredNumber(2)
-        let place = try about(0) { () throws(MapError) in try elements.bound(number, isUpper: isUpper) }
+        let place = try elements.bound(number, isUpper: isUpper)
         lua_pushinteger(L, lua_Integer(place))
         return 1
     }
@@ -109,7 +110,7 @@ func lm_view_upperbound(_ L: LuaState, _ call: Call) -> CInt { bound(L, call, is
 /// `v:dot(other [, "wrap"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let type = try arguments.elements(1).type
         let other = try arguments.elements(2)
@@ -128,14 +129,16 @@ func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
 /// never raises.
 @inline(__always)
 private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let operand: Operand
         if let number = arguments.number(2) {
             operand = .number(number)
         } else {
-            guard let view = lm_view_at(L, 2) else { throw Failure(type: "number or mmap.view", argument: 2) }
+            guard let view = lm_view_at(L, 2) else {
+                throw MapError(type: "number or mmap.view", argument: 2)
+            }
             operand = .elements(MappedElements(view.pointee.elements))
         }
         let hasTarget = lua_type(L, 3) > LUA_TNIL && lua_type(L, 3) != LUA_TSTRING
@@ -143,7 +146,7 @@ private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CIn
         let place: Int32 = hasTarget || arguments.isAbsent(3) ? 4 : 3
         let isWrapping = try arguments.isWrapping(place)
         if isWrapping && operation == .divide {
-            throw Failure("a quotient does not wrap: only floats are divided", argument: place)
+            throw MapError("a quotient does not wrap: only floats are divided", argument: place)
         }
         try work(L) { (elements, monitor) throws(MapError) in
             try elements.combine(operation, operand, into: target, isWrapping: isWrapping) {

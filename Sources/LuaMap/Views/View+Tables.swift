@@ -8,11 +8,10 @@ internal import MemoryMap
 /// Checks the range `(v [, i [, n]])` of `totable`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_range(_ L: LuaState, _ call: Call, _ range: UnsafeMutablePointer<lm_view_rows>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
-        let index = try arguments.integer(2, default: 0)
-        let count = try arguments.optionalInteger(3)
+        let (index, count) = try arguments.range(2)
         let part = try about(2) { () throws(MapError) in try elements.readable(index, count) }
         range.pointee.index = index
         range.pointee.count = part.count
@@ -26,12 +25,10 @@ func lm_view_range(_ L: LuaState, _ call: Call, _ range: UnsafeMutablePointer<lm
 func lm_view_load(
     _ L: LuaState, _ call: Call, _ index: Int, _ bits: UnsafeMutablePointer<UInt64>, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let elements = try Arguments(L).elements(1)
-        try about(0) { () throws(MapError) in
-            try elements.loadBits(index, into: UnsafeMutableBufferPointer(start: bits, count: count))
-            if lm_is_interrupted() { throw MapError(.interrupted) }
-        }
+        try elements.loadBits(index, into: UnsafeMutableBufferPointer(start: bits, count: count))
+        if lm_is_interrupted() { throw MapError(.interrupted) }
         return 0
     }
 }
@@ -40,7 +37,7 @@ func lm_view_load(
 /// raises.
 @implementation @c
 func lm_view_room(_ L: LuaState, _ call: Call, _ rows: UnsafeMutablePointer<lm_view_rows>) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         rows.pointee.index = try arguments.integer(2)
@@ -58,12 +55,10 @@ func lm_view_put(
     _ L: LuaState, _ call: Call, _ rows: UnsafePointer<lm_view_rows>, _ values: UnsafePointer<lm_table_value>,
     _ k: Int, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(Failure) in
+    respond(call) { () throws(MapError) in
         let rows = rows.pointee
         let elements = try Arguments(L).elements(1)
-        let part = try about(0) { () throws(MapError) in
-            try elements.writable(rows.index &+ k &- 1, count)
-        }
+        let part = try elements.writable(rows.index &+ k &- 1, count)
         guard let base = part.elements.region.base else { return 0 }
         var i = 0
         while i < count {
@@ -71,10 +66,8 @@ func lm_view_put(
             if rows.writes { mm_store_number(base + i &* part.stride, part.elements.type, bits) }
             i &+= 1
         }
-        try about(0) { () throws(MapError) in
-            try part.checkIntact()
-            if lm_is_interrupted() { throw MapError(.interrupted) }
-        }
+        try part.checkIntact()
+        if lm_is_interrupted() { throw MapError(.interrupted) }
         return 0
     }
 }
@@ -82,15 +75,15 @@ func lm_view_put(
 /// The k-th value of a table, as bits for mm_store_number.
 private func storable(
     _ value: lm_table_value, _ type: ElementType, _ k: Int, _ saturates: Bool
-) throws(Failure) -> UInt64 {
+) throws(MapError) -> UInt64 {
     let number: Number
     switch value.kind {
     case Int32(LM_VALUE_INTEGER): number = .integer(Int64(bitPattern: value.bits))
     case Int32(LM_VALUE_FLOAT): number = .float(Double(bitPattern: value.bits))
-    default: throw Failure("element %1: not a number", argument: 3, k)
+    default: throw MapError("element %1: not a number", argument: 3, k)
     }
     if saturates { return type.saturatedBits(of: number) }
     do throws(MapError) { return try type.bits(of: number) } catch {
-        throw Failure(error, element: k, argument: 3)
+        throw MapError(error, element: k, argument: 3)
     }
 }
