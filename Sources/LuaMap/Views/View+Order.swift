@@ -68,7 +68,7 @@ func lm_records_gather(_ L: LuaState, _ call: Call) -> CInt {
 
 /// The error of an index that is out of range names its element in the order.
 private func gatherFailure(_ error: MapError) -> MapError {
-    error.kind == .valueOutOfRange ? MapError(error, element: error.values.1, argument: 2) : MapError(error)
+    error.kind == .valueOutOfRange ? MapError(error, element: error.values.1, argument: 2) : error
 }
 
 /// `v:median(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
@@ -199,8 +199,7 @@ private func run(_ L: LuaState, _ operation: RunningOperation, _ target: MappedE
     do throws(MapError) {
         try elements.run(operation, into: target, poll: monitor.goesOn)
     } catch {
-        guard error.kind == .valueOutOfRange else { throw MapError(error) }
-        throw MapError(error, element: error.values.1, argument: 0)
+        throw error.kind == .valueOutOfRange ? MapError(error, element: error.values.1) : error
     }
 }
 
