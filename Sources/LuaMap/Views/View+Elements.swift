@@ -107,7 +107,7 @@ func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
             try elements.copy(from: source, at: index, saturating: saturates, poll: { monitor.goesOn($0) })
         } catch {
             throw error.kind == .valueOutOfRange
-                ? MapError(error, element: error.values.1, argument: 3) : MapError(error)
+                ? MapError(error, element: error.values.1, argument: 3) : error
         }
         lua_pushinteger(L, lua_Integer(source.count))
         return 1
