@@ -139,8 +139,7 @@ func lm_buffer_close(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(MapError) in
         let buffer = try Arguments(L).buffer(1)
         let region = buffer.pointee.region
-        buffer.pointee.region = mm_region(
-            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
+        buffer.pointee.region = .closed
         if region.isWhole { unmapRegion(region) }
         return 0
     }

@@ -45,8 +45,7 @@ func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
 func lm_view_close(_ L: LuaState, _ call: Call) -> CInt {
     respond(call) { () throws(MapError) in
         let view = try Arguments(L).view(1)
-        view.pointee.elements.region = mm_region(
-            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
+        view.pointee.elements.region = .closed
         return 0
     }
 }

@@ -131,9 +131,7 @@ private func filling(
 ) throws(MapError) {
     do throws(MapError) { try body() } catch {
         let region = buffer.pointee.region
-        let closed = mm_region(
-            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
-        (buffer.pointee.region, target.pointee.elements.region) = (closed, closed)
+        (buffer.pointee.region, target.pointee.elements.region) = (.closed, .closed)
         if region.isWhole { unmapRegion(region) }
         throw error
     }

@@ -73,8 +73,7 @@ struct GrowingMemory: ~Copyable {
         if count == 0 { return try emptyAnonymousRegion() }
         if count < region.length { try resize(count) }
         let result = region
-        region = mm_region(
-            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
+        region = .closed
         return result
     }
 }

@@ -248,6 +248,12 @@ func reservedSlot() throws(MapError) -> UnsafeMutablePointer<mm_slot> {
 }
 
 extension mm_region {
+    /// The region of a closed handle.
+    package static var closed: mm_region {
+        mm_region(
+            slot: mm_closed_slot(), stamp: 0, generation: 0, base: nil, length: 0, offset: 0, isWhole: false)
+    }
+
     package init(whole slot: UnsafeMutablePointer<mm_slot>) {
         self.init(
             slot: slot, stamp: slot.pointee.stamp, generation: slot.pointee.generation,
