@@ -11,13 +11,13 @@ let strict: [SwiftSetting] = [
 // table.
 let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
 
-/// The kernels again, compiled for newer processors. The program must check the processor before it calls this code.
+/// The vector code again, compiled for newer processors. The program must check the processor before it calls this code.
 /// SwiftPM allows unsafeFlags in root packages only, so other packages cannot depend on these targets: MemoryMap uses
-/// the baseline kernels, LuaMap adds these.
+/// the baseline vector code, LuaMap adds these.
 #if arch(x86_64)
-    let fastKernels: [Target] = [
+    let fastVectors: [Target] = [
         .target(
-            name: "KernelsAVX2", dependencies: ["Kernels"],
+            name: "VectorsAVX2", dependencies: ["Vectors"],
             swiftSettings: strict + [
                 .unsafeFlags(
                     ["-Ounchecked"]
@@ -27,9 +27,9 @@ let lua: [LinkerSetting] = [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"),
             ])
     ]
 #else
-    let fastKernels: [Target] = []
+    let fastVectors: [Target] = []
 #endif
-let fastKernelNames: [Target.Dependency] = fastKernels.map { .byName(name: $0.name) }
+let fastVectorNames: [Target.Dependency] = fastVectors.map { .byName(name: $0.name) }
 // Static libraries: the program starts without searching for and relocating shared ones. If the system's PCRE2 is too
 // old, scripts/setup gets another one and names its folder.
 let pcre2: [LinkerSetting] =
@@ -57,10 +57,10 @@ let package = Package(
         // The Lua module for a stock lua5.4. It must not link liblua: the interpreter already has a copy.
         .library(name: "mmap", type: .dynamic, targets: ["LuaMap"]),
     ],
-    targets: fastKernels + [
+    targets: fastVectors + [
         .systemLibrary(name: "CLua", providers: [.apt(["liblua5.4-dev"])]),
-        .target(name: "Kernels", swiftSettings: strict),
-        .target(name: "KernelsBaseline", dependencies: ["Kernels"], swiftSettings: strict),
+        .target(name: "Vectors", swiftSettings: strict),
+        .target(name: "VectorsBaseline", dependencies: ["Vectors"], swiftSettings: strict),
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CCompression", providers: [.apt(["zlib1g-dev", "libzstd-dev"])]),
         .systemLibrary(
@@ -70,15 +70,15 @@ let package = Package(
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("../CPCRE2")], linkerSettings: pcre2),
         .target(
             name: "MemoryMap",
-            dependencies: ["CCompression", "CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline"],
+            dependencies: ["CCompression", "CHashes", "CMemoryMap", "CPCRE2", "Vectors", "VectorsBaseline"],
             swiftSettings: strict, linkerSettings: hashes + compression),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
         .target(
             name: "LuaMap",
-            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Kernels", "MemoryMap"] + fastKernelNames,
-            resources: [.embedInCode("Instruments/words.lua")],
+            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Vectors", "MemoryMap"] + fastVectorNames,
+            resources: [.embedInCode("Instruments/explain.lua")],
             swiftSettings: strict, linkerSettings: hidden),
         .target(
             name: "CHost", dependencies: ["CLua", "CLuaMap", "CMemoryMap"], exclude: ["Terminal/display.lua"],
@@ -94,8 +94,8 @@ let package = Package(
             ]),
         .testTarget(
             name: "MemoryMapTests",
-            dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Kernels", "KernelsBaseline", "MemoryMap"]
-                + fastKernelNames,
+            dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Vectors", "VectorsBaseline", "MemoryMap"]
+                + fastVectorNames,
             swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"], exclude: ["lua"],

@@ -26,12 +26,12 @@ lm_buffer *lm_check_buffer(lua_State *L) {
 
 int lm_custom_buffer_slice(lua_State *L) {
   lm_check_buffer(L);
-  lm_take(L, 3, 2, "number");
+  lm_settop(L, 3, 2, "number");
   lm_buffer *slice = lm_new_buffer(L);
   lm_keep_mapping(L, 1);
-  lm_call call;
-  int count = lm_buffer_slice(L, &call, slice);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_buffer_slice(L, &outcome, slice);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 void lm_permissions(const lm_description *d, char text[5]) {

@@ -49,10 +49,10 @@ int lm_custom_mmap_read(lua_State *L) {
   luaL_argcheck(L, max >= -1, 2, "option 'max' must not be negative");
   make_room(L);
   lm_buffer *buffer = lm_new_buffer(L);
-  lm_call call;
-  int count = path ? LM_RUN(L, lm_read_path(L, &call, buffer, path, max))
-                   : LM_RUN(L, lm_read_stream(L, &call, buffer, stream_at(L), max));
-  if (count < 0) return lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = path ? LM_RUN(L, lm_read_path(L, &outcome, buffer, path, max))
+                   : LM_RUN(L, lm_read_stream(L, &outcome, buffer, stream_at(L), max));
+  if (count < 0) return lm_push_or_raise(L, &outcome, count);
   lm_count_memory(L, buffer);
   return count;
 }
@@ -65,32 +65,32 @@ static int check_format(lua_State *L) {
 }
 
 int lm_custom_mmap_decompress(lua_State *L) {
-  lm_take(L, 2, 1, "path or mmap.buffer");
+  lm_settop(L, 2, 1, "path or mmap.buffer");
   const char *path = path_at(L);
   if (!path && !lm_buffer_at(L, 1)) luaL_typeerror(L, 1, "path or mmap.buffer");
   int format = check_format(L);
   make_room(L);
   lm_buffer *buffer = lm_new_buffer(L);
-  lm_call call;
-  int count = LM_RUN(L, lm_decompress(L, &call, buffer, path, format));
-  if (count < 0) return lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = LM_RUN(L, lm_decompress(L, &outcome, buffer, path, format));
+  if (count < 0) return lm_push_or_raise(L, &outcome, count);
   lm_count_memory(L, buffer);
   return count;
 }
 
 int lm_custom_buffer_write(lua_State *L) {
   lm_check_buffer(L);
-  lm_take(L, 4, 2, "file");
+  lm_settop(L, 4, 2, "file");
   FILE *stream = lm_file_at(L, 2);
   if (!stream) luaL_typeerror(L, 2, "file");
-  lm_call call;
-  int count = LM_RUN(L, lm_file_write(L, &call, stream));
+  lm_outcome outcome;
+  int count = LM_RUN(L, lm_file_write(L, &outcome, stream));
   if (count >= 0) return count;
-  if (call.kind == LM_SYSTEM) { /* the error is not about the path of the buffer */
+  if (outcome.kind == LM_SYSTEM) { /* the error is not about the path of the buffer */
     lua_pushnil(L);
     lua_replace(L, 1);
   }
-  return lm_finish(L, &call, count);
+  return lm_push_or_raise(L, &outcome, count);
 }
 
 static int replacement_close(lua_State *L) {
@@ -128,21 +128,21 @@ static int close_file(lua_State *L) {
 
 /* [-0, +0, e] Removes the new file and raises. __close is not enough, because a coroutine that ends by an error does
    not close its variables. */
-static int give_up(lua_State *L, const lm_call *call, lm_replacement *replacement) {
+static int give_up(lua_State *L, const lm_outcome *outcome, lm_replacement *replacement) {
   lm_replace_abort(replacement);
-  return lm_finish(L, call, LM_FAILED);
+  return lm_push_or_raise(L, outcome, LM_FAILED);
 }
 
 /* [-0, +0, e] Opens a stream on another descriptor of the new file. */
 static void open_stream(lua_State *L, luaL_Stream *stream, lm_replacement *replacement) {
-  lm_call call;
-  int descriptor = LM_RUN(L, lm_replace_duplicate(L, &call, replacement));
-  if (descriptor < 0) give_up(L, &call, replacement);
+  lm_outcome outcome;
+  int descriptor = LM_RUN(L, lm_replace_duplicate(L, &outcome, replacement));
+  if (descriptor < 0) give_up(L, &outcome, replacement);
   stream->f = fdopen(descriptor, "w");
   if (!stream->f) {
-    call = (lm_call){.kind = LM_SYSTEM, .call = "fdopen", .error = errno, .text = ""};
+    outcome = (lm_outcome){.kind = LM_SYSTEM, .call = "fdopen", .error = errno, .text = ""};
     close(descriptor);
-    give_up(L, &call, replacement);
+    give_up(L, &outcome, replacement);
   }
   stream->closef = close_file;
 }
@@ -172,12 +172,12 @@ static void write_by_function(lua_State *L, luaL_Stream *stream, lm_replacement 
     error = (int)lua_tointeger(L, -1);
   }
   if (error == 0) return;
-  lm_call call = {.kind = LM_SYSTEM, .call = "write", .error = error, .text = "a write of the function failed"};
-  give_up(L, &call, replacement);
+  lm_outcome outcome = {.kind = LM_SYSTEM, .call = "write", .error = error, .text = "a write of the function failed"};
+  give_up(L, &outcome, replacement);
 }
 
 int lm_custom_mmap_writefile(lua_State *L) {
-  lm_take(L, 2, 2, "string, mmap.buffer or function");
+  lm_settop(L, 2, 2, "string, mmap.buffer or function");
   const char *path = lm_check_c_string(L, 1, "path", "string");
   size_t length = 0;
   const char *text = lm_string_at(L, 2, &length);
@@ -192,12 +192,13 @@ int lm_custom_mmap_writefile(lua_State *L) {
   /* From here on, an error closes the replacement and removes the new file. */
   lua_toclose(L, 3);
   luaL_Stream *stream = is_function ? push_stream(L) : NULL;
-  lm_call call;
-  int code = LM_RUN_COLLECTING(L, &call, lm_replace_begin(L, &call, replacement, path));
-  if (code < 0) return give_up(L, &call, replacement);
+  lm_outcome outcome;
+  int code = LM_RUN_COLLECTING(L, &outcome, lm_replace_begin(L, &outcome, replacement, path));
+  if (code < 0) return give_up(L, &outcome, replacement);
   if (stream) write_by_function(L, stream, replacement);
-  else if (LM_RUN(L, lm_replace_write(L, &call, replacement, text, length)) < 0) return give_up(L, &call, replacement);
-  if (LM_RUN(L, lm_replace_commit(L, &call, replacement)) < 0) return give_up(L, &call, replacement);
+  else if (LM_RUN(L, lm_replace_write(L, &outcome, replacement, text, length)) < 0)
+    return give_up(L, &outcome, replacement);
+  if (LM_RUN(L, lm_replace_commit(L, &outcome, replacement)) < 0) return give_up(L, &outcome, replacement);
   return 0;
 }
 

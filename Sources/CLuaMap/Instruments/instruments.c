@@ -14,30 +14,30 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value) {
 }
 
 int lm_custom_buffer_pages(lua_State *L) {
-  lm_take(L, 3, 1, LM_BUFFER);
-  lm_call call;
+  lm_settop(L, 3, 1, LM_BUFFER);
+  lm_outcome outcome;
   int64_t pages, offset;
-  int code = LM_RUN(L, lm_pages_span(L, &call, &pages, &offset));
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = LM_RUN(L, lm_pages_span(L, &outcome, &pages, &offset));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lm_pages *set = lm_new_pages(L, pages, offset);
-  code = LM_RUN(L, lm_pages_fill(L, &call, set));
-  return code < 0 ? lm_finish(L, &call, code) : code;
+  code = LM_RUN(L, lm_pages_fill(L, &outcome, set));
+  return code < 0 ? lm_push_or_raise(L, &outcome, code) : code;
 }
 
 int lm_custom_buffer_pagemap(lua_State *L) {
   static const char *const names[LM_TABLE_SETS] = {
       [LM_PRESENT] = "present",     [LM_SWAPPED] = "swapped",   [LM_FILE] = "file",
       [LM_EXCLUSIVE] = "exclusive", [LM_DIVERGED] = "diverged", [LM_SOFT_DIRTY] = "softdirty"};
-  lm_take(L, 3, 1, LM_BUFFER);
-  lm_call call;
+  lm_settop(L, 3, 1, LM_BUFFER);
+  lm_outcome outcome;
   int64_t pages, offset;
-  int code = LM_RUN(L, lm_pages_span(L, &call, &pages, &offset));
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = LM_RUN(L, lm_pages_span(L, &outcome, &pages, &offset));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   luaL_checkstack(L, LM_TABLE_SETS + 4, NULL);
   lm_pages *sets[LM_TABLE_SETS];
   for (int i = 0; i < LM_TABLE_SETS; i++) sets[i] = lm_new_pages(L, pages, offset);
-  code = LM_RUN(L, lm_page_table(L, &call, sets));
-  if (code < 0) return lm_finish(L, &call, code);
+  code = LM_RUN(L, lm_page_table(L, &outcome, sets));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   bool keeps_soft_dirty = LM_RUN(L, lm_keeps_soft_dirty());
   lua_createtable(L, 0, LM_TABLE_SETS + 1);
   for (int i = 0; i < LM_TABLE_SETS; i++) {
@@ -50,10 +50,10 @@ int lm_custom_buffer_pagemap(lua_State *L) {
 }
 
 int lm_custom_buffer_cachestat(lua_State *L) {
-  lm_call call;
+  lm_outcome outcome;
   lm_cache_state state;
-  int code = LM_RUN(L, lm_buffer_cachestat(L, &call, &state));
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = LM_RUN(L, lm_buffer_cachestat(L, &outcome, &state));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_createtable(L, 0, 5);
   set_integer(L, "cached", state.cached);
   set_integer(L, "dirty", state.dirty);
@@ -68,9 +68,9 @@ int lm_custom_buffer_populate(lua_State *L) {
   lm_check_buffer(L);
   int argument = lua_type(L, 2) == LUA_TSTRING ? 2 : 4;
   bool writing = lm_check_word(L, argument, "invalid option %s: it is not one of", "read write") == 1;
-  lm_call call;
-  int code = LM_RUN(L, lm_buffer_populate(L, &call, writing));
-  return code < 0 ? lm_finish(L, &call, code) : code;
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_buffer_populate(L, &outcome, writing));
+  return code < 0 ? lm_push_or_raise(L, &outcome, code) : code;
 }
 
 /* [-0, +1, m] Pushes an extent as { offset =, length =, data = }. */
@@ -83,17 +83,17 @@ static void push_extent(lua_State *L, const lm_extent *extent) {
 }
 
 int lm_custom_buffer_holes(lua_State *L) {
-  lm_take(L, 3, 1, LM_BUFFER);
-  lm_call call;
+  lm_settop(L, 3, 1, LM_BUFFER);
+  lm_outcome outcome;
   int64_t offset, length, data = 0, hole = 0;
-  int code = LM_RUN(L, lm_range(L, &call, &offset, &length));
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = LM_RUN(L, lm_range(L, &outcome, &offset, &length));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lm_extent extents[LM_EXTENTS];
   lua_createtable(L, 8, 2);
   lua_Integer found = 0;
   do {
-    code = LM_RUN(L, lm_extents(L, &call, offset, length, extents));
-    if (code < 0) return lm_finish(L, &call, code);
+    code = LM_RUN(L, lm_extents(L, &outcome, offset, length, extents));
+    if (code < 0) return lm_push_or_raise(L, &outcome, code);
     for (int i = 0; i < code; i++) {
       push_extent(L, &extents[i]);
       lua_rawseti(L, 4, ++found);
@@ -113,20 +113,20 @@ int lm_custom_buffer_holes(lua_State *L) {
 int lm_custom_mmap_evict(lua_State *L) {
   if (lm_buffer_at(L, 1)) return b_evict(L);
   const char *path = lm_check_c_string(L, 1, "path", "path or " LM_BUFFER);
-  lm_call call;
-  int code = LM_RUN(L, lm_evict_path(L, &call, path));
-  return code < 0 ? lm_finish(L, &call, code) : code;
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_evict_path(L, &outcome, path));
+  return code < 0 ? lm_push_or_raise(L, &outcome, code) : code;
 }
 
 int lm_custom_mmap_sparse(lua_State *L) {
   const char *path = lm_check_c_string(L, 1, "path", "string");
-  lm_take(L, 2, 2, "number");
+  lm_settop(L, 2, 2, "number");
   lm_buffer *buffer = lm_new_buffer(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  lm_call call;
-  int code = LM_RUN(L, lm_sparse(L, &call, buffer, path));
-  return code < 0 ? lm_finish(L, &call, code) : code;
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_sparse(L, &outcome, buffer, path));
+  return code < 0 ? lm_push_or_raise(L, &outcome, code) : code;
 }
 
 void lm_check_function(lua_State *L, int argument) {
@@ -147,14 +147,14 @@ int lm_custom_mmap_faults(lua_State *L) {
   lua_createtable(L, 0, 6);
   lua_insert(L, 1);
   lm_cost cost;
-  lm_call call;
-  int code = LM_RUN(L, lm_cost_start(L, &call, &cost, memory, size));
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_cost_start(L, &outcome, &cost, memory, size));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_call(L, arguments, LUA_MULTRET);
   /* A script can change this stack with the debug library. */
   if (lua_touserdata(L, 2) != memory || !lua_istable(L, 1)) return luaL_error(L, "the arguments were changed");
-  code = LM_RUN(L, lm_cost_end(L, &call, &cost, memory));
-  if (code < 0) return lm_finish(L, &call, code);
+  code = LM_RUN(L, lm_cost_end(L, &outcome, &cost, memory));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   luaL_checkstack(L, 4, NULL);
   lua_remove(L, 2);
   lua_pushvalue(L, 1);

@@ -26,9 +26,9 @@ static lm_pages *check_pages(lua_State *L, int argument) {
 
 static int p_next(lua_State *L) {
   bool is_alone = lm_step_alone(L);
-  lm_call call;
-  int count = lm_pages_next(L, &call);
-  if (count < 0) return lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_pages_next(L, &outcome);
+  if (count < 0) return lm_push_or_raise(L, &outcome, count);
   return is_alone ? lm_end_step(L, count) : count;
 }
 

@@ -43,17 +43,17 @@ static void read_options(lua_State *L, lm_picture *picture) {
 }
 
 int lm_custom_buffer_show(lua_State *L) {
-  lm_take(L, 2, 1, LM_BUFFER);
+  lm_settop(L, 2, 1, LM_BUFFER);
   lm_picture picture = {0};
   read_title(L, &picture);
   read_options(L, &picture);
-  lm_call call;
-  int code = LM_RUN(L, lm_picture_plan(L, &call, &picture));
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_picture_plan(L, &outcome, &picture));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   picture.memory = lua_newuserdatauv(L, picture.size, 0);
   const uint8_t *text;
-  int length = LM_RUN(L, lm_picture_draw(L, &call, &picture, &text));
-  if (length < 0) return lm_finish(L, &call, length);
+  int length = LM_RUN(L, lm_picture_draw(L, &outcome, &picture, &text));
+  if (length < 0) return lm_push_or_raise(L, &outcome, length);
   lua_pushlstring(L, (const char *)text, (size_t)length);
   return 1;
 }
@@ -92,17 +92,17 @@ static watch *new_watch(lua_State *L) {
 
 /* [-0, +0, –] Starts the drawing if there is a terminal. The memory comes from malloc(3) and not from Lua, because the
    drawing thread uses it. */
-static int start_watch(lua_State *L, lm_call *call, lm_picture *picture, watch *w) {
-  int code = lm_picture_plan(L, call, picture);
+static int start_watch(lua_State *L, lm_outcome *outcome, lm_picture *picture, watch *w) {
+  int code = lm_picture_plan(L, outcome, picture);
   if (code < 0 || !lm_watch_is_seen()) return code;
   size_t title = strlen(picture->title) + 1;
   picture->memory = calloc(1, picture->size + title);
   if (!picture->memory) {
-    *call = (lm_call){.kind = LM_SYSTEM, .error = ENOMEM, .call = "malloc"};
+    *outcome = (lm_outcome){.kind = LM_SYSTEM, .error = ENOMEM, .call = "malloc"};
     return LM_FAILED;
   }
   picture->title = memcpy(picture->memory + picture->size, picture->title, title);
-  code = lm_watch_start(L, call, picture);
+  code = lm_watch_start(L, outcome, picture);
   if (code < 0) free(picture->memory);
   else w->memory = picture->memory;
   return code;
@@ -119,9 +119,9 @@ int lm_custom_buffer_watch(lua_State *L) {
   watch *w = new_watch(L);
   lua_insert(L, 3);
   lua_toclose(L, 3);
-  lm_call call;
-  int code = LM_RUN(L, start_watch(L, &call, &picture, w));
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = LM_RUN(L, start_watch(L, &outcome, &picture, w));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_call(L, lua_gettop(L) - 4, LUA_MULTRET);
   return lua_gettop(L) - 3;
 }
@@ -134,11 +134,11 @@ static int columns(lua_State *L) {
   return 1;
 }
 
-/* [-0, +1, e] Pushes a function of words.lua, which is loaded at its first use. */
+/* [-0, +1, e] Pushes a function of explain.lua, which is loaded at its first use. */
 static void push_words(lua_State *L, const char *name) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, LM_WORDS) != LUA_TTABLE) {
     lua_pop(L, 1);
-    if (lm_load_words(L) != LUA_OK) lua_error(L);
+    if (lm_load_explain(L) != LUA_OK) lua_error(L);
     lua_pushcfunction(L, lm_shown);
     lua_pushcfunction(L, lm_size);
     lua_pushcfunction(L, columns);
@@ -155,9 +155,9 @@ static void push_entries(lua_State *L, bool detailed) {
   size_t capacity = 4096, needed;
   for (;;) {
     char *memory = lua_newuserdatauv(L, capacity, 0);
-    lm_call call;
-    int code = LM_RUN(L, lm_process_entries(L, &call, detailed, memory, capacity, &needed));
-    if (code < 0) lm_finish(L, &call, code);
+    lm_outcome outcome;
+    int code = LM_RUN(L, lm_process_entries(L, &outcome, detailed, memory, capacity, &needed));
+    if (code < 0) lm_push_or_raise(L, &outcome, code);
     if (needed <= capacity) {
       lua_pushlstring(L, memory, needed);
       lua_remove(L, -2);
@@ -193,9 +193,9 @@ int lm_custom_buffer_explain(lua_State *L) {
   if (!d.closed && !d.lost) {
     push_entries(L, false);
     lua_setfield(L, -2, "entries");
-    lm_call call;
+    lm_outcome outcome;
     lua_pushvalue(L, 1);
-    int code = d.kind == MM_FILE ? LM_RUN(L, lm_buffer_storage(L, &call)) : 0;
+    int code = d.kind == MM_FILE ? LM_RUN(L, lm_buffer_storage(L, &outcome)) : 0;
     if (code == 1) lua_setfield(L, -3, "storage");
     lua_pop(L, 1);
   }
@@ -221,11 +221,11 @@ int lm_custom_mmap_advices(lua_State *L) {
     lua_createtable(L, 0, 4);
     lua_createtable(L, 0, 4);
     for (int kind = 0; kind < 4; kind++) {
-      lm_call call;
+      lm_outcome outcome;
       int32_t error;
       bool destroys;
-      int code = LM_RUN(L, lm_advice_trial(&call, i, kind, &error, &destroys));
-      if (code < 0) return lm_finish(L, &call, code);
+      int code = LM_RUN(L, lm_advice_trial(&outcome, i, kind, &error, &destroys));
+      if (code < 0) return lm_push_or_raise(L, &outcome, code);
       if (error < 0) continue; /* it was not tried */
       if (error == 0) lua_pushboolean(L, true);
       else lua_pushstring(L, mm_error_name(error));

@@ -5,29 +5,29 @@
 #include "trampoline.h"
 
 int lm_custom_buffer_unpack(lua_State *L) {
-  lm_call call;
+  lm_outcome outcome;
   lm_unpacking progress;
   progress.started = false;
   int count;
-  while ((count = lm_buffer_unpack(L, &call, &progress)) == LM_BYTES) lm_finish(L, &call, count);
-  return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
+  while ((count = lm_buffer_unpack(L, &outcome, &progress)) == LM_BYTES) lm_push_or_raise(L, &outcome, count);
+  return mm_likely(count >= 0) ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 int lm_custom_buffer_pack(lua_State *L) {
-  lm_call call;
+  lm_outcome outcome;
   int count;
   luaL_checkstack(L, 1, NULL);
-  while ((count = lm_buffer_pack(L, &call)) == LM_CONVERT) lua_tolstring(L, call.argument, NULL);
-  return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
+  while ((count = lm_buffer_pack(L, &outcome)) == LM_CONVERT) lua_tolstring(L, outcome.argument, NULL);
+  return mm_likely(count >= 0) ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 /* The accessors of Node's Buffer share four functions, whose upvalue is the type. */
 #define LM_ACCESSOR(name, body, most)                                                                                  \
   static int name(lua_State *L) {                                                                                      \
-    lm_call call;                                                                                                      \
+    lm_outcome outcome;                                                                                                \
     if (mm_unlikely(lua_gettop(L) > (most))) lm_check_count(L, most, LM_BUFFER);                                       \
-    int count = body(L, &call, (int32_t)lua_tointeger(L, lua_upvalueindex(1)));                                        \
-    return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);                                                 \
+    int count = body(L, &outcome, (int32_t)lua_tointeger(L, lua_upvalueindex(1)));                                     \
+    return mm_likely(count >= 0) ? count : lm_push_or_raise(L, &outcome, count);                                       \
   }
 LM_ACCESSOR(b_read, lm_buffer_read, 2)
 LM_ACCESSOR(b_write, lm_buffer_write, 3)

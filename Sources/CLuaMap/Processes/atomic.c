@@ -23,12 +23,12 @@ lm_atomic *lm_new_atomic(lua_State *L) {
 int lm_custom_buffer_atomic(lua_State *L) {
   lm_check_buffer(L);
   if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "string");
-  lm_take(L, 3, 3, "number");
+  lm_settop(L, 3, 3, "number");
   lm_atomic *atomic = lm_new_atomic(L);
   lm_keep_mapping(L, 1);
-  lm_call call;
-  int count = lm_buffer_atomic(L, &call, atomic);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_buffer_atomic(L, &outcome, atomic);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 int64_t lm_check_deadline(lua_State *L, int argument) {
@@ -48,8 +48,8 @@ static int nothing(lua_State *L) {
 
 void lm_pause(lua_State *L) {
   if (lm_is_interrupted()) {
-    lm_call call = {.kind = LM_INTERRUPTED};
-    lm_finish(L, &call, LM_FAILED);
+    lm_outcome outcome = {.kind = LM_INTERRUPTED};
+    lm_push_or_raise(L, &outcome, LM_FAILED);
   }
   /* The call lets hooks run: lua5.4's hook for Ctrl-C, and those of scripts. */
   luaL_checkstack(L, 1, NULL);
@@ -60,12 +60,12 @@ void lm_pause(lua_State *L) {
 /* a:wait(expected [, timeout]) */
 int lm_custom_atomic_wait(lua_State *L) {
   check_atomic(L);
-  lm_take(L, 3, 2, "number");
+  lm_settop(L, 3, 2, "number");
   int64_t deadline = lm_check_deadline(L, 3);
   for (;;) {
-    lm_call call;
-    int count = LM_RUN(L, lm_atomic_wait(L, &call, deadline));
-    if (count != 0) return count > 0 ? count : lm_finish(L, &call, count);
+    lm_outcome outcome;
+    int count = LM_RUN(L, lm_atomic_wait(L, &outcome, deadline));
+    if (count != 0) return count > 0 ? count : lm_push_or_raise(L, &outcome, count);
     lm_pause(L);
   }
 }

@@ -123,9 +123,9 @@ static bool get_mapping(lm_reader *r) {
   if (!lm_read_value(r)) return false;
   if (lm_buffer_at(L, place) != buffer || !lua_istable(L, r->mappings)) return false;
   lua_setiuservalue(L, place, 1);
-  lm_call call;
-  int code = LM_RUN(L, lm_adopt(&call, buffer, &shared));
-  if (code < 0) lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_adopt(&outcome, buffer, &shared));
+  if (code < 0) lm_push_or_raise(L, &outcome, code);
   bool done = keep_numbered(r, r->mappings, &r->mappings_count);
   lua_pop(L, 1);
   return done;
@@ -150,11 +150,11 @@ static bool get_shared(lm_reader *r, char tag) {
   lm_keep_mapping(L, whole);
   const lm_buffer *buffer = lm_buffer_at(L, whole);
   if (!buffer) return false;
-  lm_call call;
-  int code = slice  ? lm_share_slice(&call, buffer, place, slice)
-             : view ? lm_share_view(&call, buffer, place, shape, view)
-                    : lm_share_atomic(&call, buffer, place, shape[2], atomic);
-  if (code < 0) lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = slice  ? lm_share_slice(&outcome, buffer, place, slice)
+             : view ? lm_share_view(&outcome, buffer, place, shape, view)
+                    : lm_share_atomic(&outcome, buffer, place, shape[2], atomic);
+  if (code < 0) lm_push_or_raise(L, &outcome, code);
   lua_remove(L, whole);
   return true;
 }

@@ -13,18 +13,18 @@ static void check_writer(lm_writer *w) {
 
 /* [-0, +0, e] */
 static int fail(lua_State *L, const char *what, int error) {
-  lm_call call = {.kind = LM_SYSTEM, .error = error, .call = what, .text = "the message to the other process"};
-  return lm_finish(L, &call, LM_FAILED);
+  lm_outcome outcome = {.kind = LM_SYSTEM, .error = error, .call = what, .text = "the message to the other process"};
+  return lm_push_or_raise(L, &outcome, LM_FAILED);
 }
 
 /* [-0, +0, e] */
 static void require_size(lm_writer *w, uint64_t size) {
   if (mm_may_have_size(size)) return;
-  lm_call call = {.kind = LM_SYSTEM,
-                  .error = EFBIG,
-                  .call = "write",
-                  .text = "the message to the other process is larger than a file may be here (\"ulimit -f\")"};
-  lm_finish(w->L, &call, LM_FAILED);
+  lm_outcome outcome = {.kind = LM_SYSTEM,
+                        .error = EFBIG,
+                        .call = "write",
+                        .text = "the message to the other process is larger than a file may be here (\"ulimit -f\")"};
+  lm_push_or_raise(w->L, &outcome, LM_FAILED);
 }
 
 /* [-0, +0, e] */
@@ -112,17 +112,17 @@ static int put_mapping(lm_writer *w, int index) {
                        .protection = slot->protection,
                        .kind = slot->kind,
                        .keeps = slot->keeper > 0};
-  lm_call call;
-  int code = LM_RUN(L, lm_share(&call, region, &shared.descriptor));
+  lm_outcome outcome;
+  int code = LM_RUN(L, lm_share(&outcome, region, &shared.descriptor));
   if (code < 0) {
-    if (call.kind == LM_SYSTEM || call.kind == LM_LOST) {
+    if (outcome.kind == LM_SYSTEM || outcome.kind == LM_LOST) {
       if (lua_type(L, 1) == LUA_TSTRING || lua_isfunction(L, 1)) {
         lm_push_path(L, index);
         lua_replace(L, 1); /* the path for the error object */
       }
-      lm_finish(L, &call, code);
+      lm_push_or_raise(L, &outcome, code);
     }
-    refuse(w, lm_push_text(L, &call, NULL));
+    refuse(w, lm_push_text(L, &outcome, NULL));
   }
   child->descriptors[child->count] = shared.descriptor;
   child->slots[child->count] = slot;

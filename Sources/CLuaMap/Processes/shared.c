@@ -37,21 +37,21 @@ static lm_buffer *new_named(lua_State *L) {
 /* mmap.shared(name [, size [, options]]) */
 int lm_custom_mmap_shared(lua_State *L) {
   static const lm_option known[] = {{"exclusive", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
-  lm_take(L, 3, 1, "string");
+  lm_settop(L, 3, 1, "string");
   const char *path = check_shared_name(L);
   bool exclusive = false;
   lm_read_options(L, 3, known, &exclusive);
   lm_buffer *buffer = new_named(L);
-  lm_call call;
-  int count = LM_RUN_COLLECTING(L, &call, lm_shared(L, &call, buffer, path, exclusive));
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = LM_RUN_COLLECTING(L, &outcome, lm_shared(L, &outcome, buffer, path, exclusive));
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 /* mmap.memfd(name, size [, options]) */
 int lm_custom_mmap_memfd(lua_State *L) {
   static const lm_option known[] = {{"seal", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
   if (lua_isnone(L, 1)) luaL_typeerror(L, 1, "string");
-  lm_take(L, 3, 2, "number");
+  lm_settop(L, 3, 2, "number");
   check_name(L, LONGEST_MEMFD);
   bool seal = false;
   lm_read_options(L, 3, known, &seal);
@@ -59,16 +59,16 @@ int lm_custom_mmap_memfd(lua_State *L) {
   lua_replace(L, 1);
   const char *name = lua_tostring(L, 1) + strlen("memfd:");
   lm_buffer *buffer = new_named(L);
-  lm_call call;
-  int count = LM_RUN_COLLECTING(L, &call, lm_memfd(L, &call, buffer, name, seal));
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = LM_RUN_COLLECTING(L, &outcome, lm_memfd(L, &outcome, buffer, name, seal));
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 /* mmap.unlink(name) */
 int lm_custom_mmap_unlink(lua_State *L) {
-  lm_take(L, 1, 1, "string");
+  lm_settop(L, 1, 1, "string");
   const char *path = check_shared_name(L);
-  lm_call call;
-  int count = LM_RUN(L, lm_unlink(&call, path));
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = LM_RUN(L, lm_unlink(&outcome, path));
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }

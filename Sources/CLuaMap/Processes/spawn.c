@@ -43,10 +43,10 @@ static const char *push_bootstrap(lua_State *L, const char *program, int message
 }
 
 /* [-0, +0, e] */
-static int fail_system(lua_State *L, const char *call, int error) {
-  lm_call failure;
-  lm_refused(&failure, call, error);
-  return lm_finish(L, &failure, LM_FAILED);
+static int fail_system(lua_State *L, const char *outcome, int error) {
+  lm_outcome failure;
+  lm_refused(&failure, outcome, error);
+  return lm_push_or_raise(L, &failure, LM_FAILED);
 }
 
 /* [-0, +0, e] Starts the process, after the message was written and its descriptors are in the child's list. */
@@ -70,10 +70,10 @@ static void start(lua_State *L, int place, lm_child *child) {
   memcpy(descriptors, child->descriptors, (size_t)child->count * sizeof *descriptors);
   descriptors[child->count] = child->message;
   fflush(NULL); /* so that earlier output comes before the child's */
-  lm_call call;
+  lm_outcome outcome;
   int code = LM_RUN(
-      L, lm_start(&call, program, arguments, descriptors, (size_t)child->count + 1, &child->process, &child->watch));
-  if (code < 0) lm_finish(L, &call, code);
+      L, lm_start(&outcome, program, arguments, descriptors, (size_t)child->count + 1, &child->process, &child->watch));
+  if (code < 0) lm_push_or_raise(L, &outcome, code);
   lm_close_given(child);
 }
 

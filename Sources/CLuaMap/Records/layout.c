@@ -117,13 +117,14 @@ static void read_field(lua_State *L, mm_ruler *ruler, int32_t *depth, lua_Intege
   int type = lm_rawgeti(L, FIELD, 2);
   const lm_layout *inner = lm_layout_at(L, -1);
   if (!inner && type != LUA_TSTRING) complain(L, NAME, "its second item is not a type or a layout");
-  lm_call call;
+  lm_outcome outcome;
   mm_field field;
-  int code = lm_layout_place(&call, ruler, inner ? NULL : lua_tostring(L, -1), lua_rawlen(L, -1), inner, count, offset,
-                             &field);
+  int code = lm_layout_place(&outcome, ruler, inner ? NULL : lua_tostring(L, -1), lua_rawlen(L, -1), inner, count,
+                             offset, &field);
   if (code < 0)
     complain(L, NAME,
-             call.kind == LM_WORD ? lm_push_unknown(L, -1, call.text, call.call) : lm_push_text(L, &call, NULL));
+             outcome.kind == LM_WORD ? lm_push_unknown(L, -1, outcome.text, outcome.call)
+                                     : lm_push_text(L, &outcome, NULL));
   if (inner) {
     if (inner->depth >= DEEPEST) complain(L, NAME, "layouts are nested too deeply");
     if (inner->depth >= *depth) *depth = inner->depth + 1;
@@ -163,10 +164,10 @@ int lm_custom_mmap_struct(lua_State *L) {
   lm_set_user_value(L, LAYOUT, LM_FIELDS);
   lm_set_user_value(L, LAYOUT, LM_NAMES);
 
-  lm_call call;
+  lm_outcome outcome;
   lm_layout *layout = lm_check_layout(L, LAYOUT);
-  int code = lm_layout_finish(&call, &ruler, size, layout);
-  if (code < 0) complain(L, 0, lm_push_text(L, &call, NULL));
+  int code = lm_layout_finish(&outcome, &ruler, size, layout);
+  if (code < 0) complain(L, 0, lm_push_text(L, &outcome, NULL));
   layout->depth = depth;
   return 1;
 }

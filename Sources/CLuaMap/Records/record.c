@@ -19,11 +19,11 @@ lm_record *lm_new_record(lua_State *L, int keeper, uint64_t layout, int owner, i
   return record;
 }
 
-int lm_finish_field(lua_State *L, const lm_call *call, int code, int name) {
+int lm_push_or_raise_field(lua_State *L, const lm_outcome *outcome, int code, int name) {
   if (code == LM_NO_FIELD) return luaL_error(L, "there is no field '%s' in this record", lm_shown_at(L, name));
-  if (code == LM_FAILED && call->kind == LM_MISUSE && lua_type(L, name) == LUA_TSTRING)
-    return luaL_error(L, "field '%s': %s", lm_shown_at(L, name), lm_push_text(L, call, NULL));
-  return lm_finish(L, call, code);
+  if (code == LM_FAILED && outcome->kind == LM_MISUSE && lua_type(L, name) == LUA_TSTRING)
+    return luaL_error(L, "field '%s': %s", lm_shown_at(L, name), lm_push_text(L, outcome, NULL));
+  return lm_push_or_raise(L, outcome, code);
 }
 
 /* [-0, +0, e] The depth of the layout at an index. */
@@ -49,51 +49,51 @@ enum { NAMES = lua_upvalueindex(1), INNER = lua_upvalueindex(2) };
 
 /* [-0, +1, e] Pushes a field of the record at argument 1 that is an array or a record. */
 static int push_part(lua_State *L, mm_region record, mm_field field) {
-  lm_call call;
+  lm_outcome outcome;
   int count;
   lua_settop(L, 2);
   if (mm_field_kind(field) == MM_NUMBERS) {
     lm_view *view = lm_new_view(L);
     lm_keep_mapping(L, 1);
-    count = lm_record_view(&call, &record, field, view);
+    count = lm_record_view(&outcome, &record, field, view);
   } else {
     const lm_layout *layout = lm_push_inner(L, INNER, 2, INT32_MAX);
     size_t size = layout->size;
     if (mm_field_kind(field) == MM_RECORD) {
       lm_record *inner = lm_new_record(L, 1, layout->id, 3, LM_RECORD_CLASS);
-      count = lm_record_inner(&call, &record, field, size, inner);
+      count = lm_record_inner(&outcome, &record, field, size, inner);
     } else {
-      count = lm_record_records(&call, &record, field, size, lm_new_records(L, 1, 3));
+      count = lm_record_records(&outcome, &record, field, size, lm_new_records(L, 1, 3));
     }
   }
-  return count >= 0 ? count : lm_finish_field(L, &call, count, 2);
+  return count >= 0 ? count : lm_push_or_raise_field(L, &outcome, count, 2);
 }
 
 static int rec_index(lua_State *L) {
-  lm_call call;
-  int count = lm_record_index(L, &call);
+  lm_outcome outcome;
+  int count = lm_record_index(L, &outcome);
   if (mm_likely(count >= 0)) return count;
   const lm_record *record = lm_record_at(L, 1);
-  if (count == LM_PART && record) return push_part(L, record->region, (mm_field)call.values[0]);
-  return lm_finish_field(L, &call, count, 2);
+  if (count == LM_PART && record) return push_part(L, record->region, (mm_field)outcome.values[0]);
+  return lm_push_or_raise_field(L, &outcome, count, 2);
 }
 
 static int rec_newindex(lua_State *L) {
-  lm_call call;
-  int count = lm_record_newindex(L, &call);
+  lm_outcome outcome;
+  int count = lm_record_newindex(L, &outcome);
   if (mm_likely(count >= 0)) return count;
   const lm_record *record = lm_record_at(L, 1);
-  if (count != LM_PART || !record) return lm_finish_field(L, &call, count, 2);
+  if (count != LM_PART || !record) return lm_push_or_raise_field(L, &outcome, count, 2);
   lua_settop(L, 3);
   lua_pushvalue(L, INNER);
-  lm_assign_field(L, 4, 2, INT32_MAX, record->region, 0, (mm_field)call.values[0], 3);
+  lm_assign_field(L, 4, 2, INT32_MAX, record->region, 0, (mm_field)outcome.values[0], 3);
   return 0;
 }
 
 /* [-0, +1, e] Pushes a list of the elements of an array field. */
 static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
                       mm_field field) {
-  lm_call call;
+  lm_outcome outcome;
   size_t count = mm_field_count(field), start = offset + mm_field_offset(field);
   bool are_numbers = mm_field_kind(field) == MM_NUMBERS;
   mm_field number = mm_make_field(MM_NUMBER, mm_field_type(field), 0, 0);
@@ -109,9 +109,9 @@ static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_regio
   for (size_t i = 0; i < count; i++) {
     int code = 0;
     lm_pause_often(L);
-    if (are_numbers) code = lm_field_load(L, &call, &record, start + i * size, number);
+    if (are_numbers) code = lm_field_load(L, &outcome, &record, start + i * size, number);
     else lm_push_record_table(L, layout, record, start + i * size);
-    if (code < 0) lm_finish_field(L, &call, code, name);
+    if (code < 0) lm_push_or_raise_field(L, &outcome, code, name);
     lm_rawseti(L, -2, (lua_Integer)i + 1);
   }
   if (layout) lua_remove(L, layout);
@@ -120,7 +120,7 @@ static void push_list(lua_State *L, int inner, int name, int32_t depth, mm_regio
 /* [-0, +1, e] */
 static void push_value(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
                        mm_field field) {
-  lm_call call;
+  lm_outcome outcome;
   switch (mm_field_kind(field)) {
     case MM_NUMBERS:
     case MM_RECORDS: push_list(L, inner, name, depth, record, offset, field); break;
@@ -130,8 +130,8 @@ static void push_value(lua_State *L, int inner, int name, int32_t depth, mm_regi
       lua_remove(L, -2);
       break;
     default: {
-      int code = lm_field_load(L, &call, &record, offset, field);
-      if (code < 0) lm_finish_field(L, &call, code, name);
+      int code = lm_field_load(L, &outcome, &record, offset, field);
+      if (code < 0) lm_push_or_raise_field(L, &outcome, code, name);
     }
   }
 }
@@ -210,7 +210,7 @@ static void push_elements(lua_State *L, int value, int layout, size_t expected) 
 /* [-0, +0, e] Assigns the list at an absolute index to an array field of the same length. */
 static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset,
                         mm_field field, int value) {
-  lm_call call;
+  lm_outcome outcome;
   size_t count = mm_field_count(field), start = offset + mm_field_offset(field);
   bool are_numbers = mm_field_kind(field) == MM_NUMBERS;
   mm_field number = mm_make_field(MM_NUMBER, mm_field_type(field), 0, 0);
@@ -229,11 +229,11 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
     lm_rawgeti(L, value, (lua_Integer)i + 1);
     int code = 0, element = lua_gettop(L);
     lm_pause_often(L);
-    if (are_numbers) code = lm_field_store(L, &call, &record, start + i * size, number, element);
+    if (are_numbers) code = lm_field_store(L, &outcome, &record, start + i * size, number, element);
     else if (lua_type(L, element) == LUA_TTABLE || lm_record_at(L, element))
       lm_assign_record(L, layout, record, start + i * size, element);
     else luaL_error(L, "field '%s': a list of %I records is expected", lm_shown_at(L, name), (LUAI_UACINT)count);
-    if (code < 0) lm_finish_field(L, &call, code, name);
+    if (code < 0) lm_push_or_raise_field(L, &outcome, code, name);
     lua_settop(L, value);
   }
   lua_settop(L, top);
@@ -241,7 +241,7 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
 
 void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset, mm_field field,
                      int value) {
-  lm_call call;
+  lm_outcome outcome;
   switch (mm_field_kind(field)) {
     case MM_NUMBERS:
     case MM_RECORDS: assign_list(L, inner, name, depth, record, offset, field, value); break;
@@ -253,8 +253,8 @@ void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region
       lua_pop(L, 1);
       break;
     default: {
-      int code = lm_field_store(L, &call, &record, offset, field, value);
-      if (code < 0) lm_finish_field(L, &call, code, name);
+      int code = lm_field_store(L, &outcome, &record, offset, field, value);
+      if (code < 0) lm_push_or_raise_field(L, &outcome, code, name);
     }
   }
 }
@@ -299,7 +299,7 @@ static lm_record *check_record(lua_State *L, int argument, int layout) {
 
 int lm_record_totable(lua_State *L) {
   if (lm_record_at(L, 1) && lua_gettop(L) > 1) lm_check_count(L, 1, LM_RECORD_NAME);
-  lm_take(L, 1, 1, LM_RECORD_NAME);
+  lm_settop(L, 1, 1, LM_RECORD_NAME);
   lua_pushvalue(L, lua_upvalueindex(1));
   lm_push_record_table(L, 2, check_record(L, 1, 2)->region, 0);
   return 1;
@@ -307,7 +307,7 @@ int lm_record_totable(lua_State *L) {
 
 int lm_custom_struct_totable(lua_State *L) {
   lm_check_layout(L, 1);
-  lm_take(L, 2, 2, LM_RECORD_NAME);
+  lm_settop(L, 2, 2, LM_RECORD_NAME);
   lm_push_record_table(L, 1, check_record(L, 2, 1)->region, 0);
   return 1;
 }

@@ -69,8 +69,8 @@ void lm_assign_record(lua_State *L, int layout, mm_region record, size_t offset,
 void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region record, size_t offset, mm_field field,
                      int value);
 
-/* [-?, +?, e] lm_finish with the field's name at the beginning of messages. */
-int lm_finish_field(lua_State *L, const lm_call *call, int code, int name);
+/* [-?, +?, e] lm_push_or_raise with the field's name at the beginning of messages. */
+int lm_push_or_raise_field(lua_State *L, const lm_outcome *outcome, int code, int name);
 
 /* [-0, +1, –] Pushes a user value of a layout; false if it is not a table. */
 static inline bool lm_push_part(lua_State *L, int layout, int part) {

@@ -44,9 +44,9 @@ int lm_custom_buffer_records(lua_State *L) {
   size_t size = lm_check_layout(L, 2)->size;
   lua_settop(L, 5);
   lm_records *records = lm_new_records(L, 1, 2);
-  lm_call call;
-  int count = lm_buffer_records(L, &call, size, records);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_buffer_records(L, &outcome, size, records);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 int lm_custom_records_slice(lua_State *L) {
@@ -54,17 +54,17 @@ int lm_custom_records_slice(lua_State *L) {
   lua_settop(L, 3);
   push_layout(L);
   lm_records *slice = lm_new_records(L, 1, 4);
-  lm_call call;
-  int count = lm_records_slice(L, &call, slice);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_records_slice(L, &outcome, slice);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 /* [-0, +1, e] Pushes the record whose index is argument 2. */
 static int push_record(lua_State *L, uint64_t layout) {
-  lm_call call;
+  lm_outcome outcome;
   lm_record *record = lm_new_record(L, 1, layout, 1, 2);
-  int count = lm_records_get(L, &call, record);
-  return mm_likely(count >= 0) ? count : lm_finish(L, &call, count);
+  int count = lm_records_get(L, &outcome, record);
+  return mm_likely(count >= 0) ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 static int rs_index(lua_State *L) {
@@ -150,25 +150,25 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
 int lm_custom_records_column(lua_State *L) {
   enum { LAYOUT = 4 };
   mm_records records = check_records(L)->records;
-  lm_take(L, 3, 2, "string");
+  lm_settop(L, 3, 2, "string");
   push_layout(L);
   size_t element;
   mm_field field = check_column(L, LAYOUT, &element);
-  lm_call call;
+  lm_outcome outcome;
   int count;
   if (mm_field_kind(field) == MM_NUMBER || mm_field_kind(field) == MM_NUMBERS) {
     int32_t type = mm_field_type(field);
     field = mm_make_field(MM_NUMBER, type, mm_field_offset(field) + element * mm_element_size(type), 0);
     lm_view *view = lm_new_view(L);
     lm_keep_mapping(L, 1);
-    count = lm_records_column(&call, &records, field, view);
+    count = lm_records_column(&outcome, &records, field, view);
   } else {
     lm_push_part(L, LAYOUT, LM_INNER);
     size_t size = lm_push_inner(L, lua_gettop(L), 2, INT32_MAX)->size;
     lm_records *inner = lm_new_records(L, 1, lua_gettop(L));
-    count = lm_records_inner(&call, &records, mm_field_offset(field) + element * size, size, inner);
+    count = lm_records_inner(&outcome, &records, mm_field_offset(field) + element * size, size, inner);
   }
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 int lm_custom_records_layout(lua_State *L) {

@@ -65,9 +65,9 @@ int lm_custom_records_sort(lua_State *L) {
       fields[0].is_descending = true;
     }
   }
-  lm_call call;
-  int code = LM_RUN_COLLECTING(L, &call, lm_records_sort(L, &call, fields, count));
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = LM_RUN_COLLECTING(L, &outcome, lm_records_sort(L, &outcome, fields, count));
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_settop(L, 1);
   return 1;
 }
@@ -79,9 +79,9 @@ int lm_custom_records_gather(lua_State *L) {
   if (!lm_view_at(L, 2)) return luaL_typeerror(L, 2, LM_VIEW);
   if (!source) return luaL_typeerror(L, 3, LM_RECORDS);
   if (source->layout != records->layout) return luaL_argerror(L, 3, "the records have another layout");
-  lm_call call;
-  int code = lm_records_gather(L, &call);
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_records_gather(L, &outcome);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_settop(L, 1);
   return 1;
 }

@@ -148,9 +148,9 @@ static void push_part(lua_State *L, int subject, lua_Integer offset, lua_Integer
   size_t count;
   const char *text = lm_string_at(L, subject, &count);
   if (!text) {
-    lm_call call;
-    int code = lm_regex_capture(L, &call, subject, offset, length);
-    lm_finish(L, &call, code);
+    lm_outcome outcome;
+    int code = lm_regex_capture(L, &outcome, subject, offset, length);
+    lm_push_or_raise(L, &outcome, code);
     return;
   }
   if ((lua_Unsigned)offset > count || (lua_Unsigned)length > count - (size_t)offset)
@@ -193,18 +193,18 @@ static int finish_match(lua_State *L, const lm_search *search, int pairs) {
 }
 
 /* [-?, +?, e] Acts on the negative code of a search. Errors about a buffer expect it at 1. */
-static int fail(lua_State *L, const lm_search *search, const lm_call *call, int code) {
-  if (code == LM_BYTES || call->kind == LM_LOST || call->kind == LM_CLOSED) {
+static int fail(lua_State *L, const lm_search *search, const lm_outcome *outcome, int code) {
+  if (code == LM_BYTES || outcome->kind == LM_LOST || outcome->kind == LM_CLOSED) {
     lua_pushvalue(L, search->subject);
     lua_replace(L, 1);
   }
-  return lm_finish(L, call, code);
+  return lm_push_or_raise(L, outcome, code);
 }
 
 static int search_once(lua_State *L, lm_search *search) {
-  lm_call call;
-  int pairs = lm_regex_search(L, &call, search);
-  if (pairs < 0) return fail(L, search, &call, pairs);
+  lm_outcome outcome;
+  int pairs = lm_regex_search(L, &outcome, search);
+  if (pairs < 0) return fail(L, search, &outcome, pairs);
   if (pairs > 0) return finish_match(L, search, pairs);
   lua_pushnil(L);
   return 1;
@@ -213,7 +213,7 @@ static int search_once(lua_State *L, lm_search *search) {
 /* [-?, +?, e] Checks the arguments of a method that searches. */
 static void take_search(lua_State *L) {
   if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
-  lm_take(L, 4, 2, "string or mmap.buffer");
+  lm_settop(L, 4, 2, "string or mmap.buffer");
 }
 
 int lm_custom_regex_find(lua_State *L) {
@@ -246,25 +246,25 @@ static int g_next(lua_State *L) {
                       .subject = lua_upvalueindex(2),
                       .from = lua_tointeger(L, lua_upvalueindex(3)),
                       .how = how};
-  lm_call call;
-  int pairs = search.from < 0 ? 0 : lm_regex_search(L, &call, &search);
-  if (pairs < 0 && pairs != LM_BYTES) return fail(L, &search, &call, pairs);
+  lm_outcome outcome;
+  int pairs = search.from < 0 ? 0 : lm_regex_search(L, &outcome, &search);
+  if (pairs < 0 && pairs != LM_BYTES) return fail(L, &search, &outcome, pairs);
   lua_pushinteger(L, pairs != 0 ? search.from : -1);
   lua_replace(L, lua_upvalueindex(3));
   if (search.how != how) {
     lua_pushinteger(L, search.how);
     lua_replace(L, lua_upvalueindex(4));
   }
-  if (pairs < 0) return fail(L, &search, &call, pairs);
+  if (pairs < 0) return fail(L, &search, &outcome, pairs);
   if (pairs > 0) return finish_match(L, &search, pairs);
   lua_pushnil(L);
   return 1;
 }
 
 static int push_iterator(lua_State *L, lm_search *search) {
-  lm_call call;
-  int code = lm_regex_start(L, &call, search);
-  if (code < 0) return fail(L, search, &call, code);
+  lm_outcome outcome;
+  int code = lm_regex_start(L, &outcome, search);
+  if (code < 0) return fail(L, search, &outcome, code);
   lua_pushvalue(L, search->regex);
   lua_pushvalue(L, search->subject);
   lua_pushinteger(L, search->from);
@@ -289,10 +289,10 @@ int lm_custom_regex_names(lua_State *L) {
   if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
   lua_settop(L, 1);
   lua_newtable(L);
-  lm_call call;
+  lm_outcome outcome;
   lm_group group;
   int code;
-  for (lua_Integer i = 0; (code = lm_regex_name(L, &call, i, &group)) > 0; i++) {
+  for (lua_Integer i = 0; (code = lm_regex_name(L, &outcome, i, &group)) > 0; i++) {
     lua_pushstring(L, group.name);
     lua_pushvalue(L, -1);
     /* A name that several groups have, as (?J) allows, is that of the first. */
@@ -305,7 +305,7 @@ int lm_custom_regex_names(lua_State *L) {
     lua_pushinteger(L, group.number);
     lua_rawset(L, 2);
   }
-  if (code < 0) return lm_finish(L, &call, code);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_settop(L, 2);
   return 1;
 }
@@ -323,9 +323,9 @@ static int split_next(lua_State *L) {
     lua_pushnil(L);
     return 1;
   }
-  lm_call call;
-  int pairs = lm_regex_search(L, &call, &search);
-  if (pairs < 0) return fail(L, &search, &call, pairs);
+  lm_outcome outcome;
+  int pairs = lm_regex_search(L, &outcome, &search);
+  if (pairs < 0) return fail(L, &search, &outcome, pairs);
   lua_Integer length, next = 0;
   if (pairs > 0) {
     int match = lua_gettop(L) - 2 * pairs + 1;
@@ -335,12 +335,12 @@ static int split_next(lua_State *L) {
     if (length < 0) length = 0;
     lua_settop(L, 1);
   } else {
-    length = start < 0 ? LM_NO_REST : lm_regex_rest(L, &call, search.subject, start);
+    length = start < 0 ? LM_NO_REST : lm_regex_rest(L, &outcome, search.subject, start);
     if (length == LM_NO_REST) {
       lua_pushnil(L);
       return 1;
     }
-    if (length < 0) return fail(L, &search, &call, (int)length);
+    if (length < 0) return fail(L, &search, &outcome, (int)length);
   }
   lua_pushinteger(L, pairs > 0 ? search.from : -1);
   lua_replace(L, lua_upvalueindex(3));
@@ -362,13 +362,13 @@ static int split_next(lua_State *L) {
 int lm_custom_regex_split(lua_State *L) {
   static const lm_option known[] = {{"ranges", LM_BOOLEAN, 0, 0}, {NULL, LM_INTEGER, 0, 0}};
   if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
-  lm_take(L, 3, 2, "string or mmap.buffer");
+  lm_settop(L, 3, 2, "string or mmap.buffer");
   bool has_ranges = false;
   lm_read_options(L, 3, known, &has_ranges);
   lm_search search = {.regex = 1, .subject = 2};
-  lm_call call;
-  int code = lm_regex_start(L, &call, &search);
-  if (code < 0) return fail(L, &search, &call, code);
+  lm_outcome outcome;
+  int code = lm_regex_start(L, &outcome, &search);
+  if (code < 0) return fail(L, &search, &outcome, code);
   lua_settop(L, 2);
   lua_pushinteger(L, 0);
   lua_pushinteger(L, has_ranges ? LM_OFFSETS : 0);
@@ -390,16 +390,16 @@ static lm_text *check_text(lua_State *L) {
 
 /* [-0, +0, e] Appends a part of the subject; all after `offset` if the length is less than 0. */
 static void add_part(lua_State *L, lua_Integer offset, lua_Integer length) {
-  lm_call call;
-  int code = lm_text_add_part(L, &call, check_text(L), GSUB_SUBJECT, offset, length);
-  if (code < 0) lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_text_add_part(L, &outcome, check_text(L), GSUB_SUBJECT, offset, length);
+  if (code < 0) lm_push_or_raise(L, &outcome, code);
 }
 
 /* [-0, +0, e] */
 static void add_bytes(lua_State *L, const char *bytes, size_t count) {
-  lm_call call;
-  int code = lm_text_add(L, &call, check_text(L), bytes, count);
-  if (code < 0) lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_text_add(L, &outcome, check_text(L), bytes, count);
+  if (code < 0) lm_push_or_raise(L, &outcome, code);
 }
 
 /* [-0, +0, e] Appends a group (0 to `pairs` - 1) of the match whose integers begin at an index. Group 1 is the match if
@@ -453,11 +453,11 @@ static void add_replacement(lua_State *L, int first, int pairs) {
 static lua_Integer take_gsub(lua_State *L) {
   if (!lm_regex_at(L, 1)) luaL_typeerror(L, 1, LM_REGEX);
   bool has_replacement = lua_gettop(L) > 2;
-  lm_take(L, 4, 2, "string or mmap.buffer");
+  lm_settop(L, 4, 2, "string or mmap.buffer");
   lm_search search = {.regex = 1, .subject = 2};
-  lm_call call;
-  int code = lm_regex_start(L, &call, &search);
-  if (code < 0) fail(L, &search, &call, code);
+  lm_outcome outcome;
+  int code = lm_regex_start(L, &outcome, &search);
+  if (code < 0) fail(L, &search, &outcome, code);
   int type = lua_type(L, 3);
   if (!has_replacement) lua_settop(L, 2);
   if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TTABLE && type != LUA_TFUNCTION)
@@ -482,10 +482,10 @@ int lm_custom_regex_gsub(lua_State *L) {
   lua_setmetatable(L, -2);
   lm_search search = {.regex = GSUB_REGEX, .subject = GSUB_SUBJECT, .how = LM_PLACE};
   for (; count < most; count++) {
-    lm_call call;
+    lm_outcome outcome;
     lua_settop(L, GSUB_TEXT);
-    int pairs = lm_regex_search(L, &call, &search);
-    if (pairs < 0) return lm_finish(L, &call, pairs);
+    int pairs = lm_regex_search(L, &outcome, &search);
+    if (pairs < 0) return lm_push_or_raise(L, &outcome, pairs);
     if (pairs == 0) break;
     lua_Integer start = lua_tointeger(L, GSUB_TEXT + 1), end = start + lua_tointeger(L, GSUB_TEXT + 2);
     /* \K may put the start before the search. */
@@ -510,7 +510,7 @@ static int text_gc(lua_State *L) {
 
 int lm_custom_buffer_gmatch(lua_State *L) {
   lm_check_buffer(L);
-  lm_take(L, 3, 2, "string");
+  lm_settop(L, 3, 2, "string");
   size_t length;
   const char *pattern = lm_string_at(L, 2, &length);
   if (!pattern) return luaL_typeerror(L, 2, "string");

@@ -13,15 +13,15 @@ void lm_check_count(lua_State *L, int most, const char *name) {
 }
 
 #define CALL_PURE(class, name)                                                                                         \
-  lm_call call;                                                                                                        \
-  int count = lm_##class##_##name(L, &call);                                                                           \
+  lm_outcome outcome;                                                                                                  \
+  int count = lm_##class##_##name(L, &outcome);                                                                        \
   if (mm_likely(count >= 0)) return count;                                                                             \
-  return lm_finish(L, &call, count);
+  return lm_push_or_raise(L, &outcome, count);
 #define CALL_SYSTEM(class, name)                                                                                       \
-  lm_call call;                                                                                                        \
-  int count = LM_RUN(L, lm_##class##_##name(L, &call));                                                                \
+  lm_outcome outcome;                                                                                                  \
+  int count = LM_RUN(L, lm_##class##_##name(L, &outcome));                                                             \
   if (mm_likely(count >= 0)) return count;                                                                             \
-  return lm_finish(L, &call, count);
+  return lm_push_or_raise(L, &outcome, count);
 #define CALL_CUSTOM(class, name) return lm_custom_##class##_##name(L);
 
 #define METHOD(class, name, kind, most)                                                                                \

@@ -72,21 +72,21 @@ int lm_custom_mmap_map(lua_State *L) {
   lm_buffer *buffer = lm_new_buffer(L);
   push_path_of(L, is_integer && flags & MAP_ANONYMOUS ? -1 : descriptor);
   lua_setiuservalue(L, 7, 1);
-  lm_call call;
+  lm_outcome outcome;
   /* Checked again: a finalizer may have closed the file since. */
   descriptor = check_descriptor(L, 4);
-  int count = LM_RUN(L, lm_map(L, &call, buffer, descriptor));
-  if (lm_worth_collecting(&call, count)) {
+  int count = LM_RUN(L, lm_map(L, &outcome, buffer, descriptor));
+  if (lm_worth_collecting(&outcome, count)) {
     lua_gc(L, LUA_GCCOLLECT);
     descriptor = check_descriptor(L, 4);
-    count = LM_RUN(L, lm_map(L, &call, buffer, descriptor));
+    count = LM_RUN(L, lm_map(L, &outcome, buffer, descriptor));
   }
   if (count >= 0) {
     lm_count_memory(L, buffer);
     return count;
   }
-  if (call.kind == LM_SYSTEM) lua_copy(L, 7, 1); /* the path for the error object */
-  return lm_finish(L, &call, count);
+  if (outcome.kind == LM_SYSTEM) lua_copy(L, 7, 1); /* the path for the error object */
+  return lm_push_or_raise(L, &outcome, count);
 }
 
 int lm_custom_mmap_open(lua_State *L) {
@@ -98,20 +98,20 @@ int lm_custom_mmap_open(lua_State *L) {
   lm_buffer *buffer = lm_new_buffer(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  lm_call call;
-  int count = LM_RUN_COLLECTING(L, &call, lm_open(L, &call, buffer, path, mode, &options));
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = LM_RUN_COLLECTING(L, &outcome, lm_open(L, &outcome, buffer, path, mode, &options));
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 int lm_custom_mmap_anonymous(lua_State *L) {
-  lm_take(L, 2, 1, "number");
+  lm_settop(L, 2, 1, "number");
   lm_open_options options = {0};
   lm_read_options(L, 2, anonymous_options, &options);
   lm_buffer *buffer = lm_new_buffer(L);
-  lm_call call;
-  int count = LM_RUN_COLLECTING(L, &call, lm_anonymous(L, &call, buffer, &options));
+  lm_outcome outcome;
+  int count = LM_RUN_COLLECTING(L, &outcome, lm_anonymous(L, &outcome, buffer, &options));
   if (count >= 0) lm_count_memory(L, buffer);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 static const struct {
@@ -227,7 +227,7 @@ static void make_buffer_class(lua_State *L) {
 }
 
 int lm_open_module(lua_State *L) {
-  lm_choose_kernels();
+  lm_choose_vectors();
   make_buffer_class(L);
   lm_open_errors(L);
   lm_open_buffer(L);

@@ -34,10 +34,10 @@ LM_APART(lm_lock);
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
 #define LM_TRAMPOLINE(name, body)                                                                                      \
   int name(lua_State *L) {                                                                                             \
-    lm_call call;                                                                                                      \
-    int count = body(L, &call);                                                                                        \
+    lm_outcome outcome;                                                                                                \
+    int count = body(L, &outcome);                                                                                     \
     if (mm_likely(count >= 0)) return count;                                                                           \
-    return lm_finish(L, &call, count);                                                                                 \
+    return lm_push_or_raise(L, &outcome, count);                                                                       \
   }
 
 /* [-?, +?, –] Runs a body that makes system calls. Sets lm_running meanwhile, from which the trace gets the line of the
@@ -54,10 +54,10 @@ extern _Thread_local lua_State *lm_running;
 
 /* [-?, +?, e] As LM_RUN. If memory or descriptors ran out, collects garbage, which may free some, and runs the body
    again. */
-#define LM_RUN_COLLECTING(L, call, body)                                                                               \
+#define LM_RUN_COLLECTING(L, outcome, body)                                                                            \
   __extension__({                                                                                                      \
     int result_ = LM_RUN(L, body);                                                                                     \
-    if (lm_worth_collecting(call, result_)) {                                                                          \
+    if (lm_worth_collecting(outcome, result_)) {                                                                       \
       lua_gc(L, LUA_GCCOLLECT);                                                                                        \
       result_ = LM_RUN(L, body);                                                                                       \
     }                                                                                                                  \
@@ -67,14 +67,14 @@ extern _Thread_local lua_State *lm_running;
 /* [-?, +?, e] The trampoline of a body that makes system calls. */
 #define LM_SYSTEM_TRAMPOLINE(name, body)                                                                               \
   int name(lua_State *L) {                                                                                             \
-    lm_call call;                                                                                                      \
-    int count = LM_RUN(L, body(L, &call));                                                                             \
+    lm_outcome outcome;                                                                                                \
+    int count = LM_RUN(L, body(L, &outcome));                                                                          \
     if (mm_likely(count >= 0)) return count;                                                                           \
-    return lm_finish(L, &call, count);                                                                                 \
+    return lm_push_or_raise(L, &outcome, count);                                                                       \
   }
 
 /* [-?, +?, e] Acts on the negative code of a body: pushes a string, or raises. */
-int lm_finish(lua_State *L, const lm_call *call, int code);
+int lm_push_or_raise(lua_State *L, const lm_outcome *outcome, int code);
 
 /* [-0, +1, e] lua_createtable for `count` elements; Ctrl-C interrupts it if the table has LM_LARGE bytes or more. */
 void lm_push_table(lua_State *L, size_t count);
@@ -99,7 +99,7 @@ static inline bool lm_push_bytes(lua_State *L, const mm_region *source, const ui
 }
 
 /* [-0, +1, m] The text of an outcome, with its values inserted. */
-const char *lm_push_text(lua_State *L, const lm_call *call, const char *path);
+const char *lm_push_text(lua_State *L, const lm_outcome *outcome, const char *path);
 /* [-0, +1, e] lua_newuserdatauv, with a check. A finalizer that runs in it can remove the new userdata from the stack
    (debug.setlocal), and a collection can then free it. */
 void *lm_new_userdata(lua_State *L, size_t size, int values);
@@ -142,7 +142,7 @@ const char *lm_check_c_string(lua_State *L, int argument, const char *what, cons
 
 /* [-?, +?, e] lua_settop, after a check that the first `needed` arguments are present: afterward a missing argument
    looks like nil. `expected` is the type of argument `needed`. */
-void lm_take(lua_State *L, int most, int needed, const char *expected);
+void lm_settop(lua_State *L, int most, int needed, const char *expected);
 
 /* [-0, +0, e] An integer at an argument, or a float with an exact integer value; never a string. `expected` is the
    type that the error names. */
@@ -282,7 +282,7 @@ FILE *lm_file_at(lua_State *L, int argument);
 void lm_check_separator(lua_State *L, int argument, int index, const char *what, mm_separator *separator);
 
 /* [-0, +0, –] Whether a body failed because memory or descriptors ran out: a garbage collection may free some. */
-bool lm_worth_collecting(const lm_call *call, int code);
+bool lm_worth_collecting(const lm_outcome *outcome, int code);
 
 /* Make the metatables, once per state, in the order of module.c. */
 void lm_open_errors(lua_State *L);

@@ -12,7 +12,7 @@ void *lm_new_userdata(lua_State *L, size_t size, int values) {
   return block;
 }
 
-void lm_take(lua_State *L, int most, int needed, const char *expected) {
+void lm_settop(lua_State *L, int most, int needed, const char *expected) {
   if (lua_gettop(L) < needed) luaL_typeerror(L, needed, expected);
   lua_settop(L, most);
 }

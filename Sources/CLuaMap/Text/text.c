@@ -11,11 +11,11 @@ static const char lines_kind, fields_kind;
 enum { STATE = 1 };
 
 /* [-?, +0, e] */
-static int fail(lua_State *L, const lm_call *call, int code) {
+static int fail(lua_State *L, const lm_outcome *outcome, int code) {
   lua_settop(L, STATE);
   lua_getiuservalue(L, STATE, 1);
   lua_replace(L, 1);
-  return lm_finish(L, call, code);
+  return lm_push_or_raise(L, outcome, code);
 }
 
 /* [-?, +1, e] Pushes the state of the running iterator as the only value on the stack; raises if debug.setupvalue has
@@ -30,13 +30,13 @@ static inline void *push_state(lua_State *L, size_t size, const char *kind) {
 
 /* [-?, +1, e] Pushes nil, which ends the loop; raises if the file now ends before the end of the walk. */
 static int finish(lua_State *L, const mm_region *region, size_t end) {
-  lm_call call;
+  lm_outcome outcome;
   int code = 0;
   lua_settop(L, STATE);
   lua_getiuservalue(L, STATE, 1);
   lm_push_path(L, -1);
-  if (lua_type(L, -1) == LUA_TSTRING) code = LM_RUN(L, lm_text_end(L, &call, region, end, lua_tostring(L, -1)));
-  if (mm_unlikely(code < 0)) return fail(L, &call, code);
+  if (lua_type(L, -1) == LUA_TSTRING) code = LM_RUN(L, lm_text_end(L, &outcome, region, end, lua_tostring(L, -1)));
+  if (mm_unlikely(code < 0)) return fail(L, &outcome, code);
   lua_pushnil(L);
   return 1;
 }
@@ -44,18 +44,18 @@ static int finish(lua_State *L, const mm_region *region, size_t end) {
 static int lines_next(lua_State *L) {
   lm_lines *lines = push_state(L, sizeof *lines, &lines_kind);
   for (;;) {
-    lm_call call;
+    lm_outcome outcome;
     mm_line line;
-    int found = mm_unlikely(lines->reverse) ? lm_lines_find_last(L, &call, &lines->walk, &line)
-                                            : lm_lines_find(L, &call, &lines->walk, &line);
-    if (mm_unlikely(found < 0)) return fail(L, &call, found);
+    int found = mm_unlikely(lines->reverse) ? lm_lines_find_last(L, &outcome, &lines->walk, &line)
+                                            : lm_lines_find(L, &outcome, &lines->walk, &line);
+    if (mm_unlikely(found < 0)) return fail(L, &outcome, found);
     if (mm_unlikely(found == 0)) return finish(L, &lines->walk.region, lines->walk.reach);
     if (lines->keep) line.length = line.next - line.start;
     size_t count;
     const char *text = lm_string_at(L, lua_upvalueindex(2), &count);
     int64_t place = LM_NOWHERE;
-    if (text && mm_unlikely((place = lm_lines_place(L, &call, &lines->walk, &line, text, count)) < LM_NOWHERE))
-      return fail(L, &call, LM_FAILED);
+    if (text && mm_unlikely((place = lm_lines_place(L, &outcome, &lines->walk, &line, text, count)) < LM_NOWHERE))
+      return fail(L, &outcome, LM_FAILED);
     mm_region source = lines->walk.region;
     if (lines->ranges) {
       lua_pushinteger(L, (lua_Integer)line.start);
@@ -108,9 +108,9 @@ int lm_custom_buffer_lines(lua_State *L) {
   lm_read_options(L, 2, options, lines);
   luaL_argcheck(L, !lines->reverse || !lm_overlaps_itself(&lines->walk.separator), 2,
                 "option 'reverse': from the end, a separator that overlaps itself ends other lines");
-  lm_call call;
-  int code = lm_lines_start(L, &call, lines);
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_lines_start(L, &outcome, lines);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lines->self = lines;
   lm_keep_mapping(L, 1);
   push_sought(L);
@@ -284,10 +284,10 @@ static inline bool push_field(lua_State *L, lm_fields *fields, const mm_text_fie
   }
 }
 
-/* [-0, +1, e] Pushes "row 1, line 3, offset 40": rows and offsets count from 0, lines from 1. NULL, with `call` filled
+/* [-0, +1, e] Pushes "row 1, line 3, offset 40": rows and offsets count from 0, lines from 1. NULL, with `outcome` filled
    in, if counting the lines failed. */
-static const char *push_row(lua_State *L, lm_call *call, lm_fields *fields, const mm_row *row) {
-  int64_t line = lm_row_line(L, call, &fields->walk, row->start);
+static const char *push_row(lua_State *L, lm_outcome *outcome, lm_fields *fields, const mm_row *row) {
+  int64_t line = lm_row_line(L, outcome, &fields->walk, row->start);
   if (line < 0) return NULL;
   return lua_pushfstring(L, "row %I, line %I, offset %I", (LUAI_UACINT)fields->walk.given, (LUAI_UACINT)line,
                          (LUAI_UACINT)row->start);
@@ -295,10 +295,10 @@ static const char *push_row(lua_State *L, lm_call *call, lm_fields *fields, cons
 
 /* [-?, +0, e] Raises the error of a row. The walk can continue after the row. */
 static int bad_row(lua_State *L, lm_fields *fields, const mm_row *row, int code) {
-  lm_call call;
+  lm_outcome outcome;
   LUAI_UACINT column = (LUAI_UACINT)(row->column + 1);
-  const char *where = push_row(L, &call, fields, row);
-  if (!where) return fail(L, &call, LM_FAILED);
+  const char *where = push_row(L, &outcome, fields, row);
+  if (!where) return fail(L, &outcome, LM_FAILED);
   mm_finish_row(&fields->walk, row);
   switch (code) {
     case LM_UNCLOSED_QUOTE: return luaL_error(L, "%s, field %I: the quote is not closed", where, column);
@@ -313,10 +313,10 @@ static int bad_row(lua_State *L, lm_fields *fields, const mm_row *row, int code)
 
 /* [-0, +0, e] Moves the walk to the end of a row. */
 static void pass_row(lua_State *L, lm_fields *fields, mm_row *row) {
-  lm_call call;
+  lm_outcome outcome;
   mm_text_field rest;
   int count = 0;
-  while (!row->complete && count >= 0) count = lm_row_scan(L, &call, &fields->walk, row, &rest, 1);
+  while (!row->complete && count >= 0) count = lm_row_scan(L, &outcome, &fields->walk, row, &rest, 1);
   if (count != LM_FAILED) mm_finish_row(&fields->walk, row);
 }
 
@@ -324,9 +324,9 @@ static void pass_row(lua_State *L, lm_fields *fields, mm_row *row) {
 static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, const mm_text_field *field) {
   static const char *const kinds[] = {
       [MM_TEXT_NUMBER] = "a number", [MM_TEXT_INTEGER] = "an integer", [MM_TEXT_U64] = "a u64"};
-  lm_call call;
-  const char *where = push_row(L, &call, fields, row);
-  if (!where) return fail(L, &call, LM_FAILED);
+  lm_outcome outcome;
+  const char *where = push_row(L, &outcome, fields, row);
+  if (!where) return fail(L, &outcome, LM_FAILED);
   pass_row(L, fields, row);
   const char *text = lua_tostring(L, -2);
   if (strlen(text) > 40) text = lua_pushfstring(L, "%s...", (lua_pushlstring(L, text, 40), lua_tostring(L, -1)));
@@ -336,17 +336,17 @@ static int bad_number(lua_State *L, lm_fields *fields, mm_row *row, const mm_tex
 
 /* [-?, +0, e] Raises: the first result of a row is nil, which would end the loop. */
 static int bad_first(lua_State *L, lm_fields *fields, const mm_row *row) {
-  lm_call call;
-  const char *where = push_row(L, &call, fields, row);
-  if (!where) return fail(L, &call, LM_FAILED);
+  lm_outcome outcome;
+  const char *where = push_row(L, &outcome, fields, row);
+  if (!where) return fail(L, &outcome, LM_FAILED);
   mm_finish_row(&fields->walk, row);
   return luaL_error(L, "%s: the first result would be nil, which ends the loop (use position = true)", where);
 }
 
-/* [-0, +3, e] Pushes the offset of a row, 0, and its line number; false, with `call` filled in, if counting the lines
+/* [-0, +3, e] Pushes the offset of a row, 0, and its line number; false, with `outcome` filled in, if counting the lines
    failed. */
-static bool push_position(lua_State *L, lm_call *call, lm_fields *fields, const mm_row *row) {
-  int64_t line = lm_row_line(L, call, &fields->walk, row->start);
+static bool push_position(lua_State *L, lm_outcome *outcome, lm_fields *fields, const mm_row *row) {
+  int64_t line = lm_row_line(L, outcome, &fields->walk, row->start);
   if (line < 0) return false;
   lua_pushinteger(L, (lua_Integer)row->start);
   lua_pushinteger(L, 0); /* for the length, which end_row sets */
@@ -371,23 +371,23 @@ enum { FIELDS_SIZE = sizeof(lm_fields) + MM_MOST_TYPES };
 static int fields_next(lua_State *L) {
   enum { ROOM = 16 };
   lm_fields *fields = push_state(L, FIELDS_SIZE, &fields_kind);
-  lm_call call;
+  lm_outcome outcome;
   mm_row row;
   mm_text_field found[ROOM];
 again:
   if (!mm_begin_row(&fields->walk, &row)) return finish(L, &fields->walk.region, fields->walk.end);
   do {
     bool is_first = row.column == 0;
-    int count = lm_row_scan(L, &call, &fields->walk, &row, found, ROOM);
+    int count = lm_row_scan(L, &outcome, &fields->walk, &row, found, ROOM);
     if (mm_unlikely(count < 0)) {
-      if (count == LM_FAILED) return fail(L, &call, count);
+      if (count == LM_FAILED) return fail(L, &outcome, count);
       if (count != LM_ROW_END) return bad_row(L, fields, &row, count);
       fields->walk.position = fields->walk.end;
       return finish(L, &fields->walk.region, fields->walk.end);
     }
     mm_region source = fields->walk.region;
     if (mm_unlikely(count > 8)) luaL_checkstack(L, count + LUA_MINSTACK, "too many fields");
-    if (fields->position && is_first && !push_position(L, &call, fields, &row)) return fail(L, &call, LM_FAILED);
+    if (fields->position && is_first && !push_position(L, &outcome, fields, &row)) return fail(L, &outcome, LM_FAILED);
     for (int i = 0; i < count; i++) {
       bool good = push_field(L, fields, &found[i], &source);
       if (mm_unlikely(!mm_was_intact(&source))) {
@@ -562,7 +562,7 @@ int lm_custom_buffer_fields(lua_State *L) {
       {"bad", LM_CALLERS, 0, 0},
       {NULL, LM_INTEGER, 0, 0}};
   lm_check_buffer(L);
-  lm_take(L, 4, 2, "separator: string");
+  lm_settop(L, 4, 2, "separator: string");
   lm_fields *fields = lua_newuserdatauv(L, FIELDS_SIZE, LM_NULLS);
   memset(fields, 0, sizeof *fields);
   fields->kind = &fields_kind;
@@ -579,9 +579,9 @@ int lm_custom_buffer_fields(lua_State *L) {
   read_types(L, fields);
   walk->takes_return = !fields->has_line;
   check_fields(L, fields);
-  lm_call call;
-  int code = lm_fields_start(L, &call, fields);
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_fields_start(L, &outcome, fields);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   fields->self = fields;
   lm_keep_mapping(L, 1);
   lua_pushcclosure(L, fields_next, 1);
@@ -607,7 +607,7 @@ static void read_cuts(lua_State *L, lm_cuts *cuts) {
 int lm_custom_buffer_split(lua_State *L) {
   enum { MOST = 1000000, LIST = 4 };
   lm_check_buffer(L);
-  lm_take(L, 3, 2, "integer");
+  lm_settop(L, 3, 2, "integer");
   lua_Integer count = lm_check_integer(L, 2, "integer");
   luaL_argcheck(L, count >= 1 && count <= MOST, 2,
                 lua_pushfstring(L, "%I pieces are out of range (1 to %d)", (LUAI_UACINT)count, (int)MOST));
@@ -617,9 +617,9 @@ int lm_custom_buffer_split(lua_State *L) {
   lua_createtable(L, (int)count, 0);
   int64_t from = 0;
   for (lua_Integer i = 1; i <= count; i++) {
-    lm_call call;
-    int64_t end = lm_split_end(L, &call, i, count, from, &cuts);
-    if (end < 0) return lm_finish(L, &call, (int)end);
+    lm_outcome outcome;
+    int64_t end = lm_split_end(L, &outcome, i, count, from, &cuts);
+    if (end < 0) return lm_push_or_raise(L, &outcome, (int)end);
     /* The arguments of lm_buffer_slice. */
     lua_pushinteger(L, from);
     lua_replace(L, 2);
@@ -627,8 +627,8 @@ int lm_custom_buffer_split(lua_State *L) {
     lua_replace(L, 3);
     lm_buffer *slice = lm_new_buffer(L);
     lm_keep_mapping(L, 1);
-    int code = lm_buffer_slice(L, &call, slice);
-    if (code < 0) return lm_finish(L, &call, code);
+    int code = lm_buffer_slice(L, &outcome, slice);
+    if (code < 0) return lm_push_or_raise(L, &outcome, code);
     lua_rawseti(L, LIST, i);
     from = end;
   }

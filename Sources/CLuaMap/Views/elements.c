@@ -10,18 +10,18 @@ static LM_TRAMPOLINE(v_copy_memory, lm_view_copy)
 enum { ROW = 256 };
 
 int lm_custom_view_totable(lua_State *L) {
-  lm_call call;
+  lm_outcome outcome;
   lm_view_rows rows;
   uint64_t bits[ROW];
-  lm_take(L, 3, 1, LM_VIEW);
-  int code = lm_view_range(L, &call, &rows);
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_settop(L, 3, 1, LM_VIEW);
+  int code = lm_view_range(L, &outcome, &rows);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   if (rows.count > INT_MAX) return luaL_error(L, "%I elements are too many for a table", (LUAI_UACINT)rows.count);
   lm_push_table(L, rows.count);
   for (size_t done = 0; done < rows.count; done += ROW) {
     size_t count = rows.count - done < ROW ? rows.count - done : ROW;
-    code = lm_view_load(L, &call, rows.index + done, bits, count);
-    if (code < 0) return lm_finish(L, &call, code);
+    code = lm_view_load(L, &outcome, rows.index + done, bits, count);
+    if (code < 0) return lm_push_or_raise(L, &outcome, code);
     for (size_t i = 0; i < count; i++) {
       if (rows.type & MM_FLOAT) lua_pushnumber(L, mm_double_of_bits(bits[i]));
       else lua_pushinteger(L, (lua_Integer)bits[i]);
@@ -44,18 +44,18 @@ static void read_row(lua_State *L, lm_table_value *values, size_t k, size_t coun
 }
 
 static int copy_table(lua_State *L) {
-  lm_call call;
+  lm_outcome outcome;
   lm_view_rows rows = {.count = (size_t)lua_rawlen(L, 3)};
   lm_table_value values[ROW];
-  int code = lm_view_room(L, &call, &rows);
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = lm_view_room(L, &outcome, &rows);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   for (int pass = 0; pass < 2; pass++) {
     rows.writes = pass == 1;
     for (size_t done = 0; done < rows.count; done += ROW) {
       size_t count = rows.count - done < ROW ? rows.count - done : ROW;
       read_row(L, values, done + 1, count);
-      code = lm_view_put(L, &call, &rows, values, done + 1, count);
-      if (code < 0) return lm_finish(L, &call, code);
+      code = lm_view_put(L, &outcome, &rows, values, done + 1, count);
+      if (code < 0) return lm_push_or_raise(L, &outcome, code);
     }
   }
   lua_pushinteger(L, (lua_Integer)rows.count);
@@ -65,23 +65,23 @@ static int copy_table(lua_State *L) {
 int lm_custom_view_copy(lua_State *L) {
   lm_check_view(L);
   if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "number");
-  lm_take(L, 4, 3, "mmap.view, mmap.buffer or table");
+  lm_settop(L, 4, 3, "mmap.view, mmap.buffer or table");
   return lua_type(L, 3) == LUA_TTABLE ? copy_table(L) : v_copy_memory(L);
 }
 
 static int v_next(lua_State *L) {
   bool is_alone = lm_step_alone(L);
-  lm_call call;
-  int count = lm_view_next(L, &call);
-  if (mm_unlikely(count < 0)) return lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_view_next(L, &outcome);
+  if (mm_unlikely(count < 0)) return lm_push_or_raise(L, &outcome, count);
   return mm_unlikely(is_alone) ? lm_end_step(L, count) : count;
 }
 
 /* for i, x in v:each() do */
 int lm_custom_view_each(lua_State *L) {
-  lm_call call;
-  int code = lm_view_len(L, &call); /* raises for a closed view now, not at the first step */
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_view_len(L, &outcome); /* raises for a closed view now, not at the first step */
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   lua_pushinteger(L, -1);
   return lm_push_step(L, v_next);
 }

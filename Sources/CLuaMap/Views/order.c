@@ -27,9 +27,9 @@ int lm_custom_view_quantile(lua_State *L) {
     parts[i] = lua_tonumber(L, place);
     if (is_list) lua_pop(L, 1);
   }
-  lm_call call;
-  int code = lm_view_quantile(L, &call, parts, count);
-  if (code < 0) return lm_finish(L, &call, code);
+  lm_outcome outcome;
+  int code = lm_view_quantile(L, &outcome, parts, count);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   if (code == 0) {
     lua_pushnil(L);
     return 1;
@@ -49,8 +49,8 @@ int lm_custom_view_quantile(lua_State *L) {
 
 /* [-0, +0, e] If memory or descriptors ran out, collects garbage and returns true: try again. Raises if the new view
    and its buffer are not on top any more. */
-static bool collect(lua_State *L, const lm_call *call, int code, const lm_buffer *buffer, const lm_view *target) {
-  if (!lm_worth_collecting(call, code)) return false;
+static bool collect(lua_State *L, const lm_outcome *outcome, int code, const lm_buffer *buffer, const lm_view *target) {
+  if (!lm_worth_collecting(outcome, code)) return false;
   lua_gc(L, LUA_GCCOLLECT);
   if (lm_view_at(L, -1) != target || lm_buffer_at(L, -2) != buffer) luaL_error(L, "a finalizer modified the stack");
   return true;
@@ -61,30 +61,31 @@ int lm_custom_view_argsort(lua_State *L) {
   lm_check_view(L);
   lua_settop(L, 2);
   lm_buffer *buffer;
-  lm_call call;
+  lm_outcome outcome;
   lm_view *target = lm_new_owner(L, &buffer);
-  int count = LM_RUN(L, lm_view_argsort(L, &call, buffer, target));
-  if (collect(L, &call, count, buffer, target)) count = LM_RUN(L, lm_view_argsort(L, &call, buffer, target));
-  if (count < 0) return lm_finish(L, &call, count);
+  int count = LM_RUN(L, lm_view_argsort(L, &outcome, buffer, target));
+  if (collect(L, &outcome, count, buffer, target)) count = LM_RUN(L, lm_view_argsort(L, &outcome, buffer, target));
+  if (count < 0) return lm_push_or_raise(L, &outcome, count);
   lm_count_memory(L, buffer);
   return count;
 }
 
 /* [-0, +1, e] */
 static int run(lua_State *L, int operation, int into) {
-  lm_call call;
+  lm_outcome outcome;
   int count;
   lm_check_view(L);
   if (!lua_isnoneornil(L, into)) {
-    count = lm_view_run_into(L, &call, operation);
-    return count >= 0 ? count : lm_finish(L, &call, count);
+    count = lm_view_run_into(L, &outcome, operation);
+    return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
   }
   lua_settop(L, into);
   lm_buffer *buffer;
   lm_view *target = lm_new_owner(L, &buffer);
-  count = LM_RUN(L, lm_view_run(L, &call, operation, buffer, target));
-  if (collect(L, &call, count, buffer, target)) count = LM_RUN(L, lm_view_run(L, &call, operation, buffer, target));
-  if (count < 0) return lm_finish(L, &call, count);
+  count = LM_RUN(L, lm_view_run(L, &outcome, operation, buffer, target));
+  if (collect(L, &outcome, count, buffer, target))
+    count = LM_RUN(L, lm_view_run(L, &outcome, operation, buffer, target));
+  if (count < 0) return lm_push_or_raise(L, &outcome, count);
   lm_count_memory(L, buffer);
   return count;
 }

@@ -11,10 +11,10 @@ static void set_number(lua_State *L, const char *name, bool is_float, uint64_t b
 }
 
 int lm_custom_view_stats(lua_State *L) {
-  lm_call call;
+  lm_outcome outcome;
   lm_stats stats;
-  int code = lm_view_stats(L, &call, &stats);
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = lm_view_stats(L, &outcome, &stats);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   if (stats.is_nothing) {
     lua_pushnil(L);
     return 1;
@@ -36,11 +36,11 @@ int lm_custom_view_stats(lua_State *L) {
 int lm_custom_view_histogram(lua_State *L) {
   lm_check_view(L);
   /* If one end of the range is given, so must be the other. */
-  lm_take(L, 4, lua_isnoneornil(L, 3) ? 2 : 4, "number");
-  lm_call call;
+  lm_settop(L, 4, lua_isnoneornil(L, 3) ? 2 : 4, "number");
+  lm_outcome outcome;
   lm_histogram histogram;
-  int code = lm_histogram_start(L, &call, &histogram);
-  if (code < 0) return lm_finish(L, &call, code);
+  int code = lm_histogram_start(L, &outcome, &histogram);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   enum { COUNTS = 5, EDGES };
   size_t size = (size_t)histogram.bins * sizeof(int64_t);
   lua_createtable(L, (int)histogram.bins, 0);
@@ -49,8 +49,8 @@ int lm_custom_view_histogram(lua_State *L) {
   memset(counters, 0, size);
   if (lua_type(L, COUNTS) != LUA_TTABLE || lua_type(L, EDGES) != LUA_TTABLE)
     return luaL_error(L, "a finalizer modified the stack");
-  code = lm_histogram_count(L, &call, &histogram, counters);
-  if (code < 0) return lm_finish(L, &call, code);
+  code = lm_histogram_count(L, &outcome, &histogram, counters);
+  if (code < 0) return lm_push_or_raise(L, &outcome, code);
   for (int64_t i = 0; i < histogram.bins; i++) {
     lua_pushinteger(L, counters[i]);
     lua_rawseti(L, COUNTS, i + 1);

@@ -36,12 +36,12 @@ lm_view *lm_check_view(lua_State *L) {
 
 int lm_custom_buffer_view(lua_State *L) {
   lm_check_buffer(L);
-  lm_take(L, 5, 2, "string");
+  lm_settop(L, 5, 2, "string");
   lm_view *view = lm_new_view(L);
   lm_keep_mapping(L, 1);
-  lm_call call;
-  int count = lm_buffer_view(L, &call, view);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_buffer_view(L, &outcome, view);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 int lm_custom_view_slice(lua_State *L) {
@@ -49,9 +49,9 @@ int lm_custom_view_slice(lua_State *L) {
   lua_settop(L, 3);
   lm_view *slice = lm_new_view(L);
   lm_keep_mapping(L, 1);
-  lm_call call;
-  int count = lm_view_slice(L, &call, slice);
-  return count >= 0 ? count : lm_finish(L, &call, count);
+  lm_outcome outcome;
+  int count = lm_view_slice(L, &outcome, slice);
+  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
 static int v_tostring(lua_State *L) {

@@ -13,7 +13,7 @@
 #include "lm_runtime.h"
 #include "lm_shared.h"
 #include "lm_text.h"
+#include "lm_threads.h"
 #include "lm_view.h"
-#include "lm_work.h"
 
 #endif

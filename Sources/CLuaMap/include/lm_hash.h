@@ -4,10 +4,10 @@
 
 #include "lm_runtime.h"
 
-int lm_buffer_crc32(lua_State *_Nonnull L, lm_call *_Nonnull call);
-int lm_buffer_xxh3(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_buffer_crc32(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
+int lm_buffer_xxh3(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
 
 enum { LM_SHA256 = 32 /* bytes */ };
-int lm_buffer_sha256(lua_State *_Nonnull L, lm_call *_Nonnull call, uint8_t *_Nonnull digest);
+int lm_buffer_sha256(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, uint8_t *_Nonnull digest);
 
 #endif

@@ -18,15 +18,15 @@ typedef struct lm_unpacking {
 /* The trampoline is to convert the number at `argument` to a string and call the body again. */
 enum { LM_CONVERT = -3 };
 
-int lm_buffer_unpack(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_unpacking *_Nonnull progress);
+int lm_buffer_unpack(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_unpacking *_Nonnull progress);
 
-int lm_buffer_pack(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_buffer_pack(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
 
 /* The accessors of Node's Buffer. `type` is MM_U8 …; the accessors with a length argument (`_bytes`) use only its sign
    and byte order. */
-int lm_buffer_read(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);
-int lm_buffer_write(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);
-int lm_buffer_read_bytes(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);
-int lm_buffer_write_bytes(lua_State *_Nonnull L, lm_call *_Nonnull call, int32_t type);
+int lm_buffer_read(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int32_t type);
+int lm_buffer_write(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int32_t type);
+int lm_buffer_read_bytes(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int32_t type);
+int lm_buffer_write_bytes(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int32_t type);
 
 #endif

@@ -57,36 +57,38 @@ enum {
 
 /* Adds a field to a layout. `inner` is the field's layout, or NULL if the field has the type named `type`. A count of 0
    means no count, and a negative offset no offset. */
-int lm_layout_place(lm_call *_Nonnull call, mm_ruler *_Nonnull ruler, const char *_Nullable type, size_t length,
+int lm_layout_place(lm_outcome *_Nonnull outcome, mm_ruler *_Nonnull ruler, const char *_Nullable type, size_t length,
                     const lm_layout *_Nullable inner, int64_t count, int64_t offset, mm_field *_Nonnull field);
-int lm_layout_finish(lm_call *_Nonnull call, const mm_ruler *_Nonnull ruler, int64_t size, lm_layout *_Nonnull layout);
+int lm_layout_finish(lm_outcome *_Nonnull outcome, const mm_ruler *_Nonnull ruler, int64_t size,
+                     lm_layout *_Nonnull layout);
 const char *_Nonnull lm_type_name(int32_t type);
 
 /* Bodies that fill in a new, closed userdata. */
-int lm_buffer_records(lua_State *_Nonnull L, lm_call *_Nonnull call, size_t size, lm_records *_Nonnull target);
-int lm_records_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_records *_Nonnull target);
+int lm_buffer_records(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, size_t size, lm_records *_Nonnull target);
+int lm_records_slice(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_records *_Nonnull target);
 /* The record whose index is argument 2. */
-int lm_records_get(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_record *_Nonnull target);
+int lm_records_get(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_record *_Nonnull target);
 /* A view of one field of all records. */
-int lm_records_column(lm_call *_Nonnull call, const mm_records *_Nonnull records, mm_field field,
+int lm_records_column(lm_outcome *_Nonnull outcome, const mm_records *_Nonnull records, mm_field field,
                       lm_view *_Nonnull target);
-int lm_records_inner(lm_call *_Nonnull call, const mm_records *_Nonnull records, size_t offset, size_t size,
+int lm_records_inner(lm_outcome *_Nonnull outcome, const mm_records *_Nonnull records, size_t offset, size_t size,
                      lm_records *_Nonnull target);
 /* The parts of one record. */
-int lm_record_view(lm_call *_Nonnull call, const mm_region *_Nonnull record, mm_field field, lm_view *_Nonnull target);
-int lm_record_inner(lm_call *_Nonnull call, const mm_region *_Nonnull record, mm_field field, size_t size,
+int lm_record_view(lm_outcome *_Nonnull outcome, const mm_region *_Nonnull record, mm_field field,
+                   lm_view *_Nonnull target);
+int lm_record_inner(lm_outcome *_Nonnull outcome, const mm_region *_Nonnull record, mm_field field, size_t size,
                     lm_record *_Nonnull target);
-int lm_record_records(lm_call *_Nonnull call, const mm_region *_Nonnull record, mm_field field, size_t size,
+int lm_record_records(lm_outcome *_Nonnull outcome, const mm_region *_Nonnull record, mm_field field, size_t size,
                       lm_records *_Nonnull target);
 
-int lm_records_len(lua_State *_Nonnull L, lm_call *_Nonnull call);
-int lm_record_index(lua_State *_Nonnull L, lm_call *_Nonnull call);
-int lm_record_newindex(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_records_len(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
+int lm_record_index(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
+int lm_record_newindex(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
 
 /* Loads or stores a field that is a number or a string; `offset` is added to the field's offset. */
-int lm_field_load(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull record, size_t offset,
+int lm_field_load(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const mm_region *_Nonnull record, size_t offset,
                   mm_field field);
-int lm_field_store(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull record, size_t offset,
+int lm_field_store(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const mm_region *_Nonnull record, size_t offset,
                    mm_field field, int value);
 
 /* A sort key: a field that is a number or characters. */
@@ -94,8 +96,9 @@ typedef struct lm_sort_field {
   mm_field field;
   bool is_descending;
 } lm_sort_field;
-int lm_records_sort(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_sort_field *_Nonnull fields, size_t count);
-int lm_records_gather(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_records_sort(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const lm_sort_field *_Nonnull fields,
+                    size_t count);
+int lm_records_gather(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
 
 void lm_describe_records(const mm_region *_Nonnull region, lm_description *_Nonnull description);
 

@@ -22,24 +22,24 @@ typedef struct lm_histogram {
   uint64_t first, width;
 } lm_histogram;
 
-int lm_view_stats(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_stats *_Nonnull stats);
+int lm_view_stats(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_stats *_Nonnull stats);
 /* Replaces each part, 0 to 1, by its quantile: 1, or 0 if there are no elements. */
-int lm_view_quantile(lua_State *_Nonnull L, lm_call *_Nonnull call, double *_Nonnull parts, size_t count);
+int lm_view_quantile(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, double *_Nonnull parts, size_t count);
 
 /* Fills in a new, closed buffer, and a new, closed view of it. */
-int lm_view_argsort(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull buffer,
+int lm_view_argsort(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull buffer,
                     lm_view *_Nonnull target);
 
 /* cumsum, diff, and rolling. lm_view_run_into writes into a view argument and pushes it; lm_view_run fills in a new,
    closed buffer and a new, closed view of it. */
 enum { LM_CUMSUM, LM_DIFF, LM_ROLLING };
-int lm_view_run_into(lua_State *_Nonnull L, lm_call *_Nonnull call, int operation);
-int lm_view_run(lua_State *_Nonnull L, lm_call *_Nonnull call, int operation, lm_buffer *_Nonnull buffer,
+int lm_view_run_into(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int operation);
+int lm_view_run(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int operation, lm_buffer *_Nonnull buffer,
                 lm_view *_Nonnull target);
 
 /* The three steps of a histogram: read the arguments, count into `bins` counters, push the edges 0 ... bins. */
-int lm_histogram_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_histogram *_Nonnull histogram);
-int lm_histogram_count(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_histogram *_Nonnull histogram,
+int lm_histogram_start(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_histogram *_Nonnull histogram);
+int lm_histogram_count(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const lm_histogram *_Nonnull histogram,
                        int64_t *_Nonnull counters);
 /* [-0, +1, –] */
 void lm_histogram_edge(lua_State *_Nonnull L, const lm_histogram *_Nonnull histogram, int64_t edge);

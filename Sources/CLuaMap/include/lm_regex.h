@@ -82,22 +82,22 @@ int lm_regex_compile(lua_State *_Nonnull L, lm_regex *_Nonnull target, const lm_
 int lm_regex_translate(lua_State *_Nonnull L, lm_regex *_Nonnull target, int index, lm_pattern_error *_Nonnull error);
 
 /* Bodies. */
-int lm_regex_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);
-int lm_regex_search(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_search *_Nonnull search);
-int lm_regex_capture(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset, int64_t length);
-int lm_regex_count(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_regex_start(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_search *_Nonnull search);
+int lm_regex_search(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_search *_Nonnull search);
+int lm_regex_capture(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int subject, int64_t offset, int64_t length);
+int lm_regex_count(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
 /* The name at an index, and the number of its group: 1, or 0 after the last one. The name is in PCRE2's memory and
    valid until the regex is closed. */
-int lm_regex_name(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t index, lm_group *_Nonnull group);
+int lm_regex_name(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int64_t index, lm_group *_Nonnull group);
 /* The bytes of a subject after an offset: their number, or LM_NO_REST if the subject is shorter. */
-int64_t lm_regex_rest(lua_State *_Nonnull L, lm_call *_Nonnull call, int subject, int64_t offset);
+int64_t lm_regex_rest(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int subject, int64_t offset);
 /* Append a part of a subject to a text (all after `offset` if the length is less than 0); any bytes. */
-int lm_text_add_part(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_text *_Nonnull target, int subject,
+int lm_text_add_part(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_text *_Nonnull target, int subject,
                      int64_t offset, int64_t length);
-int lm_text_add(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_text *_Nonnull target, const char *_Nonnull bytes,
-                size_t count);
+int lm_text_add(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_text *_Nonnull target,
+                const char *_Nonnull bytes, size_t count);
 void lm_text_free(lm_text *_Nonnull text);
-int lm_regex_close(lua_State *_Nonnull L, lm_call *_Nonnull call);
+int lm_regex_close(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome);
 /* The memory of a compiled pattern, in bytes. */
 size_t lm_regex_size(const lm_regex *_Nonnull regex);
 

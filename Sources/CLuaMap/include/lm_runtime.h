@@ -3,7 +3,7 @@
  * No Lua error may cross a Swift frame, because it is a longjmp. So the work is split. Lua calls a *trampoline* in C,
  * which allocates in Lua and raises errors. The trampoline calls a *body* in Swift, which computes and calls only
  * functions of the Lua API that the manual marks "–" (never raises). The body returns its number of results, or a
- * negative code with an lm_call filled in.
+ * negative code with an lm_outcome filled in.
  */
 #ifndef LM_RUNTIME_H
 #define LM_RUNTIME_H
@@ -32,7 +32,7 @@ typedef struct lm_buffer {
 int lm_error_number(lua_State *_Nonnull L, int index);
 
 /* The details of an outcome. A body fills it in only if it returns a negative code. */
-typedef struct lm_call {
+typedef struct lm_outcome {
   int32_t kind;     /* LM_TYPE … */
   int32_t argument; /* the number of the wrong argument; 0 for none */
   int32_t error;    /* errno, or a signal's number */
@@ -46,7 +46,7 @@ typedef struct lm_call {
   const uint8_t *_Nullable bytes;
   size_t count;
   mm_region source;
-} lm_call;
+} lm_outcome;
 
 enum { LM_FAILED = -1, LM_BYTES = -2 };
 enum {
@@ -117,8 +117,8 @@ static inline const char *_Nullable lm_string_at(lua_State *_Nonnull L, int inde
   return lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, length) : NULL;
 }
 
-/* The bodies. Each returns its number of results, or a negative code with `call` filled in. */
-#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_call *_Nonnull call)
+/* The bodies. Each returns its number of results, or a negative code with `outcome` filled in. */
+#define LM_BODY(name) int name(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome)
 #define LM_BODY_PURE(class, name) LM_BODY(lm_##class##_##name);
 #define LM_BODY_SYSTEM(class, name) LM_BODY(lm_##class##_##name);
 #define LM_BODY_CUSTOM(class, name)
@@ -130,14 +130,14 @@ LM_BODY(lm_buffer_newindex);
 LM_BODY(lm_buffer_len);
 
 /* Bodies that fill in a new, closed buffer. */
-int lm_buffer_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target);
-int lm_map(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, int descriptor);
-int lm_open(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path,
+int lm_buffer_slice(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull target);
+int lm_map(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull target, int descriptor);
+int lm_open(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull target, const char *_Nonnull path,
             int mode, const lm_open_options *_Nonnull options);
-int lm_anonymous(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target,
+int lm_anonymous(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull target,
                  const lm_open_options *_Nonnull options);
 
-void lm_lost(const lm_buffer *_Nonnull buffer, lm_call *_Nonnull call);
+void lm_lost(const lm_buffer *_Nonnull buffer, lm_outcome *_Nonnull outcome);
 
 /* [-0, +0, –] The current size of the mapped file, in bytes; -1 if the file is no longer at the path or its size cannot
    be read, as in a sandbox. `uses_kept`: of a file in memory, whether or not the path leads there. */
@@ -157,15 +157,15 @@ const char *_Nullable lm_push_advice(lua_State *_Nonnull L, const char *_Nonnull
    NULL. */
 const char *_Nullable lm_loop_advice(lua_State *_Nonnull L, int index);
 /* Bodies that need the path of the file. */
-int lm_buffer_resize(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path, bool sparse);
-int lm_buffer_remap(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
-int lm_buffer_sync(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
-int lm_buffer_lock(lua_State *_Nonnull L, lm_call *_Nonnull call, const char *_Nullable path);
+int lm_buffer_resize(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const char *_Nullable path, bool sparse);
+int lm_buffer_remap(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const char *_Nullable path);
+int lm_buffer_sync(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const char *_Nullable path);
+int lm_buffer_lock(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const char *_Nullable path);
 
 /* A hex dump: lm_dump_start checks the range; each lm_dump_next prints some lines and returns the number of bytes
    printed, or LM_FAILED. */
-int lm_dump_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump);
-int lm_dump_next(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_dump *_Nonnull dump, uint8_t *_Nonnull target,
+int lm_dump_start(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_dump *_Nonnull dump);
+int lm_dump_next(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_dump *_Nonnull dump, uint8_t *_Nonnull target,
                  size_t capacity);
 
 void lm_describe(const lm_buffer *_Nonnull buffer, lm_description *_Nonnull description);

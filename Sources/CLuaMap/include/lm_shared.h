@@ -5,11 +5,11 @@
 #include "lm_runtime.h"
 
 /* Bodies that fill in a new, closed buffer. `path` is the path of the shared memory object. */
-int lm_shared(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull path,
-              bool exclusive);
-int lm_memfd(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_buffer *_Nonnull target, const char *_Nonnull name,
+int lm_shared(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull target,
+              const char *_Nonnull path, bool exclusive);
+int lm_memfd(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_buffer *_Nonnull target, const char *_Nonnull name,
              bool seal);
-int lm_unlink(lm_call *_Nonnull call, const char *_Nonnull path);
+int lm_unlink(lm_outcome *_Nonnull outcome, const char *_Nonnull path);
 
 /* An atomic as userdata: an integer in a mapping. */
 typedef struct lm_atomic {
@@ -23,11 +23,11 @@ static inline lm_atomic *_Nullable lm_atomic_at(lua_State *_Nonnull L, int index
   return (lm_atomic *)lm_self_at(L, index, sizeof(lm_atomic));
 }
 
-int lm_buffer_atomic(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_atomic *_Nonnull target);
+int lm_buffer_atomic(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_atomic *_Nonnull target);
 
 /* One short sleep of a wait until `deadline`, in nanoseconds of CLOCK_MONOTONIC. Returns 0 results if the wait is not
    over. */
-int lm_atomic_wait(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t deadline);
+int lm_atomic_wait(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int64_t deadline);
 
 /* A lock on a range of a file as userdata. */
 typedef struct lm_lock {
@@ -38,9 +38,9 @@ typedef struct lm_lock {
   bool is_exclusive;
 } lm_lock;
 
-int lm_lock_open(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_lock *_Nonnull lock);
+int lm_lock_open(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_lock *_Nonnull lock);
 /* 1 if the lock was acquired, 0 if another lock conflicts with it. */
-int lm_lock_try(lm_call *_Nonnull call, lm_lock *_Nonnull lock);
+int lm_lock_try(lm_outcome *_Nonnull outcome, lm_lock *_Nonnull lock);
 
 /* The description of an atomic, and its type. */
 void lm_describe_atomic(const lm_atomic *_Nonnull atomic, lm_description *_Nonnull description,

@@ -42,35 +42,36 @@ typedef struct lm_fields {
 enum { LM_FIRST_KEPT = 2, LM_KEPT = 2048, LM_LONGEST_KEPT = 64, LM_NULLS = LM_FIRST_KEPT + LM_KEPT };
 
 /* [-0, +0, –] Checks the range and begins the walk. */
-int lm_lines_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_lines *_Nonnull lines);
-int lm_fields_start(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_fields *_Nonnull fields);
+int lm_lines_start(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_lines *_Nonnull lines);
+int lm_fields_start(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_fields *_Nonnull fields);
 
 /* Whether the separator overlaps itself: then a search from the end of the text can find other separators than a
    search from its start. */
 bool lm_overlaps_itself(const mm_separator *_Nonnull separator);
 
 /* Fails if the file at the path now ends before `end`, the end of a walk. */
-int lm_text_end(lua_State *_Nonnull L, lm_call *_Nonnull call, const mm_region *_Nonnull region, size_t end,
+int lm_text_end(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const mm_region *_Nonnull region, size_t end,
                 const char *_Nonnull path);
 
 /* The next line: 1, or 0 at the end. */
-int lm_lines_find(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk, mm_line *_Nonnull line);
+int lm_lines_find(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, mm_lines *_Nonnull walk, mm_line *_Nonnull line);
 /* The last line that was not found yet: 1, or 0 at the beginning of the text. */
-int lm_lines_find_last(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk, mm_line *_Nonnull line);
+int lm_lines_find_last(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, mm_lines *_Nonnull walk,
+                       mm_line *_Nonnull line);
 
 /* The offset of a text in a line that was found, or LM_NOWHERE, or LM_PLACE_FAILED. */
-int64_t lm_lines_place(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_lines *_Nonnull walk,
+int64_t lm_lines_place(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, mm_lines *_Nonnull walk,
                        const mm_line *_Nonnull line, const char *_Nonnull text, size_t count);
 enum { LM_NOWHERE = -1, LM_PLACE_FAILED = -2 };
 
 /* Stores the next fields of a row, at most `room`: their number, or LM_FAILED, or another negative code for the end or
    an error of the row. */
-int lm_row_scan(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, mm_row *_Nonnull row,
+int lm_row_scan(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, mm_rows *_Nonnull walk, mm_row *_Nonnull row,
                 mm_text_field *_Nonnull found, int room);
 enum { LM_ROW_END = -10, LM_UNCLOSED_QUOTE = -11, LM_STRAY_BYTE = -12, LM_TOO_FEW_FIELDS = -13, LM_BARE_QUOTE = -14 };
 
 /* The number of the line at an offset of a row, or LM_FAILED. */
-int64_t lm_row_line(lua_State *_Nonnull L, lm_call *_Nonnull call, mm_rows *_Nonnull walk, size_t offset);
+int64_t lm_row_line(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, mm_rows *_Nonnull walk, size_t offset);
 
 /* Removes the escapes of quotes; returns the number of bytes left. */
 size_t lm_undouble(uint8_t *_Nonnull bytes, size_t count, uint8_t quote, uint8_t escape);
@@ -86,7 +87,7 @@ typedef struct lm_cuts {
 } lm_cuts;
 
 /* The end of the i-th of n pieces; `from` is the end of the one before it. */
-int64_t lm_split_end(lua_State *_Nonnull L, lm_call *_Nonnull call, int64_t i, int64_t n, int64_t from,
+int64_t lm_split_end(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, int64_t i, int64_t n, int64_t from,
                      const lm_cuts *_Nonnull cuts);
 
 #endif

@@ -15,8 +15,8 @@ static inline lm_view *_Nullable lm_view_at(lua_State *_Nonnull L, int index) {
 }
 
 /* Bodies that fill in a new, closed view. */
-int lm_buffer_view(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view *_Nonnull target);
-int lm_view_slice(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view *_Nonnull target);
+int lm_buffer_view(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_view *_Nonnull target);
+int lm_view_slice(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_view *_Nonnull target);
 
 LM_BODY(lm_view_index);
 LM_BODY(lm_view_newindex);
@@ -39,10 +39,11 @@ typedef struct lm_table_value {
 } lm_table_value;
 enum { LM_VALUE_INTEGER, LM_VALUE_FLOAT, LM_VALUE_OTHER };
 
-int lm_view_range(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_Nonnull rows);
-int lm_view_load(lua_State *_Nonnull L, lm_call *_Nonnull call, size_t index, uint64_t *_Nonnull bits, size_t count);
-int lm_view_room(lua_State *_Nonnull L, lm_call *_Nonnull call, lm_view_rows *_Nonnull rows);
-int lm_view_put(lua_State *_Nonnull L, lm_call *_Nonnull call, const lm_view_rows *_Nonnull rows,
+int lm_view_range(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_view_rows *_Nonnull rows);
+int lm_view_load(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, size_t index, uint64_t *_Nonnull bits,
+                 size_t count);
+int lm_view_room(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, lm_view_rows *_Nonnull rows);
+int lm_view_put(lua_State *_Nonnull L, lm_outcome *_Nonnull outcome, const lm_view_rows *_Nonnull rows,
                 const lm_table_value *_Nonnull values, size_t k, size_t count);
 
 /* The description of a view. */

@@ -46,7 +46,7 @@ typedef struct mm_slot {
   volatile uintptr_t fault_address;
   uint8_t *_Nullable base;     /* the user's first byte */
   size_t length;               /* bytes of the user's range, from base */
-  size_t slack;                /* bytes from start to base; not 0 if the offset is not a multiple of the page size */
+  size_t pagePadding;          /* bytes from start to base; not 0 if the offset is not a multiple of the page size */
   int64_t file_offset;         /* offset of base in the file */
   int64_t file_size;           /* bytes, at the time of the mapping */
   uint64_t device, inode;      /* identity of the file */

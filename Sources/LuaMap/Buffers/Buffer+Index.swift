@@ -9,8 +9,8 @@ internal import MemoryMap
 
 /// `b[key]`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
-    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
+func lm_buffer_index(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(outcome) }
     // lua_tointegerx gets no success flag: a variable whose address is taken would cost a stack canary.
     if lua_isinteger(L, 2) != 0 {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
@@ -27,13 +27,13 @@ func lm_buffer_index(_ L: LuaState, _ call: Call) -> CInt {
         if lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNIL { lm_note_missing(L) }
         return 1
     }
-    return slowIndex(L, call, buffer)
+    return slowIndex(L, outcome, buffer)
 }
 
 /// `b[key] = value`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_newindex(_ L: LuaState, _ call: Call) -> CInt {
-    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
+func lm_buffer_newindex(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(outcome) }
     if lua_isinteger(L, 2) != 0 && lua_isinteger(L, 3) != 0 {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
         let value = lua_tointegerx(L, 3, nil)
@@ -43,25 +43,25 @@ func lm_buffer_newindex(_ L: LuaState, _ call: Call) -> CInt {
             return 0
         }
     }
-    return slowNewIndex(L, call, buffer)
+    return slowNewIndex(L, outcome, buffer)
 }
 
 /// `#b`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_len(_ L: LuaState, _ call: Call) -> CInt {
-    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(call) }
+func lm_buffer_len(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let buffer = lm_buffer_at(L, 1) else { return notABuffer(outcome) }
     if mm_is_current(&buffer.pointee.region) {
         lua_pushinteger(L, lua_Integer(truncatingIfNeeded: buffer.pointee.region.length))
         return 1
     }
-    return slowLength(L, call, buffer)
+    return slowLength(L, outcome, buffer)
 }
 
 // The slow path: the handle is not current and needs an update, or the access is an error.
 
 @inline(never)
-private func notABuffer(_ call: Call) -> CInt {
-    call.fill(MapError(type: "mmap.buffer", argument: 1))
+private func notABuffer(_ outcome: Outcome) -> CInt {
+    outcome.fill(MapError(type: "mmap.buffer", argument: 1))
     return CInt(LM_FAILED)
 }
 
@@ -80,8 +80,8 @@ private func index(_ L: LuaState) throws(MapError) -> Int {
 }
 
 @inline(never)
-private func slowIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowIndex(_ L: LuaState, _ outcome: Outcome, _ buffer: BufferPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try catchUp(buffer)
         let index = try index(L)
         let value = try bytes.load(at: index)
@@ -91,8 +91,8 @@ private func slowIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> 
 }
 
 @inline(never)
-private func slowNewIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowNewIndex(_ L: LuaState, _ outcome: Outcome, _ buffer: BufferPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try catchUp(buffer)
         if lua_type(L, 2) == LUA_TSTRING { throw MapError(misuse: "a buffer has no fields to assign to") }
         let index = try index(L)
@@ -111,8 +111,8 @@ private func slowNewIndex(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) 
 }
 
 @inline(never)
-private func slowLength(_ L: LuaState, _ call: Call, _ buffer: BufferPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowLength(_ L: LuaState, _ outcome: Outcome, _ buffer: BufferPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try catchUp(buffer).region.length))
         return 1
     }

@@ -8,8 +8,8 @@ internal import MemoryMap
 /// `mmap.map(size, protection, flags, fd [, offset [, advice]])`. [-0, +0, –] uses no slots; never
 /// raises. The new buffer is on top already.
 @implementation @c
-func lm_map(_ L: LuaState, _ call: Call, _ target: BufferPointer, _ descriptor: CInt) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_map(_ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ descriptor: CInt) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let size = try arguments.integer(1)
         let protection = try arguments.protection(2)
@@ -29,7 +29,7 @@ func lm_map(_ L: LuaState, _ call: Call, _ target: BufferPointer, _ descriptor: 
         target.pointee.region = try mapRegion(
             length: size, protection: protection, flags: flags, descriptor: descriptor, offset: offset,
             advice: advice == .normal ? nil : advice
-        ) { monitor.goesOn($0) }
+        ) { monitor.shouldContinue($0) }
         return 1
     }
 }
@@ -51,13 +51,15 @@ extension OpenOptions {
 /// `mmap.open(path [, mode [, options]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_open(
-    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ mode: CInt,
+    _ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ mode: CInt,
     _ options: UnsafePointer<lm_open_options>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let mode = OpenMode(rawValue: UInt8(truncatingIfNeeded: mode)) ?? .read
         let monitor = Monitor(frugal: L)
-        target.pointee.region = try openRegion(path, mode, OpenOptions(options)) { monitor.goesOn($0) }
+        target.pointee.region = try openRegion(path, mode, OpenOptions(options)) {
+            monitor.shouldContinue($0)
+        }
         return 1
     }
 }
@@ -65,25 +67,29 @@ func lm_open(
 /// `mmap.anonymous(size [, options])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_anonymous(
-    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ options: UnsafePointer<lm_open_options>
+    _ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ options: UnsafePointer<lm_open_options>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let size = try Arguments(L).integer(1)
         let options = options.pointee
         let monitor = Monitor(frugal: L)
-        let poll: Poll = { monitor.goesOn($0) }
+        let shouldContinue: ShouldContinue = { monitor.shouldContinue($0) }
         let region =
             options.shared
-            ? try sharedAnonymousRegion(size: size, populate: options.populate, poll: poll)
+            ? try sharedAnonymousRegion(
+                size: size, populate: options.populate, shouldContinue: shouldContinue)
             : try mapRegion(
                 length: size, protection: [.read, .write],
                 flags: options.populate ? [.anonymous, .private, .populate] : [.anonymous, .private],
-                descriptor: -1, offset: 0, poll: poll)
+                descriptor: -1, offset: 0, shouldContinue: shouldContinue)
         do throws(MapError) {
             if options.has_advice {
-                try MappedBytes(region).advise(Advice(rawValue: Int(options.advice)), poll: poll)
+                try MappedBytes(region).advise(
+                    Advice(rawValue: Int(options.advice)), shouldContinue: shouldContinue)
             }
-            if options.lock { try MappedBytes(region).lock(0, nil, path: nil, poll: poll) }
+            if options.lock {
+                try MappedBytes(region).lock(0, nil, path: nil, shouldContinue: shouldContinue)
+            }
         } catch {
             unmapRegion(region)
             throw error
@@ -95,8 +101,8 @@ func lm_anonymous(
 
 /// `b:slice(offset [, length])`. [-0, +0, –] uses no slots; never raises. The new buffer is on top.
 @implementation @c
-func lm_buffer_slice(_ L: LuaState, _ call: Call, _ target: BufferPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_slice(_ L: LuaState, _ outcome: Outcome, _ target: BufferPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2)
@@ -109,25 +115,25 @@ func lm_buffer_slice(_ L: LuaState, _ call: Call, _ target: BufferPointer) -> CI
 /// `b:resize(size [, options])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_buffer_resize(
-    _ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?, _ sparse: Bool
+    _ L: LuaState, _ outcome: Outcome, _ path: UnsafePointer<CChar>?, _ sparse: Bool
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let size = try arguments.integer(2)
         let monitor = Monitor(frugal: L)
-        try bytes.resize(size, path: path, isSparse: sparse) { monitor.goesOn($0) }
+        try bytes.resize(size, path: path, isSparse: sparse) { monitor.shouldContinue($0) }
         return 0
     }
 }
 
 /// `b:remap()`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_remap(_ L: LuaState, _ outcome: Outcome, _ path: UnsafePointer<CChar>?) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = Monitor(frugal: L)
-        try bytes.remap(path: path) { monitor.goesOn($0) }
+        try bytes.remap(path: path) { monitor.shouldContinue($0) }
         return 0
     }
 }
@@ -135,8 +141,8 @@ func lm_buffer_remap(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?)
 /// `close`, `unmap`, `__close`, and `__gc`; may run any number of times. Closing a slice does not unmap its
 /// mapping. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_close(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_close(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let buffer = try Arguments(L).buffer(1)
         let region = buffer.pointee.region
         buffer.pointee.region = .closed

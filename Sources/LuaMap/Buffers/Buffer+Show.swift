@@ -35,8 +35,8 @@ func describe(_ region: mm_region) -> lm_description {
 
 /// Starts a dump of the range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_dump_start(_ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_dump_start(_ L: LuaState, _ outcome: Outcome, _ dump: UnsafeMutablePointer<lm_dump>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
@@ -51,10 +51,11 @@ func lm_dump_start(_ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_
 /// Prints the next lines of a dump. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_dump_next(
-    _ L: LuaState, _ call: Call, _ dump: UnsafeMutablePointer<lm_dump>, _ target: UnsafeMutablePointer<UInt8>,
+    _ L: LuaState, _ outcome: Outcome, _ dump: UnsafeMutablePointer<lm_dump>,
+    _ target: UnsafeMutablePointer<UInt8>,
     _ capacity: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         var state = HexDump(Int(dump.pointee.offset), Int(dump.pointee.length))
         state.position = Int(dump.pointee.position)

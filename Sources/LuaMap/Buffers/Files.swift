@@ -9,11 +9,14 @@ internal import MemoryMap
 /// `mmap.read(file)`. [-0, +0, –] uses no slots; never raises. The new buffer is on top already.
 @implementation @c
 func lm_read_stream(
-    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ stream: UnsafeMutablePointer<FILE>, _ max: Int64
+    _ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ stream: UnsafeMutablePointer<FILE>,
+    _ max: Int64
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let monitor = try Monitor(L)
-        target.pointee.region = try readRegion(stream, max: max < 0 ? nil : Int(max)) { monitor.goesOn($0) }
+        target.pointee.region = try readRegion(stream, max: max < 0 ? nil : Int(max)) {
+            monitor.shouldContinue($0)
+        }
         return 1
     }
 }
@@ -21,12 +24,12 @@ func lm_read_stream(
 /// `mmap.read(path)`. [-0, +0, –] uses no slots; never raises. The new buffer is on top already.
 @implementation @c
 func lm_read_path(
-    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ max: Int64
+    _ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ path: UnsafePointer<CChar>, _ max: Int64
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let monitor = try Monitor(L, total: sizeToRead(path) ?? 0)
         target.pointee.region = try readRegion(path: path, max: max < 0 ? nil : Int(max)) {
-            monitor.goesOn($0)
+            monitor.shouldContinue($0)
         }
         return 1
     }
@@ -36,17 +39,17 @@ func lm_read_path(
 /// already.
 @implementation @c
 func lm_decompress(
-    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>?, _ format: CInt
+    _ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ path: UnsafePointer<CChar>?, _ format: CInt
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let format = CompressedFormat(rawValue: UInt8(truncatingIfNeeded: format))
         let source = path == nil ? try Arguments(L).bytes(1) : nil
         let total = source?.count ?? path.flatMap { sizeToRead($0) } ?? 0
         let monitor = try Monitor(L, total: total)
         if let source {
-            target.pointee.region = try unpack(source, format) { monitor.goesOn($0) }
+            target.pointee.region = try unpack(source, format) { monitor.shouldContinue($0) }
         } else if let path {
-            target.pointee.region = try unpack(path: path, format) { monitor.goesOn($0) }
+            target.pointee.region = try unpack(path: path, format) { monitor.shouldContinue($0) }
         }
         return 1
     }
@@ -54,14 +57,14 @@ func lm_decompress(
 
 /// `b:write(file [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_file_write(_ L: LuaState, _ call: Call, _ stream: UnsafeMutablePointer<FILE>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_file_write(_ L: LuaState, _ outcome: Outcome, _ stream: UnsafeMutablePointer<FILE>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(3)
         let monitor = try Monitor(L, total: length ?? bytes.count)
         let count = try about(3) { () throws(MapError) in
-            try bytes.write(offset, length, to: stream) { monitor.goesOn($0) }
+            try bytes.write(offset, length, to: stream) { monitor.shouldContinue($0) }
         }
         lua_pushinteger(L, Int64(count))
         return 1
@@ -71,10 +74,10 @@ func lm_file_write(_ L: LuaState, _ call: Call, _ stream: UnsafeMutablePointer<F
 /// `mmap.writefile`: makes the new file. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_replace_begin(
-    _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>,
+    _ L: LuaState, _ outcome: Outcome, _ replacement: UnsafeMutablePointer<lm_replacement>,
     _ path: UnsafePointer<CChar>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         try requireHeap()
         try replacement.pointee.file.begin(path)
         return 0
@@ -84,17 +87,17 @@ func lm_replace_begin(
 /// `mmap.writefile`: writes. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_replace_write(
-    _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>,
+    _ L: LuaState, _ outcome: Outcome, _ replacement: UnsafeMutablePointer<lm_replacement>,
     _ text: UnsafePointer<CChar>?, _ length: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let source = text == nil ? try Arguments(L).bytes(2) : nil
         let monitor = try Monitor(L, total: source?.count ?? length)
         if let source {
-            try replacement.pointee.file.write(source) { monitor.goesOn($0) }
+            try replacement.pointee.file.write(source) { monitor.shouldContinue($0) }
         } else {
             let bytes = UnsafeRawBufferPointer(start: text, count: length)
-            try replacement.pointee.file.write(bytes) { monitor.goesOn($0) }
+            try replacement.pointee.file.write(bytes) { monitor.shouldContinue($0) }
         }
         return 0
     }
@@ -103,9 +106,9 @@ func lm_replace_write(
 /// `mmap.writefile`: another descriptor, or a negative code. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_replace_duplicate(
-    _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>
+    _ L: LuaState, _ outcome: Outcome, _ replacement: UnsafeMutablePointer<lm_replacement>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         try replacement.pointee.file.duplicate()
     }
 }
@@ -113,9 +116,9 @@ func lm_replace_duplicate(
 /// `mmap.writefile`: renames the new file to the path. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_replace_commit(
-    _ L: LuaState, _ call: Call, _ replacement: UnsafeMutablePointer<lm_replacement>
+    _ L: LuaState, _ outcome: Outcome, _ replacement: UnsafeMutablePointer<lm_replacement>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         try replacement.pointee.file.commit()
         return 0
     }

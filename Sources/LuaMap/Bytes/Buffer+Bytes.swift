@@ -7,8 +7,8 @@ internal import MemoryMap
 
 /// `b:string([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_string(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
@@ -16,19 +16,20 @@ func lm_buffer_string(_ L: LuaState, _ call: Call) -> CInt {
         if range.count >= LM_LARGE {
             // Read the pages from disk here, where Ctrl-C can interrupt it, and not while Lua copies.
             let monitor = try Monitor(L)
-            _ = try current.touch(offset, range.count, stride: pageSize, poll: monitor.goesOn)
+            _ = try current.touch(
+                offset, range.count, stride: pageSize, shouldContinue: monitor.shouldContinue)
         }
-        call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        call.pointee.count = range.count
-        call.pointee.source = current.region
+        outcome.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        outcome.pointee.count = range.count
+        outcome.pointee.source = current.region
         return CInt(LM_BYTES)
     }
 }
 
 /// `b:copy(offset, source [, from [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_copy(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2)
@@ -40,7 +41,7 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
         let part = UnsafeRawBufferPointer(rebasing: source[from..<from &+ length])
         let monitor = try Monitor(L, total: length)
         do throws(MapError) {
-            try bytes.copy(at: offset, from: part, poll: monitor.goesOn)
+            try bytes.copy(at: offset, from: part, shouldContinue: monitor.shouldContinue)
         } catch {
             throw error.kind == .lengthOutOfRange
                 ? MapError(
@@ -55,8 +56,8 @@ func lm_buffer_copy(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:fill(value [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_fill(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(3)
@@ -64,7 +65,7 @@ func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
         if let pattern = arguments.string(2) {
             guard pattern.count > 0 else { throw MapError("the string is empty", argument: 2) }
             try about(3) { () throws(MapError) in
-                try bytes.fill(repeating: pattern, offset, length, poll: monitor.goesOn)
+                try bytes.fill(repeating: pattern, offset, length, shouldContinue: monitor.shouldContinue)
             }
         } else {
             guard lua_type(L, 2) == LUA_TNUMBER else {
@@ -72,7 +73,7 @@ func lm_buffer_fill(_ L: LuaState, _ call: Call) -> CInt {
             }
             let value = try arguments.byte(2)
             try about(3) { () throws(MapError) in
-                try bytes.fill(value, offset, length, poll: monitor.goesOn)
+                try bytes.fill(value, offset, length, shouldContinue: monitor.shouldContinue)
             }
         }
         return 0

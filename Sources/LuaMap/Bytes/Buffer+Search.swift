@@ -26,11 +26,11 @@ private func search<Answer>(
 
 /// `b:find(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_find(_ L: LuaState, _ call: Call) -> CInt {
+func lm_buffer_find(_ L: LuaState, _ outcome: Outcome) -> CInt {
     if pushNearbyPlace(L) { return 1 }
-    return respond(call) { () throws(MapError) in
+    return respond(outcome) { () throws(MapError) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
-            try bytes.find(needle, offset, length, poll: monitor.goesOn)
+            try bytes.find(needle, offset, length, shouldContinue: monitor.shouldContinue)
         }
         push(place, L)
         return 1
@@ -63,10 +63,10 @@ private func pushNearbyPlace(_ L: LuaState) -> Bool {
 
 /// `b:rfind(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_rfind(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_rfind(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let place = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
-            try bytes.findLast(needle, offset, length, poll: monitor.goesOn)
+            try bytes.findLast(needle, offset, length, shouldContinue: monitor.shouldContinue)
         }
         push(place, L)
         return 1
@@ -75,13 +75,13 @@ func lm_buffer_rfind(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:count(needle [, offset [, length]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_count(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         if let needle = Arguments(L).string(2), needle.count == 0 {
             throw MapError("the string is empty", argument: 2)
         }
         let number = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
-            try bytes.count(of: needle, offset, length, poll: monitor.goesOn)
+            try bytes.count(of: needle, offset, length, shouldContinue: monitor.shouldContinue)
         }
         lua_pushinteger(L, lua_Integer(number))
         return 1
@@ -104,10 +104,10 @@ private func comparison<Answer>(
 
 /// `b:compare(other)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_compare(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let order = try comparison(L) { (bytes, other, monitor) throws(MapError) in
-            try bytes.compare(other, poll: monitor.goesOn)
+            try bytes.compare(other, shouldContinue: monitor.shouldContinue)
         }
         lua_pushinteger(L, lua_Integer(order))
         return 1
@@ -116,13 +116,13 @@ func lm_buffer_compare(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:equals(other)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_equals(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let isEqual = try comparison(L) { (bytes, other, monitor) throws(MapError) -> Bool in
             // Compare the lengths first: if they differ, no byte needs to be read.
             let (current, range) = try bytes.readable(0, nil)
             return range.count == other.count
-                ? try current.mismatch(other, poll: monitor.goesOn) == nil : false
+                ? try current.mismatch(other, shouldContinue: monitor.shouldContinue) == nil : false
         }
         lua_pushboolean(L, isEqual ? 1 : 0)
         return 1
@@ -131,10 +131,10 @@ func lm_buffer_equals(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:mismatch(other)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_mismatch(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_mismatch(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let place = try comparison(L) { (bytes, other, monitor) throws(MapError) in
-            try bytes.mismatch(other, poll: monitor.goesOn)
+            try bytes.mismatch(other, shouldContinue: monitor.shouldContinue)
         }
         push(place, L)
         return 1

@@ -7,14 +7,16 @@ internal import MemoryMap
 
 /// `b:cachestat([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_cachestat(_ L: LuaState, _ call: Call, _ state: UnsafeMutablePointer<lm_cache_state>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_cachestat(_ L: LuaState, _ outcome: Outcome, _ state: UnsafeMutablePointer<lm_cache_state>)
+    -> CInt
+{
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
         let monitor = Monitor(frugal: L)
         let found = try about(2) { () throws(MapError) in
-            try bytes.cacheState(offset, length) { monitor.goesOn($0) }
+            try bytes.cacheState(offset, length) { monitor.shouldContinue($0) }
         }
         state.pointee = lm_cache_state(
             cached: Int64(found.cached), dirty: Int64(found.dirty), writeback: Int64(found.writeback),
@@ -26,9 +28,9 @@ func lm_buffer_cachestat(_ L: LuaState, _ call: Call, _ state: UnsafeMutablePoin
 /// `b:pagemap([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_page_table(
-    _ L: LuaState, _ call: Call, _ sets: UnsafePointer<UnsafeMutablePointer<lm_pages>>
+    _ L: LuaState, _ outcome: Outcome, _ sets: UnsafePointer<UnsafeMutablePointer<lm_pages>>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
@@ -38,7 +40,7 @@ func lm_page_table(
             file: sets[Int(LM_FILE)].bits, exclusive: sets[Int(LM_EXCLUSIVE)].bits,
             softDirty: sets[Int(LM_SOFT_DIRTY)].bits, diverged: sets[Int(LM_DIVERGED)].bits)
         try about(2) { () throws(MapError) in
-            try bytes.pageTable(offset, length, into: table) { monitor.goesOn($0) }
+            try bytes.pageTable(offset, length, into: table) { monitor.shouldContinue($0) }
         }
         return 0
     }
@@ -49,8 +51,8 @@ func lm_keeps_soft_dirty() -> Bool { keepsSoftDirty() }
 
 /// `b:touch([offset [, length [, stride]]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_touch(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
@@ -60,7 +62,7 @@ func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
         }
         let monitor = try Monitor(L)
         let count = try about(2) { () throws(MapError) in
-            try bytes.touch(offset, length, stride: stride) { monitor.goesOn($0) }
+            try bytes.touch(offset, length, stride: stride) { monitor.shouldContinue($0) }
         }
         lua_pushinteger(L, lua_Integer(count))
         return 1
@@ -69,8 +71,8 @@ func lm_buffer_touch(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:populate([offset [, length]] [, how])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_populate(_ L: LuaState, _ outcome: Outcome, _ isWriting: Bool) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let hasRange = lua_type(L, 2) != LUA_TSTRING
@@ -78,7 +80,7 @@ func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt 
         let length = hasRange ? try arguments.optionalInteger(3) : nil
         let monitor = try Monitor(L)
         let range = try about(2) { () throws(MapError) in
-            try bytes.populate(offset, length, writing: isWriting) { monitor.goesOn($0) }
+            try bytes.populate(offset, length, writing: isWriting) { monitor.shouldContinue($0) }
         }
         return push(range.offset, range.length, L)
     }
@@ -86,20 +88,20 @@ func lm_buffer_populate(_ L: LuaState, _ call: Call, _ isWriting: Bool) -> CInt 
 
 /// `mmap.evict(b)`, `b:evict()`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_buffer_evict(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_evict(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = Monitor(frugal: L)
-        return push(try bytes.evict { monitor.goesOn($0) }, L)
+        return push(try bytes.evict { monitor.shouldContinue($0) }, L)
     }
 }
 
 /// `mmap.evict(path)`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_evict_path(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_evict_path(_ L: LuaState, _ outcome: Outcome, _ path: UnsafePointer<CChar>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let monitor = Monitor(frugal: L)
-        return push(try evictFile(path) { monitor.goesOn($0) }, L)
+        return push(try evictFile(path) { monitor.shouldContinue($0) }, L)
     }
 }
 
@@ -112,9 +114,9 @@ private func push(_ eviction: Eviction, _ L: LuaState) -> CInt {
 /// `mmap.sparse(path, size)`. [-0, +0, –] uses no slots; never raises. The new buffer is on top.
 @implementation @c
 func lm_sparse(
-    _ L: LuaState, _ call: Call, _ target: BufferPointer, _ path: UnsafePointer<CChar>
+    _ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ path: UnsafePointer<CChar>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let size = try Arguments(L).integer(2)
         target.pointee.region = try sparseRegion(path, size)
         return 1
@@ -124,9 +126,10 @@ func lm_sparse(
 /// Reads and checks the range `(b [, offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_range(
-    _ L: LuaState, _ call: Call, _ offset: UnsafeMutablePointer<Int64>, _ length: UnsafeMutablePointer<Int64>
+    _ L: LuaState, _ outcome: Outcome, _ offset: UnsafeMutablePointer<Int64>,
+    _ length: UnsafeMutablePointer<Int64>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         var bytes = try arguments.bytes(1)
         let (first, wanted) = try arguments.range(2)
@@ -143,9 +146,10 @@ func lm_range(
 /// The next extents of `b:holes([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_extents(
-    _ L: LuaState, _ call: Call, _ offset: Int64, _ length: Int64, _ extents: UnsafeMutablePointer<lm_extent>
+    _ L: LuaState, _ outcome: Outcome, _ offset: Int64, _ length: Int64,
+    _ extents: UnsafeMutablePointer<lm_extent>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         var count = 0
         try bytes.extents(Int(offset), Int(length)) { extent in

@@ -9,24 +9,25 @@ internal import MemoryMap
 /// The entries of a buffer in /proc/self/maps or smaps. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_process_entries(
-    _ L: LuaState, _ call: Call, _ isDetailed: Bool, _ target: UnsafeMutablePointer<CChar>, _ capacity: Int,
+    _ L: LuaState, _ outcome: Outcome, _ isDetailed: Bool, _ target: UnsafeMutablePointer<CChar>,
+    _ capacity: Int,
     _ needed: UnsafeMutablePointer<Int>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let raw = UnsafeMutableRawBufferPointer(start: target, count: capacity)
         let monitor = Monitor(frugal: L)
         needed.pointee = try bytes.processEntries(
             of: isDetailed ? "/proc/self/smaps" : "/proc/self/maps", into: raw.bindMemory(to: UInt8.self)
-        ) { monitor.goesOn($0) }
+        ) { monitor.shouldContinue($0) }
         return 0
     }
 }
 
 /// Pushes the kind of storage of a buffer's file: `MM_CACHE_*`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_storage(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_storage(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let kind = try bytes.storage()
         lua_pushinteger(L, lua_Integer(kind.rawValue))
@@ -36,10 +37,10 @@ func lm_buffer_storage(_ L: LuaState, _ call: Call) -> CInt {
 
 @implementation @c
 func lm_advice_trial(
-    _ call: Call, _ i: CInt, _ kind: CInt, _ error: UnsafeMutablePointer<Int32>,
+    _ outcome: Outcome, _ i: CInt, _ kind: CInt, _ error: UnsafeMutablePointer<Int32>,
     _ destroys: UnsafeMutablePointer<Bool>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         guard i >= 0, Int(i) < Advice.names.count, let kind = MappingKind(rawValue: Int(kind)) else {
             throw MapError(misuse: "there is no such advice")
         }
@@ -61,16 +62,17 @@ func lm_cost_size() -> Int {
 /// The start of `mmap.faults(fn)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_cost_start(
-    _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer,
+    _ L: LuaState, _ outcome: Outcome, _ cost: UnsafeMutablePointer<lm_cost>,
+    _ memory: UnsafeMutableRawPointer,
     _ size: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let head = MemoryLayout<ResidencyCount>.stride
         let entries = (memory + head).assumingMemoryBound(to: ResidencyEntry.self)
         let count = max(size &- head, 0) / MemoryLayout<ResidencyEntry>.stride
         let monitor = Monitor(frugal: L)
         let pages = try ResidencyCount(UnsafeMutableBufferPointer(start: entries, count: count)) {
-            monitor.goesOn($0)
+            monitor.shouldContinue($0)
         }
         memory.assumingMemoryBound(to: ResidencyCount.self).initialize(to: pages)
         cost.pointee.resident = Int64(residentSize())
@@ -84,16 +86,19 @@ func lm_cost_start(
 /// The end of `mmap.faults(fn)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_cost_end(
-    _ L: LuaState, _ call: Call, _ cost: UnsafeMutablePointer<lm_cost>, _ memory: UnsafeMutableRawPointer
+    _ L: LuaState, _ outcome: Outcome, _ cost: UnsafeMutablePointer<lm_cost>,
+    _ memory: UnsafeMutableRawPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         var usage = mm_usage()
         mm_read_usage(&usage)
         cost.pointee.note(usage, sign: 1)
         cost.pointee.resident = Int64(residentSize()) &- cost.pointee.resident
         let monitor = Monitor(frugal: L)
         cost.pointee.pages = Int64(
-            try memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth { monitor.goesOn($0) })
+            try memory.assumingMemoryBound(to: ResidencyCount.self).pointee.growth {
+                monitor.shouldContinue($0)
+            })
         return 0
     }
 }
@@ -143,8 +148,8 @@ private let watched = STDERR_FILENO
 
 /// Checks the options and computes the size of the picture's memory. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_picture_plan(_ L: LuaState, _ call: Call, _ picture: UnsafeMutablePointer<lm_picture>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_picture_plan(_ L: LuaState, _ outcome: Outcome, _ picture: UnsafeMutablePointer<lm_picture>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let (columns, rows) = (Int(picture.pointee.columns), Int(picture.pointee.rows))
         guard columns == 0 || (20...512).contains(columns) else {
@@ -202,14 +207,14 @@ private struct PictureMemory {
 /// `b:show([options])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_picture_draw(
-    _ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_picture>,
+    _ L: LuaState, _ outcome: Outcome, _ plan: UnsafePointer<lm_picture>,
     _ text: UnsafeMutablePointer<UnsafePointer<UInt8>?>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let memory = PictureMemory(plan, try Arguments(L).bytes(1), on: STDOUT_FILENO)
         let monitor = try Monitor(L)
         let drawn = try memory.picture.draw(title: plan.pointee.title, into: memory.text, ending: "\n") {
-            monitor.goesOn($0)
+            monitor.shouldContinue($0)
         }
         text.pointee = UnsafePointer(memory.text.baseAddress)
         // Without the last newline, because print adds one.
@@ -222,15 +227,15 @@ func lm_watch_is_seen() -> Bool { isatty(watched) == 1 && !isDumb() }
 
 /// The start of `b:watch(fn)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_watch_start(_ L: LuaState, _ call: Call, _ plan: UnsafePointer<lm_picture>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_watch_start(_ L: LuaState, _ outcome: Outcome, _ plan: UnsafePointer<lm_picture>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let memory = PictureMemory(plan, bytes, on: watched, isWatched: true)
         let monitor = try Monitor(L)
-        try bytes.residency(0, nil, into: memory.before) { monitor.goesOn($0) }
+        try bytes.residency(0, nil, into: memory.before) { monitor.shouldContinue($0) }
         try Watch.start(
             memory.picture, title: plan.pointee.title, into: memory.text, at: plan.pointee.memory
-        ) { monitor.goesOn($0) }
+        ) { monitor.shouldContinue($0) }
         return 0
     }
 }
@@ -240,10 +245,10 @@ func lm_watch_stop(_ memory: UnsafeMutablePointer<UInt8>) {
     Watch(at: memory).stop()
 }
 
-/// Loads words.lua, which turns the kernel's text into sentences. [-0, +1, –] uses one slot; never raises.
+/// Loads explain.lua, which turns the kernel's text into sentences. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_load_words(_ L: LuaState) -> CInt {
-    PackageResources.words_lua.withUnsafeBufferPointer { source in
+func lm_load_explain(_ L: LuaState) -> CInt {
+    PackageResources.explain_lua.withUnsafeBufferPointer { source in
         luaL_loadbufferx(
             L, UnsafeRawPointer(source.baseAddress)?.assumingMemoryBound(to: CChar.self), source.count,
             "=mmap", "t")

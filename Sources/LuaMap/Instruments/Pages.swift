@@ -27,8 +27,8 @@ extension Arguments {
 
 /// `p[key]`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_pages_index(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_pages_index(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bits = try arguments.pages(1).bits
         if lua_type(L, 2) == LUA_TSTRING {
@@ -51,8 +51,8 @@ func lm_pages_index(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `#p`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_pages_len(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_pages_len(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try Arguments(L).pages(1).pointee.count))
         return 1
     }
@@ -60,8 +60,8 @@ func lm_pages_len(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `p:count([page [, n]])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_pages_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_pages_count(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bits = try arguments.pages(1).bits
         let (first, wanted) = try arguments.range(2)
@@ -80,8 +80,8 @@ func lm_pages_count(_ L: LuaState, _ call: Call) -> CInt {
 /// A step of `for first, n in p:ranges() do`: the run after the one at `first`, or the first run.
 /// [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_pages_next(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_pages_next(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bits = try arguments.pages(1).bits
         var from = 0
@@ -101,8 +101,8 @@ func lm_pages_next(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `p:offset(page)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_pages_offset(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_pages_offset(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let pages = try arguments.pages(1)
         let page = try arguments.integer(2)
@@ -143,9 +143,10 @@ func lm_pages_subtract(
 /// The range `(b [, offset [, length]])` in pages. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_pages_span(
-    _ L: LuaState, _ call: Call, _ count: UnsafeMutablePointer<Int64>, _ offset: UnsafeMutablePointer<Int64>
+    _ L: LuaState, _ outcome: Outcome, _ count: UnsafeMutablePointer<Int64>,
+    _ offset: UnsafeMutablePointer<Int64>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (first, length) = try arguments.range(2)
@@ -158,14 +159,14 @@ func lm_pages_span(
 
 /// `b:pages([offset [, length]])`. [-0, +0, –] uses no slots; never raises. The new set is on top.
 @implementation @c
-func lm_pages_fill(_ L: LuaState, _ call: Call, _ pages: UnsafeMutablePointer<lm_pages>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_pages_fill(_ L: LuaState, _ outcome: Outcome, _ pages: UnsafeMutablePointer<lm_pages>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
         let monitor = try Monitor(L)
         try about(2) { () throws(MapError) in
-            try bytes.residency(offset, length, into: pages.bits) { monitor.goesOn($0) }
+            try bytes.residency(offset, length, into: pages.bits) { monitor.shouldContinue($0) }
         }
         return 1
     }

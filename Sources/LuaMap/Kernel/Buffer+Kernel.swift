@@ -9,8 +9,8 @@ internal import MemoryMap
 /// `advise(b, advice)` and `advise(b, offset, length, advice)`. [-0, +2, –] uses two slots; never
 /// raises.
 @implementation @c
-func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_advise(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let isWhole = arguments.isAbsent(3) && arguments.isAbsent(4)
@@ -23,7 +23,7 @@ func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
         let length = isWhole ? nil : try arguments.optionalInteger(3)
         let monitor = Monitor(frugal: L)
         let range = try about(2) { () throws(MapError) in
-            try bytes.advise(advice, offset, length) { monitor.goesOn($0) }
+            try bytes.advise(advice, offset, length) { monitor.shouldContinue($0) }
         }
         return push(range.offset, range.length, L)
     }
@@ -32,8 +32,8 @@ func lm_buffer_advise(_ L: LuaState, _ call: Call) -> CInt {
 /// `sync(b [, offset [, length]] [, blocking [, invalidate]])`. [-0, +2, –] uses two slots; never
 /// raises.
 @implementation @c
-func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_sync(_ L: LuaState, _ outcome: Outcome, _ path: UnsafePointer<CChar>?) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let hasRange = lua_type(L, 2) != LUA_TBOOLEAN
@@ -44,7 +44,7 @@ func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
         let monitor = Monitor(frugal: L)
         let range = try about(2) { () throws(MapError) in
             try bytes.sync(offset, length, blocking: isBlocking, invalidate: invalidates, path: path) {
-                monitor.goesOn($0)
+                monitor.shouldContinue($0)
             }
         }
         return push(range.offset, range.length, L)
@@ -53,14 +53,14 @@ func lm_buffer_sync(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
 
 /// `incore(b [, offset [, length]])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_buffer_incore(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_incore(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
         let monitor = try Monitor(L)
         let pages = try about(2) { () throws(MapError) in
-            try bytes.residency(offset, length) { monitor.goesOn($0) }
+            try bytes.residency(offset, length) { monitor.shouldContinue($0) }
         }
         return push(pages.absent, pages.resident, L)
     }
@@ -68,8 +68,8 @@ func lm_buffer_incore(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:protect(protection)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_protect(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_protect(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let protection = try arguments.protection(2)
@@ -80,14 +80,14 @@ func lm_buffer_protect(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:lock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_lock(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_lock(_ L: LuaState, _ outcome: Outcome, _ path: UnsafePointer<CChar>?) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)
         let monitor = Monitor(frugal: L)
         try about(2) { () throws(MapError) in
-            try bytes.lock(offset, length, path: path) { monitor.goesOn($0) }
+            try bytes.lock(offset, length, path: path) { monitor.shouldContinue($0) }
         }
         return 0
     }
@@ -95,8 +95,8 @@ func lm_buffer_lock(_ L: LuaState, _ call: Call, _ path: UnsafePointer<CChar>?) 
 
 /// `b:unlock([offset [, length]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_unlock(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_unlock(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, length) = try arguments.range(2)

@@ -7,8 +7,8 @@ internal import MemoryMap
 
 /// `b:get(type, offset)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_get(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_get(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -20,8 +20,8 @@ func lm_buffer_get(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:set(type, offset, value)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_buffer_set(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_set(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -34,8 +34,8 @@ func lm_buffer_set(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `b:readUInt32LE([offset])` and its like. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_read(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_read(_ L: LuaState, _ outcome: Outcome, _ type: Int32) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2, default: 0)
@@ -48,8 +48,8 @@ func lm_buffer_read(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
 /// `b:writeUInt32LE(value [, offset])` and its like: the offset after the written bytes. As in Node, a float
 /// that is too large for 32 bits is written as infinity. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_write(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_write(_ L: LuaState, _ outcome: Outcome, _ type: Int32) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = ElementType(code: type)
@@ -90,8 +90,8 @@ extension ElementType {
 
 /// `b:readUIntLE(offset, byteLength)` and its like. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_read_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_read_bytes(_ L: LuaState, _ outcome: Outcome, _ type: Int32) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let offset = try arguments.integer(2)
@@ -108,8 +108,8 @@ func lm_buffer_read_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
 /// `b:writeUIntLE(value, offset, byteLength)` and its like: the offset after the written bytes.
 /// [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_buffer_write_bytes(_ L: LuaState, _ call: Call, _ type: Int32) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_write_bytes(_ L: LuaState, _ outcome: Outcome, _ type: Int32) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = ElementType(code: type)

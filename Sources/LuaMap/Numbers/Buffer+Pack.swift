@@ -8,14 +8,16 @@ internal import MemoryMap
 /// `b:unpack(format [, offset])` up to the next string. Returns LM_BYTES for it: the trampoline pushes the
 /// string and calls again. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
-func lm_buffer_unpack(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePointer<lm_unpacking>) -> CInt {
+func lm_buffer_unpack(_ L: LuaState, _ outcome: Outcome, _ progress: UnsafeMutablePointer<lm_unpacking>)
+    -> CInt
+{
     if !progress.pointee.started, let buffer = lm_buffer_at(L, 1),
         let format = lm_string_at(L, 2, &progress.pointee.consumed)
     {
         let results = unpackNumbers(L, buffer, format, progress)
         if results > 0 { return results }
     }
-    return unpackMany(L, call, progress)
+    return unpackMany(L, outcome, progress)
 }
 
 /// The common case: numbers without alignment. At any other item it stores its progress and returns 0.
@@ -105,8 +107,10 @@ private func unpackNumbers(
 }
 
 @inline(never)
-private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePointer<lm_unpacking>) -> CInt {
-    respond(call) { () throws(MapError) in
+private func unpackMany(_ L: LuaState, _ outcome: Outcome, _ progress: UnsafeMutablePointer<lm_unpacking>)
+    -> CInt
+{
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         if !progress.pointee.started {
@@ -127,9 +131,9 @@ private func unpackMany(_ L: LuaState, _ call: Call, _ progress: UnsafeMutablePo
         progress.pointee.results = reader.results
         if let string {
             progress.pointee.results &+= 1
-            call.pointee.bytes = string.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            call.pointee.count = string.count
-            call.pointee.source = current.region
+            outcome.pointee.bytes = string.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            outcome.pointee.count = string.count
+            outcome.pointee.source = current.region
             return CInt(LM_BYTES)
         }
         try current.checkIntact()
@@ -233,8 +237,8 @@ private struct Unpacker {
 /// fit. Returns LM_CONVERT for a number in the place of a string: the trampoline converts it to a string, as
 /// string.pack does, and calls again.
 @implementation @c
-func lm_buffer_pack(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_pack(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let format = try arguments.packFormat(2)
@@ -243,7 +247,7 @@ func lm_buffer_pack(_ L: LuaState, _ call: Call) -> CInt {
         var trial = Packer(
             count: rest.count, offset: offset, format: format, state: L, target: nil)
         if try !trial.run() {
-            call.pointee.argument = trial.argument
+            outcome.pointee.argument = trial.argument
             return CInt(LM_CONVERT)
         }
         guard let base = rest.baseAddress else {

@@ -14,7 +14,7 @@ struct Monitor {
     /// Erased from the terminal when the monitor is released.
     private let bar: ProgressBar?
 
-    /// - Parameter total: The amount of work, in the unit of `goesOn`; 0 if unknown.
+    /// - Parameter total: The amount of work, in the unit of `shouldContinue`; 0 if unknown.
     /// - Throws: If there is not enough memory for the work.
     init(_ state: LuaState, total: Int = 0) throws(MapError) {
         try requireHeap()
@@ -33,7 +33,7 @@ struct Monitor {
     }
 
     /// Whether the work should continue; draws the bar. Call it only on the thread that runs Lua.
-    func goesOn(_ done: Int) -> Bool {
+    func shouldContinue(_ done: Int) -> Bool {
         bar?.show(done, of: total)
         return !lm_is_interrupted() && lua_gethookmask(state) == hooks
     }

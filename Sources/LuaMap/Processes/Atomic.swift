@@ -10,8 +10,8 @@ typealias AtomicPointer = UnsafeMutablePointer<lm_atomic>
 
 /// `b:atomic(type, offset)`. [-0, +0, –] uses no slots; never raises. The new atomic is on top.
 @implementation @c
-func lm_buffer_atomic(_ L: LuaState, _ call: Call, _ target: AtomicPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_atomic(_ L: LuaState, _ outcome: Outcome, _ target: AtomicPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -25,58 +25,58 @@ func lm_buffer_atomic(_ L: LuaState, _ call: Call, _ target: AtomicPointer) -> C
 
 /// `a:load()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_atomic_load(_ L: LuaState, _ call: Call) -> CInt {
-    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
+func lm_atomic_load(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(outcome) }
     if !mm_is_current(&atomic.pointee.region) || !mm_is_readable(&atomic.pointee.region) {
-        guard slowCheck(L, call, atomic, .load) else { return CInt(LM_FAILED) }
+        guard slowCheck(L, outcome, atomic, .load) else { return CInt(LM_FAILED) }
     }
-    guard let place = atomic.pointee.region.base else { return notAnAtomic(call) }
-    return give(mm_atomic_load(place, atomic.pointee.type), L, call, atomic)
+    guard let place = atomic.pointee.region.base else { return notAnAtomic(outcome) }
+    return give(mm_atomic_load(place, atomic.pointee.type), L, outcome, atomic)
 }
 
 /// `a:store(value)`. [-0, +0, –] uses one slot; never raises.
 @implementation @c
-func lm_atomic_store(_ L: LuaState, _ call: Call) -> CInt {
+func lm_atomic_store(_ L: LuaState, _ outcome: Outcome) -> CInt {
     // The old value, which lm_atomic_exchange pushes, is not a result.
-    min(lm_atomic_exchange(L, call), 0)
+    min(lm_atomic_exchange(L, outcome), 0)
 }
 
 /// `a:add([n])`: the old value; wraps around. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_atomic_add(_ L: LuaState, _ call: Call) -> CInt {
-    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
+func lm_atomic_add(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(outcome) }
     if lua_isinteger(L, 2) == 0 || !isWritable(atomic) {
-        guard slowCheck(L, call, atomic, .add) else { return CInt(LM_FAILED) }
+        guard slowCheck(L, outcome, atomic, .add) else { return CInt(LM_FAILED) }
     }
-    guard let place = atomic.pointee.region.base else { return notAnAtomic(call) }
+    guard let place = atomic.pointee.region.base else { return notAnAtomic(outcome) }
     let more = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, nil) : 1
-    return give(mm_atomic_add(place, atomic.pointee.type, UInt64(bitPattern: more)), L, call, atomic)
+    return give(mm_atomic_add(place, atomic.pointee.type, UInt64(bitPattern: more)), L, outcome, atomic)
 }
 
 /// `a:exchange(value)`: the old value. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_atomic_exchange(_ L: LuaState, _ call: Call) -> CInt {
-    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
+func lm_atomic_exchange(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(outcome) }
     if !fits(L, 2, atomic) || !isWritable(atomic) {
-        guard slowCheck(L, call, atomic, .exchange) else { return CInt(LM_FAILED) }
+        guard slowCheck(L, outcome, atomic, .exchange) else { return CInt(LM_FAILED) }
     }
-    guard let place = atomic.pointee.region.base else { return notAnAtomic(call) }
-    return give(mm_atomic_exchange(place, atomic.pointee.type, operand(L, 2)), L, call, atomic)
+    guard let place = atomic.pointee.region.base else { return notAnAtomic(outcome) }
+    return give(mm_atomic_exchange(place, atomic.pointee.type, operand(L, 2)), L, outcome, atomic)
 }
 
 /// `a:compareexchange(expected, desired)`: whether it was exchanged, and the old value. [-0, +2, –] uses two
 /// slots; never raises.
 @implementation @c
-func lm_atomic_compareexchange(_ L: LuaState, _ call: Call) -> CInt {
-    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(call) }
+func lm_atomic_compareexchange(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let atomic = lm_atomic_at(L, 1) else { return notAnAtomic(outcome) }
     if !fits(L, 2, atomic) || !fits(L, 3, atomic) || !isWritable(atomic) {
-        guard slowCheck(L, call, atomic, .compare) else { return CInt(LM_FAILED) }
+        guard slowCheck(L, outcome, atomic, .compare) else { return CInt(LM_FAILED) }
     }
-    guard let place = atomic.pointee.region.base else { return notAnAtomic(call) }
+    guard let place = atomic.pointee.region.base else { return notAnAtomic(outcome) }
     var found = operand(L, 2)
     let isDone = mm_atomic_compare(place, atomic.pointee.type, &found, operand(L, 3))
     lua_pushboolean(L, isDone ? 1 : 0)
-    let count = give(found, L, call, atomic)
+    let count = give(found, L, outcome, atomic)
     return count < 0 ? count : 2
 }
 
@@ -97,8 +97,8 @@ private func fits(_ L: LuaState, _ index: CInt, _ atomic: AtomicPointer) -> Bool
 
 /// Pushes the result of an access, unless the mapping is lost. [-0, +1, –] uses one slot; never raises.
 @inline(__always)
-private func give(_ bits: UInt64, _ L: LuaState, _ call: Call, _ atomic: AtomicPointer) -> CInt {
-    guard mm_was_intact(&atomic.pointee.region) else { return slowLoss(call, atomic) }
+private func give(_ bits: UInt64, _ L: LuaState, _ outcome: Outcome, _ atomic: AtomicPointer) -> CInt {
+    guard mm_was_intact(&atomic.pointee.region) else { return slowLoss(outcome, atomic) }
     lua_pushinteger(L, lua_Integer(bitPattern: bits))
     return 1
 }
@@ -108,21 +108,23 @@ private func give(_ bits: UInt64, _ L: LuaState, _ call: Call, _ atomic: AtomicP
 private enum Operation { case load, add, exchange, compare }
 
 @inline(never)
-private func notAnAtomic(_ call: Call) -> CInt {
-    call.fill(MapError(type: "mmap.atomic", argument: 1))
+private func notAnAtomic(_ outcome: Outcome) -> CInt {
+    outcome.fill(MapError(type: "mmap.atomic", argument: 1))
     return CInt(LM_FAILED)
 }
 
 @inline(never)
-private func slowLoss(_ call: Call, _ atomic: AtomicPointer) -> CInt {
-    call.fill(MappedBytes(atomic.pointee.region).lossError())
+private func slowLoss(_ outcome: Outcome, _ atomic: AtomicPointer) -> CInt {
+    outcome.fill(MappedBytes(atomic.pointee.region).lossError())
     return CInt(LM_FAILED)
 }
 
 /// Updates the handle and checks the arguments; true if the access is possible.
 @inline(never)
-private func slowCheck(_ L: LuaState, _ call: Call, _ atomic: AtomicPointer, _ operation: Operation) -> Bool {
-    respond(call) { () throws(MapError) in
+private func slowCheck(_ L: LuaState, _ outcome: Outcome, _ atomic: AtomicPointer, _ operation: Operation)
+    -> Bool
+{
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let type = ElementType(code: atomic.pointee.type)
         switch operation {
@@ -176,8 +178,8 @@ private let slice: Int64 = 50_000_000
 
 /// `a:wait(expected [, timeout])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_atomic_wait(_ L: LuaState, _ call: Call, _ deadline: Int64) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_atomic_wait(_ L: LuaState, _ outcome: Outcome, _ deadline: Int64) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let (bytes, type) = try waitable(L)
         let arguments = Arguments(L)
         try arguments.checkFits(2, type)
@@ -192,8 +194,8 @@ func lm_atomic_wait(_ L: LuaState, _ call: Call, _ deadline: Int64) -> CInt {
 
 /// `a:wake([n])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_atomic_wake(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_atomic_wake(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let (bytes, _) = try waitable(L)
         let count = try Arguments(L).integer(2, default: Int(CInt.max))
         guard count >= 0, let most = CInt(exactly: count) else {

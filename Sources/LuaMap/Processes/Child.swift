@@ -8,10 +8,12 @@ internal import MemoryMap
 
 /// A descriptor of the mapped memory, for a child.
 @implementation @c
-func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: UnsafeMutablePointer<CInt>)
+func lm_share(
+    _ outcome: Outcome, _ region: UnsafePointer<mm_region>, _ descriptor: UnsafeMutablePointer<CInt>
+)
     -> CInt
 {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         descriptor.pointee = try MappedBytes(region.pointee).descriptorToShare()
         return 0
     }
@@ -19,8 +21,8 @@ func lm_share(_ call: Call, _ region: UnsafePointer<mm_region>, _ descriptor: Un
 
 /// Maps the memory that the parent shares, in a new, closed buffer.
 @implementation @c
-func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_mapping>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_adopt(_ outcome: Outcome, _ target: BufferPointer, _ shared: UnsafePointer<lm_mapping>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let shared = shared.pointee
         target.pointee.region = try adoptRegion(
             shared.descriptor, offset: Int(shared.offset), length: Int(shared.length),
@@ -33,9 +35,10 @@ func lm_adopt(_ call: Call, _ target: BufferPointer, _ shared: UnsafePointer<lm_
 /// A slice of a buffer that lm_adopt has filled in.
 @implementation @c
 func lm_share_slice(
-    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ target: BufferPointer
+    _ outcome: Outcome, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>,
+    _ target: BufferPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         target.pointee.region = try MappedBytes(whole.pointee.region).slice(Int(place[1]), Int(place[2]))
             .region
         return 0
@@ -45,10 +48,10 @@ func lm_share_slice(
 /// A view on a buffer that lm_adopt has filled in.
 @implementation @c
 func lm_share_view(
-    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>,
+    _ outcome: Outcome, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>,
     _ shape: UnsafePointer<Int64>, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let type = try sharedType(shape[2])
         let elements = try MappedBytes(whole.pointee.region).elements(
             type, Int(place[1]), count: Int(shape[0]), stride: Int(shape[1])
@@ -62,10 +65,10 @@ func lm_share_view(
 /// An atomic on a buffer that lm_adopt has filled in.
 @implementation @c
 func lm_share_atomic(
-    _ call: Call, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ type: Int64,
+    _ outcome: Outcome, _ whole: UnsafePointer<lm_buffer>, _ place: UnsafePointer<Int64>, _ type: Int64,
     _ target: AtomicPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let type = try sharedType(type)
         let region = try MappedBytes(whole.pointee.region).atomic(type, at: Int(place[1])).region
         guard region.length == place[2] else { throw MapError.unsound }
@@ -86,11 +89,12 @@ extension MapError {
 
 @implementation @c
 func lm_start(
-    _ call: Call, _ path: UnsafePointer<CChar>, _ arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>,
+    _ outcome: Outcome, _ path: UnsafePointer<CChar>,
+    _ arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>,
     _ descriptors: UnsafePointer<CInt>, _ count: Int, _ process: UnsafeMutablePointer<CInt>,
     _ watch: UnsafeMutablePointer<CInt>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         process.pointee = try startProcess(
             path, arguments, descriptors: UnsafeBufferPointer(start: descriptors, count: count))
         watch.pointee = watchProcess(process.pointee) ?? -1
@@ -99,10 +103,10 @@ func lm_start(
 }
 
 @implementation @c
-func lm_refused(_ call: Call, _ name: UnsafePointer<CChar>, _ error: CInt) {
+func lm_refused(_ outcome: Outcome, _ name: UnsafePointer<CChar>, _ error: CInt) {
     // The limit in the message depends only on the errno (EMFILE, ENFILE), so any call will do here.
-    call.fill(MapError(.memfd_create, errno: error))
-    call.pointee.call = name
+    outcome.fill(MapError(.memfd_create, errno: error))
+    outcome.pointee.call = name
 }
 
 /// Waits for the end of a process until the deadline, but only a short time: 1 and its status, or 0. The
@@ -123,8 +127,8 @@ func lm_await(_ process: CInt, _ watch: CInt, _ deadline: Int64, _ status: Unsaf
 }
 
 @implementation @c
-func lm_signal(_ call: Call, _ process: CInt, _ watch: CInt, _ signal: CInt) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_signal(_ outcome: Outcome, _ process: CInt, _ watch: CInt, _ signal: CInt) -> CInt {
+    respond(outcome) { () throws(MapError) in
         try signalProcess(process, watch >= 0 ? watch : nil, signal) ? 1 : 0
     }
 }

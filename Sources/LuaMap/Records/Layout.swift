@@ -7,11 +7,11 @@ internal import MemoryMap
 /// Adds a field to a layout; see lm_record.h. The caller puts the field's name before messages.
 @implementation @c
 func lm_layout_place(
-    _ call: Call, _ ruler: UnsafeMutablePointer<mm_ruler>, _ type: UnsafePointer<CChar>?, _ length: Int,
+    _ outcome: Outcome, _ ruler: UnsafeMutablePointer<mm_ruler>, _ type: UnsafePointer<CChar>?, _ length: Int,
     _ inner: UnsafePointer<lm_layout>?, _ count: Int64, _ offset: Int64,
     _ field: UnsafeMutablePointer<mm_field>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         var shape = try Shape(type, length, inner)
         if count > 0 { try shape.repeat(Int(count)) }
         var layout = LayoutRuler(ruler.pointee)
@@ -73,9 +73,10 @@ private struct Shape {
 /// Completes a layout; a negative size means that the script gave none.
 @implementation @c
 func lm_layout_finish(
-    _ call: Call, _ ruler: UnsafePointer<mm_ruler>, _ size: Int64, _ layout: UnsafeMutablePointer<lm_layout>
+    _ outcome: Outcome, _ ruler: UnsafePointer<mm_ruler>, _ size: Int64,
+    _ layout: UnsafeMutablePointer<lm_layout>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let ruler = LayoutRuler(ruler.pointee)
         layout.pointee.size = try ruler.finish(size: size < 0 ? nil : Int(size))
         layout.pointee.alignment = ruler.alignment

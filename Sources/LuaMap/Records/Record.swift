@@ -10,11 +10,11 @@ internal import MemoryMap
 /// `r[i].name`. [-0, +1, –] uses one slot; never raises. LM_BYTES for a string, LM_PART for an array or a
 /// record.
 @implementation @c
-func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
-    guard let record = lm_record_at(L, 1) else { return notARecord(call) }
+func lm_record_index(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let record = lm_record_at(L, 1) else { return notARecord(outcome) }
     // debug.setupvalue can replace the upvalue, so its type is checked.
     guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
-        return notAName(call)
+        return notAName(outcome)
     }
     lua_pushvalue(L, 2)
     let meaning = lua_rawget(L, CInt(LM_UPVALUE_1))
@@ -30,17 +30,17 @@ func lm_record_index(_ L: LuaState, _ call: Call) -> CInt {
                 return 1
             }
         }
-        return slowField(L, call, record, field)
+        return slowField(L, outcome, record, field)
     }
     return meaning == LUA_TNIL ? CInt(LM_NO_FIELD) : 1
 }
 
 /// `r[i].name = value`. [-0, +1, –] uses one slot; never raises. LM_PART for an array or a record.
 @implementation @c
-func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
-    guard let record = lm_record_at(L, 1) else { return notARecord(call) }
+func lm_record_newindex(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let record = lm_record_at(L, 1) else { return notARecord(outcome) }
     guard lua_type(L, 2) == LUA_TSTRING, lua_type(L, CInt(LM_UPVALUE_1)) == LUA_TTABLE else {
-        return notAName(call)
+        return notAName(outcome)
     }
     lua_pushvalue(L, 2)
     guard lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNUMBER else { return CInt(LM_NO_FIELD) }
@@ -60,21 +60,21 @@ func lm_record_newindex(_ L: LuaState, _ call: Call) -> CInt {
             }
         }
     }
-    return slowAssignField(L, call, record, field)
+    return slowAssignField(L, outcome, record, field)
 }
 
 // The slow path: the field is not a number, the handle is not current and needs an update, or the access is
 // an error.
 
 @inline(never)
-private func notARecord(_ call: Call) -> CInt {
-    call.fill(MapError(type: "mmap.record", argument: 1))
+private func notARecord(_ outcome: Outcome) -> CInt {
+    outcome.fill(MapError(type: "mmap.record", argument: 1))
     return CInt(LM_FAILED)
 }
 
 @inline(never)
-private func notAName(_ call: Call) -> CInt {
-    call.fill(MapError(misuse: "the fields of a record have names"))
+private func notAName(_ outcome: Outcome) -> CInt {
+    outcome.fill(MapError(misuse: "the fields of a record have names"))
     return CInt(LM_FAILED)
 }
 
@@ -89,25 +89,26 @@ private func catchUp(_ record: RecordPointer) throws(MapError) -> MappedBytes {
 }
 
 @inline(never)
-private func slowField(_ L: LuaState, _ call: Call, _ record: RecordPointer, _ field: mm_field) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowField(_ L: LuaState, _ outcome: Outcome, _ record: RecordPointer, _ field: mm_field) -> CInt
+{
+    respond(outcome) { () throws(MapError) in
         let bytes = try catchUp(record)
         if isComposed(field) {
-            call.pointee.values.0 = Int64(bitPattern: field)
+            outcome.pointee.values.0 = Int64(bitPattern: field)
             return CInt(LM_PART)
         }
-        return try load(L, call, bytes, mm_field_offset(field), field)
+        return try load(L, outcome, bytes, mm_field_offset(field), field)
     }
 }
 
 @inline(never)
 private func slowAssignField(
-    _ L: LuaState, _ call: Call, _ record: RecordPointer, _ field: mm_field
+    _ L: LuaState, _ outcome: Outcome, _ record: RecordPointer, _ field: mm_field
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let bytes = try catchUp(record)
         if isComposed(field) {
-            call.pointee.values.0 = Int64(bitPattern: field)
+            outcome.pointee.values.0 = Int64(bitPattern: field)
             return CInt(LM_PART)
         }
         try store(L, bytes, mm_field_offset(field), field, 3)
@@ -117,7 +118,7 @@ private func slowAssignField(
 
 /// Pushes a number, or returns LM_BYTES for a string. [-0, +1, –] uses one slot; never raises.
 private func load(
-    _ L: LuaState, _ call: Call, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field
+    _ L: LuaState, _ outcome: Outcome, _ bytes: MappedBytes, _ offset: Int, _ field: mm_field
 ) throws(MapError) -> CInt {
     if mm_field_kind(field) == Int32(MM_NUMBER) {
         let type = ElementType(code: mm_field_type(field))
@@ -125,9 +126,9 @@ private func load(
         return 1
     }
     let (current, range) = try bytes.readable(offset, mm_field_count(field))
-    call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    call.pointee.count = mm_field_kind(field) == Int32(MM_BYTES) ? range.count : countWithoutZeros(range)
-    call.pointee.source = current.region
+    outcome.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    outcome.pointee.count = mm_field_kind(field) == Int32(MM_BYTES) ? range.count : countWithoutZeros(range)
+    outcome.pointee.source = current.region
     return CInt(LM_BYTES)
 }
 
@@ -153,20 +154,20 @@ private func store(
 /// See lm_record.h. [-0, +1, –] uses one slot; never raises.
 @implementation @c
 func lm_field_load(
-    _ L: LuaState, _ call: Call, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field
+    _ L: LuaState, _ outcome: Outcome, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field
 ) -> CInt {
-    respond(call) { () throws(MapError) in
-        try load(L, call, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field)
+    respond(outcome) { () throws(MapError) in
+        try load(L, outcome, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field)
     }
 }
 
 /// See lm_record.h. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_field_store(
-    _ L: LuaState, _ call: Call, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field,
+    _ L: LuaState, _ outcome: Outcome, _ record: UnsafePointer<mm_region>, _ offset: Int, _ field: mm_field,
     _ value: CInt
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         try store(L, MappedBytes(record.pointee), offset &+ mm_field_offset(field), field, value)
         return 0
     }
@@ -175,9 +176,9 @@ func lm_field_store(
 /// Makes a view of a field that is an array of numbers. [-0, +0, –] never raises. The new view is on top.
 @implementation @c
 func lm_record_view(
-    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ target: ViewPointer
+    _ outcome: Outcome, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         target.pointee.elements = try MappedBytes(record.pointee).elements(
             ElementType(code: mm_field_type(field)), mm_field_offset(field), count: mm_field_count(field)
         ).elements
@@ -188,9 +189,10 @@ func lm_record_view(
 /// Makes a record of a field that is a record. [-0, +0, –] never raises. The new record is on top.
 @implementation @c
 func lm_record_inner(
-    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordPointer
+    _ outcome: Outcome, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int,
+    _ target: RecordPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         target.pointee.region = try MappedBytes(record.pointee).slice(mm_field_offset(field), size).region
         return 1
     }
@@ -200,9 +202,10 @@ func lm_record_inner(
 /// top.
 @implementation @c
 func lm_record_records(
-    _ call: Call, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int, _ target: RecordsPointer
+    _ outcome: Outcome, _ record: UnsafePointer<mm_region>, _ field: mm_field, _ size: Int,
+    _ target: RecordsPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         target.pointee.records = try MappedBytes(record.pointee).records(
             size: size, mm_field_offset(field), count: mm_field_count(field)
         ).records

@@ -8,8 +8,8 @@ internal import MemoryMap
 /// `b:records(layout [, offset [, count [, stride]]])`. [-0, +0, –] uses no slots; never raises. The new
 /// records are on top.
 @implementation @c
-func lm_buffer_records(_ L: LuaState, _ call: Call, _ size: Int, _ target: RecordsPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_records(_ L: LuaState, _ outcome: Outcome, _ size: Int, _ target: RecordsPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let (offset, count) = try arguments.range(3)
@@ -27,9 +27,9 @@ func lm_buffer_records(_ L: LuaState, _ call: Call, _ size: Int, _ target: Recor
 
 /// `r:slice([i [, n]])`. [-0, +0, –] uses no slots; never raises. The new records are on top.
 @implementation @c
-func lm_records_slice(_ L: LuaState, _ call: Call, _ target: RecordsPointer) -> CInt {
-    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
-    return respond(call) { () throws(MapError) in
+func lm_records_slice(_ L: LuaState, _ outcome: Outcome, _ target: RecordsPointer) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(outcome) }
+    return respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let (index, count) = try arguments.range(2)
         target.pointee.records = try about(2) { () throws(MapError) in
@@ -42,8 +42,8 @@ func lm_records_slice(_ L: LuaState, _ call: Call, _ target: RecordsPointer) -> 
 /// `r[i]`. [-0, +0, –] uses no slots; never raises. The new record is on top. A hot path, under the rules of
 /// Buffer+Index.swift.
 @implementation @c
-func lm_records_get(_ L: LuaState, _ call: Call, _ target: RecordPointer) -> CInt {
-    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
+func lm_records_get(_ L: LuaState, _ outcome: Outcome, _ target: RecordPointer) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(outcome) }
     if lua_isinteger(L, 2) != 0 {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
         let region = mm_record_at(&records.pointee.records, index)
@@ -52,14 +52,14 @@ func lm_records_get(_ L: LuaState, _ call: Call, _ target: RecordPointer) -> CIn
             return 1
         }
     }
-    return slowRecord(L, call, records, target)
+    return slowRecord(L, outcome, records, target)
 }
 
 @inline(never)
 private func slowRecord(
-    _ L: LuaState, _ call: Call, _ records: RecordsPointer, _ target: RecordPointer
+    _ L: LuaState, _ outcome: Outcome, _ records: RecordsPointer, _ target: RecordPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let current = try catchUp(records)
         let index = try Arguments(L).index(
             orElse: "an index of records is an integer or the name of a method",
@@ -79,24 +79,24 @@ private func catchUp(_ records: RecordsPointer) throws(MapError) -> MappedRecord
 
 /// `#r`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_records_len(_ L: LuaState, _ call: Call) -> CInt {
-    guard let records = lm_records_at(L, 1) else { return notRecords(call) }
+func lm_records_len(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let records = lm_records_at(L, 1) else { return notRecords(outcome) }
     if mm_is_current(&records.pointee.records.region) {
         lua_pushinteger(L, lua_Integer(truncatingIfNeeded: records.pointee.records.count))
         return 1
     }
-    return slowCount(L, call, records)
+    return slowCount(L, outcome, records)
 }
 
 @inline(never)
-private func notRecords(_ call: Call) -> CInt {
-    call.fill(MapError(type: "mmap.records", argument: 1))
+private func notRecords(_ outcome: Outcome) -> CInt {
+    outcome.fill(MapError(type: "mmap.records", argument: 1))
     return CInt(LM_FAILED)
 }
 
 @inline(never)
-private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowCount(_ L: LuaState, _ outcome: Outcome, _ records: RecordsPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try catchUp(records).count))
         return 1
     }
@@ -105,9 +105,9 @@ private func slowCount(_ L: LuaState, _ call: Call, _ records: RecordsPointer) -
 /// Makes a view of one number of all records. [-0, +0, –] never raises. The new view is on top.
 @implementation @c
 func lm_records_column(
-    _ call: Call, _ records: UnsafePointer<mm_records>, _ field: mm_field, _ target: ViewPointer
+    _ outcome: Outcome, _ records: UnsafePointer<mm_records>, _ field: mm_field, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         target.pointee.elements = try MappedRecords(records.pointee).column(
             ElementType(code: mm_field_type(field)), at: mm_field_offset(field)
         ).elements
@@ -118,9 +118,10 @@ func lm_records_column(
 /// Makes records of one inner record of all records. [-0, +0, –] never raises. The new records are on top.
 @implementation @c
 func lm_records_inner(
-    _ call: Call, _ records: UnsafePointer<mm_records>, _ offset: Int, _ size: Int, _ target: RecordsPointer
+    _ outcome: Outcome, _ records: UnsafePointer<mm_records>, _ offset: Int, _ size: Int,
+    _ target: RecordsPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         target.pointee.records = try MappedRecords(records.pointee).column(offset, size).records
         return 1
     }

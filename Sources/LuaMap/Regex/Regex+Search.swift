@@ -25,8 +25,8 @@ extension Arguments {
 
 /// Checks the arguments of a search and finds its start. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_regex_start(_ L: LuaState, _ outcome: Outcome, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         _ = try arguments.regex(search.pointee.regex)
         _ = try arguments.subject(search)
@@ -39,8 +39,8 @@ func lm_regex_start(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<
 /// of pairs, 0 for no match, or LM_BYTES if the result is a single string. Stores in `search` where the next
 /// search starts. [-0, +2n, –] uses 2n slots, which it makes sure of; never raises.
 @implementation @c
-func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_regex_search(_ L: LuaState, _ outcome: Outcome, _ search: UnsafeMutablePointer<lm_search>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let regex = try arguments.regex(search.pointee.regex)
         let (subject, origin) = try arguments.subject(search)
@@ -51,12 +51,12 @@ func lm_regex_search(_ L: LuaState, _ call: Call, _ search: UnsafeMutablePointer
         switch try about(0, { () throws(MapError) in try find(matcher, search, &monitor) }) {
         case .none: return 0
         case .found:
-            if let code = single(matcher, regex, search.pointee.how, call) { return code }
+            if let code = single(matcher, regex, search.pointee.how, outcome) { return code }
             return try push(matcher, regex, L)
         case .marked:
-            call.fill(MapError(misuse: ""))
-            call.pointee.text = regex.pointee.mistake
-            call.pointee.values.0 = regex.pointee.mistaken
+            outcome.fill(MapError(misuse: ""))
+            outcome.pointee.text = regex.pointee.mistake
+            outcome.pointee.values.0 = regex.pointee.mistaken
             return CInt(LM_FAILED)
         }
     }
@@ -68,7 +68,8 @@ private func find(
     let from = Int(search.pointee.from)
     let how = search.pointee.how
     var result = try matcher.next(
-        from: from, skipsEmpty: how & Int32(LM_SKIP_EMPTY) != 0, poll: { monitor.goesOn($0) })
+        from: from, skipsEmpty: how & Int32(LM_SKIP_EMPTY) != 0,
+        shouldContinue: { monitor.shouldContinue($0) })
     guard case .found = result else { return result }
     if how & Int32(LM_LUA) == 0 {
         let (start, skipsEmpty) = matcher.following(from)
@@ -80,7 +81,7 @@ private func find(
     // there.
     if how & Int32(LM_AFTER_MATCH) != 0, matcher.offsets[1] == from {
         if from == matcher.subject.count { return .none }
-        result = try matcher.next(from: from &+ 1, poll: { monitor.goesOn($0) })
+        result = try matcher.next(from: from &+ 1, shouldContinue: { monitor.shouldContinue($0) })
     }
     search.pointee.from = Int64(matcher.offsets[1])
     search.pointee.how = how | Int32(LM_AFTER_MATCH)
@@ -88,7 +89,9 @@ private func find(
 }
 
 /// The bytes of a result that is one string, for the trampoline to push.
-private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int32, _ call: Call) -> CInt? {
+private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int32, _ outcome: Outcome)
+    -> CInt?
+{
     let captures = Int(regex.pointee.captures)
     guard captures < 2, regex.pointee.positions == 0, how & Int32(LM_PLACE | LM_OFFSETS) == 0 else {
         return nil
@@ -96,16 +99,17 @@ private func single(_ matcher: PatternSearch, _ regex: RegexPointer, _ how: Int3
     let start = matcher.offsets[2 &* captures]
     let end = matcher.offsets[2 &* captures &+ 1]
     guard start >= 0, start <= end else { return nil }
-    call.pointee.bytes = matcher.subject.baseAddress?.advanced(by: start).assumingMemoryBound(to: UInt8.self)
-    call.pointee.count = end &- start
+    outcome.pointee.bytes = matcher.subject.baseAddress?.advanced(by: start).assumingMemoryBound(
+        to: UInt8.self)
+    outcome.pointee.count = end &- start
     if let origin = matcher.origin {
-        call.pointee.source = origin.region
+        outcome.pointee.source = origin.region
     } else {
         // A string cannot be lost: a region with the closed slot and its stamp always counts as intact.
-        var nothing = call.pointee.source
+        var nothing = outcome.pointee.source
         nothing.slot = mm_closed_slot()
         nothing.stamp = nothing.slot.pointee.stamp
-        call.pointee.source = nothing
+        outcome.pointee.source = nothing
     }
     return CInt(LM_BYTES)
 }
@@ -131,22 +135,22 @@ private func push(_ matcher: PatternSearch, _ regex: RegexPointer, _ L: LuaState
 /// A part of a buffer, for the trampoline to push as a string. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_capture(
-    _ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64, _ length: Int64
+    _ L: LuaState, _ outcome: Outcome, _ subject: CInt, _ offset: Int64, _ length: Int64
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(subject)
         let (current, range) = try bytes.readable(Int(offset), Int(length))
-        call.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        call.pointee.count = range.count
-        call.pointee.source = current.region
+        outcome.pointee.bytes = range.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        outcome.pointee.count = range.count
+        outcome.pointee.source = current.region
         return CInt(LM_BYTES)
     }
 }
 
 /// `re:count(b [, offset])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_regex_count(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let regex = try arguments.regex(1)
         var search = lm_search()
@@ -154,7 +158,7 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
         let (subject, origin) = try arguments.subject(&search)
         let matcher = PatternSearch(lm_regex_pattern(regex), subject, origin)
         let monitor = try Monitor(L)
-        let count = try matcher.count(from: Int(search.from), poll: { monitor.goesOn($0) })
+        let count = try matcher.count(from: Int(search.from), shouldContinue: { monitor.shouldContinue($0) })
         lua_pushinteger(L, lua_Integer(count))
         return 1
     }
@@ -163,9 +167,9 @@ func lm_regex_count(_ L: LuaState, _ call: Call) -> CInt {
 /// The number of bytes of a subject after an offset; LM_NO_REST if the subject is shorter. [-0, +0, –] uses
 /// no slots; never raises.
 @implementation @c
-func lm_regex_rest(_ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64) -> Int64 {
+func lm_regex_rest(_ L: LuaState, _ outcome: Outcome, _ subject: CInt, _ offset: Int64) -> Int64 {
     var rest = Int64(LM_NO_REST)
-    let code = respond(call) { () throws(MapError) in
+    let code = respond(outcome) { () throws(MapError) in
         let (bytes, _) = try Arguments(L).source(subject)
         if offset >= 0, offset <= bytes.count { rest = Int64(bytes.count) &- offset }
         return 0
@@ -176,16 +180,17 @@ func lm_regex_rest(_ L: LuaState, _ call: Call, _ subject: CInt, _ offset: Int64
 /// Appends a part of a subject to a text. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_text_add_part(
-    _ L: LuaState, _ call: Call, _ target: UnsafeMutablePointer<lm_text>, _ subject: CInt, _ offset: Int64,
+    _ L: LuaState, _ outcome: Outcome, _ target: UnsafeMutablePointer<lm_text>, _ subject: CInt,
+    _ offset: Int64,
     _ length: Int64
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let (bytes, origin) = try Arguments(L).source(subject)
         let monitor = Monitor(frugal: L)
         let count = try checkedLength(
             offset: Int(offset), length: length < 0 ? nil : Int(length), count: bytes.count)
         let part = UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset) &+ count])
-        try target.pointee.text.append(part, poll: { monitor.goesOn($0) })
+        try target.pointee.text.append(part, shouldContinue: { monitor.shouldContinue($0) })
         try origin.checkIntact()
         return 0
     }
@@ -194,12 +199,13 @@ func lm_text_add_part(
 /// Appends bytes to a text. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_text_add(
-    _ L: LuaState, _ call: Call, _ target: UnsafeMutablePointer<lm_text>, _ bytes: UnsafePointer<CChar>,
+    _ L: LuaState, _ outcome: Outcome, _ target: UnsafeMutablePointer<lm_text>, _ bytes: UnsafePointer<CChar>,
     _ count: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let monitor = Monitor(frugal: L)
-        try target.pointee.text.append(.init(start: bytes, count: count), poll: { monitor.goesOn($0) })
+        try target.pointee.text.append(
+            .init(start: bytes, count: count), shouldContinue: { monitor.shouldContinue($0) })
         return 0
     }
 }

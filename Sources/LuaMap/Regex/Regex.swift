@@ -101,9 +101,9 @@ extension lm_pattern_error {
 /// A name for `re:names()`: 1, or 0 after the last one. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_regex_name(
-    _ L: LuaState, _ call: Call, _ index: Int64, _ group: UnsafeMutablePointer<lm_group>
+    _ L: LuaState, _ outcome: Outcome, _ index: Int64, _ group: UnsafeMutablePointer<lm_group>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let pattern = lm_regex_pattern(try Arguments(L).regex(1))
         guard index >= 0, index < pattern.pointee.names, let (name, number) = pattern.pointee.name(Int(index))
         else {
@@ -117,8 +117,8 @@ func lm_regex_name(
 
 /// `re:close()`, `__gc`, `__close`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_regex_close(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_regex_close(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         guard let regex = lm_regex_at(L, 1) else { throw MapError(type: "mmap.regex", argument: 1) }
         regex.pointee.pattern.free()
         return 0

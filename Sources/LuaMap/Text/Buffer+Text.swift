@@ -8,8 +8,8 @@ internal import MemoryMap
 
 /// `b:lines([options])`: checks the range. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_lines_start(_ L: LuaState, _ call: Call, _ lines: UnsafeMutablePointer<lm_lines>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_lines_start(_ L: LuaState, _ outcome: Outcome, _ lines: UnsafeMutablePointer<lm_lines>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let options = lines.pointee
         lines.pointee.walk = try range { () throws(MapError) in
@@ -23,8 +23,8 @@ func lm_lines_start(_ L: LuaState, _ call: Call, _ lines: UnsafeMutablePointer<l
 
 /// `b:fields(…)`: checks the range. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_fields_start(_ L: LuaState, _ call: Call, _ fields: UnsafeMutablePointer<lm_fields>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_fields_start(_ L: LuaState, _ outcome: Outcome, _ fields: UnsafeMutablePointer<lm_fields>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let options = fields
         try range { () throws(MapError) in
@@ -45,37 +45,40 @@ private func range<T>(_ body: () throws(MapError) -> T) throws(MapError) -> T {
 /// A step of `b:lines()`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_lines_find(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_lines>,
+    _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
     switch walk.pointee.find(line) {
     case .found: return 1
     case .end: return 0
-    default: return slowLine(L, call, walk, line)
+    default: return slowLine(L, outcome, walk, line)
     }
 }
 
 @inline(never)
 private func slowLine(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_lines>,
+    _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let monitor = try Monitor(L)
-        return try walk.pointee.find(line, poll: { monitor.goesOn($0) }) ? 1 : 0
+        return try walk.pointee.find(line, shouldContinue: { monitor.shouldContinue($0) }) ? 1 : 0
     }
 }
 
 /// A step of `b:lines { reverse = true }`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_lines_find_last(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafeMutablePointer<mm_line>
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_lines>,
+    _ line: UnsafeMutablePointer<mm_line>
 ) -> CInt {
     switch walk.pointee.findLast(line) {
     case .found: 1
     case .end: 0
     default:
-        respond(call) { () throws(MapError) in
+        respond(outcome) { () throws(MapError) in
             let monitor = try Monitor(L)
-            return try walk.pointee.findLast(line, poll: { monitor.goesOn($0) }) ? 1 : 0
+            return try walk.pointee.findLast(line, shouldContinue: { monitor.shouldContinue($0) }) ? 1 : 0
         }
     }
 }
@@ -89,10 +92,10 @@ func lm_overlaps_itself(_ separator: UnsafePointer<mm_separator>) -> Bool {
 /// Checks the file at the end of a walk. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_text_end(
-    _ L: LuaState, _ call: Call, _ region: UnsafePointer<mm_region>, _ end: Int,
+    _ L: LuaState, _ outcome: Outcome, _ region: UnsafePointer<mm_region>, _ end: Int,
     _ path: UnsafePointer<CChar>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         if mm_is_closed(region) { return 0 }
         try MappedBytes(region.pointee).checkReached(end, path: path)
         return 0
@@ -102,7 +105,7 @@ func lm_text_end(
 /// The offset of a text in a line. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_lines_place(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafePointer<mm_line>,
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_lines>, _ line: UnsafePointer<mm_line>,
     _ text: UnsafePointer<CChar>, _ count: Int
 ) -> Int64 {
     let line = line.pointee
@@ -112,19 +115,19 @@ func lm_lines_place(
             return place < 0 ? Int64(LM_NOWHERE) : Int64(line.start &+ place)
         }
     }
-    return slowPlace(L, call, walk, line, UnsafeRawBufferPointer(start: text, count: count))
+    return slowPlace(L, outcome, walk, line, UnsafeRawBufferPointer(start: text, count: count))
 }
 
 @inline(never)
 private func slowPlace(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_lines>, _ line: mm_line,
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_lines>, _ line: mm_line,
     _ text: UnsafeRawBufferPointer
 ) -> Int64 {
     var place = Int64(LM_NOWHERE)
-    let code = respond(call) { () throws(MapError) in
+    let code = respond(outcome) { () throws(MapError) in
         let monitor = try Monitor(L)
         let bytes = MappedBytes(walk.pointee.region)
-        let found = try bytes.find(text, line.start, line.length, poll: monitor.goesOn)
+        let found = try bytes.find(text, line.start, line.length, shouldContinue: monitor.shouldContinue)
         place = found.map { Int64($0) } ?? Int64(LM_NOWHERE)
         return 0
     }
@@ -134,24 +137,24 @@ private func slowPlace(
 /// The next fields of a row of `b:fields(…)`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_row_scan(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_rows>,
     _ row: UnsafeMutablePointer<mm_row>,
     _ found: UnsafeMutablePointer<mm_text_field>, _ room: CInt
 ) -> CInt {
     let count = walk.pointee.scan(row, found, Int(room))
     if count >= 0 { return count }
-    return slowRow(L, call, walk, row, found, Int(room))
+    return slowRow(L, outcome, walk, row, found, Int(room))
 }
 
 @inline(never)
 private func slowRow(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>,
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_rows>,
     _ row: UnsafeMutablePointer<mm_row>,
     _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let monitor = try Monitor(L)
-        let count = try walk.pointee.scan(row, found, room, poll: { monitor.goesOn($0) })
+        let count = try walk.pointee.scan(row, found, room, shouldContinue: { monitor.shouldContinue($0) })
         switch ScanStatus(rawValue: count) {
         case .end: return CInt(LM_ROW_END)
         case .unclosedQuote: return CInt(LM_UNCLOSED_QUOTE)
@@ -166,12 +169,12 @@ private func slowRow(
 /// The number of a row's line. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_row_line(
-    _ L: LuaState, _ call: Call, _ walk: UnsafeMutablePointer<mm_rows>, _ offset: Int
+    _ L: LuaState, _ outcome: Outcome, _ walk: UnsafeMutablePointer<mm_rows>, _ offset: Int
 ) -> Int64 {
     var number: Int64 = 0
-    let code = respond(call) { () throws(MapError) in
+    let code = respond(outcome) { () throws(MapError) in
         let monitor = Monitor(frugal: L)
-        number = Int64(try walk.pointee.lineNumber(at: offset) { monitor.goesOn($0) })
+        number = Int64(try walk.pointee.lineNumber(at: offset) { monitor.shouldContinue($0) })
         return 0
     }
     return code < 0 ? Int64(code) : number
@@ -197,16 +200,17 @@ func lm_u64(_ text: UnsafePointer<CChar>, _ count: Int, _ value: UnsafeMutablePo
 /// `b:split(n [, separator or options])`: the end of a piece. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_split_end(
-    _ L: LuaState, _ call: Call, _ i: Int64, _ n: Int64, _ from: Int64, _ cuts: UnsafePointer<lm_cuts>
+    _ L: LuaState, _ outcome: Outcome, _ i: Int64, _ n: Int64, _ from: Int64, _ cuts: UnsafePointer<lm_cuts>
 ) -> Int64 {
     var end: Int64 = 0
-    let code = respond(call) { () throws(MapError) in
+    let code = respond(outcome) { () throws(MapError) in
         let bytes = try Arguments(L).bytes(1)
         let monitor = try Monitor(L)
         let cuts = Cuts(
             separator: cuts.pointee.separator, quote: cuts.pointee.csv ? cuts.pointee.quote : nil,
             escape: cuts.pointee.escape)
-        end = Int64(try bytes.endOfPiece(Int(i), of: Int(n), from: Int(from), cuts) { monitor.goesOn($0) })
+        end = Int64(
+            try bytes.endOfPiece(Int(i), of: Int(n), from: Int(from), cuts) { monitor.shouldContinue($0) })
         return 0
     }
     return code < 0 ? Int64(code) : end

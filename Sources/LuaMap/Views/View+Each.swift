@@ -8,7 +8,7 @@ internal import MemoryMap
 /// One step of `for i, x in v:each()`: for `(v, i)`, the next index and its element, or nil after the last.
 /// [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_view_next(_ L: LuaState, _ call: Call) -> CInt {
+func lm_view_next(_ L: LuaState, _ outcome: Outcome) -> CInt {
     if let view = lm_view_at(L, 1), lua_isinteger(L, 2) != 0 {
         let index = lua_tointegerx(L, 2, nil) &+ 1
         if mm_is_readable(&view.pointee.elements.region),
@@ -23,12 +23,12 @@ func lm_view_next(_ L: LuaState, _ call: Call) -> CInt {
             }
         }
     }
-    return slowNext(L, call)
+    return slowNext(L, outcome)
 }
 
 @inline(never)
-private func slowNext(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowNext(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         var elements = MappedElements(try arguments.elements(1).elements)
         try elements.refresh()

@@ -7,8 +7,8 @@ internal import MemoryMap
 
 /// `v:get(i [, n])`. [-0, +n, –] makes room for what it pushes; never raises.
 @implementation @c
-func lm_view_get(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_get(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let index = try arguments.integer(2)
@@ -36,8 +36,8 @@ func lm_view_get(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:set(i, …)`. [-0, +0, –] uses no slots; never raises. Nothing is written unless every value fits.
 @implementation @c
-func lm_view_set(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_set(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let index = try arguments.integer(2)
@@ -76,8 +76,8 @@ extension Arguments {
 
 /// `v:fill(x [, i [, n]])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_fill(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         guard let value = arguments.number(2) else { throw MapError(type: "number", argument: 2) }
@@ -85,7 +85,7 @@ func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
         _ = try arguments.bits(2, elements.type)
         let monitor = try Monitor(L)
         try about(3) { () throws(MapError) in
-            try elements.fill(value, index, count, poll: { monitor.goesOn($0) })
+            try elements.fill(value, index, count, shouldContinue: { monitor.shouldContinue($0) })
         }
         return 0
     }
@@ -94,8 +94,8 @@ func lm_view_fill(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:copy(i, source [, "saturate"])` from a view or from a buffer's bytes: the number of elements. For a
 /// table the trampoline calls `lm_view_put`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_copy(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let index = try arguments.integer(2)
@@ -104,7 +104,9 @@ func lm_view_copy(_ L: LuaState, _ call: Call) -> CInt {
         _ = try arguments.room(elements, index, source.count)
         let monitor = try Monitor(L)
         do throws(MapError) {
-            try elements.copy(from: source, at: index, saturating: saturates, poll: { monitor.goesOn($0) })
+            try elements.copy(
+                from: source, at: index, saturating: saturates, shouldContinue: { monitor.shouldContinue($0) }
+            )
         } catch {
             throw error.kind == .valueOutOfRange
                 ? MapError(error, element: error.values.1, argument: 3) : error

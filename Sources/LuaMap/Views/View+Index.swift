@@ -8,8 +8,8 @@ internal import MemoryMap
 
 /// `v[key]`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_index(_ L: LuaState, _ call: Call) -> CInt {
-    guard let view = lm_view_at(L, 1) else { return notAView(call) }
+func lm_view_index(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let view = lm_view_at(L, 1) else { return notAView(outcome) }
     if lua_isinteger(L, 2) != 0 {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
         if mm_is_readable(&view.pointee.elements.region),
@@ -28,13 +28,13 @@ func lm_view_index(_ L: LuaState, _ call: Call) -> CInt {
         if lua_rawget(L, CInt(LM_UPVALUE_1)) == LUA_TNIL { lm_note_missing(L) }
         return 1
     }
-    return slowIndex(L, call, view)
+    return slowIndex(L, outcome, view)
 }
 
 /// `v[key] = value`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_view_newindex(_ L: LuaState, _ call: Call) -> CInt {
-    guard let view = lm_view_at(L, 1) else { return notAView(call) }
+func lm_view_newindex(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let view = lm_view_at(L, 1) else { return notAView(outcome) }
     let type = view.pointee.elements.type
     if lua_isinteger(L, 2) != 0, lua_type(L, 3) == LUA_TNUMBER {
         let index = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
@@ -51,18 +51,18 @@ func lm_view_newindex(_ L: LuaState, _ call: Call) -> CInt {
             }
         }
     }
-    return slowNewIndex(L, call, view)
+    return slowNewIndex(L, outcome, view)
 }
 
 /// `#v`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_len(_ L: LuaState, _ call: Call) -> CInt {
-    guard let view = lm_view_at(L, 1) else { return notAView(call) }
+func lm_view_len(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    guard let view = lm_view_at(L, 1) else { return notAView(outcome) }
     if mm_is_current(&view.pointee.elements.region) {
         lua_pushinteger(L, lua_Integer(truncatingIfNeeded: view.pointee.elements.count))
         return 1
     }
-    return slowLength(L, call, view)
+    return slowLength(L, outcome, view)
 }
 
 /// Pushes the result of mm_load_number. [-0, +1, –] uses one slot; never raises.
@@ -86,8 +86,8 @@ func push(_ number: Number, _ state: LuaState) {
 // The slow path: the handle is not current and needs an update, or the access is an error.
 
 @inline(never)
-private func notAView(_ call: Call) -> CInt {
-    call.fill(MapError(type: "mmap.view", argument: 1))
+private func notAView(_ outcome: Outcome) -> CInt {
+    outcome.fill(MapError(type: "mmap.view", argument: 1))
     return CInt(LM_FAILED)
 }
 
@@ -106,8 +106,8 @@ private func index(_ L: LuaState) throws(MapError) -> Int {
 }
 
 @inline(never)
-private func slowIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowIndex(_ L: LuaState, _ outcome: Outcome, _ view: ViewPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let elements = try catchUp(view)
         let index = try index(L)
         push(try elements.load(at: index), L)
@@ -116,8 +116,8 @@ private func slowIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt
 }
 
 @inline(never)
-private func slowNewIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowNewIndex(_ L: LuaState, _ outcome: Outcome, _ view: ViewPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let elements = try catchUp(view)
         if lua_type(L, 2) == LUA_TSTRING { throw MapError(misuse: "a view has no fields to assign to") }
         let index = try index(L)
@@ -130,8 +130,8 @@ private func slowNewIndex(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> C
 }
 
 @inline(never)
-private func slowLength(_ L: LuaState, _ call: Call, _ view: ViewPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+private func slowLength(_ L: LuaState, _ outcome: Outcome, _ view: ViewPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         lua_pushinteger(L, lua_Integer(try catchUp(view).count))
         return 1
     }

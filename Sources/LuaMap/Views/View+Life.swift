@@ -8,8 +8,8 @@ internal import MemoryMap
 /// `b:view(type [, offset [, count [, stride]]])`. [-0, +0, –] uses no slots; never raises. The new view
 /// is on top.
 @implementation @c
-func lm_buffer_view(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_buffer_view(_ L: LuaState, _ outcome: Outcome, _ target: ViewPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let bytes = try arguments.bytes(1)
         let type = try arguments.elementType(2)
@@ -27,8 +27,8 @@ func lm_buffer_view(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt 
 
 /// `v:slice([i [, n]])`. [-0, +0, –] uses no slots; never raises. The new view is on top.
 @implementation @c
-func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_slice(_ L: LuaState, _ outcome: Outcome, _ target: ViewPointer) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let (index, count) = try arguments.range(2)
@@ -42,8 +42,8 @@ func lm_view_slice(_ L: LuaState, _ call: Call, _ target: ViewPointer) -> CInt {
 /// `v:close()` and `__close`; may run any number of times. Does not unmap the mapping.
 /// [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_view_close(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_close(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let view = try Arguments(L).view(1)
         view.pointee.elements.region = .closed
         return 0

@@ -7,12 +7,12 @@ internal import MemoryMap
 
 /// `v:sort(["desc"])`: the view itself. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_sort(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let isDescending = try Arguments(L).isDescending(2)
         try work(L) { (elements, monitor) throws(MapError) in
-            try elements.sort(isDescending: isDescending, poll: monitor.goesOn)
+            try elements.sort(isDescending: isDescending, shouldContinue: monitor.shouldContinue)
         }
         lua_pushvalue(L, 1)
         return 1
@@ -21,11 +21,11 @@ func lm_view_sort(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:dedup()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_dedup(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_dedup(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let left = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.removeDuplicates(poll: monitor.goesOn)
+            try elements.removeDuplicates(shouldContinue: monitor.shouldContinue)
         }
         lua_pushinteger(L, lua_Integer(left))
         return 1
@@ -34,15 +34,15 @@ func lm_view_dedup(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:gather(order, source)`: the view itself. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_gather(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_gather(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let order = try arguments.elements(2)
         let source = try arguments.elements(3)
         let monitor = try Monitor(L, total: elements.count)
         do throws(MapError) {
-            try elements.gather(order, source, poll: monitor.goesOn)
+            try elements.gather(order, source, shouldContinue: monitor.shouldContinue)
         } catch { throw gatherFailure(error) }
         lua_pushvalue(L, 1)
         return 1
@@ -52,15 +52,16 @@ func lm_view_gather(_ L: LuaState, _ call: Call) -> CInt {
 /// `r:gather(order, source)`. [-0, +0, –] uses no slots; never raises. The trampoline has compared the
 /// layouts.
 @implementation @c
-func lm_records_gather(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_records_gather(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         guard let target = lm_records_at(L, 1) else { throw MapError(type: "mmap.records", argument: 1) }
         guard let source = lm_records_at(L, 3) else { throw MapError(type: "mmap.records", argument: 3) }
         let order = try Arguments(L).elements(2)
         let records = MappedRecords(target.pointee.records)
         let monitor = try Monitor(L, total: records.count)
         do throws(MapError) {
-            try records.gather(order, MappedRecords(source.pointee.records), poll: monitor.goesOn)
+            try records.gather(
+                order, MappedRecords(source.pointee.records), shouldContinue: monitor.shouldContinue)
         } catch { throw gatherFailure(error) }
         return 0
     }
@@ -73,12 +74,12 @@ private func gatherFailure(_ error: MapError) -> MapError {
 
 /// `v:median(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_median(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_median(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let words = try Arguments(L).words(2)
         let median = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.median(skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+            try elements.median(skippingNaN: words.skippingNaN, shouldContinue: monitor.shouldContinue)
         }
         push(median, L)
         return 1
@@ -88,9 +89,9 @@ func lm_view_median(_ L: LuaState, _ call: Call) -> CInt {
 /// `v:quantile(q [, "skipnan"])`: see lm_reduce.h. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_quantile(
-    _ L: LuaState, _ call: Call, _ parts: UnsafeMutablePointer<Double>, _ count: Int
+    _ L: LuaState, _ outcome: Outcome, _ parts: UnsafeMutablePointer<Double>, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let words = try Arguments(L).words(3, last: 3)
         for i in 0..<count where !(parts[i] >= 0 && parts[i] <= 1) {
@@ -104,7 +105,7 @@ func lm_view_quantile(
             try requireHeap(count &* 128)
             return try elements.quantiles(
                 Array(UnsafeBufferPointer(start: parts, count: count)), skippingNaN: words.skippingNaN,
-                poll: monitor.goesOn)
+                shouldContinue: monitor.shouldContinue)
         }
         guard let quantiles else { return 0 }
         for i in 0..<count { parts[i] = quantiles[i] }
@@ -140,9 +141,9 @@ private func filling(
 /// `v:argsort(["desc"])`. [-0, +0, –] uses no slots; never raises. The new view is on top.
 @implementation @c
 func lm_view_argsort(
-    _ L: LuaState, _ call: Call, _ buffer: BufferPointer, _ target: ViewPointer
+    _ L: LuaState, _ outcome: Outcome, _ buffer: BufferPointer, _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let isDescending = try Arguments(L).isDescending(2)
         try filling(buffer, target) { () throws(MapError) in
@@ -151,7 +152,8 @@ func lm_view_argsort(
                 guard elements.count > 0, let base = result.elements.region.base else { return }
                 let order = UnsafeMutableRawPointer(base).bindMemory(
                     to: UInt64.self, capacity: elements.count)
-                try elements.argsort(into: order, isDescending: isDescending, poll: monitor.goesOn)
+                try elements.argsort(
+                    into: order, isDescending: isDescending, shouldContinue: monitor.shouldContinue)
                 try result.checkIntact()
             }
         }
@@ -195,7 +197,7 @@ private func run(_ L: LuaState, _ operation: RunningOperation, _ target: MappedE
     let elements = try Arguments(L).elements(1)
     let monitor = try Monitor(L, total: elements.count)
     do throws(MapError) {
-        try elements.run(operation, into: target, poll: monitor.goesOn)
+        try elements.run(operation, into: target, shouldContinue: monitor.shouldContinue)
     } catch {
         throw error.kind == .valueOutOfRange ? MapError(error, element: error.values.1) : error
     }
@@ -203,8 +205,8 @@ private func run(_ L: LuaState, _ operation: RunningOperation, _ target: MappedE
 
 /// `v:cumsum(into)` and its like: the target. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_run_into(_ L: LuaState, _ call: Call, _ operation: CInt) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_run_into(_ L: LuaState, _ outcome: Outcome, _ operation: CInt) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let (operation, into) = try arguments.running(operation)
         let target = try arguments.elements(into)
@@ -218,10 +220,10 @@ func lm_view_run_into(_ L: LuaState, _ call: Call, _ operation: CInt) -> CInt {
 /// `v:cumsum()` and its like. [-0, +0, –] uses no slots; never raises. The new view is on top.
 @implementation @c
 func lm_view_run(
-    _ L: LuaState, _ call: Call, _ operation: CInt, _ buffer: BufferPointer,
+    _ L: LuaState, _ outcome: Outcome, _ operation: CInt, _ buffer: BufferPointer,
     _ target: ViewPointer
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let (operation, _) = try arguments.running(operation)
         var elements = try arguments.elements(1)
@@ -238,9 +240,9 @@ func lm_view_run(
 /// `r:sort(…)`; the trampoline has read the fields. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_records_sort(
-    _ L: LuaState, _ call: Call, _ fields: UnsafePointer<lm_sort_field>, _ count: Int
+    _ L: LuaState, _ outcome: Outcome, _ fields: UnsafePointer<lm_sort_field>, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         guard let target = lm_records_at(L, 1) else { throw MapError(type: "mmap.records", argument: 1) }
         let records = MappedRecords(target.pointee.records)
         let monitor = try Monitor(L, total: records.count)
@@ -252,7 +254,7 @@ func lm_records_sort(
                         ? .number(ElementType(code: mm_field_type(field)))
                         : .characters(mm_field_count(field)),
                     at: mm_field_offset(field), isDescending: fields[i].is_descending)
-            }, poll: monitor.goesOn)
+            }, shouldContinue: monitor.shouldContinue)
         return 0
     }
 }

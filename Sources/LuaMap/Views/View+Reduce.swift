@@ -1,7 +1,7 @@
 internal import CLua
 internal import CLuaMap
 internal import CMemoryMap
-internal import Kernels
+internal import Vectors
 internal import MemoryMap
 
 // Reductions of views. As elsewhere, elements of u64 from 2^63 on appear in Lua as the negative integers
@@ -97,12 +97,13 @@ extension ElementType {
 
 /// `v:sum(["wrap"] [, "skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_sum(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_sum(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let isUnsigned = try Arguments(L).elements(1).type.isUnsigned64
         let words = try Arguments(L).words(2, wrap: true)
         let summary = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.summary(extremes: false, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+            try elements.summary(
+                extremes: false, skippingNaN: words.skippingNaN, shouldContinue: monitor.shouldContinue)
         }
         let sum = try summary.sum.bits(isUnsigned: isUnsigned, isWrapping: words.isWrapping)
         push(summary.isNothing ? nil : sum, L)
@@ -119,7 +120,8 @@ extension Summary {
 private func summary(_ L: LuaState, extremes: Bool = true) throws(MapError) -> Summary {
     let words = try Arguments(L).words(2)
     return try work(L) { (elements, monitor) throws(MapError) in
-        try elements.summary(extremes: extremes, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+        try elements.summary(
+            extremes: extremes, skippingNaN: words.skippingNaN, shouldContinue: monitor.shouldContinue)
     }
 }
 
@@ -135,8 +137,8 @@ func push(_ number: Double?, _ state: LuaState) {
 
 /// `v:min(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_min(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         push(try summary(L).least, L)
         return 1
     }
@@ -144,8 +146,8 @@ func lm_view_min(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:max(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_max(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         push(try summary(L).greatest, L)
         return 1
     }
@@ -153,8 +155,8 @@ func lm_view_max(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:minmax(["skipnan"])`. [-0, +2, –] uses two slots; never raises.
 @implementation @c
-func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_minmax(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let summary = try summary(L)
         push(summary.least, L)
         push(summary.greatest, L)
@@ -164,8 +166,8 @@ func lm_view_minmax(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:mean(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_mean(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         push(try summary(L, extremes: false).mean, L)
         return 1
     }
@@ -173,8 +175,8 @@ func lm_view_mean(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:variance([missing] [, "skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_variance(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let isWord = lua_type(L, 2) == LUA_TSTRING
         let missing = isWord ? 0 : try Arguments(L).integer(2, default: 0)
         guard missing == 0 || missing == 1 else {
@@ -183,7 +185,8 @@ func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
         }
         let words = try Arguments(L).words(isWord ? 2 : 3)
         let variance = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.variance(missing: missing, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+            try elements.variance(
+                missing: missing, skippingNaN: words.skippingNaN, shouldContinue: monitor.shouldContinue)
         }
         push(variance, L)
         return 1
@@ -192,12 +195,13 @@ func lm_view_variance(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:stats(["wrap"] [, "skipnan"])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_view_stats(_ L: LuaState, _ call: Call, _ stats: UnsafeMutablePointer<lm_stats>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_stats(_ L: LuaState, _ outcome: Outcome, _ stats: UnsafeMutablePointer<lm_stats>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let type = try Arguments(L).elements(1).type
         let words = try Arguments(L).words(2, wrap: true)
         let summary = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.summary(extremes: true, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+            try elements.summary(
+                extremes: true, skippingNaN: words.skippingNaN, shouldContinue: monitor.shouldContinue)
         }
         stats.pointee = lm_stats()
         stats.pointee.count = Int64(summary.count)
@@ -228,11 +232,13 @@ private func bits(_ number: Number) -> UInt64 {
 
 /// [-0, +1, –] uses one slot; never raises.
 @inline(__always)
-private func place(_ L: LuaState, _ call: Call, ofGreatest isGreatest: Bool) -> CInt {
-    respond(call) { () throws(MapError) in
+private func place(_ L: LuaState, _ outcome: Outcome, ofGreatest isGreatest: Bool) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let words = try Arguments(L).words(2)
         let place = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.place(ofGreatest: isGreatest, skippingNaN: words.skippingNaN, poll: monitor.goesOn)
+            try elements.place(
+                ofGreatest: isGreatest, skippingNaN: words.skippingNaN, shouldContinue: monitor.shouldContinue
+            )
         }
         push(place, L)
         return 1
@@ -241,19 +247,20 @@ private func place(_ L: LuaState, _ call: Call, ofGreatest isGreatest: Bool) -> 
 
 /// `v:argmin(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_argmin(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: false) }
+func lm_view_argmin(_ L: LuaState, _ outcome: Outcome) -> CInt { place(L, outcome, ofGreatest: false) }
 
 /// `v:argmax(["skipnan"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_argmax(_ L: LuaState, _ call: Call) -> CInt { place(L, call, ofGreatest: true) }
+func lm_view_argmax(_ L: LuaState, _ outcome: Outcome) -> CInt { place(L, outcome, ofGreatest: true) }
 
 // The histogram, in three steps, because the trampoline allocates between them.
 
 /// Reads the arguments of `v:histogram(bins [, lo, hi])`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutablePointer<lm_histogram>) -> CInt
+func lm_histogram_start(_ L: LuaState, _ outcome: Outcome, _ histogram: UnsafeMutablePointer<lm_histogram>)
+    -> CInt
 {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         _ = try arguments.view(1)
         let bins = try arguments.integer(2)
@@ -263,7 +270,7 @@ func lm_histogram_start(_ L: LuaState, _ call: Call, _ histogram: UnsafeMutableP
         if arguments.isAbsent(3) && arguments.isAbsent(4) {
             histogram.pointee = lm_histogram(
                 try work(L) { (elements, monitor) throws(MapError) in
-                    try elements.histogramScale(bins, poll: monitor.goesOn)
+                    try elements.histogramScale(bins, shouldContinue: monitor.shouldContinue)
                 })
             return 0
         }
@@ -302,13 +309,13 @@ extension lm_histogram {
 /// Counts the elements in each bin. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_histogram_count(
-    _ L: LuaState, _ call: Call, _ histogram: UnsafePointer<lm_histogram>,
+    _ L: LuaState, _ outcome: Outcome, _ histogram: UnsafePointer<lm_histogram>,
     _ counters: UnsafeMutablePointer<Int64>
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let bins = UnsafeMutableBufferPointer(start: counters, count: Int(histogram.pointee.bins))
         try work(L) { (elements, monitor) throws(MapError) in
-            try elements.histogram(bins, histogram.pointee.scale, poll: monitor.goesOn)
+            try elements.histogram(bins, histogram.pointee.scale, shouldContinue: monitor.shouldContinue)
         }
         return 0
     }

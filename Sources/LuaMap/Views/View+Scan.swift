@@ -1,7 +1,7 @@
 internal import CLua
 internal import CLuaMap
 internal import CMemoryMap
-internal import Kernels
+internal import Vectors
 internal import MemoryMap
 
 // Scans, order and arithmetic of views.
@@ -32,13 +32,13 @@ extension Arguments {
 
 /// `v:count(op, x)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_count(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_count(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         _ = try Arguments(L).view(1)
         let comparison = try Arguments(L).comparison(2)
         let number = try Arguments(L).requiredNumber(3)
         let count = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.count(comparison, number, poll: monitor.goesOn)
+            try elements.count(comparison, number, shouldContinue: monitor.shouldContinue)
         }
         lua_pushinteger(L, lua_Integer(count))
         return 1
@@ -47,8 +47,8 @@ func lm_view_count(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:find(op, x [, from])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_find(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let comparison = try arguments.comparison(2)
@@ -56,7 +56,7 @@ func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
         let from = try arguments.integer(4, default: 0)
         let monitor = try Monitor(L, total: elements.count &- from)
         let place = try about(4) { () throws(MapError) in
-            try elements.find(comparison, number, from: from, poll: monitor.goesOn)
+            try elements.find(comparison, number, from: from, shouldContinue: monitor.shouldContinue)
         }
         push(place, L)
         return 1
@@ -65,10 +65,10 @@ func lm_view_find(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:sorted()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_sorted(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let isSorted = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.isSorted(poll: monitor.goesOn)
+            try elements.isSorted(shouldContinue: monitor.shouldContinue)
         }
         lua_pushboolean(L, isSorted ? 1 : 0)
         return 1
@@ -77,10 +77,10 @@ func lm_view_sorted(_ L: LuaState, _ call: Call) -> CInt {
 
 /// `v:unique()`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_unique(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_unique(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let count = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.uniqueCount(poll: monitor.goesOn)
+            try elements.uniqueCount(shouldContinue: monitor.shouldContinue)
         }
         lua_pushinteger(L, lua_Integer(count))
         return 1
@@ -89,8 +89,8 @@ func lm_view_unique(_ L: LuaState, _ call: Call) -> CInt {
 
 /// [-0, +1, –] uses one slot; never raises.
 @inline(__always)
-private func bound(_ L: LuaState, _ call: Call, isUpper: Bool) -> CInt {
-    respond(call) { () throws(MapError) in
+private func bound(_ L: LuaState, _ outcome: Outcome, isUpper: Bool) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let elements = try Arguments(L).elements(1)
         let number = try Arguments(L).requiredNumber(2)
         let place = try elements.bound(number, isUpper: isUpper)
@@ -101,22 +101,22 @@ private func bound(_ L: LuaState, _ call: Call, isUpper: Bool) -> CInt {
 
 /// `v:lowerbound(x)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_lowerbound(_ L: LuaState, _ call: Call) -> CInt { bound(L, call, isUpper: false) }
+func lm_view_lowerbound(_ L: LuaState, _ outcome: Outcome) -> CInt { bound(L, outcome, isUpper: false) }
 
 /// `v:upperbound(x)`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_upperbound(_ L: LuaState, _ call: Call) -> CInt { bound(L, call, isUpper: true) }
+func lm_view_upperbound(_ L: LuaState, _ outcome: Outcome) -> CInt { bound(L, outcome, isUpper: true) }
 
 /// `v:dot(other [, "wrap"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_dot(_ L: LuaState, _ outcome: Outcome) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let type = try arguments.elements(1).type
         let other = try arguments.elements(2)
         let isWrapping = try arguments.isWrapping(3)
         let sum = try work(L) { (elements, monitor) throws(MapError) in
-            try elements.dot(other, isWrapping: isWrapping, poll: monitor.goesOn)
+            try elements.dot(other, isWrapping: isWrapping, shouldContinue: monitor.shouldContinue)
         }
         let isUnsigned =
             type.isUnsigned && other.type.isUnsigned && (type.isUnsigned64 || other.type.isUnsigned64)
@@ -128,8 +128,8 @@ func lm_view_dot(_ L: LuaState, _ call: Call) -> CInt {
 /// Arithmetic with the arguments `(x [, into] [, "wrap"])`: pushes the target. [-0, +1, –] uses one slot;
 /// never raises.
 @inline(__always)
-private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CInt {
-    respond(call) { () throws(MapError) in
+private func combine(_ L: LuaState, _ outcome: Outcome, _ operation: Operation) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let operand: Operand
@@ -150,7 +150,7 @@ private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CIn
         }
         try work(L) { (elements, monitor) throws(MapError) in
             try elements.combine(operation, operand, into: target, isWrapping: isWrapping) {
-                monitor.goesOn($0)
+                monitor.shouldContinue($0)
             }
         }
         lua_pushvalue(L, hasTarget ? 3 : 1)
@@ -160,16 +160,16 @@ private func combine(_ L: LuaState, _ call: Call, _ operation: Operation) -> CIn
 
 /// `v:add(x [, into] [, "wrap"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_add(_ L: LuaState, _ call: Call) -> CInt { combine(L, call, .add) }
+func lm_view_add(_ L: LuaState, _ outcome: Outcome) -> CInt { combine(L, outcome, .add) }
 
 /// `v:sub(x [, into] [, "wrap"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_sub(_ L: LuaState, _ call: Call) -> CInt { combine(L, call, .subtract) }
+func lm_view_sub(_ L: LuaState, _ outcome: Outcome) -> CInt { combine(L, outcome, .subtract) }
 
 /// `v:mul(x [, into] [, "wrap"])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_mul(_ L: LuaState, _ call: Call) -> CInt { combine(L, call, .multiply) }
+func lm_view_mul(_ L: LuaState, _ outcome: Outcome) -> CInt { combine(L, outcome, .multiply) }
 
 /// `v:div(x [, into])`. [-0, +1, –] uses one slot; never raises.
 @implementation @c
-func lm_view_div(_ L: LuaState, _ call: Call) -> CInt { combine(L, call, .divide) }
+func lm_view_div(_ L: LuaState, _ outcome: Outcome) -> CInt { combine(L, outcome, .divide) }

@@ -7,8 +7,8 @@ internal import MemoryMap
 
 /// Checks the range `(v [, i [, n]])` of `totable`. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_view_range(_ L: LuaState, _ call: Call, _ range: UnsafeMutablePointer<lm_view_rows>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_range(_ L: LuaState, _ outcome: Outcome, _ range: UnsafeMutablePointer<lm_view_rows>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         let (index, count) = try arguments.range(2)
@@ -23,9 +23,9 @@ func lm_view_range(_ L: LuaState, _ call: Call, _ range: UnsafeMutablePointer<lm
 /// Loads some elements as bits. [-0, +0, –] uses no slots; never raises.
 @implementation @c
 func lm_view_load(
-    _ L: LuaState, _ call: Call, _ index: Int, _ bits: UnsafeMutablePointer<UInt64>, _ count: Int
+    _ L: LuaState, _ outcome: Outcome, _ index: Int, _ bits: UnsafeMutablePointer<UInt64>, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let elements = try Arguments(L).elements(1)
         try elements.loadBits(index, into: UnsafeMutableBufferPointer(start: bits, count: count))
         if lm_is_interrupted() { throw MapError(.interrupted) }
@@ -36,8 +36,8 @@ func lm_view_load(
 /// Checks that `rows.count` elements can be written from index `i` on. [-0, +0, –] uses no slots; never
 /// raises.
 @implementation @c
-func lm_view_room(_ L: LuaState, _ call: Call, _ rows: UnsafeMutablePointer<lm_view_rows>) -> CInt {
-    respond(call) { () throws(MapError) in
+func lm_view_room(_ L: LuaState, _ outcome: Outcome, _ rows: UnsafeMutablePointer<lm_view_rows>) -> CInt {
+    respond(outcome) { () throws(MapError) in
         let arguments = Arguments(L)
         let elements = try arguments.elements(1)
         rows.pointee.index = try arguments.integer(2)
@@ -52,10 +52,11 @@ func lm_view_room(_ L: LuaState, _ call: Call, _ rows: UnsafeMutablePointer<lm_v
 /// raises.
 @implementation @c
 func lm_view_put(
-    _ L: LuaState, _ call: Call, _ rows: UnsafePointer<lm_view_rows>, _ values: UnsafePointer<lm_table_value>,
+    _ L: LuaState, _ outcome: Outcome, _ rows: UnsafePointer<lm_view_rows>,
+    _ values: UnsafePointer<lm_table_value>,
     _ k: Int, _ count: Int
 ) -> CInt {
-    respond(call) { () throws(MapError) in
+    respond(outcome) { () throws(MapError) in
         let rows = rows.pointee
         let elements = try Arguments(L).elements(1)
         let part = try elements.writable(rows.index &+ k &- 1, count)

@@ -28,18 +28,18 @@ package enum CompressedFormat: UInt8, Sendable {
 ///
 /// - Parameters:
 ///   - format: What it must be; nil for what its first bytes say.
-///   - poll: Asked with the number of bytes read; false stops.
+///   - shouldContinue: Asked with the number of bytes read; false stops.
 /// - Throws: `systemCall`: `EBADMSG` for data that are damaged, cut, or of another format (the first value is the offset),
 ///   `ENOMEM`, and as open(2) and read(2); `interrupted`.
 package func unpack(
-    path: UnsafePointer<CChar>, _ format: CompressedFormat?, poll: Poll
+    path: UnsafePointer<CChar>, _ format: CompressedFormat?, shouldContinue: ShouldContinue
 ) throws(MapError) -> mm_region {
     let descriptor = try systemOpen(path, O_RDONLY)
     defer { systemClose(descriptor) }
     let status = try systemStatus(descriptor)
     let total = status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
-    return try unpack(format, total: total, poll) { (room, offset) throws(MapError) in
-        try systemRead(descriptor, room) { poll(offset) }
+    return try unpack(format, total: total, shouldContinue) { (room, offset) throws(MapError) in
+        try systemRead(descriptor, room) { shouldContinue(offset) }
     }
 }
 
@@ -47,10 +47,10 @@ package func unpack(
 ///
 /// - Throws: As above, and `closed`, `lost`, `notReadable`.
 package func unpack(
-    _ bytes: MappedBytes, _ format: CompressedFormat?, poll: Poll
+    _ bytes: MappedBytes, _ format: CompressedFormat?, shouldContinue: ShouldContinue
 ) throws(MapError) -> mm_region {
     let (current, all) = try bytes.readable(0, nil)
-    return try unpack(format, total: all.count, poll) { (room, offset) throws(MapError) in
+    return try unpack(format, total: all.count, shouldContinue) { (room, offset) throws(MapError) in
         let part = min(room.count, all.count &- offset)
         if part > 0 {
             room.copyMemory(from: UnsafeRawBufferPointer(rebasing: all[offset..<offset &+ part]))
@@ -64,7 +64,7 @@ package func unpack(
 private typealias Source = (_ room: UnsafeMutableRawBufferPointer, _ offset: Int) throws(MapError) -> Int
 
 private func unpack(
-    _ format: CompressedFormat?, total: Int, _ poll: Poll, _ source: Source
+    _ format: CompressedFormat?, total: Int, _ shouldContinue: ShouldContinue, _ source: Source
 ) throws(MapError) -> mm_region {
     // Others may write what is unpacked: the libraries see a copy.
     let size = 256 << 10
@@ -86,8 +86,8 @@ private func unpack(
     }
     var memory = try GrowingMemory()
     switch found {
-    case .gzip: try inflateAll(&input, &memory, poll, source)
-    case .zstd: try unpackFrames(&input, &memory, poll, source)
+    case .gzip: try inflateAll(&input, &memory, shouldContinue, source)
+    case .zstd: try unpackFrames(&input, &memory, shouldContinue, source)
     }
     return try memory.finish()
 }
@@ -136,12 +136,12 @@ private func damage(_ offset: Int, _ what: StaticString) -> MapError {
     MapError(.decompress, errno: EBADMSG, what, offset)
 }
 
-/// What is written, and what is read, at once, in bytes: more would keep `poll` waiting.
+/// What is written, and what is read, at once, in bytes: more would keep `shouldContinue` waiting.
 private let outputStep = 4 << 20
 private let inputStep = 32 << 10
 
 private func inflateAll(
-    _ input: inout Input, _ memory: inout GrowingMemory, _ poll: Poll, _ source: Source
+    _ input: inout Input, _ memory: inout GrowingMemory, _ shouldContinue: ShouldContinue, _ source: Source
 ) throws(MapError) {
     var stream = z_stream()
     stream.zalloc = { _, items, size in allocate(Int(items) &* Int(size)) }
@@ -155,7 +155,7 @@ private func inflateAll(
     var isWithin = true
     while true {
         if input.start >= input.end {
-            if !poll(input.place) { throw MapError(.interrupted) }
+            if !shouldContinue(input.place) { throw MapError(.interrupted) }
             if try !input.refill(source) {
                 if isWithin { throw damage(input.place, "the data end within a member at offset %1") }
                 return
@@ -189,12 +189,12 @@ private func inflateAll(
         case Z_MEM_ERROR: throw .noHeap
         default: throw damage(input.place, "the gzip data are damaged at offset %1")
         }
-        if written == outputStep && !poll(input.place) { throw MapError(.interrupted) }
+        if written == outputStep && !shouldContinue(input.place) { throw MapError(.interrupted) }
     }
 }
 
 private func unpackFrames(
-    _ input: inout Input, _ memory: inout GrowingMemory, _ poll: Poll, _ source: Source
+    _ input: inout Input, _ memory: inout GrowingMemory, _ shouldContinue: ShouldContinue, _ source: Source
 ) throws(MapError) {
     let allocator = ZSTD_customMem(
         customAlloc: { _, size in allocate(size) }, customFree: { _, block in release(block) }, opaque: nil)
@@ -206,7 +206,7 @@ private func unpackFrames(
         if input.start >= input.end {
             if try !input.refill(source) { return }
         }
-        try unpackFrame(context, &input, &memory, poll, source)
+        try unpackFrame(context, &input, &memory, shouldContinue, source)
     }
 }
 
@@ -216,7 +216,8 @@ private let credibleSize = 64 << 20
 private let credibleRatio = 100
 
 private func unpackFrame(
-    _ context: OpaquePointer, _ input: inout Input, _ memory: inout GrowingMemory, _ poll: Poll,
+    _ context: OpaquePointer, _ input: inout Input, _ memory: inout GrowingMemory,
+    _ shouldContinue: ShouldContinue,
     _ source: Source
 ) throws(MapError) {
     // The longest header of a frame.
@@ -252,7 +253,7 @@ private func unpackFrame(
         if !isWhole || code == 0 { memory.fill(to.pos) }
         if code == 0 { return }
         isFull = !isWhole && to.pos == to.size
-        if !poll(input.place) { throw MapError(.interrupted) }
+        if !shouldContinue(input.place) { throw MapError(.interrupted) }
     }
 }
 

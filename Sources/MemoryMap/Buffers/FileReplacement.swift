@@ -24,16 +24,18 @@ extension mm_replacement {
     /// Appends bytes of this process.
     ///
     /// - Throws: `systemCall` (`ENOSPC`, `EFBIG` …), `interrupted`.
-    package func write(_ bytes: UnsafeRawBufferPointer, poll: Poll) throws(MapError) {
-        try systemWrite(file, bytes, poll: poll)
+    package func write(_ bytes: UnsafeRawBufferPointer, shouldContinue: ShouldContinue) throws(MapError) {
+        try systemWrite(file, bytes, shouldContinue: shouldContinue)
     }
 
     /// Appends the bytes of a mapping.
     ///
     /// - Throws: As above, and `closed`, `lost`, `notReadable`.
-    package func write(_ bytes: MappedBytes, poll: Poll) throws(MapError) {
+    package func write(_ bytes: MappedBytes, shouldContinue: ShouldContinue) throws(MapError) {
         let (current, all) = try bytes.readable(0, nil)
-        do { try systemWrite(file, all, poll: poll) } catch { throw current.cause(of: error, all) }
+        do { try systemWrite(file, all, shouldContinue: shouldContinue) } catch {
+            throw current.cause(of: error, all)
+        }
         try current.checkIntact()
     }
 
@@ -260,13 +262,13 @@ extension MappedBytes {
     /// - Throws: `systemCall` of write(2), `interrupted`; `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
     ///   `notReadable`. Some of the bytes may be written then.
     package func write(
-        _ offset: Int, _ length: Int?, to stream: UnsafeMutablePointer<FILE>, poll: Poll
+        _ offset: Int, _ length: Int?, to stream: UnsafeMutablePointer<FILE>, shouldContinue: ShouldContinue
     ) throws(MapError) -> Int {
         let (current, all) = try readable(offset, length)
         while fflush(stream) != 0 {
             let code = errno
             guard code == EINTR || code == EAGAIN else { throw MapError(.write, errno: code) }
-            if !poll(0) { throw MapError(.interrupted) }
+            if !shouldContinue(0) { throw MapError(.interrupted) }
         }
         let descriptor = fileno(stream)
         defer {
@@ -274,7 +276,9 @@ extension MappedBytes {
             let place = lseek(descriptor, 0, SEEK_CUR)
             if place >= 0 { _ = fseeko(stream, place, SEEK_SET) }
         }
-        do { try systemWrite(descriptor, all, poll: poll) } catch { throw current.cause(of: error, all) }
+        do { try systemWrite(descriptor, all, shouldContinue: shouldContinue) } catch {
+            throw current.cause(of: error, all)
+        }
         try current.checkIntact()
         return all.count
     }

@@ -73,7 +73,7 @@ public struct MappedBytes: @unchecked Sendable {
         var region = region
         if mm_is_closed(&region) { return MapError(.closed) }
         let slot = region.slot.pointee
-        let place = Int(slot.fault_address) &- Int(slot.start) &- slot.slack
+        let place = Int(slot.fault_address) &- Int(slot.start) &- slot.pagePadding
         return MapError(
             .lost,
             slot.fault_signal != SIGBUS

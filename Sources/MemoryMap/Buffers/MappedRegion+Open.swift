@@ -65,11 +65,12 @@ extension MappedRegion {
 
 /// `MappedRegion.open` for callers that unmap the region themselves.
 ///
-/// - Parameter poll: Called from time to time with the number of bytes done; returns false to stop, and
+/// - Parameter shouldContinue: Called from time to time with the number of bytes done; returns false to stop, and
 ///   nothing stays mapped.
 /// - Throws: As `MappedRegion.open`, and `interrupted`.
 package func openRegion(
-    _ path: UnsafePointer<CChar>, _ mode: OpenMode, _ options: OpenOptions, poll: Poll = { _ in true }
+    _ path: UnsafePointer<CChar>, _ mode: OpenMode, _ options: OpenOptions,
+    shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) -> mm_region {
     if options.grow && !mode.mayGrow {
         throw MapError(.misuse, "a file only grows in mode \"r+\" or \"w+\"")
@@ -93,8 +94,8 @@ package func openRegion(
     let (descriptor, isNew) = try openFile(path, mode)
     defer { systemClose(descriptor) }
     do {
-        let size = try prepareFile(descriptor, mode, options, poll)
-        return try mapFile(descriptor, mode, options, size, poll)
+        let size = try prepareFile(descriptor, mode, options, shouldContinue)
+        return try mapFile(descriptor, mode, options, size, shouldContinue)
     } catch {
         if isNew { systemUnlink(path) }
         throw error
@@ -121,7 +122,7 @@ private func openFile(
 
 /// Checks the type of the file, truncates or extends it, and returns its size in bytes.
 private func prepareFile(
-    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ poll: Poll
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ shouldContinue: ShouldContinue
 ) throws(MapError) -> Int {
     let status = try systemStatus(descriptor)
     var size = Int(status.st_size)
@@ -148,13 +149,14 @@ private func prepareFile(
         let grown = try grownSize(options, from: options.size)
         if options.sparse {
             try systemTruncate(descriptor, to: 0)
-            return try growFile(descriptor, from: 0, to: grown, isSparse: true, poll)
+            return try growFile(descriptor, from: 0, to: grown, isSparse: true, shouldContinue)
         }
-        try emptyFile(descriptor, from: size, to: grown, poll)
+        try emptyFile(descriptor, from: size, to: grown, shouldContinue)
         return grown
     }
     return try growFile(
-        descriptor, from: size, to: try grownSize(options, from: size), isSparse: options.sparse, poll)
+        descriptor, from: size, to: try grownSize(options, from: size), isSparse: options.sparse,
+        shouldContinue)
 }
 
 /// The size in bytes that a file of `size` bytes needs for the part to map; `size` if it may not grow.
@@ -167,24 +169,27 @@ private func grownSize(_ options: OpenOptions, from size: Int) throws(MapError) 
 
 /// Truncates a file and gives it a new size. The space is allocated before the old contents are removed, so a
 /// full disk loses nothing.
-private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int, _ poll: Poll) throws(MapError) {
-    do { try systemAllocate(descriptor, from: 0, count: new, poll: poll) } catch {
+private func emptyFile(_ descriptor: CInt, from old: Int, to new: Int, _ shouldContinue: ShouldContinue)
+    throws(MapError)
+{
+    do { try systemAllocate(descriptor, from: 0, count: new, shouldContinue: shouldContinue) } catch {
         try systemTruncate(descriptor, to: old)
         throw error
     }
     try systemTruncate(descriptor, to: 0)
-    try systemAllocate(descriptor, from: 0, count: new, isEmptied: true, poll: poll)
+    try systemAllocate(descriptor, from: 0, count: new, isEmptied: true, shouldContinue: shouldContinue)
 }
 
 /// Gives a file more bytes, with space for them unless `isSparse`. After an error it has its old size.
 func growFile(
-    _ descriptor: CInt, from old: Int, to new: Int, isSparse: Bool, _ poll: Poll
+    _ descriptor: CInt, from old: Int, to new: Int, isSparse: Bool, _ shouldContinue: ShouldContinue
 ) throws(MapError) -> Int {
     if isSparse {
         if new > old { try systemTruncate(descriptor, to: new) }
         return new
     }
-    do { try systemAllocate(descriptor, from: old, count: new &- old, poll: poll) } catch {
+    do { try systemAllocate(descriptor, from: old, count: new &- old, shouldContinue: shouldContinue) } catch
+    {
         try systemTruncate(descriptor, to: old)
         throw error
     }
@@ -208,7 +213,8 @@ private func partLength(_ options: OpenOptions, fileSize size: Int) throws(MapEr
 }
 
 private func mapFile(
-    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int, _ poll: Poll
+    _ descriptor: CInt, _ mode: OpenMode, _ options: OpenOptions, _ size: Int,
+    _ shouldContinue: ShouldContinue
 ) throws(MapError) -> mm_region {
     let length = try partLength(options, fileSize: size)
     var flags = mode.flags
@@ -219,9 +225,9 @@ private func mapFile(
     }
     let region = try mapRegion(
         length: length, protection: mode.protection, flags: flags, descriptor: descriptor,
-        offset: options.offset, advice: options.advice, poll: poll)
+        offset: options.offset, advice: options.advice, shouldContinue: shouldContinue)
     if options.lock {
-        do { try MappedBytes(region).lock(0, nil, path: nil, poll: poll) } catch {
+        do { try MappedBytes(region).lock(0, nil, path: nil, shouldContinue: shouldContinue) } catch {
             unmapRegion(region)
             throw error
         }

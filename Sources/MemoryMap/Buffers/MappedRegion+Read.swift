@@ -8,12 +8,12 @@ package import Glibc
 ///
 /// - Parameters:
 ///   - max: More bytes than this are an error.
-///   - poll: Asked with the number of bytes read; false stops.
+///   - shouldContinue: Asked with the number of bytes read; false stops.
 /// - Throws: `systemCall` (`EFBIG` for more than `max`, `ENOMEM`, and as read(2)), `interrupted`.
 package func readRegion(
-    _ stream: UnsafeMutablePointer<FILE>, max: Int?, poll: Poll
+    _ stream: UnsafeMutablePointer<FILE>, max: Int?, shouldContinue: ShouldContinue
 ) throws(MapError) -> mm_region {
-    try fill(max, expected: 0, poll) { (room, count) throws(MapError) in
+    try fill(max, expected: 0, shouldContinue) { (room, count) throws(MapError) in
         while true {
             let found = fread(room.baseAddress, 1, room.count, stream)
             let code = errno
@@ -21,7 +21,7 @@ package func readRegion(
             clearerr(stream)
             guard code == EINTR || code == EAGAIN else { throw MapError(.read, errno: code) }
             if found > 0 { return found }
-            if !poll(count) { throw MapError(.interrupted) }
+            if !shouldContinue(count) { throw MapError(.interrupted) }
             if code == EAGAIN { _ = systemIsReady(fileno(stream), POLLIN) }
         }
     }
@@ -32,15 +32,15 @@ package func readRegion(
 /// - Parameters: See above.
 /// - Throws: As above, and as open(2).
 package func readRegion(
-    path: UnsafePointer<CChar>, max: Int?, poll: Poll
+    path: UnsafePointer<CChar>, max: Int?, shouldContinue: ShouldContinue
 ) throws(MapError) -> mm_region {
     let descriptor = try systemOpen(path, O_RDONLY)
     defer { systemClose(descriptor) }
     let status = try systemStatus(descriptor)
     // The size is no promise: a file of proc(5) has none, and another one may change.
     let expected = status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) &+ 1 : 0
-    return try fill(max, expected: min(expected, 1 << 30), poll) { (room, count) throws(MapError) in
-        try systemRead(descriptor, room) { poll(count) }
+    return try fill(max, expected: min(expected, 1 << 30), shouldContinue) { (room, count) throws(MapError) in
+        try systemRead(descriptor, room) { shouldContinue(count) }
     }
 }
 
@@ -52,7 +52,7 @@ package func sizeToRead(_ path: UnsafePointer<CChar>) -> Int? {
 
 /// Fills memory until `read` has no more.
 private func fill(
-    _ max: Int?, expected: Int, _ poll: Poll,
+    _ max: Int?, expected: Int, _ shouldContinue: ShouldContinue,
     _ read: (_ room: UnsafeMutableRawBufferPointer, _ count: Int) throws(MapError) -> Int
 ) throws(MapError) -> mm_region {
     var memory = try GrowingMemory(expected: expected)
@@ -65,6 +65,6 @@ private func fill(
         if let max, memory.count > max {
             throw MapError(.read, errno: EFBIG, "there are more than %1 bytes (max)", max)
         }
-        if !poll(memory.count) { throw MapError(.interrupted) }
+        if !shouldContinue(memory.count) { throw MapError(.interrupted) }
     }
 }

@@ -94,11 +94,11 @@ package func requireAligned(_ offset: Int) throws(MapError) {
 ///     page, `base` at the offset.
 ///   - advice: Given before the function returns; if that fails, nothing stays mapped.
 ///   - isMemory: Whether the file is in memory and this process made it.
-///   - poll: Called from time to time with the number of bytes done; returns false to stop, and nothing stays
+///   - shouldContinue: Called from time to time with the number of bytes done; returns false to stop, and nothing stays
 ///     mapped.
 package func mapRegion(
     length: Int, protection: Protection, flags: MapFlags, descriptor: CInt, offset: Int,
-    advice: Advice? = nil, isMemory: Bool = false, poll: Poll = { _ in true }
+    advice: Advice? = nil, isMemory: Bool = false, shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) -> mm_region {
     guard length > 0 else {
         throw MapError(.mmap, errno: EINVAL, "size %1 is out of range: a mapping has at least 1 byte", length)
@@ -109,8 +109,8 @@ package func mapRegion(
             "MAP_FIXED, MAP_FIXED_NOREPLACE and MAP_GROWSDOWN are refused: the kernel chooses the address")
     }
     let page = mappedPageSize(flags, descriptor)
-    let slack = offset & (page &- 1)
-    let (needed, overflow) = length.addingReportingOverflow(slack)
+    let pagePadding = offset & (page &- 1)
+    let (needed, overflow) = length.addingReportingOverflow(pagePadding)
     guard !overflow, let extent = needed.roundedUp(toPage: page) else {
         throw MapError(.mmap, errno: ENOMEM, "size %1 is larger than the address space", length)
     }
@@ -121,8 +121,9 @@ package func mapRegion(
     let start: UnsafeMutableRawPointer
     do {
         start = try mapPages(
-            extent, protection, flags, isAnonymous ? -1 : descriptor, offset &- slack, page: page, account,
-            poll: poll)
+            extent, protection, flags, isAnonymous ? -1 : descriptor, offset &- pagePadding, page: page,
+            account,
+            shouldContinue: shouldContinue)
     } catch {
         mm_slot_retire(slot)
         throw hintMap(error, flags)
@@ -132,15 +133,15 @@ package func mapRegion(
     slot.pointee.protection = protection.rawValue
     slot.pointee.flags = flags.rawValue
     if flags.contains(.locked) { (slot.pointee.locked_from, slot.pointee.may_be_locked) = (0, true) }
-    slot.pointee.base = (start + slack).assumingMemoryBound(to: UInt8.self)
+    slot.pointee.base = (start + pagePadding).assumingMemoryBound(to: UInt8.self)
     slot.pointee.length = length
-    slot.pointee.slack = slack
+    slot.pointee.pagePadding = pagePadding
     slot.pointee.file_offset = Int64(offset)
     slot.describe(status, descriptor)
     mm_slot_publish(slot, start, extent)
     let region = mm_region(whole: slot)
     if let advice {
-        do { try MappedBytes(region).advise(advice, poll: poll) } catch {
+        do { try MappedBytes(region).advise(advice, shouldContinue: shouldContinue) } catch {
             unmapRegion(region)
             throw error
         }
@@ -160,7 +161,7 @@ package func emptyRegion(
     slot.pointee.flags = flags.rawValue
     slot.pointee.base = nil
     slot.pointee.length = 0
-    slot.pointee.slack = 0
+    slot.pointee.pagePadding = 0
     slot.pointee.file_offset = Int64(offset)
     slot.describe(status, descriptor)
     mm_slot_publish(slot, nil, 0)

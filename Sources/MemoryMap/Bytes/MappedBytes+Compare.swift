@@ -9,10 +9,12 @@ extension MappedBytes {
         try mismatch(other) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
-    package func mismatch(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int? {
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
+    package func mismatch(_ other: UnsafeRawBufferPointer, shouldContinue: ShouldContinue) throws(MapError)
+        -> Int?
+    {
         let (current, bytes) = try readable(0, nil)
-        let place = try firstDifference(bytes, other, poll)
+        let place = try firstDifference(bytes, other, shouldContinue)
         try current.checkIntact()
         return place ?? (bytes.count == other.count ? nil : min(bytes.count, other.count))
     }
@@ -24,12 +26,14 @@ extension MappedBytes {
         try compare(other) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
-    package func compare(_ other: UnsafeRawBufferPointer, poll: Poll) throws(MapError) -> Int {
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
+    package func compare(_ other: UnsafeRawBufferPointer, shouldContinue: ShouldContinue) throws(MapError)
+        -> Int
+    {
         let (current, bytes) = try readable(0, nil)
         var order = bytes.count &- other.count
         var start = 0
-        while let place = try firstDifference(bytes, other, from: start, poll) {
+        while let place = try firstDifference(bytes, other, from: start, shouldContinue) {
             let difference = Int(bytes[place]) &- Int(other[place])
             if difference != 0 {
                 order = difference
@@ -45,10 +49,13 @@ extension MappedBytes {
 
 /// The offset of the first difference from `start` on, up to the end of the shorter range.
 private func firstDifference(
-    _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, from start: Int = 0, _ poll: Poll
+    _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, from start: Int = 0,
+    _ shouldContinue: ShouldContinue
 ) throws(MapError) -> Int? {
     guard let first = left.baseAddress, let second = right.baseAddress else { return nil }
-    return try Pieces(min(left.count, right.count) &- start, grain: 1 << 20).first(poll: poll) { range in
+    return try ParallelRanges(min(left.count, right.count) &- start, grain: 1 << 20).first(
+        shouldContinue: shouldContinue
+    ) { range in
         // memcmp(3) finds the block at the speed of memory; the loop finds the byte in the block.
         let block = 4096
         var place = start &+ range.lowerBound

@@ -5,9 +5,9 @@ private let grain = 1 << 22
 
 /// memmove(3), on several threads for large sizes.
 ///
-/// - Throws: `interrupted` if `poll` returned false.
+/// - Throws: `interrupted` if `shouldContinue` returned false.
 func move(
-    _ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer, _ count: Int, _ poll: Poll
+    _ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer, _ count: Int, _ shouldContinue: ShouldContinue
 ) throws(MapError) {
     if count <= grain {
         memmove(to, from, count)
@@ -15,7 +15,7 @@ func move(
     }
     let target = UnsafeRawPointer(to)
     if target + count <= from || from + count <= target {
-        try Pieces(count, grain: grain).forEach(poll: poll) { _, range in
+        try ParallelRanges(count, grain: grain).forEach(shouldContinue: shouldContinue) { _, range in
             memcpy(to + range.lowerBound, from + range.lowerBound, range.count)
             return true
         }
@@ -28,7 +28,7 @@ func move(
         let place = target < from ? done : count &- done &- next
         memmove(to + place, from + place, next)
         done &+= next
-        if !poll(done) { throw MapError(.interrupted) }
+        if !shouldContinue(done) { throw MapError(.interrupted) }
     }
 }
 
@@ -43,12 +43,14 @@ extension MappedBytes {
         try copy(at: offset, from: source) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
-    package func copy(at offset: Int, from source: UnsafeRawBufferPointer, poll: Poll) throws(MapError) {
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
+    package func copy(at offset: Int, from source: UnsafeRawBufferPointer, shouldContinue: ShouldContinue)
+        throws(MapError)
+    {
         let (current, target) = try writable(offset, source.count)
         if source.count == 0 { return }
         guard let to = target.baseAddress, let from = source.baseAddress else { return }
-        do { try move(to, from, source.count) { poll($0) && current.isIntact } } catch {
+        do { try move(to, from, source.count) { shouldContinue($0) && current.isIntact } } catch {
             throw current.cause(error)
         }
         try current.checkIntact()
@@ -85,12 +87,16 @@ extension MappedBytes {
         try fill(value, offset, length) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
-    package func fill(_ value: UInt8, _ offset: Int, _ length: Int?, poll: Poll) throws(MapError) {
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
+    package func fill(_ value: UInt8, _ offset: Int, _ length: Int?, shouldContinue: ShouldContinue)
+        throws(MapError)
+    {
         let (current, target) = try writable(offset, length)
         if let start = target.baseAddress {
             do {
-                try Pieces(target.count, grain: grain).forEach(poll: { poll($0) && current.isIntact }) {
+                try ParallelRanges(target.count, grain: grain).forEach(shouldContinue: {
+                    shouldContinue($0) && current.isIntact
+                }) {
                     _, range in
                     memset(start + range.lowerBound, CInt(value), range.count)
                     return true
@@ -110,9 +116,10 @@ extension MappedBytes {
         try fill(repeating: pattern, offset, length) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
     package func fill(
-        repeating pattern: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: Poll
+        repeating pattern: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?,
+        shouldContinue: ShouldContinue
     ) throws(MapError) {
         let (current, target) = try writable(offset, length)
         guard pattern.count > 0, let from = pattern.baseAddress else {
@@ -128,7 +135,9 @@ extension MappedBytes {
             filled &+= next
         }
         do {
-            try Pieces(target.count &- filled, grain: grain).forEach(poll: { poll($0) && current.isIntact }) {
+            try ParallelRanges(target.count &- filled, grain: grain).forEach(shouldContinue: {
+                shouldContinue($0) && current.isIntact
+            }) {
                 _, range in
                 var place = range.lowerBound
                 while place < range.upperBound {

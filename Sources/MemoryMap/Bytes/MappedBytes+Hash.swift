@@ -1,10 +1,10 @@
 internal import CHashes
 internal import CMemoryMap
 
-// Checksums and digests of a range. The bytes are read in blocks, and `poll` can stop the work between two
+// Checksums and digests of a range. The bytes are read in blocks, and `shouldContinue` can stop the work between two
 // blocks. If a page is gone, there is no result.
 
-/// Bytes between two calls of `poll`: a few milliseconds of the slowest hash.
+/// Bytes between two calls of `shouldContinue`: a few milliseconds of the slowest hash.
 private let block = 4 << 20
 
 extension MappedBytes {
@@ -13,16 +13,16 @@ extension MappedBytes {
     /// - Parameters:
     ///   - offset: Where the range starts, in bytes, `0 ... count`.
     ///   - length: The bytes of the range; nil means to the end.
-    ///   - poll: Called from time to time with the number of bytes done; returns false to stop.
+    ///   - shouldContinue: Called from time to time with the number of bytes done; returns false to stop.
     /// - Returns: 0 for an empty range.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notReadable`, `interrupted`.
     public func crc32(
-        _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
+        _ offset: Int = 0, _ length: Int? = nil, shouldContinue: (_ done: Int) -> Bool = { _ in true }
     ) throws(MapError) -> UInt32 {
         let (current, range) = try readable(offset, length)
         nonisolated(unsafe) let bytes = range
-        let pieces = Pieces(bytes.count, grain: block)
-        let parts = try pieces.map(poll: poll) { piece in
+        let pieces = ParallelRanges(bytes.count, grain: block)
+        let parts = try pieces.map(shouldContinue: shouldContinue) { piece in
             libdeflate_crc32(0, bytes.baseAddress?.advanced(by: piece.lowerBound), piece.count)
         }
         try current.checkIntact()
@@ -39,7 +39,7 @@ extension MappedBytes {
     ///
     /// - Throws: As `crc32`.
     public func xxh3(
-        _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
+        _ offset: Int = 0, _ length: Int? = nil, shouldContinue: (_ done: Int) -> Bool = { _ in true }
     ) throws(MapError) -> UInt64 {
         let (current, bytes) = try readable(offset, length)
         // Without memory for a state, the range is hashed in one call, which cannot be stopped.
@@ -50,7 +50,7 @@ extension MappedBytes {
         }
         defer { XXH3_freeState(state) }
         XXH3_64bits_reset(state)
-        try current.forEachBlock(of: bytes, poll) { XXH3_64bits_update(state, $0, $1) }
+        try current.forEachBlock(of: bytes, shouldContinue) { XXH3_64bits_update(state, $0, $1) }
         return XXH3_64bits_digest(state)
     }
 
@@ -59,12 +59,13 @@ extension MappedBytes {
     /// - Parameter digest: Where to write it; at least 32 bytes.
     /// - Throws: As `crc32`.
     package func sha256(
-        _ offset: Int, _ length: Int?, into digest: UnsafeMutablePointer<UInt8>, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, into digest: UnsafeMutablePointer<UInt8>,
+        shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) {
         let (current, bytes) = try readable(offset, length)
         var context = SHA256_CTX()
         SHA256_Init(&context)
-        try current.forEachBlock(of: bytes, poll) { SHA256_Update(&context, $0, $1) }
+        try current.forEachBlock(of: bytes, shouldContinue) { SHA256_Update(&context, $0, $1) }
         SHA256_Final(digest, &context)
     }
 
@@ -72,13 +73,15 @@ extension MappedBytes {
     ///
     /// - Throws: As `crc32`.
     public func sha256(
-        _ offset: Int = 0, _ length: Int? = nil, poll: (_ done: Int) -> Bool = { _ in true }
+        _ offset: Int = 0, _ length: Int? = nil, shouldContinue: (_ done: Int) -> Bool = { _ in true }
     ) throws(MapError) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
         // The array's closure cannot throw a typed error, so it returns a Result.
         let result = digest.withUnsafeMutableBufferPointer { digest -> Result<Void, MapError> in
             guard let start = digest.baseAddress else { return .success(()) }
-            return Result { () throws(MapError) in try sha256(offset, length, into: start, poll: poll) }
+            return Result { () throws(MapError) in
+                try sha256(offset, length, into: start, shouldContinue: shouldContinue)
+            }
         }
         try result.get()
         return digest
@@ -86,7 +89,7 @@ extension MappedBytes {
 
     /// Calls `update` for each block of a range, in order.
     private func forEachBlock(
-        of bytes: UnsafeRawBufferPointer, _ poll: (_ done: Int) -> Bool,
+        of bytes: UnsafeRawBufferPointer, _ shouldContinue: (_ done: Int) -> Bool,
         _ update: (UnsafeRawPointer?, Int) -> some Any
     ) throws(MapError) {
         var done = 0
@@ -95,7 +98,7 @@ extension MappedBytes {
             _ = update(bytes.baseAddress?.advanced(by: done), count)
             try checkIntact()
             done &+= count
-            if !poll(done) { throw MapError(.interrupted) }
+            if !shouldContinue(done) { throw MapError(.interrupted) }
         }
     }
 }

@@ -1,6 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
-internal import Kernels
+internal import Vectors
 
 extension MappedBytes {
     /// The offset of the first occurrence of `needle` in a range.
@@ -17,12 +17,12 @@ extension MappedBytes {
         try find(needle, offset, length) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
     package func find(
-        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
+        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, shouldContinue: (Int) -> Bool
     ) throws(MapError) -> Int? {
         try search(needle, offset, length) { (haystack) throws(MapError) in
-            try haystack.firstPlace(poll)
+            try haystack.firstPlace(shouldContinue)
         }
     }
 
@@ -37,12 +37,12 @@ extension MappedBytes {
         try findLast(needle, offset, length) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
     package func findLast(
-        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
+        _ needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, shouldContinue: (Int) -> Bool
     ) throws(MapError) -> Int? {
         try search(needle, offset, length) { (haystack) throws(MapError) in
-            try haystack.lastPlace(poll)
+            try haystack.lastPlace(shouldContinue)
         }
     }
 
@@ -68,19 +68,19 @@ extension MappedBytes {
         try count(of: needle, offset, length) { _ in true }
     }
 
-    /// As above. `poll` is called from time to time with the number of bytes done; it returns false to stop.
+    /// As above. `shouldContinue` is called from time to time with the number of bytes done; it returns false to stop.
     package func count(
-        of needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, poll: (Int) -> Bool
+        of needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, shouldContinue: (Int) -> Bool
     ) throws(MapError) -> Int {
         guard needle.count > 0 else { throw MapError(.misuse, "there is no end of empty strings to count") }
         let (current, range) = try readable(offset, length)
-        let result = try Haystack(range, needle).count(poll)
+        let result = try Haystack(range, needle).count(shouldContinue)
         try current.checkIntact()
         return result
     }
 }
 
-/// The number of bytes to search before other threads help and `poll` is called: most searches end there.
+/// The number of bytes to search before other threads help and `shouldContinue` is called: most searches end there.
 package var nearbySize: Int { 1 << 16 }
 
 /// The first position of a needle in readable memory, or -1. For sizes so small that the search needs no
@@ -91,9 +91,9 @@ package func findNearby(
     _ start: UnsafePointer<UInt8>, _ size: Int, _ sought: UnsafePointer<CChar>, _ count: Int
 ) -> Int {
     let positions = size &- count &+ 1
-    if positions <= 0 { return Kernels.none }
+    if positions <= 0 { return Vectors.none }
     if count == 1 {
-        guard let found = memchr(start, CInt(sought[0]), size) else { return Kernels.none }
+        guard let found = memchr(start, CInt(sought[0]), size) else { return Vectors.none }
         return UnsafeRawPointer(found) - UnsafeRawPointer(start)
     }
     var needle = positions <= 512 ? Needle(endsOf: sought, count) : Needle(sought, count)
@@ -120,7 +120,7 @@ private struct Haystack {
         positions = range.count &- needle.count &+ 1
     }
 
-    func firstPlace(_ poll: (Int) -> Bool) throws(MapError) -> Int? {
+    func firstPlace(_ shouldContinue: (Int) -> Bool) throws(MapError) -> Int? {
         guard let sought = needle.baseAddress, needle.count > 0 else { return 0 }
         if positions <= 0 { return nil }
         let head = min(positions, nearbySize)
@@ -131,81 +131,85 @@ private struct Haystack {
                 memchr(start + range.lowerBound, byte, range.count).map { UnsafeRawPointer($0) - start }
             }
             if let place = scan(0..<head) { return place }
-            return try rest(head, poll, scan)
+            return try rest(head, shouldContinue, scan)
         }
         var prepared = Needle(sought, needle.count)
         return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int? in
             func scan(_ range: Range<Int>) -> Int? {
                 let place = MemoryMap.firstPlace(of: prepared, start + range.lowerBound, range.count)
-                return place == Kernels.none ? nil : range.lowerBound &+ place
+                return place == Vectors.none ? nil : range.lowerBound &+ place
             }
             if let place = scan(0..<head) { return place }
-            return try rest(head, poll, scan)
+            return try rest(head, shouldContinue, scan)
         }
     }
 
     /// Scans the positions after the head, on several threads.
     private func rest(
-        _ head: Int, _ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?
+        _ head: Int, _ shouldContinue: (Int) -> Bool, _ scan: (Range<Int>) -> Int?
     ) throws(MapError) -> Int? {
-        try Pieces(positions &- head, grain: grain).first(poll: poll) { range in
+        try ParallelRanges(positions &- head, grain: grain).first(shouldContinue: shouldContinue) { range in
             scan(range.lowerBound &+ head..<range.upperBound &+ head)
         }
     }
 
     /// Searches backward: the first piece is the last one of the range.
-    func lastPlace(_ poll: (Int) -> Bool) throws(MapError) -> Int? {
+    func lastPlace(_ shouldContinue: (Int) -> Bool) throws(MapError) -> Int? {
         guard let sought = needle.baseAddress, needle.count > 0 else { return size }
         if positions <= 0 { return nil }
         if needle.count == 1 {
             let byte = CInt(sought.load(as: UInt8.self))
-            return try fromBack(poll) { range in
+            return try fromBack(shouldContinue) { range in
                 mm_find_last(start + range.lowerBound, byte, range.count).map { $0 - start }
             }
         }
         var prepared = Needle(sought, needle.count)
         return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int? in
-            try fromBack(poll) { range in
+            try fromBack(shouldContinue) { range in
                 let place = MemoryMap.lastPlace(of: prepared, start + range.lowerBound, range.count)
-                return place == Kernels.none ? nil : range.lowerBound &+ place
+                return place == Vectors.none ? nil : range.lowerBound &+ place
             }
         }
     }
 
-    private func fromBack(_ poll: (Int) -> Bool, _ scan: (Range<Int>) -> Int?) throws(MapError) -> Int? {
+    private func fromBack(_ shouldContinue: (Int) -> Bool, _ scan: (Range<Int>) -> Int?) throws(MapError)
+        -> Int?
+    {
         let tail = min(positions, nearbySize)
         let others = positions &- tail
         if let place = scan(others..<positions) { return place }
-        return try Pieces(others, grain: grain).first(poll: poll) { range in
+        return try ParallelRanges(others, grain: grain).first(shouldContinue: shouldContinue) { range in
             scan(others &- range.upperBound..<others &- range.lowerBound)
         }
     }
 
-    func count(_ poll: (Int) -> Bool) throws(MapError) -> Int {
+    func count(_ shouldContinue: (Int) -> Bool) throws(MapError) -> Int {
         guard let sought = needle.baseAddress, positions > 0 else { return 0 }
         if needle.count == 1 {
             let byte = sought.load(as: UInt8.self)
-            let countByte = activeKernels.countByte
-            return try Pieces(size, grain: grain).map(poll: poll) { range in
+            let countByte = activeVectors.countByte
+            return try ParallelRanges(size, grain: grain).map(shouldContinue: shouldContinue) { range in
                 countByte(start + range.lowerBound, range.count, byte)
             }.reduce(0, &+)
         }
         var prepared = Needle(sought, needle.count)
         return try withUnsafePointer(to: &prepared) { (prepared) throws(MapError) -> Int in
-            try count(prepared, poll)
+            try count(prepared, shouldContinue)
         }
     }
 
     /// Counts each piece as if no occurrence extended into it from the previous piece. Then, in order, it
     /// counts those pieces again where one does and overlaps a counted occurrence.
-    private func count(_ prepared: UnsafePointer<Needle>, _ poll: (Int) -> Bool) throws(MapError) -> Int {
-        let pieces = Pieces(positions, grain: grain)
+    private func count(_ prepared: UnsafePointer<Needle>, _ shouldContinue: (Int) -> Bool) throws(MapError)
+        -> Int
+    {
+        let pieces = ParallelRanges(positions, grain: grain)
         func count(_ range: Range<Int>, from: Int) -> (count: Int, next: Int) {
             var next = from
             let count = countPlaces(of: prepared, start + range.lowerBound, range.count, &next)
             return (count, next)
         }
-        let counts = try pieces.map(poll: poll) { count($0, from: 0) }
+        let counts = try pieces.map(shouldContinue: shouldContinue) { count($0, from: 0) }
         var total = 0
         var covered = 0
         for (piece, alone) in counts.enumerated() {
@@ -213,7 +217,7 @@ private struct Haystack {
             if covered >= range.count {
                 covered &-= range.count
             } else if covered == 0
-                || MemoryMap.firstPlace(of: prepared, start + range.lowerBound, covered) == Kernels.none
+                || MemoryMap.firstPlace(of: prepared, start + range.lowerBound, covered) == Vectors.none
             {
                 total &+= alone.count
                 covered = alone.next
@@ -221,7 +225,7 @@ private struct Haystack {
                 let again = count(range, from: covered)
                 total &+= again.count
                 covered = again.next
-                if !poll(range.upperBound) { throw MapError(.interrupted) }
+                if !shouldContinue(range.upperBound) { throw MapError(.interrupted) }
             }
         }
         return total

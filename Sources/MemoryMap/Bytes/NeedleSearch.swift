@@ -1,25 +1,25 @@
 internal import CMemoryMap
-internal import Kernels
+internal import Vectors
 
-// Searches with the kernels. Partial matches slow these down; after too many they give up, and memmem(3),
+// Searches with vector code. Partial matches slow it down; after too many it gives up, and memmem(3),
 // which stays linear, continues.
 
-/// The first position of the needle, or `Kernels.none`.
+/// The first position of the needle, or `Vectors.none`.
 func firstPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
-    let place = activeKernels.find(start, positions, needle)
-    return place == Kernels.toil ? plainPlace(of: needle, start, positions) : place
+    let place = activeVectors.find(start, positions, needle)
+    return place == Vectors.gaveUp ? plainPlace(of: needle, start, positions) : place
 }
 
-/// The last position of the needle, or `Kernels.none`.
+/// The last position of the needle, or `Vectors.none`.
 func lastPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
-    let place = activeKernels.findLast(start, positions, needle)
-    guard place == Kernels.toil else { return place }
-    var last = Kernels.none
+    let place = activeVectors.findLast(start, positions, needle)
+    guard place == Vectors.gaveUp else { return place }
+    var last = Vectors.none
     var (low, high) = (0, positions)
     while low < high {
         let middle = low &+ (high &- low) / 2
         let place = plainPlace(of: needle, start + middle, high &- middle)
-        if place == Kernels.none {
+        if place == Vectors.none {
             high = middle
         } else {
             last = middle &+ place
@@ -29,16 +29,16 @@ func lastPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ po
     return last
 }
 
-/// As `Kernels.count`.
+/// As `Vectors.count`.
 func countPlaces(
     of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int, _ from: inout Int
 ) -> Int {
-    let count = activeKernels.count(start, positions, needle, &from)
-    guard count == Kernels.toil else { return count }
+    let count = activeVectors.count(start, positions, needle, &from)
+    guard count == Vectors.gaveUp else { return count }
     var (total, next) = (0, from)
     while next < positions {
         let place = plainPlace(of: needle, start + next, positions &- next)
-        if place == Kernels.none { break }
+        if place == Vectors.none { break }
         total &+= 1
         next &+= place &+ needle.pointee.count
     }
@@ -50,7 +50,7 @@ private func plainPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPoin
 {
     let needle = needle.pointee
     guard let found = mm_find(start, positions &- 1 &+ needle.count, needle.start, needle.count) else {
-        return Kernels.none
+        return Vectors.none
     }
     return UnsafeRawPointer(found) - start
 }

@@ -27,16 +27,16 @@ package struct ResidencyCount {
 
     /// - Parameters:
     ///   - entries: Uninitialized memory of the caller that outlives this value.
-    ///   - poll: Called from time to time; returns false to stop.
+    ///   - shouldContinue: Called from time to time; returns false to stop.
     /// - Throws: `interrupted`.
     package init(
-        _ entries: UnsafeMutableBufferPointer<ResidencyEntry>, poll: Poll = { _ in true }
+        _ entries: UnsafeMutableBufferPointer<ResidencyEntry>, shouldContinue: ShouldContinue = { _ in true }
     ) throws(MapError) {
         self.entries = entries
         collect()
         share()
         for index in 0..<count {
-            self.entries[index].resident = try residency(self.entries[index], poll) ?? 0
+            self.entries[index].resident = try residency(self.entries[index], shouldContinue) ?? 0
         }
     }
 
@@ -47,7 +47,8 @@ package struct ResidencyCount {
             let info = slot.pointee
             guard info.start != 0, !info.residency_hidden else { continue }
             let isFile = info.kind != MM_ANONYMOUS
-            let start = isFile ? UInt(bitPattern: Int(info.file_offset)) : info.start &+ UInt(info.slack)
+            let start =
+                isFile ? UInt(bitPattern: Int(info.file_offset)) : info.start &+ UInt(info.pagePadding)
             entries.initializeElement(
                 at: count,
                 to: ResidencyEntry(
@@ -76,11 +77,15 @@ package struct ResidencyCount {
     }
 
     /// Nil for a mapping that was closed, lost, or shrunk meanwhile.
-    private func residency(_ entry: ResidencyEntry, _ poll: Poll) throws(MapError) -> Int? {
+    private func residency(_ entry: ResidencyEntry, _ shouldContinue: ShouldContinue) throws(MapError) -> Int?
+    {
         let region = mm_region(whole: entry.slot)
         guard entry.length > 0, region.generation == entry.generation else { return nil }
-        do { return try MappedBytes(region).residency(entry.offset, entry.length, poll: poll).resident } catch
-        {
+        do {
+            return try MappedBytes(region).residency(
+                entry.offset, entry.length, shouldContinue: shouldContinue
+            ).resident
+        } catch {
             if error.kind == .interrupted { throw error }
             return nil
         }
@@ -89,10 +94,12 @@ package struct ResidencyCount {
     /// The increase in pages since `init`, in mappings that existed then and still exist.
     ///
     /// - Throws: `interrupted`.
-    package func growth(poll: Poll = { _ in true }) throws(MapError) -> Int {
+    package func growth(shouldContinue: ShouldContinue = { _ in true }) throws(MapError) -> Int {
         var sum = 0
         for index in 0..<count {
-            if let now = try residency(entries[index], poll) { sum &+= now &- entries[index].resident }
+            if let now = try residency(entries[index], shouldContinue) {
+                sum &+= now &- entries[index].resident
+            }
         }
         return sum
     }

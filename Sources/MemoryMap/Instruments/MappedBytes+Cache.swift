@@ -28,27 +28,28 @@ extension MappedBytes {
     ///   `ENOSYS` before Linux 6.5, `EPERM` for a file that the process neither owns nor may write, errors of
     ///   open(2). `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`.
     package func cacheState(
-        _ offset: Int = 0, _ length: Int? = nil, poll: Poll = { _ in true }
+        _ offset: Int = 0, _ length: Int? = nil, shouldContinue: ShouldContinue = { _ in true }
     ) throws(MapError) -> CacheState {
         let (current, pages) = try wholePages(offset, length)
         guard pages.extent > 0 else { return CacheState(mm_cache_state()) }
         let descriptor = try current.openFile(for: .cachestat)
         defer { systemClose(descriptor) }
-        return try CacheState.of(descriptor, current.filePlace(pages), pages.extent, poll: poll)
+        return try CacheState.of(
+            descriptor, current.filePlace(pages), pages.extent, shouldContinue: shouldContinue)
     }
 
     /// The offset of pages of the mapping in its file, in bytes.
     func filePlace(_ pages: WholePages) -> Int {
         let slot = region.slot.pointee
         let distance = UInt(bitPattern: pages.start) &- slot.start
-        return Int(slot.file_offset) &- slot.slack &+ Int(distance)
+        return Int(slot.file_offset) &- slot.pagePadding &+ Int(distance)
     }
 }
 
 extension CacheState {
-    /// - Parameter poll: Called with the number of bytes done; returns false to stop.
+    /// - Parameter shouldContinue: Called with the number of bytes done; returns false to stop.
     static func of(
-        _ descriptor: Descriptor, _ offset: Int, _ length: Int, poll: Poll = { _ in true }
+        _ descriptor: Descriptor, _ offset: Int, _ length: Int, shouldContinue: ShouldContinue = { _ in true }
     ) throws(MapError) -> CacheState {
         if mm_cache_kind_of(descriptor) == MM_CACHE_STACKED {
             throw MapError(
@@ -67,7 +68,7 @@ extension CacheState {
                 sum.evicted &+= state.evicted
                 sum.recently_evicted &+= state.recently_evicted
                 done &+= part
-                if done < length && !poll(done) { throw MapError(.interrupted) }
+                if done < length && !shouldContinue(done) { throw MapError(.interrupted) }
             }
             return CacheState(sum)
         } catch {
@@ -88,11 +89,11 @@ extension MappedBytes {
     ///
     /// - Parameters:
     ///   - stride: In bytes, at least 1; the caller checks it.
-    ///   - poll: Called with the number of bytes read so far; returns false to stop.
+    ///   - shouldContinue: Called with the number of bytes read so far; returns false to stop.
     /// - Returns: The number of bytes read.
     /// - Throws: `offsetOutOfRange`, `lengthOutOfRange`, `notReadable`, `closed`, `lost`, `interrupted`.
     package func touch(
-        _ offset: Int, _ length: Int?, stride: Int, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, stride: Int, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int {
         var (current, range) = try readable(offset, length)
         var place = 0
@@ -101,7 +102,7 @@ extension MappedBytes {
             if mm_load_byte(&current.region, UInt64(offset &+ place)) < 0 { throw current.lossError() }
             touched &+= 1
             // A page from a disk can take milliseconds.
-            if touched & 1023 == 0 && !poll(touched) { throw MapError(.interrupted) }
+            if touched & 1023 == 0 && !shouldContinue(touched) { throw MapError(.interrupted) }
             let (next, overflow) = place.addingReportingOverflow(stride)
             if overflow { break }
             place = next
@@ -115,13 +116,13 @@ extension MappedBytes {
     /// - Parameters:
     ///   - writing: Whether to act as if each page were written: private pages are copied, shared pages
     ///     become dirty.
-    ///   - poll: Called with the number of bytes done so far; returns false to stop.
+    ///   - shouldContinue: Called with the number of bytes done so far; returns false to stop.
     /// - Returns: The range in effect.
     /// - Throws: `systemCall`: `EINVAL` before Linux 5.14, `EFAULT` past the end of the file,
     ///   `ENOMEM`, `EHWPOISON`. `notWritable`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`,
     ///   `interrupted`.
     package func populate(
-        _ offset: Int, _ length: Int?, writing: Bool, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, writing: Bool, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> PageRange {
         var (current, pages) = try wholePages(offset, length)
         guard writing ? mm_is_writable(&current.region) : mm_is_readable(&current.region) else {
@@ -130,7 +131,7 @@ extension MappedBytes {
         if let start = pages.start {
             do {
                 try MemoryMap.populate(
-                    start, pages.extent, current.region.slot.pointee.page, writing: writing, poll)
+                    start, pages.extent, current.region.slot.pointee.page, writing: writing, shouldContinue)
             } catch { throw current.hintPopulate(error) }
         }
         try current.checkIntact()

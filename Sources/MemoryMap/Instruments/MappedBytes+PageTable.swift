@@ -39,13 +39,14 @@ extension MappedBytes {
     ///
     /// - Parameters:
     ///   - table: Empty sets for the number of pages of `pageSpan`.
-    ///   - poll: Called with the number of pages done so far; returns false to stop.
+    ///   - shouldContinue: Called with the number of pages done so far; returns false to stop.
     /// - Throws: `systemCall` of open(2), `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `misuse`
     ///   if the number of pages has changed, `interrupted`.
     package func pageTable(
-        _ offset: Int, _ length: Int?, into table: PageTable, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, into table: PageTable, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) {
-        try eachPageEntry(offset, length, count: table.present.count, poll: poll) { entry, page, isDiverged in
+        try eachPageEntry(offset, length, count: table.present.count, shouldContinue: shouldContinue) {
+            entry, page, isDiverged in
             if entry & Entry.present != 0 { table.present.insert(page) }
             if entry & Entry.swapped != 0 { table.swapped.insert(page) }
             if entry & Entry.file != 0 { table.file.insert(page) }
@@ -58,10 +59,11 @@ extension MappedBytes {
     /// Finds the pages of a private mapping of a file that were written and are private copies now. Finds
     /// none in other mappings.
     package func divergedPages(
-        _ offset: Int, _ length: Int?, into bits: PageBits, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, into bits: PageBits, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) {
         guard try refreshed().isPrivateFile else { return }
-        try eachPageEntry(offset, length, count: bits.count, poll: poll) { _, page, isDiverged in
+        try eachPageEntry(offset, length, count: bits.count, shouldContinue: shouldContinue) {
+            _, page, isDiverged in
             if isDiverged { bits.insert(page) }
         }
     }
@@ -78,7 +80,7 @@ extension MappedBytes {
     }
 
     fileprivate func eachPageEntry(
-        _ offset: Int, _ length: Int?, count: Int, poll: (_ done: Int) -> Bool,
+        _ offset: Int, _ length: Int?, count: Int, shouldContinue: (_ done: Int) -> Bool,
         _ body: (_ entry: UInt64, _ page: Int, _ isDiverged: Bool) -> Void
     ) throws(MapError) {
         let (current, pages) = try wholePages(offset, length)
@@ -109,7 +111,7 @@ extension MappedBytes {
                 body(entry, done &+ index, isPrivateFile && isInUse && entry & Entry.file == 0)
             }
             done &+= got
-            if !poll(done) { throw MapError(.interrupted) }
+            if !shouldContinue(done) { throw MapError(.interrupted) }
         }
         try current.checkIntact()
     }
@@ -121,7 +123,7 @@ package func keepsSoftDirty() -> Bool {
     guard let map = try? MappedRegion.anonymous(pageSize), (try? map.bytes.store(1, at: 0)) != nil
     else { return false }
     var isMarked = false
-    try? map.bytes.eachPageEntry(0, nil, count: 1, poll: { _ in true }) { entry, _, _ in
+    try? map.bytes.eachPageEntry(0, nil, count: 1, shouldContinue: { _ in true }) { entry, _, _ in
         isMarked = entry & Entry.softDirty != 0
     }
     return isMarked

@@ -108,21 +108,21 @@ package struct Picture {
     /// - Throws: As `MappedBytes.residency`.
     package func draw(
         title: UnsafePointer<CChar>, into target: UnsafeMutableBufferPointer<UInt8>,
-        ending: StaticString, poll: (_ done: Int) -> Bool
+        ending: StaticString, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> (count: Int, lines: Int) {
         resident.clear()
         copied.clear()
-        try bytes.residency(0, nil, into: resident, poll: poll)
-        try bytes.divergedPages(0, nil, into: copied, poll: poll)
+        try bytes.residency(0, nil, into: resident, shouldContinue: shouldContinue)
+        try bytes.divergedPages(0, nil, into: copied, shouldContinue: shouldContinue)
         var canvas = Canvas(
             text: FixedText(target), style: style, ending: ending, pages: resident.count,
             cells: style.cells(pages: resident.count))
         canvas.heading(title, bytes)
-        let dirty = try DirtyPages(bytes, poll)
+        let dirty = try DirtyPages(bytes, shouldContinue)
         defer { dirty.close() }
         var seen: UInt16 = 0
         try canvas.rows { range throws(MapError) in
-            if !poll(range.lowerBound) { throw MapError(.interrupted) }
+            if !shouldContinue(range.lowerBound) { throw MapError(.interrupted) }
             let cell = cell(range, dirty)
             seen |= 1 << cell.rawValue
             return cell
@@ -160,13 +160,15 @@ private struct DirtyPages {
     private(set) var total = 0
 
     /// - Throws: `interrupted`.
-    init(_ bytes: MappedBytes, _ poll: Poll) throws(MapError) {
+    init(_ bytes: MappedBytes, _ shouldContinue: ShouldContinue) throws(MapError) {
         guard let (current, pages) = try? bytes.wholePages(0, nil), pages.extent > 0,
             current.region.slot.pointee.kind == MM_FILE,
             let descriptor = try? current.openFile(for: .cachestat)
         else { return }
         origin = current.filePlace(pages)
-        do { total = try CacheState.of(descriptor, origin, pages.extent, poll: poll).dirty } catch {
+        do {
+            total = try CacheState.of(descriptor, origin, pages.extent, shouldContinue: shouldContinue).dirty
+        } catch {
             systemClose(descriptor)
             if error.kind == .interrupted { throw error }
             return

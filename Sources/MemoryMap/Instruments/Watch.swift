@@ -47,16 +47,16 @@ package struct Watch {
     /// - Parameters:
     ///   - memory: `size` bytes, aligned to 8. It must stay valid until `stop`, as must everything that the
     ///     picture refers to.
-    ///   - poll: Called during the first drawing; returns false to stop.
+    ///   - shouldContinue: Called during the first drawing; returns false to stop.
     /// - Throws: What the first drawing throws; `misuse` if no thread can be created.
     package static func start(
         _ picture: Picture, title: UnsafePointer<CChar>, into target: UnsafeMutableBufferPointer<UInt8>,
-        at memory: UnsafeMutableRawPointer, poll: Poll
+        at memory: UnsafeMutableRawPointer, shouldContinue: ShouldContinue
     ) throws(MapError) {
         let watch = Watch(at: memory)
         watch.drawing.initialize(to: Drawing(picture: picture, title: title, target: target))
         watch.isOver.initialize(to: false)
-        try watch.draw(poll)
+        try watch.draw(shouldContinue)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
@@ -114,10 +114,10 @@ package struct Watch {
     }
 
     /// Draws over the previous picture.
-    private func draw(_ poll: Poll) throws(MapError) {
+    private func draw(_ shouldContinue: ShouldContinue) throws(MapError) {
         let (title, target, lines) = (drawing.pointee.title, drawing.pointee.target, drawing.pointee.lines)
         let drawn = try drawing.pointee.picture.draw(
-            title: title, into: target, ending: "\u{1B}[K\n", poll: poll)
+            title: title, into: target, ending: "\u{1B}[K\n", shouldContinue: shouldContinue)
         // Turns off line wrapping while drawing: a wrapped line would take two lines, and the count would be
         // wrong.
         let below: StaticString = "\u{1B}[J\u{1B}[?7h"

@@ -27,12 +27,12 @@ extension MappedBytes {
 
     /// `advise` that can be stopped if the kernel walks the pages of a long range.
     ///
-    /// - Parameter poll: Called with the number of bytes done; returns false to stop. Completed steps are not
+    /// - Parameter shouldContinue: Called with the number of bytes done; returns false to stop. Completed steps are not
     ///   undone.
     /// - Throws: As `advise`, and `interrupted`.
     @discardableResult
     package func advise(
-        _ advice: Advice, _ offset: Int = 0, _ length: Int? = nil, poll: Poll
+        _ advice: Advice, _ offset: Int = 0, _ length: Int? = nil, shouldContinue: ShouldContinue
     ) throws(MapError) -> PageRange {
         guard let number = CInt(exactly: advice.rawValue) else {
             throw MapError(.madvise, errno: EINVAL, "advice %1 is not known", advice.rawValue)
@@ -47,7 +47,7 @@ extension MappedBytes {
         // An empty range has no address; the kernel then only checks the advice.
         do throws(MapError) {
             if let start = pages.start, advice.walksPages {
-                try current.walk(start, pages.extent, advice, number, poll)
+                try current.walk(start, pages.extent, advice, number, shouldContinue)
             } else {
                 try systemAdvise(pages.start, pages.extent, number)
             }
@@ -60,11 +60,14 @@ extension MappedBytes {
 
     /// Gives advice for which the kernel walks the pages, in steps.
     private func walk(
-        _ start: UnsafeMutableRawPointer, _ extent: Int, _ advice: Advice, _ number: CInt, _ poll: Poll
+        _ start: UnsafeMutableRawPointer, _ extent: Int, _ advice: Advice, _ number: CInt,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         // `MADV_COLLAPSE` continues after a page that it cannot collapse, so the steps continue too.
         var failure: MapError?
-        try inSteps(start, extent, step: max(stepExtent, region.slot.pointee.page), poll: poll) {
+        try inSteps(
+            start, extent, step: max(stepExtent, region.slot.pointee.page), shouldContinue: shouldContinue
+        ) {
             (start, extent) throws(MapError) in
             do throws(MapError) { try systemAdvise(start, extent, number) } catch {
                 if advice != .collapse { throw error }
@@ -93,11 +96,11 @@ extension MappedBytes {
     /// `sync` that checks the size of the file first, if its path is known: msync(2) reports no error for
     /// pages past the end of a truncated file.
     ///
-    /// - Parameter poll: Called with the number of bytes done; returns false to stop.
+    /// - Parameter shouldContinue: Called with the number of bytes done; returns false to stop.
     /// - Throws: As `sync`, `interrupted`, and `systemCall` with `EFAULT` if bytes of the range are gone.
     package func sync(
         _ offset: Int, _ length: Int?, blocking: Bool, invalidate: Bool, path: UnsafePointer<CChar>?,
-        poll: Poll
+        shouldContinue: ShouldContinue
     ) throws(MapError) -> PageRange {
         let (current, pages) = try wholePages(offset, length)
         let flags = (blocking ? MS_SYNC : MS_ASYNC) | (invalidate ? MS_INVALIDATE : 0)
@@ -105,7 +108,7 @@ extension MappedBytes {
             if let path { try current.checkFileReaches(pages.end, path, .msync) }
             // Larger steps, because each one may flush the cache of the disk.
             do {
-                try inSteps(start, pages.extent, step: 4 &* stepExtent, poll: poll) {
+                try inSteps(start, pages.extent, step: 4 &* stepExtent, shouldContinue: shouldContinue) {
                     (start, extent) throws(MapError) in try systemSync(start, extent, CInt(flags))
                 }
             } catch {
@@ -156,16 +159,16 @@ extension MappedBytes {
     /// `lock` that can be stopped. After a failure it checks the size of the file, if its path is known:
     /// mlock(2) has the same error for a limit and for pages past the end of the file.
     ///
-    /// - Parameter poll: Called with the number of bytes done; returns false to stop.
+    /// - Parameter shouldContinue: Called with the number of bytes done; returns false to stop.
     /// - Throws: As `lock`, `interrupted`, and `systemCall` with `EFAULT` if bytes of the range are gone.
     ///   After an error, pages that were not locked before are unlocked.
     package func lock(
-        _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?, poll: Poll
+        _ offset: Int, _ length: Int?, path: UnsafePointer<CChar>?, shouldContinue: ShouldContinue
     ) throws(MapError) {
         let (current, pages) = try wholePages(offset, length)
         if let start = pages.start {
-            let before = try current.lockedParts(start, pages.extent, poll)
-            do { try current.lock(start, pages.extent, poll) } catch {
+            let before = try current.lockedParts(start, pages.extent, shouldContinue)
+            do { try current.lock(start, pages.extent, shouldContinue) } catch {
                 var problem = error
                 if let path, error.kind == .systemCall {
                     do { try current.checkFileReaches(pages.end, path, .mlock) } catch { problem = error }
@@ -187,14 +190,17 @@ extension MappedBytes {
     }
 
     /// Locks a long range without reading it, and then populates it in steps.
-    private func lock(_ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll) throws(MapError) {
+    private func lock(_ start: UnsafeMutableRawPointer, _ extent: Int, _ shouldContinue: ShouldContinue)
+        throws(MapError)
+    {
         guard extent >= longExtent else { return try systemLock(start, extent) }
         try systemLock(start, extent, onFault: true)
         let slot = region.slot.pointee
         let isShared = MapFlags(rawValue: slot.flags).isShared
         do throws(MapError) {
             try MemoryMap.populate(
-                start, extent, slot.page, writing: slot.protection & PROT_WRITE != 0 && !isShared, poll)
+                start, extent, slot.page, writing: slot.protection & PROT_WRITE != 0 && !isShared,
+                shouldContinue)
         } catch  where error.errno == EINVAL {
             // Before Linux 5.14, and in device memory, pages are locked when they are first accessed.
         }
@@ -203,7 +209,7 @@ extension MappedBytes {
     /// The locked parts of a range, in the order of their addresses. Only proc_pid_smaps(5) reports them, and
     /// it is read only if there may be some.
     private func lockedParts(
-        _ start: UnsafeMutableRawPointer, _ extent: Int, _ poll: Poll
+        _ start: UnsafeMutableRawPointer, _ extent: Int, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> [Range<UInt>] {
         var parts: [Range<UInt>] = []
         guard region.slot.pointee.may_be_locked else { return parts }
@@ -213,7 +219,7 @@ extension MappedBytes {
         // If it cannot be read, for example without /proc, no locked part is known.
         try? eachLine(of: "/proc/self/smaps") { line in
             if let next = MapsEntry(line) {
-                isStopped = !poll(0)
+                isStopped = !shouldContinue(0)
                 if isStopped || next.start >= whole.upperBound { return false }
                 let (first, end) = (max(next.start, whole.lowerBound), min(next.end, whole.upperBound))
                 entry = first < end ? first..<end : nil
@@ -313,15 +319,16 @@ extension MappedBytes {
                     end: first)
             )
         }
-        let low = (slot.slack &+ first).roundedDown(toPage: slot.page)
+        let low = (slot.pagePadding &+ first).roundedDown(toPage: slot.page)
         let high = min(
-            (slot.slack &+ first &+ count).roundedUp(toPage: slot.page) ?? Int(slot.extent), Int(slot.extent))
+            (slot.pagePadding &+ first &+ count).roundedUp(toPage: slot.page) ?? Int(slot.extent),
+            Int(slot.extent))
         return (
             current,
             WholePages(
-                start: UnsafeMutableRawPointer(base) - slot.slack + low, extent: high &- low,
+                start: UnsafeMutableRawPointer(base) - slot.pagePadding + low, extent: high &- low,
                 range: PageRange(
-                    offset: low &- slot.slack &- current.region.offset, length: high &- low),
+                    offset: low &- slot.pagePadding &- current.region.offset, length: high &- low),
                 first: first, end: first &+ count)
         )
     }
@@ -332,9 +339,9 @@ extension MappedBytes {
         let slot = region.slot.pointee
         let page = slot.page
         let startsWhole =
-            (slot.slack &+ pages.first) % page == 0 || (pages.first == 0 && !removesFromFile)
+            (slot.pagePadding &+ pages.first) % page == 0 || (pages.first == 0 && !removesFromFile)
         let endsWhole =
-            (slot.slack &+ pages.end) % page == 0 || (pages.end == slot.length && !removesFromFile)
+            (slot.pagePadding &+ pages.end) % page == 0 || (pages.end == slot.length && !removesFromFile)
         if startsWhole && endsWhole { return }
         throw MapError(
             .madvise, errno: EINVAL,

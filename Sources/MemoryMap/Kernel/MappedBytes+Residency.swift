@@ -19,14 +19,16 @@ extension MappedBytes {
 
     /// `residency` that can be stopped.
     ///
-    /// - Parameter poll: Called with the number of pages done so far; returns false to stop.
+    /// - Parameter shouldContinue: Called with the number of pages done so far; returns false to stop.
     /// - Throws: As `residency`, and `interrupted`.
     package func residency(
-        _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Residency {
-        if let counted = try residencyByCache(offset, length, poll: poll) { return counted }
+        if let counted = try residencyByCache(offset, length, shouldContinue: shouldContinue) {
+            return counted
+        }
         var resident = 0
-        let pages = try eachResidency(offset, length, poll: poll) { bytes, _ in
+        let pages = try eachResidency(offset, length, shouldContinue: shouldContinue) { bytes, _ in
             var sum = 0
             for byte in bytes { sum &+= Int(byte & 1) }
             resident &+= sum
@@ -39,13 +41,15 @@ extension MappedBytes {
     /// mincore(2) for longer than the time to read a page: only cachestat(2) counts pages that are still
     /// being read.
     private func residencyByCache(
-        _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Residency? {
         let (current, pages) = try wholePages(offset, length)
         if current.region.slot.pointee.residency_hidden { throw .residencyHidden }
         var gaps = CacheGaps(current, pages)
         defer { gaps.close() }
-        guard let resident = try gaps.pages(of: pages.extent, poll: poll) else { return nil }
+        guard let resident = try gaps.pages(of: pages.extent, shouldContinue: shouldContinue) else {
+            return nil
+        }
         try current.checkIntact()
         return Residency(resident: resident, absent: pages.extent / pageSize &- resident)
     }
@@ -62,15 +66,17 @@ extension MappedBytes {
     ///
     /// - Parameters:
     ///   - bits: One bit for each page of `pageSpan`, all 0.
-    ///   - poll: Called with the number of pages done so far; returns false to stop.
+    ///   - shouldContinue: Called with the number of pages done so far; returns false to stop.
     /// - Throws: As `residency`; `misuse` if the number of pages has changed.
     package func residency(
-        _ offset: Int, _ length: Int?, into bits: PageBits, poll: (_ done: Int) -> Bool
+        _ offset: Int, _ length: Int?, into bits: PageBits, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) {
         guard try wholePages(offset, length).pages.extent / pageSize == bits.count else {
             throw MapError(.misuse, "the mapping was resized meanwhile")
         }
-        try eachResidency(offset, length, poll: poll) { bytes, first in bits.insert(bytes, at: first) }
+        try eachResidency(offset, length, shouldContinue: shouldContinue) { bytes, first in
+            bits.insert(bytes, at: first)
+        }
     }
 
     /// Calls mincore(2) for a range in pieces, and skips long parts without a page in memory.
@@ -80,7 +86,7 @@ extension MappedBytes {
     /// - Returns: The number of pages in the range.
     @discardableResult
     private func eachResidency(
-        _ offset: Int, _ length: Int?, poll: (_ done: Int) -> Bool,
+        _ offset: Int, _ length: Int?, shouldContinue: (_ done: Int) -> Bool,
         _ body: (_ bytes: UnsafeBufferPointer<UInt8>, _ first: Int) -> Int
     ) throws(MapError) -> Int {
         let (current, pages) = try wholePages(offset, length)
@@ -107,7 +113,7 @@ extension MappedBytes {
                 gaps.note(resident)
                 done &+= extent
             }
-            if !poll(done / pageSize) { throw MapError(.interrupted) }
+            if !shouldContinue(done / pageSize) { throw MapError(.interrupted) }
         }
         try current.checkIntact()
         return pages.extent / pageSize
@@ -155,7 +161,7 @@ private struct CacheGaps {
         self.descriptor = descriptor
         isMemory = kind == MM_CACHE_MEMORY
         origin =
-            Int(slot.file_offset) &- slot.slack
+            Int(slot.file_offset) &- slot.pagePadding
             &+ (UnsafeMutableRawPointer(bitPattern: slot.start).map { start in
                 (pages.start ?? start) - start
             } ?? 0)
@@ -180,7 +186,7 @@ private struct CacheGaps {
     }
 
     /// The number of pages in the cache; nil if it may differ from the number of pages in memory.
-    func pages(of extent: Int, poll: (_ done: Int) -> Bool) throws(MapError) -> Int? {
+    func pages(of extent: Int, shouldContinue: (_ done: Int) -> Bool) throws(MapError) -> Int? {
         guard descriptor >= 0 else { return nil }
         var done = 0
         var cached = 0
@@ -191,7 +197,7 @@ private struct CacheGaps {
             else { return nil }
             cached &+= Int(truncatingIfNeeded: state.cached)
             done &+= length
-            if !poll(done / pageSize) { throw MapError(.interrupted) }
+            if !shouldContinue(done / pageSize) { throw MapError(.interrupted) }
         }
         return cached
     }

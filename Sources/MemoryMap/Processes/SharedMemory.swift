@@ -10,10 +10,10 @@ internal import Glibc
 ///   - size: The number of bytes to map, at least 1. The object is created if it does not exist, with mode
 ///     0600, and extended if it is smaller; its space is allocated. Nil maps all of an existing object.
 ///   - exclusive: Whether it is an error if the object exists; needs a size.
-///   - poll: Called when a signal has interrupted the allocation; returns false to stop.
+///   - shouldContinue: Called when a signal has interrupted the allocation; returns false to stop.
 /// - Throws: `valueOutOfRange` for the size, `misuse`, `systemCall` (`ENOENT`, `EEXIST`, `EACCES`, `ENOSPC` …).
 package func sharedRegion(
-    _ path: UnsafePointer<CChar>, size: Int?, exclusive: Bool, poll: Poll = { _ in true }
+    _ path: UnsafePointer<CChar>, size: Int?, exclusive: Bool, shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) -> mm_region {
     if let size {
         try requireSize(size)
@@ -29,7 +29,8 @@ package func sharedRegion(
         let present = Int(status.st_size)
         if let size, size > present {
             do {
-                try systemAllocate(descriptor, from: present, count: size &- present, poll: poll)
+                try systemAllocate(
+                    descriptor, from: present, count: size &- present, shouldContinue: shouldContinue)
             } catch {
                 // Free the space that was allocated before memory ran out.
                 if !isNew { try? systemTruncate(descriptor, to: present) }
@@ -93,21 +94,21 @@ package func memoryFileRegion(
 /// Shared anonymous memory. In the kernel that is always a file in memory; here it is one with a descriptor,
 /// which can be passed to other processes, unless the process has few descriptors left.
 package func sharedAnonymousRegion(
-    size: Int, populate: Bool, poll: Poll = { _ in true }
+    size: Int, populate: Bool, shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) -> mm_region {
     guard let descriptor = spareMemoryFile(size) else {
         // Without a descriptor, only children of fork(2) share the memory.
         return try mapRegion(
             length: size, protection: [.read, .write],
             flags: populate ? [.anonymous, .shared, .populate] : [.anonymous, .shared],
-            descriptor: -1, offset: 0, poll: poll)
+            descriptor: -1, offset: 0, shouldContinue: shouldContinue)
     }
     do throws(MapError) {
         do { try systemTruncate(descriptor, to: size) } catch {
             throw MapError(.mmap, errno: ENOMEM, "size %1 is larger than the address space", size)
         }
         let region = try keptRegion(
-            descriptor, size, populate ? [.shared, .populate] : .shared, poll: poll)
+            descriptor, size, populate ? [.shared, .populate] : .shared, shouldContinue: shouldContinue)
         region.slot.pointee.kind = Int32(MM_ANONYMOUS)
         return region
     } catch {
@@ -135,7 +136,8 @@ private func requireSize(_ size: Int) throws(MapError) {
 /// Maps a file and keeps the descriptor, because the file has no path or may lose it. If it throws, the
 /// caller still owns the descriptor.
 func keptRegion(
-    _ descriptor: Descriptor, _ size: Int, _ flags: MapFlags = .shared, poll: Poll = { _ in true }
+    _ descriptor: Descriptor, _ size: Int, _ flags: MapFlags = .shared,
+    shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) -> mm_region {
     let protection: Protection = [.read, .write]
     let region =
@@ -144,7 +146,7 @@ func keptRegion(
             protection: protection, flags: flags, descriptor: descriptor, offset: 0, isMemory: true)
         : try mapRegion(
             length: size, protection: protection, flags: flags, descriptor: descriptor, offset: 0,
-            isMemory: true, poll: poll)
+            isMemory: true, shouldContinue: shouldContinue)
     region.slot.pointee.keeper = descriptor &+ 1
     return region
 }

@@ -46,7 +46,7 @@ extension MappedRecords {
     /// - Parameter fields: The most significant field first. Each must be inside a record.
     /// - Throws: `offsetOutOfRange`, `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`;
     ///   `systemCall` if there is not enough memory; `misuse` if other code changes the records meanwhile.
-    package func sort(_ fields: [SortField], poll: Poll) throws(MapError) {
+    package func sort(_ fields: [SortField], shouldContinue: ShouldContinue) throws(MapError) {
         let (target, base) = try writable()
         if count < 2 || fields.isEmpty { return }
         let scratch = try WorkMemory.required(UInt64.self, count)
@@ -58,13 +58,13 @@ extension MappedRecords {
             for (type, offset) in field.columns.reversed() {
                 try target.column(type, at: offset).argsort(
                     into: order, isDescending: field.isDescending, isOrdered: isOrdered,
-                    poll: { poll($0 / 2) })
+                    shouldContinue: { shouldContinue($0 / 2) })
                 isOrdered = true
             }
         }
         let bytes = MappedBytes(target.records.region)
         do throws(MapError) {
-            let halfway: Poll = { [count] in poll((count &+ $0) / 2) && bytes.isIntact }
+            let halfway: ShouldContinue = { [count] in shouldContinue((count &+ $0) / 2) && bytes.isIntact }
             if let copy = WorkMemory(UInt8.self, size &* count) {
                 defer { copy.free() }
                 try permute(base, order, copy.base, halfway)
@@ -81,7 +81,9 @@ extension MappedRecords {
     ///   - order: As many integers as there are records here.
     ///   - source: Records of the same size.
     /// - Throws: As `MappedElements.gather`.
-    package func gather(_ order: MappedElements, _ source: MappedRecords, poll: Poll) throws(MapError) {
+    package func gather(_ order: MappedElements, _ source: MappedRecords, shouldContinue: ShouldContinue)
+        throws(MapError)
+    {
         let (target, to) = try writable()
         var from = source
         try from.refresh()
@@ -100,7 +102,8 @@ extension MappedRecords {
         for isWriting in [false, true] {
             let failure: Int?
             do throws(MapError) {
-                failure = try places.pieces.first(poll: { poll($0 / 2) && bytes.isIntact }) { range in
+                failure = try places.pieces.first(shouldContinue: { shouldContinue($0 / 2) && bytes.isIntact }
+                ) { range in
                     var failure: Int?
                     places.forEachIndex(range, fromCount) { i, index in
                         guard let index, let read else {
@@ -132,11 +135,11 @@ extension MappedRecords {
     /// Moves all records to their places through a copy. Writing them back is not interrupted.
     private func permute(
         _ base: UnsafeMutableRawPointer, _ order: UnsafeMutablePointer<UInt64>,
-        _ copy: UnsafeMutableRawPointer, _ poll: Poll
+        _ copy: UnsafeMutableRawPointer, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         let (size, stride) = (self.size, self.stride)
-        let pieces = Pieces(count, grain: max(1, (1 << 20) / size))
-        try pieces.forEach(poll: poll) { _, range in
+        let pieces = ParallelRanges(count, grain: max(1, (1 << 20) / size))
+        try pieces.forEach(shouldContinue: shouldContinue) { _, range in
             for i in range {
                 memcpy(copy + i &* size, base + Int(truncatingIfNeeded: order[i]) &* stride, size)
             }
@@ -144,7 +147,7 @@ extension MappedRecords {
         }
         // If pages were lost, zeros were read, which must not be written.
         try MappedBytes(records.region).checkIntact()
-        try pieces.forEach(poll: { _ in true }) { _, range in
+        try pieces.forEach(shouldContinue: { _ in true }) { _, range in
             if stride == size {
                 memcpy(base + range.lowerBound &* size, copy + range.lowerBound &* size, range.count &* size)
                 return true
@@ -157,7 +160,8 @@ extension MappedRecords {
     /// The same with memory for one record: follows the cycles of the permutation. An entry of the order is
     /// set to its own index once its record is in place.
     private func permuteInPlace(
-        _ base: UnsafeMutableRawPointer, _ order: UnsafeMutablePointer<UInt64>, _ poll: Poll
+        _ base: UnsafeMutableRawPointer, _ order: UnsafeMutablePointer<UInt64>,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         guard let hand = malloc(size) else { throw .noHeap }
         defer { free(hand) }
@@ -171,7 +175,7 @@ extension MappedRecords {
                 let from = Int(truncatingIfNeeded: order[hole])
                 order[hole] = UInt64(truncatingIfNeeded: hole)
                 moved &+= 1
-                let isStopped = moved & (often &- 1) == 0 && !poll(moved)
+                let isStopped = moved & (often &- 1) == 0 && !shouldContinue(moved)
                 if from == start || isStopped {
                     memcpy(base + hole &* stride, hand, size)
                     if isStopped { throw MapError(.interrupted) }

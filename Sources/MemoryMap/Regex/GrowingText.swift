@@ -4,17 +4,19 @@ internal import Glibc
 extension mm_text {
     /// Appends bytes.
     ///
-    /// - Parameter poll: Asked every few milliseconds whether to continue.
+    /// - Parameter shouldContinue: Asked every few milliseconds whether to continue.
     /// - Throws: `systemCall` without memory, `interrupted`.
-    package mutating func append(_ bytes: UnsafeRawBufferPointer, poll: Poll) throws(MapError) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer, shouldContinue: ShouldContinue)
+        throws(MapError)
+    {
         since_poll &+= 64 &+ bytes.count
         if since_poll > 1 << 22 {
             since_poll = 0
-            if !poll(count) { throw MapError(.interrupted) }
+            if !shouldContinue(count) { throw MapError(.interrupted) }
         }
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
         let target = try reserve(bytes.count)
-        try move(target, source, bytes.count, poll)
+        try move(target, source, bytes.count, shouldContinue)
         count &+= bytes.count
     }
 

@@ -7,16 +7,20 @@ extension PatternSearch {
     ///
     /// - Parameters:
     ///   - start: Where to start, in bytes, `0 ... count`.
-    ///   - poll: Called every few milliseconds; returns false to stop.
+    ///   - shouldContinue: Called every few milliseconds; returns false to stop.
     /// - Throws: As `next`.
-    package func count(from start: Int, poll: (Int) -> Bool) throws(MapError) -> Int {
+    package func count(from start: Int, shouldContinue: (Int) -> Bool) throws(MapError) -> Int {
         let isShared = pattern.pointee.is_within_line && pattern.pointee.is_machine_code
-        let count = isShared ? try countByLines(start, poll) : try count(from: start, before: nil, poll)
+        let count =
+            isShared
+            ? try countByLines(start, shouldContinue) : try count(from: start, before: nil, shouldContinue)
         try origin?.checkIntact()
         return count
     }
 
-    private func count(from start: Int, before end: Int?, _ poll: (Int) -> Bool) throws(MapError) -> Int {
+    private func count(from start: Int, before end: Int?, _ shouldContinue: (Int) -> Bool) throws(MapError)
+        -> Int
+    {
         var window = PatternWindow(pattern, subject)
         defer { window.close() }
         var count = 0
@@ -24,15 +28,16 @@ extension PatternSearch {
         var skipsEmpty = false
         var sincePoll = 0
         while from <= subject.count,
-            try next(&window, from: from, before: end, skipsEmpty: skipsEmpty, poll: poll) == .found
+            try next(&window, from: from, before: end, skipsEmpty: skipsEmpty, shouldContinue: shouldContinue)
+                == .found
         {
             count &+= 1
             let before = from
             (from, skipsEmpty) = following(from)
-            // A search that finds a match soon does not call `poll`.
+            // A search that finds a match soon does not call `shouldContinue`.
             sincePoll &+= from &- before &+ 64
             if sincePoll > 1 << 22 {
-                if !poll(from &- start) { throw MapError(.interrupted) }
+                if !shouldContinue(from &- start) { throw MapError(.interrupted) }
                 try origin?.checkIntact()
                 sincePoll = 0
             }
@@ -56,9 +61,9 @@ extension PatternSearch {
 
     /// Counts on several threads. No match contains a newline, so the matches in a line do not depend on
     /// other lines.
-    private func countByLines(_ start: Int, _ poll: (Int) -> Bool) throws(MapError) -> Int {
-        let pieces = Pieces(subject.count &- start, grain: 1 << 18)
-        let parts = try pieces.map(poll: poll) { range in
+    private func countByLines(_ start: Int, _ shouldContinue: (Int) -> Bool) throws(MapError) -> Int {
+        let pieces = ParallelRanges(subject.count &- start, grain: 1 << 18)
+        let parts = try pieces.map(shouldContinue: shouldContinue) { range in
             let upper = start &+ range.upperBound
             let first = range.lowerBound == 0 ? start : startOfLine(start &+ range.lowerBound, upper)
             // A long line belongs to the piece where it starts.
@@ -76,9 +81,9 @@ extension PatternSearch {
                 let limit = min(subject.count &- end, Self.farthest) &+ end
                 end = startOfLine(end, limit)
                 if end < limit { break }
-                if !poll(end &- start) { throw MapError(.interrupted) }
+                if !shouldContinue(end &- start) { throw MapError(.interrupted) }
             }
-            if part.from < end { count &+= try self.count(from: part.from, before: end, poll) }
+            if part.from < end { count &+= try self.count(from: part.from, before: end, shouldContinue) }
         }
         return count
     }
@@ -148,11 +153,13 @@ extension PatternSearch {
         _ window: inout PatternWindow, _ from: inout Int, _ wanted: Int, _ began: Int
     ) -> Bool {
         let start = from
-        func goesOn(_: Int) -> Bool { nanoseconds() &- began < Self.longest }
+        func shouldContinue(_: Int) -> Bool { nanoseconds() &- began < Self.longest }
         do throws(MapError) {
-            try window.begin(&from, goesOn)
-            try window.show(from, wanted, goesOn)
-            if from > start, pattern.pointee.begins_lines { from = try window.nextLine(from, wanted, goesOn) }
+            try window.begin(&from, shouldContinue)
+            try window.show(from, wanted, shouldContinue)
+            if from > start, pattern.pointee.begins_lines {
+                from = try window.nextLine(from, wanted, shouldContinue)
+            }
         } catch { return false }
         return true
     }

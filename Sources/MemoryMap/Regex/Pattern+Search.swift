@@ -36,24 +36,24 @@ package struct PatternSearch {
     /// - Parameters:
     ///   - start: Where to start, in bytes, `0 ... count`.
     ///   - skipsEmpty: Whether to ignore an empty match at `start`.
-    ///   - poll: Asked every few milliseconds whether to continue.
+    ///   - shouldContinue: Asked every few milliseconds whether to continue.
     /// - Throws: `interrupted`, `lost`, `misuse` for a match beyond a limit of steps or memory, and
     /// `systemCall`
     ///   without memory for a copy of the subject.
     package func next(
-        from start: Int, skipsEmpty: Bool = false, poll: (Int) -> Bool
+        from start: Int, skipsEmpty: Bool = false, shouldContinue: (Int) -> Bool
     ) throws(MapError) -> PatternResult {
-        if pattern.pointee.is_copied { return try nextInCopies(from: start, skipsEmpty, poll) }
+        if pattern.pointee.is_copied { return try nextInCopies(from: start, skipsEmpty, shouldContinue) }
         var window = PatternWindow(inPlace: subject, pattern)
-        return try next(&window, from: start, skipsEmpty: skipsEmpty, poll: poll)
+        return try next(&window, from: start, skipsEmpty: skipsEmpty, shouldContinue: shouldContinue)
     }
 
     private func nextInCopies(
-        from start: Int, _ skipsEmpty: Bool, _ poll: (Int) -> Bool
+        from start: Int, _ skipsEmpty: Bool, _ shouldContinue: (Int) -> Bool
     ) throws(MapError) -> PatternResult {
         var window = PatternWindow(pattern, subject)
         defer { window.close() }
-        return try next(&window, from: start, skipsEmpty: skipsEmpty, poll: poll)
+        return try next(&window, from: start, skipsEmpty: skipsEmpty, shouldContinue: shouldContinue)
     }
 
     /// As above, in a window that may hold a copy already.
@@ -64,7 +64,7 @@ package struct PatternSearch {
     @inline(__always)
     func next(
         _ window: inout PatternWindow, from start: Int, before end: Int? = nil, skipsEmpty: Bool = false,
-        poll: (Int) -> Bool
+        shouldContinue: (Int) -> Bool
     ) throws(MapError) -> PatternResult {
         let end = end ?? subject.count &+ 1
         if start >= end { return .none }
@@ -72,7 +72,7 @@ package struct PatternSearch {
         defer { effort.finish() }
         let isDivisible = pattern.pointee.is_divisible
         var from = start
-        try window.begin(&from, poll)
+        try window.begin(&from, shouldContinue)
         // An empty match at the start does not count; after the start it does.
         let later = pattern.pointee.match_options & ~PCRE2_NOTEMPTY_ATSTART
         var options = pattern.pointee.match_options | (skipsEmpty ? PCRE2_NOTEMPTY_ATSTART : 0)
@@ -80,7 +80,7 @@ package struct PatternSearch {
         // The interpreter then looks for the start of a line, too.
         var isAtLine = from == start || !pattern.pointee.begins_lines
         while from < end {
-            try window.show(from, effort.slice, poll)
+            try window.show(from, effort.slice, shouldContinue)
             if window.becomesWhole() {
                 isAtLine = true
                 (from, options) = (
@@ -89,7 +89,7 @@ package struct PatternSearch {
                 continue
             }
             if !isAtLine {
-                (from, isAtLine) = (try window.nextLine(from, effort.slice, poll), true)
+                (from, isAtLine) = (try window.nextLine(from, effort.slice, shouldContinue), true)
                 continue
             }
             let last = window.last(from, effort.slice, end)
@@ -107,12 +107,12 @@ package struct PatternSearch {
                     // After the start, the interpreter tries starts of lines and the end; machine code not
                     // the end.
                     (from, options) = (
-                        try window.nextLine(isComplete ? from : last, effort.slice, poll), later
+                        try window.nextLine(isComplete ? from : last, effort.slice, shouldContinue), later
                     )
                 } else if last >= end &- 1 {
                     break
                 } else if window.endsFragment && last == window.upper {
-                    (from, options) = (try window.nextFragment(effort.slice, poll), later)
+                    (from, options) = (try window.nextFragment(effort.slice, shouldContinue), later)
                 } else if pattern.pointee.is_anchored {
                     break
                 } else if isDivisible {
@@ -131,7 +131,7 @@ package struct PatternSearch {
             } else if code != MM_MATCH_LEFT {
                 try effort.increase(after: code)
             }
-            if !poll(from &- start) { throw MapError(.interrupted) }
+            if !shouldContinue(from &- start) { throw MapError(.interrupted) }
             try origin?.checkIntact()
             effort.adapt()
         }

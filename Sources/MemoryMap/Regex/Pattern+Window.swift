@@ -94,25 +94,26 @@ struct PatternWindow {
     ///
     /// - Throws: `interrupted`.
     @inline(__always)
-    mutating func begin(_ from: inout Int, _ poll: Poll) throws(MapError) {
-        if isCopied && pattern.pointee.is_utf { try beginInCopies(&from, poll) }
+    mutating func begin(_ from: inout Int, _ shouldContinue: ShouldContinue) throws(MapError) {
+        if isCopied && pattern.pointee.is_utf { try beginInCopies(&from, shouldContinue) }
     }
 
     @inline(never)
-    private mutating func beginInCopies(_ from: inout Int, _ poll: Poll) throws(MapError) {
+    private mutating func beginInCopies(_ from: inout Int, _ shouldContinue: ShouldContinue) throws(MapError)
+    {
         if isWhole { drop() }
         if floor != nil { upper = -1 }
         (floor, isWhole) = (nil, false)
-        let place = try skipInside(from, poll)
+        let place = try skipInside(from, shouldContinue)
         if place != from { (from, floor, upper) = (place, place, -1) }
     }
 
     /// The first offset, from one on, whose byte does not continue a character.
-    private func skipInside(_ from: Int, _ poll: Poll) throws(MapError) -> Int {
+    private func skipInside(_ from: Int, _ shouldContinue: ShouldContinue) throws(MapError) -> Int {
         var place = from
         while place < subject.count, subject[place] & 0xc0 == 0x80 {
             place &+= 1
-            if place & 0xfffff == 0, !poll(place) { throw MapError(.interrupted) }
+            if place & 0xfffff == 0, !shouldContinue(place) { throw MapError(.interrupted) }
         }
         return place
     }
@@ -121,24 +122,26 @@ struct PatternWindow {
     /// not empty. Past the end of the subject if there is none.
     ///
     /// - Throws: As `show`.
-    mutating func nextFragment(_ wanted: Int, _ poll: Poll) throws(MapError) -> Int {
+    mutating func nextFragment(_ wanted: Int, _ shouldContinue: ShouldContinue) throws(MapError) -> Int {
         floor = nil
         var from = upper
         var steps = 0
         repeat {
             steps &+= 1
-            if steps & 0xfff == 0, !poll(from) { throw MapError(.interrupted) }
-            from = try skipInside(from &+ 1, poll)
+            if steps & 0xfff == 0, !shouldContinue(from) { throw MapError(.interrupted) }
+            from = try skipInside(from &+ 1, shouldContinue)
             if from >= subject.count { return subject.count &+ 1 }
-            try show(from, wanted, poll)
+            try show(from, wanted, shouldContinue)
         } while endsFragment && upper == from
-        return pattern.pointee.begins_lines ? try nextLine(from, wanted, poll) : from
+        return pattern.pointee.begins_lines ? try nextLine(from, wanted, shouldContinue) : from
     }
 
     /// The start of the next line after an offset, or the end of the fragment or subject.
     ///
     /// - Throws: As `show`.
-    mutating func nextLine(_ offset: Int, _ wanted: Int, _ poll: Poll) throws(MapError) -> Int {
+    mutating func nextLine(_ offset: Int, _ wanted: Int, _ shouldContinue: ShouldContinue) throws(MapError)
+        -> Int
+    {
         var from = offset
         while true {
             let end = min(upper &- from, 1 << 24) &+ from
@@ -152,9 +155,9 @@ struct PatternWindow {
             if from == upper {
                 if !isOpen { return from }
                 drop()
-                try show(from, wanted, poll)
+                try show(from, wanted, shouldContinue)
             }
-            if !poll(from) { throw MapError(.interrupted) }
+            if !shouldContinue(from) { throw MapError(.interrupted) }
         }
     }
 
@@ -175,12 +178,13 @@ struct PatternWindow {
     /// - Parameter wanted: How much of what follows the offset is worth a copy, in bytes.
     /// - Throws: `systemCall` without memory; `interrupted`.
     @inline(__always)
-    mutating func show(_ from: Int, _ wanted: Int, _ poll: Poll) throws(MapError) {
-        if isCopied && !holds(from) { try copy(from, wanted, poll) }
+    mutating func show(_ from: Int, _ wanted: Int, _ shouldContinue: ShouldContinue) throws(MapError) {
+        if isCopied && !holds(from) { try copy(from, wanted, shouldContinue) }
     }
 
     @inline(never)
-    private mutating func copy(_ from: Int, _ wanted: Int, _ poll: Poll) throws(MapError) {
+    private mutating func copy(_ from: Int, _ wanted: Int, _ shouldContinue: ShouldContinue) throws(MapError)
+    {
         if isInCopy(from) {
             setEnds(from)
             if holds(from) { return }
@@ -194,7 +198,7 @@ struct PatternWindow {
         if before >= from { ahead = max(ahead, from) }
         repeat {
             let first = before < from &- 3 ? from &- before &- 3 : 0
-            try fill(first, to: ahead < subject.count &- from ? from &+ ahead : subject.count, poll)
+            try fill(first, to: ahead < subject.count &- from ? from &+ ahead : subject.count, shouldContinue)
             setEnds(from)
             if before < from { before &*= 2 }
             ahead &*= 2
@@ -239,12 +243,12 @@ struct PatternWindow {
         return base &+ place
     }
 
-    private mutating func fill(_ first: Int, to end: Int, _ poll: Poll) throws(MapError) {
+    private mutating func fill(_ first: Int, to end: Int, _ shouldContinue: ShouldContinue) throws(MapError) {
         drop()
         base = first
         let count = end &- base
         let target = try makeRoom(count)
-        if let source = subject.baseAddress { try move(target, source + base, count, poll) }
+        if let source = subject.baseAddress { try move(target, source + base, count, shouldContinue) }
         (target + count).update(repeating: 0, count: padding)
         copied = end
     }

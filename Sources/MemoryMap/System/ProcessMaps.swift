@@ -97,11 +97,11 @@ extension MappedBytes {
     ///
     /// - Parameters:
     ///   - target: Receives the lines, each with its newline, as far as they fit.
-    ///   - poll: Called for each entry with the number of bytes so far; returns false to stop.
+    ///   - shouldContinue: Called for each entry with the number of bytes so far; returns false to stop.
     /// - Returns: The size of all lines in bytes, including what did not fit.
     /// - Throws: `systemCall` of open(2) or read(2), `closed`, `lost`.
     package func processEntries(
-        of path: StaticString, into target: UnsafeMutableBufferPointer<UInt8>, poll: Poll
+        of path: StaticString, into target: UnsafeMutableBufferPointer<UInt8>, shouldContinue: ShouldContinue
     ) throws(MapError) -> Int {
         var current = self
         try current.refresh()
@@ -115,7 +115,7 @@ extension MappedBytes {
             if let entry = MapsEntry(line) {
                 // Entries are in the order of addresses, so none follows the end of the mapping. Each one may
                 // take long: for smaps the kernel walks its pages.
-                isStopped = !poll(length)
+                isStopped = !shouldContinue(length)
                 if isStopped || entry.start >= end { return false }
                 isInside = start < entry.end
             }

@@ -17,11 +17,12 @@ let stepExtent = 16 << 20
 ///
 /// - Parameters:
 ///   - step: A power of two, in bytes.
-///   - poll: Called between two steps with the number of bytes done; returns false to stop.
+///   - shouldContinue: Called between two steps with the number of bytes done; returns false to stop.
 /// - Throws: What `body` throws, and `interrupted`. Completed steps are not undone.
 func inSteps(
     _ start: UnsafeMutableRawPointer, _ extent: Int, step: Int = stepExtent, longFrom: Int = longExtent,
-    poll: Poll, _ body: (_ start: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) -> Void
+    shouldContinue: ShouldContinue,
+    _ body: (_ start: UnsafeMutableRawPointer, _ extent: Int) throws(MapError) -> Void
 ) throws(MapError) {
     if extent < longFrom { return try body(start, extent) }
     var done = 0
@@ -30,16 +31,16 @@ func inSteps(
         let part = min(step &- Int(bitPattern: place) & (step &- 1), extent &- done)
         try body(place, part)
         done &+= part
-        if done < extent && !poll(done) { throw MapError(.interrupted) }
+        if done < extent && !shouldContinue(done) { throw MapError(.interrupted) }
     }
 }
 
 /// mmap(2) that can be stopped: a long range is populated or locked in steps.
 ///
-/// - Parameter poll: Called with the number of bytes done; returns false to stop, and nothing is mapped.
+/// - Parameter shouldContinue: Called with the number of bytes done; returns false to stop, and nothing is mapped.
 func mapPages(
     _ extent: Int, _ protection: Protection, _ flags: MapFlags, _ descriptor: CInt, _ offset: Int,
-    page: Int, _ account: Account, poll: Poll
+    page: Int, _ account: Account, shouldContinue: ShouldContinue
 ) throws(MapError) -> UnsafeMutableRawPointer {
     let isLocked = flags.contains(.locked)
     let isPopulated = isLocked || flags.contains(.populate) && !flags.contains(.nonBlock)
@@ -55,7 +56,7 @@ func mapPages(
                 throw error.namingLockLimit
             }
         }
-        try bringIn(start, extent, page, protection, flags, poll)
+        try bringIn(start, extent, page, protection, flags, shouldContinue)
     } catch {
         unmapRange(start, extent, account)
         throw error
@@ -69,20 +70,21 @@ func mapPages(
 /// - Throws: `interrupted`.
 func bringIn(
     _ start: UnsafeMutableRawPointer, _ extent: Int, _ page: Int, _ protection: Protection,
-    _ flags: MapFlags, _ poll: Poll
+    _ flags: MapFlags, _ shouldContinue: ShouldContinue
 ) throws(MapError) {
     do throws(MapError) {
         try populate(
-            start, extent, page, writing: protection.contains(.write) && !flags.isShared, poll)
+            start, extent, page, writing: protection.contains(.write) && !flags.isShared, shouldContinue)
     } catch  where error.kind == .systemCall {}
 }
 
 /// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE` of madvise(2), always in steps.
 func populate(
-    _ start: UnsafeMutableRawPointer, _ extent: Int, _ page: Int, writing: Bool, _ poll: Poll
+    _ start: UnsafeMutableRawPointer, _ extent: Int, _ page: Int, writing: Bool,
+    _ shouldContinue: ShouldContinue
 ) throws(MapError) {
     let advice: Advice = writing ? .populateWrite : .populateRead
-    try inSteps(start, extent, step: max(stepExtent, page), longFrom: 0, poll: poll) {
+    try inSteps(start, extent, step: max(stepExtent, page), longFrom: 0, shouldContinue: shouldContinue) {
         (start, extent) throws(MapError) in
         try systemAdvise(start, extent, CInt(advice.rawValue))
     }

@@ -8,9 +8,9 @@ let streamStep = 1 << 20
 
 /// read(2); 0 at the end. Waits for data in steps of a tenth of a second.
 ///
-/// - Parameter poll: Asked while it waits; false stops.
+/// - Parameter shouldContinue: Asked while it waits; false stops.
 func systemRead(
-    _ descriptor: Descriptor, _ memory: UnsafeMutableRawBufferPointer, poll: () -> Bool
+    _ descriptor: Descriptor, _ memory: UnsafeMutableRawBufferPointer, shouldContinue: () -> Bool
 ) throws(MapError) -> Int {
     while true {
         // Waits here: read(2) itself is restarted after a signal.
@@ -19,7 +19,7 @@ func systemRead(
                 where error.errno == EAGAIN
             {}
         }
-        if !poll() { throw MapError(.interrupted) }
+        if !shouldContinue() { throw MapError(.interrupted) }
     }
 }
 
@@ -31,9 +31,9 @@ func systemIsReady(_ descriptor: Descriptor, _ events: CInt) -> Bool {
 
 /// write(2) of all the bytes.
 ///
-/// - Parameter poll: Asked every `streamStep` bytes with the number of those written; false stops.
+/// - Parameter shouldContinue: Asked every `streamStep` bytes with the number of those written; false stops.
 func systemWrite(
-    _ descriptor: Descriptor, _ memory: UnsafeRawBufferPointer, poll: Poll
+    _ descriptor: Descriptor, _ memory: UnsafeRawBufferPointer, shouldContinue: ShouldContinue
 ) throws(MapError) {
     var done = 0
     while done < memory.count {
@@ -54,7 +54,7 @@ func systemWrite(
             }
         }
         done &+= max(0, count)
-        if !poll(done) { throw MapError(.interrupted) }
+        if !shouldContinue(done) { throw MapError(.interrupted) }
     }
 }
 

@@ -111,11 +111,11 @@ func systemTruncate(_ descriptor: Descriptor, to size: Int) throws(MapError) {
 /// - Parameters:
 ///   - isEmptied: Whether the file has just given up the same space, which some file systems report as free
 ///     only later.
-///   - poll: Called from time to time with the number of bytes done; returns false to stop. Allocated space
+///   - shouldContinue: Called from time to time with the number of bytes done; returns false to stop. Allocated space
 ///     stays allocated.
 func systemAllocate(
     _ descriptor: Descriptor, from offset: Int, count: Int, isEmptied: Bool = false,
-    poll: Poll = { _ in true }
+    shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) {
     guard count > 0 else { return }
     try requireFileLimit(.fallocate, descriptor, offset.addingReportingOverflow(count).partialValue)
@@ -139,7 +139,7 @@ func systemAllocate(
             $0.argument(part)
         }
         if error == 0 { done &+= part } else if error != EINTR { throw MapError(.fallocate, errno: error) }
-        if done < count && !poll(done) { throw MapError(.interrupted) }
+        if done < count && !shouldContinue(done) { throw MapError(.interrupted) }
     }
 }
 

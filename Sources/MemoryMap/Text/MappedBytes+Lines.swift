@@ -11,9 +11,9 @@ package enum ScanStatus: Int32 {
     case found = 1
     /// The handle is not current, or pages were gone while they were read: the slow way tells which.
     case changed = -1
-    /// No end was found within `scanWindow` bytes: the search goes on with a poll.
+    /// No end was found within `scanWindow` bytes: the search goes on and can be stopped.
     case far = -2
-    /// The caller's `poll` returned false.
+    /// The caller's `shouldContinue` returned false.
     case interrupted = -3
     /// A quote that is not closed before the range ends.
     case unclosedQuote = -4
@@ -25,10 +25,10 @@ package enum ScanStatus: Int32 {
     case bareQuote = -8
 }
 
-/// The number of bytes to search before `poll` is called.
+/// The number of bytes to search before `shouldContinue` is called.
 package var scanWindow: Int { 1 << 20 }
 
-/// The same where `poll` is asked.
+/// The same where `shouldContinue` is asked.
 private var scanStep: Int { 16 << 20 }
 
 extension mm_lines {
@@ -81,10 +81,10 @@ extension mm_lines {
 
     /// The next line, of any length.
     ///
-    /// - Parameter poll: Called every 16 MiB with the number of bytes searched so far; returns false to stop.
+    /// - Parameter shouldContinue: Called every 16 MiB with the number of bytes searched so far; returns false to stop.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `misuse` if the buffer is now too short.
     package mutating func find(
-        _ line: UnsafeMutablePointer<mm_line>, poll: (_ done: Int) -> Bool
+        _ line: UnsafeMutablePointer<mm_line>, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Bool {
         try refresh()
         var window = scanWindow
@@ -101,7 +101,7 @@ extension mm_lines {
             case .far:
                 far.position &+= window &- Int(separator.count) &+ 1
                 window = scanStep
-                if !poll(far.position &- position) { throw MapError(.interrupted) }
+                if !shouldContinue(far.position &- position) { throw MapError(.interrupted) }
             default: throw MappedBytes(region).lossError()
             }
         }
@@ -122,7 +122,7 @@ extension mm_lines {
 
     /// The last line, of any length. See `find`.
     package mutating func findLast(
-        _ line: UnsafeMutablePointer<mm_line>, poll: (_ done: Int) -> Bool
+        _ line: UnsafeMutablePointer<mm_line>, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Bool {
         try refresh()
         guard position < end, let base = region.base else { return false }
@@ -135,7 +135,7 @@ extension mm_lines {
                 line.pointee = mm_line(start: start, length: finish &- start, next: end)
                 return true
             }
-            if !poll(window) { throw MapError(.interrupted) }
+            if !shouldContinue(window) { throw MapError(.interrupted) }
             // Twice as much each time: what is searched again is no more than what is new.
             window &*= 2
         }

@@ -44,28 +44,28 @@ extension mm_rows {
             count = scanner.scan(found, room) { _ in false }
         }
         if count >= 0 && mm_was_intact(&region) { return count }
-        // The scan with `poll` begins at the same place.
+        // The scan with `shouldContinue` begins at the same place.
         row.pointee = before
         return ScanStatus.changed.rawValue
     }
 
     /// As `scan`, for fields of any length; returns a negative `ScanStatus` where the row is malformed.
     ///
-    /// - Parameter poll: Called every `scanWindow` bytes; returns false to stop.
+    /// - Parameter shouldContinue: Called every `scanWindow` bytes; returns false to stop.
     /// - Throws: `closed`, `lost`, `notReadable`; `misuse` where the buffer is now too short; `interrupted`.
     package mutating func scan(
         _ row: UnsafeMutablePointer<mm_row>, _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int,
-        poll: (_ done: Int) -> Bool
+        shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int32 {
         try MappedBytes.refresh(&region, upTo: end)
         guard let base = region.base else { return 0 }
         let count: Int32
         if special || quoted {
             var scanner = RowScanner<SpecialRows>(&self, base, row)
-            count = scanner.scan(found, room, poll)
+            count = scanner.scan(found, room, shouldContinue)
         } else {
             var scanner = RowScanner<PlainRows>(&self, base, row)
-            count = scanner.scan(found, room, poll)
+            count = scanner.scan(found, room, shouldContinue)
         }
         try MappedBytes(region).checkIntact()
         if count == ScanStatus.far.rawValue { throw MapError(.interrupted) }
@@ -76,7 +76,9 @@ extension mm_rows {
     ///
     /// - Parameter place: Not before that of the last call.
     /// - Throws: As `scan`.
-    package mutating func lineNumber(at place: Int, poll: (_ done: Int) -> Bool) throws(MapError) -> Int {
+    package mutating func lineNumber(at place: Int, shouldContinue: (_ done: Int) -> Bool) throws(MapError)
+        -> Int
+    {
         guard place > counted_to else { return counted_line }
         var sought = line
         let bytes = MappedBytes(region)
@@ -95,7 +97,8 @@ extension mm_rows {
         } else {
             lines = try withUnsafeBytes(of: &sought.bytes) { (needle) throws(MapError) in
                 try bytes.count(
-                    of: UnsafeRawBufferPointer(rebasing: needle[0..<count]), from, length, poll: poll)
+                    of: UnsafeRawBufferPointer(rebasing: needle[0..<count]), from, length,
+                    shouldContinue: shouldContinue)
             }
         }
         (counted_to, counted_line) = (place, counted_line &+ lines)

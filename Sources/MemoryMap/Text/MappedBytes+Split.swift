@@ -1,7 +1,7 @@
 package import CMemoryMap
 internal import Glibc
 
-// Pieces of about equal length that are whole lines.
+// Ranges of about equal length that are whole lines.
 
 /// Where a buffer may be cut.
 package struct Cuts: Sendable {
@@ -28,10 +28,10 @@ extension MappedBytes {
     ///   - i: `1 ... n`.
     ///   - n: `1 ... 1,000,000`.
     ///   - start: The end of the piece before it.
-    ///   - poll: Called every 16 MiB; returns false to stop.
+    ///   - shouldContinue: Called every 16 MiB; returns false to stop.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`, `offsetOutOfRange`.
     package func endOfPiece(
-        _ i: Int, of n: Int, from start: Int, _ cuts: Cuts, poll: (_ done: Int) -> Bool
+        _ i: Int, of n: Int, from start: Int, _ cuts: Cuts, shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int {
         let (current, whole) = try readable(0, nil)
         if i >= n || n <= 0 { return whole.count }
@@ -41,18 +41,18 @@ extension MappedBytes {
         // If separators can overlap each other, only those count that an iteration from the start finds.
         let near = cuts.separator.overlapsItself ? start : max(start, goal &- Int(cuts.separator.count))
         if let quote = cuts.quote {
-            return try current.endOfRow(goal, from: start, near, quote, cuts, poll)
+            return try current.endOfRow(goal, from: start, near, quote, cuts, shouldContinue)
         }
-        return try current.endOfLine(goal, near, whole.count, cuts, poll) ?? whole.count
+        return try current.endOfLine(goal, near, whole.count, cuts, shouldContinue) ?? whole.count
     }
 
     /// The end of the first line in a range which ends at or after `goal`; nil for none.
     private func endOfLine(
-        _ goal: Int, _ start: Int, _ stop: Int, _ cuts: Cuts, _ poll: (_ done: Int) -> Bool
+        _ goal: Int, _ start: Int, _ stop: Int, _ cuts: Cuts, _ shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int? {
         var walk = try mm_lines(self, start, stop &- start, separator: cuts.separator)
         var line = mm_line()
-        while try walk.find(&line, poll: poll) {
+        while try walk.find(&line, shouldContinue: shouldContinue) {
             // The last one may have no separator.
             if line.next >= goal && line.start &+ line.length < line.next { return line.next }
             walk.position = line.next
@@ -67,42 +67,42 @@ extension MappedBytes {
     ///   - near: No separator that ends at or after `goal` begins before this.
     private func endOfRow(
         _ goal: Int, from start: Int, _ near: Int, _ quote: UInt8, _ cuts: Cuts,
-        _ poll: (_ done: Int) -> Bool
+        _ shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int {
         var place = start
         if cuts.escape == quote {
             // A quote is doubled within quotes: their number tells whether a place is inside.
             let quotes = try withUnsafeBytes(of: quote) { (needle) throws(MapError) in
-                try count(of: needle, start, near &- start, poll: poll)
+                try count(of: needle, start, near &- start, shouldContinue: shouldContinue)
             }
-            place = quotes & 1 == 0 ? near : try endOfQuotes(near, quote, quote, poll)
+            place = quotes & 1 == 0 ? near : try endOfQuotes(near, quote, quote, shouldContinue)
         }
         while place < region.length {
-            let opening = try next(quote, place, nil, poll) ?? region.length
+            let opening = try next(quote, place, nil, shouldContinue) ?? region.length
             let first = cuts.separator.overlapsItself ? place : max(place, min(near, opening))
-            if let end = try endOfLine(goal, first, opening, cuts, poll) { return end }
+            if let end = try endOfLine(goal, first, opening, cuts, shouldContinue) { return end }
             if opening >= region.length { break }
-            place = try endOfQuotes(opening &+ 1, quote, cuts.escape, poll)
+            place = try endOfQuotes(opening &+ 1, quote, cuts.escape, shouldContinue)
         }
         return region.length
     }
 
     private func next(
-        _ byte: UInt8, _ offset: Int, _ length: Int?, _ poll: (_ done: Int) -> Bool
+        _ byte: UInt8, _ offset: Int, _ length: Int?, _ shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int? {
         try withUnsafeBytes(of: byte) { (needle) throws(MapError) in
-            try find(needle, offset, length, poll: poll)
+            try find(needle, offset, length, shouldContinue: shouldContinue)
         }
     }
 
     /// The offset after the quote that closes, from a place inside of quotes on.
     private func endOfQuotes(
-        _ start: Int, _ quote: UInt8, _ escape: UInt8, _ poll: (_ done: Int) -> Bool
+        _ start: Int, _ quote: UInt8, _ escape: UInt8, _ shouldContinue: (_ done: Int) -> Bool
     ) throws(MapError) -> Int {
         var place = start
         while place < region.length {
-            guard let closing = try next(quote, place, nil, poll) else { break }
-            guard escape != quote, let mark = try next(escape, place, closing &- place, poll) else {
+            guard let closing = try next(quote, place, nil, shouldContinue) else { break }
+            guard escape != quote, let mark = try next(escape, place, closing &- place, shouldContinue) else {
                 return closing &+ 1
             }
             place = mark &+ (try isQuoteOrEscape(mark &+ 1, quote, escape) ? 2 : 1)

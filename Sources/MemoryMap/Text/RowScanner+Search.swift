@@ -2,10 +2,10 @@ internal import CMemoryMap
 internal import Glibc
 
 extension RowScanner {
-    /// The first occurrence of a byte from `start` on, or the end of the range; nil if `poll` stopped the
+    /// The first occurrence of a byte from `start` on, or the end of the range; nil if `shouldContinue` stopped the
     /// search.
     @inline(__always)
-    mutating func first(_ byte: UInt8, from start: Int, _ poll: (Int) -> Bool) -> Int? {
+    mutating func first(_ byte: UInt8, from start: Int, _ shouldContinue: (Int) -> Bool) -> Int? {
         var place = start
         while true {
             if place < limit, let found = memchr(base + place, CInt(byte), limit &- place) {
@@ -13,7 +13,7 @@ extension RowScanner {
             }
             if limit >= end { return end }
             place = max(place, limit)
-            if !poll(place) { return nil }
+            if !shouldContinue(place) { return nil }
             limit = min(end, place &+ scanWindow)
         }
     }
@@ -25,13 +25,15 @@ extension RowScanner {
         return UnsafeRawPointer(found) - UnsafeRawPointer(base)
     }
 
-    /// Goes on after the line's end, whatever is in front of it, and returns the offset of that; nil where `poll` stopped
+    /// Goes on after the line's end, whatever is in front of it, and returns the offset of that; nil where `shouldContinue` stopped
     /// the search.
     @inline(__always)
-    mutating func passLine(_ position: inout Int, _ poll: (Int) -> Bool) -> Int? {
+    mutating func passLine(_ position: inout Int, _ shouldContinue: (Int) -> Bool) -> Int? {
         var place = position
         while true {
-            guard let found = first(rows.pointee.line.bytes.0, from: place, poll) else { return nil }
+            guard let found = first(rows.pointee.line.bytes.0, from: place, shouldContinue) else {
+                return nil
+            }
             position = end
             if found >= end { return end }
             if isLineEnd(found) {
@@ -42,9 +44,9 @@ extension RowScanner {
         }
     }
 
-    /// The end of the field that begins at a place; nil where `poll` stopped the search.
+    /// The end of the field that begins at a place; nil where `shouldContinue` stopped the search.
     @inline(__always)
-    mutating func fieldEnd(from start: Int, _ poll: (Int) -> Bool) -> Stop? {
+    mutating func fieldEnd(from start: Int, _ shouldContinue: (Int) -> Bool) -> Stop? {
         var place = start
         while true {
             place = candidate(from: place)
@@ -68,7 +70,7 @@ extension RowScanner {
                 return stop
             }
             if limit >= end { return Stop(end: end, border: .lineEnd, next: end) }
-            if !poll(place) { return nil }
+            if !shouldContinue(place) { return nil }
             limit = min(end, place &+ scanWindow)
         }
     }

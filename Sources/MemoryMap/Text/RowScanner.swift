@@ -37,7 +37,7 @@ struct RowScanner<Kind: RowKind> {
     let lineEnds: UInt64
     /// The quote where one in a plain field is an error, else the separator again.
     let quotes: UInt64
-    /// `poll` is asked before any search past this.
+    /// `shouldContinue` is asked before any search past this.
     var limit: Int
 
     /// What is after a field.
@@ -77,16 +77,16 @@ struct RowScanner<Kind: RowKind> {
     /// Fills `found` and returns the number of its fields, or a negative `ScanStatus`.
     @inline(__always)
     mutating func scan(
-        _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int, _ poll: (Int) -> Bool
+        _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int, _ shouldContinue: (Int) -> Bool
     ) -> Int32 {
         var state = row.pointee
         let types = Int(rows.pointee.count)
         var count = 0
         var status = ScanStatus.found
-        if state.column == 0 && !state.ended { status = begin(&state, poll) }
+        if state.column == 0 && !state.ended { status = begin(&state, shouldContinue) }
         while status == .found {
             if types > 0 ? state.column >= types : state.ended {
-                if !state.ended { status = passRest(&state, poll) }
+                if !state.ended { status = passRest(&state, shouldContinue) }
                 (state.ended, state.complete) = (true, true)
                 break
             }
@@ -100,7 +100,7 @@ struct RowScanner<Kind: RowKind> {
                 }
                 field.pointee.kind = UInt8(MM_FIELD_ABSENT)
             } else {
-                status = take(field, type, &state, poll)
+                status = take(field, type, &state, shouldContinue)
                 if status != .found { break }
             }
             state.column &+= 1
@@ -114,9 +114,9 @@ struct RowScanner<Kind: RowKind> {
     @inline(__always)
     private mutating func take(
         _ field: UnsafeMutablePointer<mm_text_field>, _ type: UInt8, _ state: inout mm_row,
-        _ poll: (Int) -> Bool
+        _ shouldContinue: (Int) -> Bool
     ) -> ScanStatus {
-        if Kind.isSpecial && rows.pointee.merges && !passSeparators(&state, poll) { return .far }
+        if Kind.isSpecial && rows.pointee.merges && !passSeparators(&state, shouldContinue) { return .far }
         let start = state.position
         let wanted = type & UInt8(MM_TEXT_TYPE)
         var isNumber = wanted != UInt8(MM_TEXT_STRING) && wanted != UInt8(MM_TEXT_SKIP)
@@ -128,7 +128,7 @@ struct RowScanner<Kind: RowKind> {
             isNumber = false
         }
         if isQuoted && start < end && base[start] == quote {
-            return takeQuoted(field, isNumber, &state, poll)
+            return takeQuoted(field, isNumber, &state, shouldContinue)
         }
         if isNumber {
             var number = Numeral(at: start)
@@ -145,8 +145,8 @@ struct RowScanner<Kind: RowKind> {
                 return .found
             }
         }
-        guard let stop = fieldEnd(from: start, poll) else { return .far }
-        if Kind.isQuoted && stop.border == .quote { return bareQuote(&state, stop, poll) }
+        guard let stop = fieldEnd(from: start, shouldContinue) else { return .far }
+        if Kind.isQuoted && stop.border == .quote { return bareQuote(&state, stop, shouldContinue) }
         field.pointee.start = start
         field.pointee.length = stop.end &- start
         if wanted == UInt8(MM_TEXT_STRING) { field.pointee.hash = hash(start, stop.end &- start) }
@@ -176,12 +176,12 @@ struct RowScanner<Kind: RowKind> {
     @inline(__always)
     private mutating func takeQuoted(
         _ field: UnsafeMutablePointer<mm_text_field>, _ isNumber: Bool, _ state: inout mm_row,
-        _ poll: (Int) -> Bool
+        _ shouldContinue: (Int) -> Bool
     ) -> ScanStatus {
         let start = state.position &+ 1
         var isEscaped = false
         var stop = Stop(end: start, border: .neither, next: start)
-        let status = closingQuote(&stop, &isEscaped, poll)
+        let status = closingQuote(&stop, &isEscaped, shouldContinue)
         if status != .found {
             state.position = stop.next
             return status
@@ -206,7 +206,7 @@ struct RowScanner<Kind: RowKind> {
     /// Finds the quote that closes the field whose bytes begin at `stop.end`.
     @inline(__always)
     private mutating func closingQuote(
-        _ stop: inout Stop, _ isEscaped: inout Bool, _ poll: (Int) -> Bool
+        _ stop: inout Stop, _ isEscaped: inout Bool, _ shouldContinue: (Int) -> Bool
     ) -> ScanStatus {
         let quote = self.quote
         let escape = Kind.isSpecial ? rows.pointee.escape : quote
@@ -215,7 +215,7 @@ struct RowScanner<Kind: RowKind> {
         var found = -1
         while true {
             if found < place {
-                guard let next = first(quote, from: place, poll) else { return .far }
+                guard let next = first(quote, from: place, shouldContinue) else { return .far }
                 found = next
             }
             if Kind.isSpecial && escape != quote,
@@ -245,13 +245,13 @@ struct RowScanner<Kind: RowKind> {
                 continue
             }
             stop.next = found &+ 1
-            return passLine(&stop.next, poll) == nil ? .far : .strayByte
+            return passLine(&stop.next, shouldContinue) == nil ? .far : .strayByte
         }
     }
 
     /// Passes over blank rows, comments and the header, and starts the row.
     @inline(__always)
-    private mutating func begin(_ state: inout mm_row, _ poll: (Int) -> Bool) -> ScanStatus {
+    private mutating func begin(_ state: inout mm_row, _ shouldContinue: (Int) -> Bool) -> ScanStatus {
         var isHeader = rows.pointee.header
         if isHeader || rows.pointee.skips_blank || rows.pointee.comment.count > 0 {
             while true {
@@ -260,17 +260,17 @@ struct RowScanner<Kind: RowKind> {
                 if rows.pointee.skips_blank && stop.border == .lineEnd {
                     state.position = stop.next
                 } else if mm_is_comment(rows, base + state.position, end &- state.position) {
-                    if passLine(&state.position, poll) == nil { return .far }
+                    if passLine(&state.position, shouldContinue) == nil { return .far }
                 } else if isHeader {
                     state.start = state.position
-                    let status = passRest(&state, poll)
+                    let status = passRest(&state, shouldContinue)
                     if status != .found { return status }
                     (state.ended, state.column, isHeader) = (false, 0, false)
                 } else {
                     break
                 }
                 if state.position > limit {
-                    if !poll(state.position) { return .far }
+                    if !shouldContinue(state.position) { return .far }
                     limit = min(end, state.position &+ scanWindow)
                 }
             }
@@ -279,15 +279,15 @@ struct RowScanner<Kind: RowKind> {
         return .found
     }
 
-    /// Passes over the separators at the state's position; false where `poll` stopped it.
+    /// Passes over the separators at the state's position; false where `shouldContinue` stopped it.
     @inline(__always)
-    private mutating func passSeparators(_ state: inout mm_row, _ poll: (Int) -> Bool) -> Bool {
+    private mutating func passSeparators(_ state: inout mm_row, _ shouldContinue: (Int) -> Bool) -> Bool {
         while state.position < end {
             let stop = border(at: state.position)
             if stop.border != .separator { break }
             state.position = stop.next
             if state.position > limit {
-                if !poll(state.position) { return false }
+                if !shouldContinue(state.position) { return false }
                 limit = min(end, state.position &+ scanWindow)
             }
         }
@@ -297,17 +297,17 @@ struct RowScanner<Kind: RowKind> {
     /// A quote in a field that has none at its start; goes on after the line.
     @inline(__always)
     private mutating func bareQuote(
-        _ state: inout mm_row, _ stop: Stop, _ poll: (Int) -> Bool
+        _ state: inout mm_row, _ stop: Stop, _ shouldContinue: (Int) -> Bool
     ) -> ScanStatus {
         state.position = stop.next
-        return passLine(&state.position, poll) == nil ? .far : .bareQuote
+        return passLine(&state.position, shouldContinue) == nil ? .far : .bareQuote
     }
 
     /// Skips the rest of a row, from the start of a field on.
     @inline(__always)
-    private mutating func passRest(_ state: inout mm_row, _ poll: (Int) -> Bool) -> ScanStatus {
+    private mutating func passRest(_ state: inout mm_row, _ shouldContinue: (Int) -> Bool) -> ScanStatus {
         if !isQuoted {
-            guard let finish = passLine(&state.position, poll) else { return .far }
+            guard let finish = passLine(&state.position, shouldContinue) else { return .far }
             let isReturn =
                 rows.pointee.takes_return && finish > state.start && finish < end
                 && base[finish &- 1] == carriageReturn
@@ -315,20 +315,22 @@ struct RowScanner<Kind: RowKind> {
             return .found
         }
         while true {
-            if Kind.isSpecial && rows.pointee.merges && !passSeparators(&state, poll) { return .far }
+            if Kind.isSpecial && rows.pointee.merges && !passSeparators(&state, shouldContinue) {
+                return .far
+            }
             var stop = Stop(end: state.position &+ 1, border: .neither, next: state.position)
             if state.position < end && base[state.position] == quote {
                 var isEscaped = false
-                let status = closingQuote(&stop, &isEscaped, poll)
+                let status = closingQuote(&stop, &isEscaped, shouldContinue)
                 if status != .found {
                     state.position = stop.next
                     return status
                 }
                 stop.end &+= 1
             } else {
-                guard let found = fieldEnd(from: state.position, poll) else { return .far }
+                guard let found = fieldEnd(from: state.position, shouldContinue) else { return .far }
                 stop = found
-                if stop.border == .quote { return bareQuote(&state, stop, poll) }
+                if stop.border == .quote { return bareQuote(&state, stop, shouldContinue) }
             }
             settle(&state, stop)
             if stop.border == .lineEnd { return .found }

@@ -1,6 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
-internal import Kernels
+internal import Vectors
 
 // The order of elements, and operations that use it.
 
@@ -86,15 +86,16 @@ extension MappedElements {
     ///   - isOrdered: Whether `order` already contains indexes: then equal elements keep that order.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `systemCall` if there is not enough memory.
     package func argsort(
-        into order: UnsafeMutablePointer<UInt64>, isDescending: Bool, isOrdered: Bool = false, poll: Poll
+        into order: UnsafeMutablePointer<UInt64>, isDescending: Bool, isOrdered: Bool = false,
+        shouldContinue: ShouldContinue
     ) throws(MapError) {
         let part = try readable()
         let memory = ElementMemory(part)
         switch memory.size {
-        case 1: try memory.argsort(UInt8.self, order, isDescending, isOrdered, part, poll)
-        case 2: try memory.argsort(UInt16.self, order, isDescending, isOrdered, part, poll)
-        case 4: try memory.argsort(UInt32.self, order, isDescending, isOrdered, part, poll)
-        default: try memory.argsort(UInt64.self, order, isDescending, isOrdered, part, poll)
+        case 1: try memory.argsort(UInt8.self, order, isDescending, isOrdered, part, shouldContinue)
+        case 2: try memory.argsort(UInt16.self, order, isDescending, isOrdered, part, shouldContinue)
+        case 4: try memory.argsort(UInt32.self, order, isDescending, isOrdered, part, shouldContinue)
+        default: try memory.argsort(UInt64.self, order, isDescending, isOrdered, part, shouldContinue)
         }
     }
 
@@ -103,15 +104,15 @@ extension MappedElements {
     /// - Returns: The number of elements left, at the beginning. The elements after them are undefined; after
     ///   an interruption, all elements are.
     /// - Throws: `closed`, `lost`, `notWritable`, `misuse` where the elements overlap, `interrupted`.
-    package func removeDuplicates(poll: Poll) throws(MapError) -> Int {
+    package func removeDuplicates(shouldContinue: ShouldContinue) throws(MapError) -> Int {
         let part = try writable()
         let memory = ElementMemory(part)
         let left: Int
         switch memory.size {
-        case 1: left = try memory.removeDuplicates(UInt8.self, part, poll)
-        case 2: left = try memory.removeDuplicates(UInt16.self, part, poll)
-        case 4: left = try memory.removeDuplicates(UInt32.self, part, poll)
-        default: left = try memory.removeDuplicates(UInt64.self, part, poll)
+        case 1: left = try memory.removeDuplicates(UInt8.self, part, shouldContinue)
+        case 2: left = try memory.removeDuplicates(UInt16.self, part, shouldContinue)
+        case 4: left = try memory.removeDuplicates(UInt32.self, part, shouldContinue)
+        default: left = try memory.removeDuplicates(UInt64.self, part, shouldContinue)
         }
         try part.checkIntact()
         return left
@@ -121,23 +122,23 @@ extension MappedElements {
 extension ElementMemory {
     fileprivate func argsort<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
         _: Word.Type, _ indexes: UnsafeMutablePointer<UInt64>, _ isDescending: Bool, _ isOrdered: Bool,
-        _ part: MappedElements, _ poll: Poll
+        _ part: MappedElements, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         let keys = Keys<Word>(self, isDescending: isDescending, indexes, isOrdered: isOrdered)
         if Word.bitWidth <= 32, count <= Int(UInt32.max) {
-            try sortIndexes(PackedKeys(keys: keys), part, poll)
+            try sortIndexes(PackedKeys(keys: keys), part, shouldContinue)
         } else {
-            try sortIndexes(IndexedKeys(keys: keys), part, poll)
+            try sortIndexes(IndexedKeys(keys: keys), part, shouldContinue)
         }
     }
 
     private func sortIndexes(
-        _ places: some RadixPlaces, _ part: MappedElements, _ poll: Poll
+        _ places: some RadixPlaces, _ part: MappedElements, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         let bytes = part.bytes
         do throws(MapError) {
             let outcome = try RadixSort(places: places, count: count).sort(
-                isRestoring: false, poll: { poll($0) && bytes.isIntact })
+                isRestoring: false, shouldContinue: { shouldContinue($0) && bytes.isIntact })
             try part.checkIntact()
             switch outcome {
             case .done: return
@@ -148,7 +149,7 @@ extension ElementMemory {
     }
 
     fileprivate func removeDuplicates<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _: Word.Type, _ part: MappedElements, _ poll: Poll
+        _: Word.Type, _ part: MappedElements, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Int {
         let order = SortOrder<Word>(element, isDescending: false)
         let bytes = part.bytes
@@ -168,7 +169,7 @@ extension ElementMemory {
                 i &+= 1
             }
             if !bytes.isIntact { throw bytes.lossError() }
-            if !poll(i) { throw MapError(.interrupted) }
+            if !shouldContinue(i) { throw MapError(.interrupted) }
         }
         return left
     }

@@ -1,5 +1,5 @@
 internal import CMemoryMap
-package import Kernels
+package import Vectors
 
 /// The second operand of an operation on elements.
 package enum Operand {
@@ -14,7 +14,7 @@ extension MappedElements {
     ///   sum has more than 128 bits. With `isWrapping` a longer sum is no error, and its lowest 128 bits are
     ///   the result.
     package func dot(
-        _ other: MappedElements, isWrapping: Bool = false, poll: Poll
+        _ other: MappedElements, isWrapping: Bool = false, shouldContinue: ShouldContinue
     ) throws(MapError) -> Summary.Sum {
         let (part, otherPart) = (try readable(), try other.readable())
         guard part.count == otherPart.count else {
@@ -23,7 +23,8 @@ extension MappedElements {
         let (a, b) = (ElementMemory(part), ElementMemory(otherPart))
         let result =
             a.element.isFloat || b.element.isFloat
-            ? Summary.Sum.float(try a.floatDot(b, poll)) : .exact(try a.exactDot(b, isWrapping, poll))
+            ? Summary.Sum.float(try a.floatDot(b, shouldContinue))
+            : .exact(try a.exactDot(b, isWrapping, shouldContinue))
         try part.checkIntact()
         try otherPart.checkIntact()
         return result
@@ -39,7 +40,8 @@ extension MappedElements {
     /// - Throws: `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`; `misuse` if counts or types
     ///   do not match, or if the target overlaps an operand but is not the same; `valueOutOfRange`.
     package func combine(
-        _ operation: Operation, _ operand: Operand, into target: MappedElements, isWrapping: Bool, poll: Poll
+        _ operation: Operation, _ operand: Operand, into target: MappedElements, isWrapping: Bool,
+        shouldContinue: ShouldContinue
     ) throws(MapError) {
         let source = try readable()
         let result = try target.writable()
@@ -62,10 +64,12 @@ extension MappedElements {
         let bytes = result.bytes
         do {
             if result.type.isFloat {
-                try combineFloats(operation, source, other, scalar, result) { poll($0) && bytes.isIntact }
+                try combineFloats(operation, source, other, scalar, result) {
+                    shouldContinue($0) && bytes.isIntact
+                }
             } else {
                 try combineIntegers(operation, source, other, scalar, result, isWrapping) {
-                    poll($0) && bytes.isIntact
+                    shouldContinue($0) && bytes.isIntact
                 }
             }
         } catch { throw bytes.cause(error) }
@@ -94,7 +98,7 @@ extension MappedElements {
 
     private func combineFloats(
         _ operation: Operation, _ source: MappedElements, _ other: MappedElements?, _ scalar: Number,
-        _ result: MappedElements, _ poll: Poll
+        _ result: MappedElements, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         let (a, target) = (ElementMemory(source), ElementMemory(result))
         let b = other.map { ElementMemory($0) }
@@ -107,15 +111,15 @@ extension MappedElements {
         // A number is not rounded to f32 before the operation, so it needs doubles. Floats of 16 bits are
         // computed as doubles.
         if isOneType, target.element == .f64 || target.element == .f32 && b != nil {
-            try a.combine(operation, b, value.bitPattern, target, poll)
+            try a.combine(operation, b, value.bitPattern, target, shouldContinue)
         } else {
-            try a.combineAsDoubles(operation, b, value, target, poll)
+            try a.combineAsDoubles(operation, b, value, target, shouldContinue)
         }
     }
 
     private func combineIntegers(
         _ operation: Operation, _ source: MappedElements, _ other: MappedElements?, _ scalar: Number,
-        _ result: MappedElements, _ isWrapping: Bool, _ poll: Poll
+        _ result: MappedElements, _ isWrapping: Bool, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         guard operation != .divide else {
             throw MapError(.misuse, "only floats are divided: give a view of floats as the target")
@@ -137,12 +141,12 @@ extension MappedElements {
         }
         if !isWrapping {
             if let b {
-                if let (x, y) = try a.firstMisfit(operation, b, result.type, poll) {
+                if let (x, y) = try a.firstMisfit(operation, b, result.type, shouldContinue) {
                     throw result.type.misfit(exactly: operation.exactly(x, y) ?? Int128.max)
                 }
             } else {
                 // Every operation with a number is monotonic, so checking the extremes is enough.
-                let summary = try source.summary(extremes: true, poll: poll)
+                let summary = try source.summary(extremes: true, shouldContinue: shouldContinue)
                 for extreme in [summary.least, summary.greatest] {
                     guard case .integer(let bits)? = extreme else { continue }
                     let x = result.type.exactly(bits)
@@ -152,7 +156,7 @@ extension MappedElements {
                 }
             }
         }
-        try a.combine(operation, b, UInt64(truncatingIfNeeded: value), target, poll)
+        try a.combine(operation, b, UInt64(truncatingIfNeeded: value), target, shouldContinue)
     }
 }
 
@@ -201,9 +205,11 @@ extension ElementMemory {
         }
     }
 
-    fileprivate func floatDot(_ other: ElementMemory, _ poll: Poll) throws(MapError) -> Double {
-        let active = activeKernels
-        let sums = try pieces(with: other).map(poll: poll) { range in
+    fileprivate func floatDot(_ other: ElementMemory, _ shouldContinue: ShouldContinue) throws(MapError)
+        -> Double
+    {
+        let active = activeVectors
+        let sums = try pieces(with: other).map(shouldContinue: shouldContinue) { range in
             var sum = PairwiseSum()
             withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 &* Self.blockCount) { doubles in
                 guard let first = doubles.baseAddress else { return }
@@ -223,14 +229,16 @@ extension ElementMemory {
     }
 
     /// The same pieces regardless of the order of the two views.
-    private func pieces(with other: ElementMemory) -> Pieces { size <= other.size ? pieces : other.pieces }
+    private func pieces(with other: ElementMemory) -> ParallelRanges {
+        size <= other.size ? pieces : other.pieces
+    }
 
     fileprivate func exactDot(
-        _ other: ElementMemory, _ isWrapping: Bool, _ poll: Poll
+        _ other: ElementMemory, _ isWrapping: Bool, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Int128 {
-        let active = activeKernels
+        let active = activeVectors
         let isNarrow = element == other.element && size < 8
-        let sums = try pieces(with: other).map(poll: poll) { range -> Int128? in
+        let sums = try pieces(with: other).map(shouldContinue: shouldContinue) { range -> Int128? in
             withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2) { results -> Int128? in
                 var sum: Int128 = 0
                 var isOverflow = false
@@ -283,11 +291,11 @@ extension ElementMemory {
 
     /// The first pair whose result does not fit a type.
     fileprivate func firstMisfit(
-        _ operation: Operation, _ other: ElementMemory, _ type: ElementType, _ poll: Poll
+        _ operation: Operation, _ other: ElementMemory, _ type: ElementType, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> (Int128, Int128)? {
         if operation == .minimum || operation == .maximum { return nil }
         let limits = type.integers
-        let place = try pieces.first(poll: poll) { range in
+        let place = try pieces.first(shouldContinue: shouldContinue) { range in
             var found: Int?
             forEachPair(other, range) { a, b, count, index in
                 for i in 0..<count {
@@ -314,10 +322,11 @@ extension ElementMemory {
 
     /// Combines operands of one type. Without `b`, the scalar's bits are the second operand.
     fileprivate func combine(
-        _ operation: Operation, _ b: ElementMemory?, _ scalar: UInt64, _ target: ElementMemory, _ poll: Poll
+        _ operation: Operation, _ b: ElementMemory?, _ scalar: UInt64, _ target: ElementMemory,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) {
-        let combine = activeKernels.combine
-        try target.pieces.forEach(poll: poll) { _, range in
+        let combine = activeVectors.combine
+        try target.pieces.forEach(shouldContinue: shouldContinue) { _, range in
             withUnsafeTemporaryAllocation(byteCount: 8 &+ Self.blockCount &* size, alignment: 64) { scratch in
                 guard let start = scratch.baseAddress else { return }
                 let operand = start + Self.blockCount &* size
@@ -350,10 +359,11 @@ extension ElementMemory {
 
     /// Combines operands of any type into floats.
     fileprivate func combineAsDoubles(
-        _ operation: Operation, _ b: ElementMemory?, _ scalar: Double, _ target: ElementMemory, _ poll: Poll
+        _ operation: Operation, _ b: ElementMemory?, _ scalar: Double, _ target: ElementMemory,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) {
-        let active = activeKernels
-        try target.pieces.forEach(poll: poll) { _, range in
+        let active = activeVectors
+        try target.pieces.forEach(shouldContinue: shouldContinue) { _, range in
             withUnsafeTemporaryAllocation(of: Double.self, capacity: 3 &* Self.blockCount) { doubles in
                 guard let first = doubles.baseAddress else { return }
                 let second = first + Self.blockCount

@@ -1,10 +1,10 @@
 internal import CMemoryMap
-package import Kernels
+package import Vectors
 
 /// Called from time to time with the number of elements or bytes done; returns false to stop.
-package typealias Poll = (_ done: Int) -> Bool
+package typealias ShouldContinue = (_ done: Int) -> Bool
 
-/// Elements without gaps, in the machine's byte order: the input of kernels.
+/// Elements without gaps, in the machine's byte order: the input of vector code.
 package struct Block {
     package let start: UnsafeRawPointer
     package let count: Int
@@ -40,9 +40,9 @@ package struct ElementMemory: @unchecked Sendable {
     /// sum.
     package static let blockCount = 2048
 
-    /// Pieces for threads: each is a whole number of blocks, with at least 1 MiB of elements.
-    package var pieces: Pieces {
-        Pieces(count, blocks: (1 &<< 20) / (size &* Self.blockCount), of: Self.blockCount)
+    /// Ranges for threads: each is a whole number of blocks, with at least 1 MiB of elements.
+    package var pieces: ParallelRanges {
+        ParallelRanges(count, blocks: (1 &<< 20) / (size &* Self.blockCount), of: Self.blockCount)
     }
 
     package func place(_ index: Int) -> UnsafeMutableRawPointer { base + index &* stride }
@@ -79,7 +79,7 @@ package struct ElementMemory: @unchecked Sendable {
         _ range: Range<Int>, skippingNaN: Bool = false,
         _ body: (UnsafePointer<Double>, _ count: Int, _ index: Int) -> Void
     ) {
-        let convert = activeKernels.convert
+        let convert = activeVectors.convert
         withUnsafeTemporaryAllocation(of: Double.self, capacity: Self.blockCount) { doubles in
             guard let start = doubles.baseAddress else { return }
             forEachBlock(range) { block in
@@ -149,10 +149,10 @@ package struct ElementMemory: @unchecked Sendable {
 /// An address for empty memory.
 private var noMemory: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 64).unsafelyUnwrapped }
 
-extension Pieces {
-    /// Pieces of a whole number of blocks, at least `blocks` of them.
+extension ParallelRanges {
+    /// Ranges of a whole number of blocks, at least `blocks` of them.
     init(_ count: Int, blocks: Int, of size: Int) {
-        let rough = Pieces(count, grain: max(1, blocks) &* size)
+        let rough = ParallelRanges(count, grain: max(1, blocks) &* size)
         self.init(count, grain: (rough.grain &+ size &- 1) / size &* size)
     }
 }

@@ -24,17 +24,19 @@ extension MappedElements {
     /// - Parameters:
     ///   - index: `0 ... count`.
     ///   - count: In elements; nil means to the end.
-    ///   - poll: See `Pieces.forEach`.
+    ///   - shouldContinue: See `ParallelRanges.forEach`.
     /// - Throws: `valueOutOfRange`, as `writable`, `interrupted`.
     package func fill(
-        _ value: Number, _ index: Int, _ count: Int?, poll: (Int) -> Bool
+        _ value: Number, _ index: Int, _ count: Int?, shouldContinue: (Int) -> Bool
     ) throws(MapError) {
         let part = try writable(index, count)
         let bits = try type.bits(of: value)
         guard let base = part.elements.region.base else { return }
         let (stride, code) = (part.stride, elements.type)
         do {
-            try Pieces(part.count, grain: grain).forEach(poll: { poll($0) && part.bytes.isIntact }) {
+            try ParallelRanges(part.count, grain: grain).forEach(shouldContinue: {
+                shouldContinue($0) && part.bytes.isIntact
+            }) {
                 _, range in
                 withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
                     guard let row = buffer.baseAddress else { return }
@@ -58,7 +60,7 @@ extension MappedElements {
     /// - Throws: `valueOutOfRange`, `offsetOutOfRange`, `lengthOutOfRange`, `closed`, `lost`, `notWritable`,
     ///   `misuse` if the elements overlap.
     public func fill(_ value: Number, _ index: Int = 0, _ count: Int? = nil) throws(MapError) {
-        try fill(value, index, count, poll: { _ in true })
+        try fill(value, index, count, shouldContinue: { _ in true })
     }
 
     /// Copies elements of any type, converting them. Source and target may share memory.
@@ -77,12 +79,12 @@ extension MappedElements {
     public func copy(
         from source: MappedElements, at index: Int = 0, saturating: Bool = false
     ) throws(MapError) {
-        try copy(from: source, at: index, saturating: saturating, poll: { _ in true })
+        try copy(from: source, at: index, saturating: saturating, shouldContinue: { _ in true })
     }
 
-    /// As above. `poll`: see `Pieces.forEach`.
+    /// As above. `shouldContinue`: see `ParallelRanges.forEach`.
     package func copy(
-        from source: MappedElements, at index: Int, saturating: Bool, poll: (Int) -> Bool
+        from source: MappedElements, at index: Int, saturating: Bool, shouldContinue: (Int) -> Bool
     ) throws(MapError) {
         let from = try source.readable()
         let to = try writable(index, from.count)
@@ -95,21 +97,23 @@ extension MappedElements {
         {
             do {
                 try move(write, read, from.elements.region.length) {
-                    poll($0 / type.byteCount) && to.bytes.isIntact
+                    shouldContinue($0 / type.byteCount) && to.bytes.isIntact
                 }
             } catch { throw to.bytes.cause(error) }
         } else {
-            try from.check(conversion, poll)
+            try from.check(conversion, shouldContinue)
             let isShared =
                 read < write + to.elements.region.length && write < read + from.elements.region.length
             if isShared {
-                try convertAside(conversion, from, to, poll)
+                try convertAside(conversion, from, to, shouldContinue)
             } else {
                 let (readStride, writeStride, codes) = (
                     from.stride, to.stride, (from.elements.type, to.elements.type)
                 )
                 do {
-                    try Pieces(from.count, grain: grain).forEach(poll: { poll($0) && to.bytes.isIntact }) {
+                    try ParallelRanges(from.count, grain: grain).forEach(shouldContinue: {
+                        shouldContinue($0) && to.bytes.isIntact
+                    }) {
                         _, range in
                         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
                             guard let row = buffer.baseAddress else { return }
@@ -131,10 +135,11 @@ extension MappedElements {
     }
 
     /// Throws if an element cannot be converted.
-    private func check(_ conversion: Conversion, _ poll: (Int) -> Bool) throws(MapError) {
+    private func check(_ conversion: Conversion, _ shouldContinue: (Int) -> Bool) throws(MapError) {
         guard !conversion.alwaysFits, let base = elements.region.base else { return }
         let (stride, code) = (self.stride, elements.type)
-        let misfits = try Pieces(count, grain: grain).map(poll: poll) { range -> (Int, UInt64)? in
+        let misfits = try ParallelRanges(count, grain: grain).map(shouldContinue: shouldContinue) {
+            range -> (Int, UInt64)? in
             var misfit: (Int, UInt64)?
             withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk) { buffer in
                 guard let row = buffer.baseAddress else { return }
@@ -161,7 +166,8 @@ extension MappedElements {
 
     /// Converts elements in shared memory: reads everything before it writes anything.
     private func convertAside(
-        _ conversion: Conversion, _ from: MappedElements, _ to: MappedElements, _ poll: Poll
+        _ conversion: Conversion, _ from: MappedElements, _ to: MappedElements,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         guard let read = from.elements.region.base, let write = to.elements.region.base else { return }
         let (size, overflow) = from.count.multipliedReportingOverflow(by: 8)
@@ -173,14 +179,14 @@ extension MappedElements {
         guard let memory = malloc(size) else { throw noRoom }
         defer { free(memory) }
         let row = memory.bindMemory(to: UInt64.self, capacity: from.count)
-        let pieces = Pieces(from.count, grain: grain)
+        let pieces = ParallelRanges(from.count, grain: grain)
         for piece in 0..<pieces.number {
             let range = pieces.range(piece)
             let part = row + range.lowerBound
             mm_load_numbers(
                 read + range.lowerBound &* from.stride, from.stride, range.count, from.elements.type, part)
             conversion.convert(part, range.count)
-            if !poll(range.upperBound) { throw MapError(.interrupted) }
+            if !shouldContinue(range.upperBound) { throw MapError(.interrupted) }
         }
         // Not interrupted, because partly written elements would be useless.
         mm_store_numbers(write, to.stride, from.count, to.elements.type, row)

@@ -1,5 +1,5 @@
 internal import CMemoryMap
-package import Kernels
+package import Vectors
 
 /// A condition on elements, with a value of their own type.
 package enum Condition {
@@ -78,17 +78,19 @@ extension MappedElements {
     /// The number of elements that compare with a number in the given way.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
-    package func count(_ comparison: Comparison, _ number: Number, poll: Poll) throws(MapError) -> Int {
+    package func count(_ comparison: Comparison, _ number: Number, shouldContinue: ShouldContinue)
+        throws(MapError) -> Int
+    {
         let part = try readable()
         let memory = ElementMemory(part)
         switch Condition(comparison, number, type) {
         case .never: return 0
         case .always: return memory.count
         case .compares(let comparison, var bits):
-            let countWhere = activeKernels.countWhere
+            let countWhere = activeVectors.countWhere
             let counts = try withUnsafeBytes(of: &bits) { (value) throws(MapError) -> [Int] in
                 guard let value = value.baseAddress else { return [] }
-                return try memory.pieces.map(poll: poll) { range in
+                return try memory.pieces.map(shouldContinue: shouldContinue) { range in
                     var count = 0
                     memory.forEachBlock(range, isWhole: true) { block in
                         count &+= countWhere(
@@ -107,7 +109,7 @@ extension MappedElements {
     ///
     /// - Throws: As `count`, and `offsetOutOfRange`.
     package func find(
-        _ comparison: Comparison, _ number: Number, from: Int, poll: Poll
+        _ comparison: Comparison, _ number: Number, from: Int, shouldContinue: ShouldContinue
     ) throws(MapError) -> Int? {
         let part = try readable(from)
         let memory = ElementMemory(part)
@@ -115,7 +117,7 @@ extension MappedElements {
         switch Condition(comparison, number, type) {
         case .never: place = nil
         case .always: place = memory.count > 0 ? 0 : nil
-        case .compares(let comparison, let bits): place = try memory.find(comparison, bits, poll)
+        case .compares(let comparison, let bits): place = try memory.find(comparison, bits, shouldContinue)
         }
         try part.checkIntact()
         guard let place else { return nil }
@@ -128,18 +130,18 @@ extension MappedElements {
     /// - Returns: Nil if there are no elements.
     /// - Throws: As `count`; `misuse` if other code changes the elements meanwhile.
     package func place(
-        ofGreatest isGreatest: Bool, skippingNaN: Bool = false, poll: Poll
+        ofGreatest isGreatest: Bool, skippingNaN: Bool = false, shouldContinue: ShouldContinue
     ) throws(MapError) -> Int? {
-        let summary = try summary(extremes: true, skippingNaN: skippingNaN, poll: poll)
+        let summary = try summary(extremes: true, skippingNaN: skippingNaN, shouldContinue: shouldContinue)
         let part = try readable()
         let memory = ElementMemory(part)
         let place: Int?
         switch isGreatest ? summary.greatest : summary.least {
         case nil: return nil
-        case .float(let value)? where value.isNaN: place = try memory.firstNaN(poll)
+        case .float(let value)? where value.isNaN: place = try memory.firstNaN(shouldContinue)
         case .float(let value)?:
-            place = try memory.find(.equal, type.floatBits(value), poll)
-        case .integer(let value)?: place = try memory.find(.equal, UInt64(bitPattern: value), poll)
+            place = try memory.find(.equal, type.floatBits(value), shouldContinue)
+        case .integer(let value)?: place = try memory.find(.equal, UInt64(bitPattern: value), shouldContinue)
         }
         try part.checkIntact()
         if place == nil {
@@ -150,8 +152,10 @@ extension MappedElements {
 }
 
 extension ElementMemory {
-    fileprivate func find(_ comparison: Comparison, _ bits: UInt64, _ poll: Poll) throws(MapError) -> Int? {
-        let findWhere = activeKernels.findWhere
+    fileprivate func find(_ comparison: Comparison, _ bits: UInt64, _ shouldContinue: ShouldContinue)
+        throws(MapError) -> Int?
+    {
+        let findWhere = activeVectors.findWhere
         var bits = bits
         return try withUnsafeBytes(of: &bits) { (value) throws(MapError) -> Int? in
             guard let value = value.baseAddress else { return nil }
@@ -159,15 +163,15 @@ extension ElementMemory {
                 var found: Int?
                 forEachBlock(range, isWhole: true) { block in
                     let place = findWhere(code, comparison.rawValue, block.start, block.count, value)
-                    if place != Kernels.none { found = block.index &+ place }
-                    return place == Kernels.none
+                    if place != Vectors.none { found = block.index &+ place }
+                    return place == Vectors.none
                 }
                 return found
             }
             // Search the first block without other threads: many searches end there.
             let head = min(count, Self.blockCount)
             if let place = scan(0..<head) { return place }
-            return try pieces.first(poll: poll, scan)
+            return try pieces.first(shouldContinue: shouldContinue, scan)
         }
     }
 }

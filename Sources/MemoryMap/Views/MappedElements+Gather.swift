@@ -1,5 +1,5 @@
 internal import CMemoryMap
-internal import Kernels
+internal import Vectors
 
 extension MappedElements {
     /// `self[i] = source[order[i]]`. Nothing is written unless every index is one of the source and every number fits.
@@ -10,7 +10,9 @@ extension MappedElements {
     /// - Throws: `misuse` if counts differ, the order contains floats, or the target shares memory with the
     ///   source or the order; `valueOutOfRange` (its second value is the place in the order); `closed`,
     ///   `lost`, `notReadable`, `notWritable`, `interrupted`.
-    package func gather(_ order: MappedElements, _ source: MappedElements, poll: Poll) throws(MapError) {
+    package func gather(_ order: MappedElements, _ source: MappedElements, shouldContinue: ShouldContinue)
+        throws(MapError)
+    {
         let (target, indexes, from) = (try writable(), try order.readable(), try source.readable())
         try indexes.requireIndexes(count: target.count)
         try target.bytes.requireApart(indexes.bytes)
@@ -26,7 +28,8 @@ extension MappedElements {
             let isChecked = isCopy || conversion.alwaysFits || isWriting
             let failure: Int?
             do throws(MapError) {
-                failure = try places.pieces.first(poll: { poll($0 / 2) && bytes.isIntact }) { range in
+                failure = try places.pieces.first(shouldContinue: { shouldContinue($0 / 2) && bytes.isIntact }
+                ) { range in
                     var failure: Int?
                     places.forEachIndex(range, reader.count) { i, index in
                         if index == nil { failure = i }

@@ -1,6 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
-internal import Kernels
+internal import Vectors
 
 extension MappedElements {
     /// Counts the elements in bins of equal width. A bin includes its lower edge and excludes its upper edge;
@@ -10,14 +10,14 @@ extension MappedElements {
     ///   - bins: A counter for each bin of the scale, to which the counts are added.
     /// - Throws: `systemCall` (`ENOMEM`), `closed`, `lost`, `notReadable`, `interrupted`.
     package func histogram(
-        _ bins: UnsafeMutableBufferPointer<Int64>, _ scale: HistogramScale, poll: Poll
+        _ bins: UnsafeMutableBufferPointer<Int64>, _ scale: HistogramScale, shouldContinue: ShouldContinue
     ) throws(MapError) {
         let part = try readable()
         let memory = ElementMemory(part)
         guard let totals = bins.baseAddress, memory.count > 0 else { return }
         // Each piece has its own counters, so it should have many more elements than there are bins.
         let blocks = max(64, bins.count / 256)
-        let pieces = Pieces(memory.count, blocks: blocks, of: ElementMemory.blockCount)
+        let pieces = ParallelRanges(memory.count, blocks: blocks, of: ElementMemory.blockCount)
         let (bytes, isOverflow) = (min(threadCount, pieces.number) &* MemoryLayout<Int64>.stride)
             .multipliedReportingOverflow(by: bins.count)
         if isOverflow { throw MapError(.mmap, errno: ENOMEM) }
@@ -25,7 +25,7 @@ extension MappedElements {
         try takeMemory(.mmap, bytes)
         defer { mm_budget_give(bytes) }
         try withLock { (lock) throws(MapError) in
-            try pieces.forEach(poll: poll) { _, piece in
+            try pieces.forEach(shouldContinue: shouldContinue) { _, piece in
                 withCounters(bins.count, totals, lock) { own in
                     switch scale {
                     case .floats(let edges): memory.count(piece, edges, own)
@@ -42,8 +42,10 @@ extension MappedElements {
     /// on both sides; from 0 to 1 if there are no elements.
     ///
     /// - Throws: As `summary`; `misuse` if an element is infinite or NaN.
-    package func histogramScale(_ bins: Int, poll: Poll) throws(MapError) -> HistogramScale {
-        let summary = try summary(extremes: true, poll: poll)
+    package func histogramScale(_ bins: Int, shouldContinue: ShouldContinue) throws(MapError)
+        -> HistogramScale
+    {
+        let summary = try summary(extremes: true, shouldContinue: shouldContinue)
         guard let least = summary.least, let greatest = summary.greatest else {
             return .floats(Edges(0, 1, bins))
         }

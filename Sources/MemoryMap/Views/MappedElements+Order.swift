@@ -1,6 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
-internal import Kernels
+internal import Vectors
 
 // The order of elements: numbers by value, NaN after all numbers. The two zeros are equal, but a sort puts -0
 // first.
@@ -70,15 +70,15 @@ extension MappedElements {
     /// Whether no element is less than the one before it.
     ///
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
-    package func isSorted(poll: Poll) throws(MapError) -> Bool {
+    package func isSorted(shouldContinue: ShouldContinue) throws(MapError) -> Bool {
         let part = try readable()
         let memory = ElementMemory(part)
         let place: Int?
         switch memory.size {
-        case 1: place = try memory.firstDescent(UInt8.self, poll)
-        case 2: place = try memory.firstDescent(UInt16.self, poll)
-        case 4: place = try memory.firstDescent(UInt32.self, poll)
-        default: place = try memory.firstDescent(UInt64.self, poll)
+        case 1: place = try memory.firstDescent(UInt8.self, shouldContinue)
+        case 2: place = try memory.firstDescent(UInt16.self, shouldContinue)
+        case 4: place = try memory.firstDescent(UInt32.self, shouldContinue)
+        default: place = try memory.firstDescent(UInt64.self, shouldContinue)
         }
         try part.checkIntact()
         return place == nil
@@ -134,9 +134,11 @@ extension ElementMemory {
     }
 
     fileprivate func firstDescent<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _: Word.Type, _ poll: Poll
+        _: Word.Type, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Int? {
-        try Pieces(max(0, count &- 1), blocks: 64, of: Self.blockCount).first(poll: poll) { range in
+        try ParallelRanges(max(0, count &- 1), blocks: 64, of: Self.blockCount).first(
+            shouldContinue: shouldContinue
+        ) { range in
             var found: Int?
             var before: Word?
             // With the element after the range, which is the first of the next piece.

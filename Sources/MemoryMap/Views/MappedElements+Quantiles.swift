@@ -1,6 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
-internal import Kernels
+internal import Vectors
 
 extension MappedElements {
     /// Quantiles: the values below which given parts of the elements are, with linear interpolation. The
@@ -12,9 +12,9 @@ extension MappedElements {
     /// - Returns: As many; nil of no elements, or of nothing but NaNs where these are skipped.
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`.
     package func quantiles(
-        _ parts: [Double], skippingNaN: Bool = false, poll: Poll
+        _ parts: [Double], skippingNaN: Bool = false, shouldContinue: ShouldContinue
     ) throws(MapError) -> [Double]? {
-        try select(skippingNaN: skippingNaN, poll: poll) { count in
+        try select(skippingNaN: skippingNaN, shouldContinue: shouldContinue) { count in
             parts.map { Rank(Double(count &- 1) * $0, count) }
         }.map { $0.map { $0.rank.value(between: $0.low, $0.high) } }
     }
@@ -22,8 +22,9 @@ extension MappedElements {
     /// The middle value, or the mean of the two middle values.
     ///
     /// - Throws: As `quantiles`.
-    package func median(skippingNaN: Bool = false, poll: Poll) throws(MapError) -> Double? {
-        let found = try select(skippingNaN: skippingNaN, poll: poll) { count in
+    package func median(skippingNaN: Bool = false, shouldContinue: ShouldContinue) throws(MapError) -> Double?
+    {
+        let found = try select(skippingNaN: skippingNaN, shouldContinue: shouldContinue) { count in
             [Rank(index: (count &- 1) / 2, weight: count % 2 == 0 ? 0.5 : 0)]
         }
         guard let (low, high, rank) = found?.first else { return nil }
@@ -35,16 +36,16 @@ extension MappedElements {
     private typealias Found = (low: Double, high: Double, rank: Rank)
 
     private func select(
-        skippingNaN: Bool, poll: Poll, _ ranks: (_ count: Int) -> [Rank]
+        skippingNaN: Bool, shouldContinue: ShouldContinue, _ ranks: (_ count: Int) -> [Rank]
     ) throws(MapError) -> [Found]? {
         let part = try readable()
         let memory = ElementMemory(part)
         let found: [Found]?
         switch memory.size {
-        case 1: found = try memory.selectByCounting(UInt8.self, type, skippingNaN, poll, ranks)
-        case 2: found = try memory.selectByCounting(UInt16.self, type, skippingNaN, poll, ranks)
-        case 4: found = try memory.select(UInt32.self, type, skippingNaN, poll, ranks)
-        default: found = try memory.select(UInt64.self, type, skippingNaN, poll, ranks)
+        case 1: found = try memory.selectByCounting(UInt8.self, type, skippingNaN, shouldContinue, ranks)
+        case 2: found = try memory.selectByCounting(UInt16.self, type, skippingNaN, shouldContinue, ranks)
+        case 4: found = try memory.select(UInt32.self, type, skippingNaN, shouldContinue, ranks)
+        default: found = try memory.select(UInt64.self, type, skippingNaN, shouldContinue, ranks)
         }
         try part.checkIntact()
         return found
@@ -92,10 +93,11 @@ extension ElementMemory {
     }
 
     fileprivate func selectByCounting<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _: Word.Type, _ type: ElementType, _ skippingNaN: Bool, _ poll: Poll, _ ranks: (Int) -> [Rank]
+        _: Word.Type, _ type: ElementType, _ skippingNaN: Bool, _ shouldContinue: ShouldContinue,
+        _ ranks: (Int) -> [Rank]
     ) throws(MapError) -> [(low: Double, high: Double, rank: Rank)]? {
         if count == 0 { return nil }
-        var ends = try counts(Word.self, poll)
+        var ends = try counts(Word.self, shouldContinue)
         let numbers = Int(SortOrder<Word>(element, isDescending: false).top) &+ 1
         for key in ends.indices.dropFirst() { ends[key] &+= ends[key &- 1] }
         guard let chosen = chosen(count &- ends[numbers &- 1], skippingNaN) else {
@@ -113,16 +115,17 @@ extension ElementMemory {
     }
 
     fileprivate func select<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable & RadixItem>(
-        _: Word.Type, _ type: ElementType, _ skippingNaN: Bool, _ poll: Poll, _ ranks: (Int) -> [Rank]
+        _: Word.Type, _ type: ElementType, _ skippingNaN: Bool, _ shouldContinue: ShouldContinue,
+        _ ranks: (Int) -> [Rank]
     ) throws(MapError) -> [(low: Double, high: Double, rank: Rank)]? where Word.Key == Word {
         if count == 0 { return nil }
         let selection = Selection<Word>(memory: self)
         let isStrict = element.isFloat && !skippingNaN
-        let nans = element.isFloat && skippingNaN ? try selection.countNaN(poll) : 0
+        let nans = element.isFloat && skippingNaN ? try selection.countNaN(shouldContinue) : 0
         if count == nans { return nil }
         let wanted = ranks(count &- nans)
         // For many quantiles sorting is faster, if there is the memory.
-        if wanted.count > 8, let sorted = try selection.sorted(poll) {
+        if wanted.count > 8, let sorted = try selection.sorted(shouldContinue) {
             defer { sorted.scratch.free() }
             if isStrict, sorted.keys[count &- 1] > selection.top { return wanted.map { (.nan, .nan, $0) } }
             return wanted.map { rank in
@@ -134,7 +137,7 @@ extension ElementMemory {
         for rank in wanted {
             guard
                 let (low, high) = try selection.keys(
-                    rank.index, hasNext: rank.weight != 0, count &- nans, isStrict: isStrict, poll)
+                    rank.index, hasNext: rank.weight != 0, count &- nans, isStrict: isStrict, shouldContinue)
             else { return wanted.map { (.nan, .nan, $0) } }
             found.append((number(low, type), number(high, type), rank))
         }
@@ -156,13 +159,14 @@ where Key.Key == Key {
     @inline(__always)
     func setKey(_ key: Key, _ index: Int) { keys[index] = key }
 
-    func sort(_ count: Int, _ poll: Poll) throws(MapError) {
+    func sort(_ count: Int, _ shouldContinue: ShouldContinue) throws(MapError) {
         if count > 1 << 12,
-            try RadixSort(places: self, count: count).sort(isRestoring: false, poll: poll) == .done
+            try RadixSort(places: self, count: count).sort(isRestoring: false, shouldContinue: shouldContinue)
+                == .done
         {
             return
         }
-        _ = try DigitSort(places: self).sort(0..<count, poll: poll)
+        _ = try InPlaceRadixSort(places: self).sort(0..<count, shouldContinue: shouldContinue)
     }
 }
 
@@ -180,16 +184,18 @@ where Word.Key == Word {
     }
 
     /// All keys, sorted; nil if there is no memory for them.
-    func sorted(_ poll: Poll) throws(MapError) -> (keys: UnsafeMutablePointer<Word>, scratch: WorkMemory)? {
+    func sorted(_ shouldContinue: ShouldContinue) throws(MapError) -> (
+        keys: UnsafeMutablePointer<Word>, scratch: WorkMemory
+    )? {
         guard let scratch = WorkMemory(Word.self, memory.count) else { return nil }
         let keys = scratch.base.bindMemory(to: Word.self, capacity: memory.count)
         do throws(MapError) {
-            try memory.pieces.forEach(poll: { poll($0 / 4) }) { _, range in
+            try memory.pieces.forEach(shouldContinue: { shouldContinue($0 / 4) }) { _, range in
                 memory.gather(range.lowerBound, range.count, keys + range.lowerBound)
                 for i in range { keys[i] = MemoryMap.key(keys[i], memory.element) }
                 return true
             }
-            try KeyMemory(keys: keys).sort(memory.count, poll)
+            try KeyMemory(keys: keys).sort(memory.count, shouldContinue)
         } catch {
             scratch.free()
             throw error
@@ -197,8 +203,8 @@ where Word.Key == Word {
         return (keys, scratch)
     }
 
-    func countNaN(_ poll: Poll) throws(MapError) -> Int {
-        try memory.pieces.map(poll: poll) { range in
+    func countNaN(_ shouldContinue: ShouldContinue) throws(MapError) -> Int {
+        try memory.pieces.map(shouldContinue: shouldContinue) { range in
             var nans = 0
             memory.forEachBlock(range) { block in
                 for i in 0..<block.count { nans &+= key(block, i) > top ? 1 : 0 }
@@ -218,27 +224,31 @@ where Word.Key == Word {
     /// The keys at a rank and, with `hasNext`, at the next one, among `count` keys up to `top`. Nil if
     /// `isStrict` and there is a NaN.
     func keys(
-        _ rank: Int, hasNext: Bool, _ count: Int, isStrict: Bool, _ poll: Poll
+        _ rank: Int, hasNext: Bool, _ count: Int, isStrict: Bool, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> (Word, Word)? {
         let last = hasNext ? rank &+ 1 : rank
         // A sample gives a range that probably contains these keys, and few enough keys to sort.
-        if count > 1 << 12, let (low, high) = try guess(rank, count, poll),
-            let found = try collect(low, high, memory.count / 16 &+ 1 << 12, poll)
+        if count > 1 << 12, let (low, high) = try guess(rank, count, shouldContinue),
+            let found = try collect(low, high, memory.count / 16 &+ 1 << 12, shouldContinue)
         {
             defer { found.scratch.free() }
             if isStrict && found.nans > 0 { return nil }
             if found.below <= rank, last < found.below &+ found.inside, found.isComplete {
-                try KeyMemory(keys: found.keys).sort(found.inside, poll)
+                try KeyMemory(keys: found.keys).sort(found.inside, shouldContinue)
                 return (found.keys[rank &- found.below], found.keys[last &- found.below])
             }
         }
-        guard let first = try key(at: rank, isStrict: isStrict, poll) else { return nil }
-        guard hasNext, let next = try key(at: last, isStrict: isStrict, poll) else { return (first, first) }
+        guard let first = try key(at: rank, isStrict: isStrict, shouldContinue) else { return nil }
+        guard hasNext, let next = try key(at: last, isStrict: isStrict, shouldContinue) else {
+            return (first, first)
+        }
         return (first, next)
     }
 
     /// The range of keys that probably contains the key of a rank and its neighbors.
-    private func guess(_ rank: Int, _ count: Int, _ poll: Poll) throws(MapError) -> (Word, Word)? {
+    private func guess(_ rank: Int, _ count: Int, _ shouldContinue: ShouldContinue) throws(MapError) -> (
+        Word, Word
+    )? {
         let size = min(memory.count / 4, 1 << 15)
         guard let scratch = WorkMemory(Word.self, size) else { return nil }
         defer { scratch.free() }
@@ -248,7 +258,7 @@ where Word.Key == Word {
         var random: UInt64 = 1
         for i in 0..<size {
             // Each element can be a page fault that reads ahead: milliseconds.
-            if i & 63 == 0 && !poll(0) { throw MapError(.interrupted) }
+            if i & 63 == 0 && !shouldContinue(0) { throw MapError(.interrupted) }
             // Not at regular distances, because numbers may repeat at regular distances.
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let place = i &* step &+ Int(truncatingIfNeeded: random &>> 33) % step
@@ -262,7 +272,7 @@ where Word.Key == Word {
             seen &+= 1
         }
         if seen < 2 { return nil }
-        try KeyMemory(keys: sample).sort(seen, poll)
+        try KeyMemory(keys: sample).sort(seen, shouldContinue)
         let middle = Double(rank) / Double(count) * Double(seen)
         // Four times the standard deviation of a rank, and a little more for the ends.
         let part = Double(rank) / Double(count)
@@ -285,7 +295,8 @@ where Word.Key == Word {
     }
 
     /// The keys from `low` to `high`, up to a number of them; nil if there is no memory for them.
-    private func collect(_ low: Word, _ high: Word, _ most: Int, _ poll: Poll) throws(MapError) -> Collected?
+    private func collect(_ low: Word, _ high: Word, _ most: Int, _ shouldContinue: ShouldContinue)
+        throws(MapError) -> Collected?
     {
         guard let scratch = WorkMemory(Word.self, most) else { return nil }
         let keys = scratch.base.bindMemory(to: Word.self, capacity: most)
@@ -294,7 +305,7 @@ where Word.Key == Word {
         do throws(MapError) {
             let counts = try withLock { (lock) throws(MapError) in
                 try withUnsafeMutablePointer(to: &filled) { (filled) throws(MapError) in
-                    try memory.pieces.map(poll: { poll($0 / 2) }) { range in
+                    try memory.pieces.map(shouldContinue: { shouldContinue($0 / 2) }) { range in
                         withUnsafeTemporaryAllocation(of: Word.self, capacity: ElementMemory.blockCount) {
                             own in
                             var (below, inside, nans) = (0, 0, 0)
@@ -339,7 +350,8 @@ where Word.Key == Word {
 
     /// The key of a rank; nil where `isStrict` and a NaN was seen. At each look at all keys, its range becomes narrower by
     /// as many bits as there are counters for: this ends, whatever the keys.
-    private func key(at rank: Int, isStrict: Bool, _ poll: Poll) throws(MapError) -> Word? {
+    private func key(at rank: Int, isStrict: Bool, _ shouldContinue: ShouldContinue) throws(MapError) -> Word?
+    {
         let size = 1 << 12
         try requireHeap((threadCount &+ 2) &* size &* MemoryLayout<Int>.stride)
         var (low, high) = (Word.min, top)
@@ -352,7 +364,7 @@ where Word.Key == Word {
             try withLock { (lock) throws(MapError) in
                 try counts.withUnsafeMutableBufferPointer { (counts) throws(MapError) in
                     guard let totals = counts.baseAddress else { return }
-                    try memory.pieces.forEach(poll: { poll($0 / 2) }) { _, range in
+                    try memory.pieces.forEach(shouldContinue: { shouldContinue($0 / 2) }) { _, range in
                         withCounters(size &+ 2, totals, lock) { own in
                             memory.forEachBlock(range) { block in
                                 for i in 0..<block.count {

@@ -1,5 +1,5 @@
 internal import CMemoryMap
-internal import Kernels
+internal import Vectors
 
 /// The operation on each window of neighbors.
 package enum RollingOperation {
@@ -62,7 +62,7 @@ extension MappedElements {
     ///   index of the result); `closed`, `lost`, `notReadable`, `notWritable`, `interrupted`; a failed `mmap` where there
     ///   is no memory for a window.
     package func run(
-        _ operation: RunningOperation, into target: MappedElements, poll: Poll
+        _ operation: RunningOperation, into target: MappedElements, shouldContinue: ShouldContinue
     ) throws(MapError) {
         let (from, to) = (try readable(), try target.writable())
         let count = try operation.resultCount(from.count)
@@ -91,7 +91,7 @@ extension MappedElements {
                             base + index &* to.stride, to.stride, count, to.elements.type, results)
                     }
                     let done = isChecked || isWriting ? index &+ count : (index &+ count) / 2
-                    return poll(done) && bytes.isIntact ? .done : .stopped
+                    return shouldContinue(done) && bytes.isIntact ? .done : .stopped
                 }
             } catch { throw bytes.cause(error) }
             try from.checkIntact()

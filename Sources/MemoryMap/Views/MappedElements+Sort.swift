@@ -1,6 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
-internal import Kernels
+internal import Vectors
 
 extension MappedElements {
     /// Sorts the elements in place, in ascending or descending order, NaNs last.
@@ -11,16 +11,16 @@ extension MappedElements {
     ///
     /// - Throws: `closed`, `lost`, `notWritable`, `interrupted`; `misuse` if the elements overlap, or if
     ///   other code changes them meanwhile.
-    package func sort(isDescending: Bool = false, poll: Poll) throws(MapError) {
+    package func sort(isDescending: Bool = false, shouldContinue: ShouldContinue) throws(MapError) {
         let part = try writable()
         let memory = ElementMemory(part)
         if memory.count < 2 { return }
         var isUnchanged = true
         switch memory.size {
-        case 1: try memory.sortByCounting(part, isDescending, UInt8.self, poll)
-        case 2: try memory.sortByCounting(part, isDescending, UInt16.self, poll)
-        case 4: isUnchanged = try memory.sortWords(part, isDescending, UInt32.self, poll)
-        default: isUnchanged = try memory.sortWords(part, isDescending, UInt64.self, poll)
+        case 1: try memory.sortByCounting(part, isDescending, UInt8.self, shouldContinue)
+        case 2: try memory.sortByCounting(part, isDescending, UInt16.self, shouldContinue)
+        case 4: isUnchanged = try memory.sortWords(part, isDescending, UInt32.self, shouldContinue)
+        default: isUnchanged = try memory.sortWords(part, isDescending, UInt64.self, shouldContinue)
         }
         try part.checkIntact()
         if !isUnchanged { throw .elementsChanged }
@@ -31,15 +31,15 @@ extension MappedElements {
     ///
     /// - Throws: `closed`, `lost`, `notReadable`, `interrupted`; `systemCall` if there is no memory for a
     ///   copy.
-    package func uniqueCount(poll: Poll) throws(MapError) -> Int {
+    package func uniqueCount(shouldContinue: ShouldContinue) throws(MapError) -> Int {
         let part = try readable()
         let memory = ElementMemory(part)
         let count: Int
         switch memory.size {
-        case 1: count = try memory.counts(UInt8.self, poll).count { $0 > 0 }
-        case 2: count = memory.uniqueCount(try memory.counts(UInt16.self, poll), UInt16.self)
-        case 4: count = try memory.uniqueCount(part, UInt32.self, poll)
-        default: count = try memory.uniqueCount(part, UInt64.self, poll)
+        case 1: count = try memory.counts(UInt8.self, shouldContinue).count { $0 > 0 }
+        case 2: count = memory.uniqueCount(try memory.counts(UInt16.self, shouldContinue), UInt16.self)
+        case 4: count = try memory.uniqueCount(part, UInt32.self, shouldContinue)
+        default: count = try memory.uniqueCount(part, UInt64.self, shouldContinue)
         }
         try part.checkIntact()
         return count
@@ -107,7 +107,7 @@ extension ElementKeys: RadixPlaces where Key: RadixItem {
 extension ElementMemory {
     /// Returns false if other code changed the elements.
     fileprivate func sortWords<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable & RadixItem>(
-        _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ poll: Poll
+        _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Bool {
         let places = ElementKeys<Word>(self, isDescending: isDescending)
         let bytes = part.bytes
@@ -115,26 +115,26 @@ extension ElementMemory {
             let outcome: RadixSort<ElementKeys<Word>>.Outcome
             do {
                 outcome = try RadixSort(places: places, count: count).sort(
-                    isRestoring: true, poll: { poll($0) && bytes.isIntact })
+                    isRestoring: true, shouldContinue: { shouldContinue($0) && bytes.isIntact })
             } catch { throw bytes.cause(error) }
             if outcome != .noRoom { return outcome == .done }
         }
-        return try DigitSort(places: places).sort(0..<count, poll: poll) == .done
+        return try InPlaceRadixSort(places: places).sort(0..<count, shouldContinue: shouldContinue) == .done
     }
 
     /// The number of occurrences of each key of one or two bytes.
     func counts<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _: Word.Type, _ poll: Poll
+        _: Word.Type, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> [Int] {
         try requireHeap((threadCount &+ 1) &* MemoryLayout<Int>.stride &<< Word.bitWidth)
         var totals = [Int](repeating: 0, count: 1 &<< Word.bitWidth)
         // Each piece has its own counters, so it should have many more elements than counters.
-        let pieces = Pieces(count, blocks: max(512, totals.count / 32), of: Self.blockCount)
+        let pieces = ParallelRanges(count, blocks: max(512, totals.count / 32), of: Self.blockCount)
         try withLock { (lock) throws(MapError) in
             try totals.withUnsafeMutableBufferPointer { (totals) throws(MapError) in
                 guard let start = totals.baseAddress else { return }
                 let number = totals.count
-                try pieces.forEach(poll: poll) { _, range in
+                try pieces.forEach(shouldContinue: shouldContinue) { _, range in
                     withCounters(number, start, lock) { own in
                         forEachBlock(range) { block in
                             for i in 0..<block.count {
@@ -152,9 +152,9 @@ extension ElementMemory {
     }
 
     fileprivate func sortByCounting<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ poll: Poll
+        _ part: MappedElements, _ isDescending: Bool, _: Word.Type, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
-        let counts = try counts(Word.self, poll)
+        let counts = try counts(Word.self, shouldContinue)
         // If pages were lost, zeros were counted, which must not be written.
         try part.checkIntact()
         let order = SortOrder<Word>(element, isDescending: isDescending)
@@ -166,7 +166,7 @@ extension ElementMemory {
             end &+= counts[Int(order.turned(Word(truncatingIfNeeded: key)))]
             ends[key] = end
         }
-        try pieces.forEach(poll: { _ in true }) { _, range in
+        try pieces.forEach(shouldContinue: { _ in true }) { _, range in
             var key = firstIndex(ends, above: range.lowerBound)
             for i in range {
                 while ends[key] <= i { key &+= 1 }
@@ -192,7 +192,7 @@ extension ElementMemory {
     }
 
     fileprivate func uniqueCount<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _ part: MappedElements, _: Word.Type, _ poll: Poll
+        _ part: MappedElements, _: Word.Type, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Int {
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: size)
         let noMemory = MapError(
@@ -204,14 +204,14 @@ extension ElementMemory {
         defer { free(scratch) }
         let keys = scratch.bindMemory(to: Word.self, capacity: count)
         let order = SortOrder<Word>(element, isDescending: false)
-        try pieces.forEach(poll: poll) { _, range in
+        try pieces.forEach(shouldContinue: shouldContinue) { _, range in
             gather(range.lowerBound, range.count, keys + range.lowerBound)
             for i in range { keys[i] = order.equalKey(keys[i]) }
             return true
         }
         try part.checkIntact()
-        _ = try DigitSort(places: KeyArray(keys: keys)).sort(0..<count, poll: poll)
-        let changes = try pieces.map(poll: poll) { range in
+        _ = try InPlaceRadixSort(places: KeyArray(keys: keys)).sort(0..<count, shouldContinue: shouldContinue)
+        let changes = try pieces.map(shouldContinue: shouldContinue) { range in
             var changes = 0
             for i in range where i > 0 { changes &+= keys[i] == keys[i &- 1] ? 0 : 1 }
             return changes

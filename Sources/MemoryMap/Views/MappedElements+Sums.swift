@@ -1,5 +1,5 @@
 internal import CMemoryMap
-internal import Kernels
+internal import Vectors
 
 /// The result of `stats`.
 public struct Summary: Sendable {
@@ -42,7 +42,9 @@ extension MappedElements {
 
     /// As above; without `extremes` the least and greatest element may be missing. With `skippingNaN` they
     /// are of the other elements.
-    package func summary(extremes: Bool, skippingNaN: Bool = false, poll: Poll) throws(MapError) -> Summary {
+    package func summary(extremes: Bool, skippingNaN: Bool = false, shouldContinue: ShouldContinue)
+        throws(MapError) -> Summary
+    {
         let part = try readable()
         let memory = ElementMemory(part)
         if memory.count == 0 {
@@ -50,8 +52,8 @@ extension MappedElements {
         }
         let summary =
             memory.element.isFloat
-            ? try memory.floatSummary(skippingNaN, poll)
-            : try memory.integerSummary(extremes: extremes, poll)
+            ? try memory.floatSummary(skippingNaN, shouldContinue)
+            : try memory.integerSummary(extremes: extremes, shouldContinue)
         try part.checkIntact()
         return summary
     }
@@ -65,9 +67,9 @@ extension MappedElements {
     }
 
     package func variance(
-        missing: Int, skippingNaN: Bool = false, poll: Poll
+        missing: Int, skippingNaN: Bool = false, shouldContinue: ShouldContinue
     ) throws(MapError) -> Double? {
-        let summary = try summary(extremes: false, skippingNaN: skippingNaN, poll: poll)
+        let summary = try summary(extremes: false, skippingNaN: skippingNaN, shouldContinue: shouldContinue)
         guard let mean = summary.mean, missing < summary.count else { return nil }
         let part = try readable()
         let memory = ElementMemory(part)
@@ -79,7 +81,7 @@ extension MappedElements {
             center = .integer(UInt64(truncatingIfNeeded: sum / Int128(summary.count)))
         }
         while true {
-            let (sum, squares) = try memory.deviations(from: center, skippingNaN, poll)
+            let (sum, squares) = try memory.deviations(from: center, skippingNaN, shouldContinue)
             try part.checkIntact()
             // Correct the difference between the center and the mean.
             let excess = sum * sum / count
@@ -105,10 +107,12 @@ extension Summary {
 }
 
 extension ElementMemory {
-    fileprivate func integerSummary(extremes: Bool, _ poll: Poll) throws(MapError) -> Summary {
-        let active = activeKernels
+    fileprivate func integerSummary(extremes: Bool, _ shouldContinue: ShouldContinue) throws(MapError)
+        -> Summary
+    {
+        let active = activeVectors
         // Sum and extremes of a block together, while it is in the cache.
-        let parts = try pieces.map(poll: poll) { range in
+        let parts = try pieces.map(shouldContinue: shouldContinue) { range in
             withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 4) { results in
                 var sum: Int128 = 0
                 var least: UInt64?
@@ -164,10 +168,10 @@ extension ElementMemory {
 
     /// The sum of the distances from a number, and of their squares.
     fileprivate func deviations(
-        from center: Center, _ skippingNaN: Bool, _ poll: Poll
+        from center: Center, _ skippingNaN: Bool, _ shouldContinue: ShouldContinue
     ) throws(MapError) -> (sum: Double, squares: Double) {
-        let deviations = activeKernels.deviations
-        let sums = try pieces.map(poll: poll) { range in
+        let deviations = activeVectors.deviations
+        let sums = try pieces.map(shouldContinue: shouldContinue) { range in
             var sum = PairwiseSum()
             var squares = PairwiseSum()
             withUnsafeTemporaryAllocation(of: Double.self, capacity: 2) { results in
@@ -215,9 +219,11 @@ extension ElementMemory {
         }
     }
 
-    fileprivate func floatSummary(_ skippingNaN: Bool, _ poll: Poll) throws(MapError) -> Summary {
-        let active = activeKernels
-        let parts = try pieces.map(poll: poll) { range in
+    fileprivate func floatSummary(_ skippingNaN: Bool, _ shouldContinue: ShouldContinue) throws(MapError)
+        -> Summary
+    {
+        let active = activeVectors
+        let parts = try pieces.map(shouldContinue: shouldContinue) { range in
             var sum = PairwiseSum()
             var least = Double.infinity
             var greatest = -Double.infinity
@@ -263,7 +269,7 @@ extension ElementMemory {
         if total.isNaN && !skippingNaN {
             // If all elements were NaN there are no extremes, even if another process has changed some
             // meanwhile.
-            let hasNaN = least > greatest ? true : try firstNaN(poll) != nil
+            let hasNaN = least > greatest ? true : try firstNaN(shouldContinue) != nil
             if hasNaN { (least, greatest) = (.nan, .nan) }
         }
         return Summary(
@@ -272,8 +278,8 @@ extension ElementMemory {
     }
 
     /// The index of the first NaN. Only for floats.
-    func firstNaN(_ poll: Poll) throws(MapError) -> Int? {
-        try pieces.first(poll: poll) { range in
+    func firstNaN(_ shouldContinue: ShouldContinue) throws(MapError) -> Int? {
+        try pieces.first(shouldContinue: shouldContinue) { range in
             var found: Int?
             forEachDoubles(range) { doubles, count, index in
                 if found != nil { return }

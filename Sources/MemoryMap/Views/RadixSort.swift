@@ -38,41 +38,41 @@ struct RadixSort<Places: RadixPlaces> {
     /// - Parameters:
     ///   - isRestoring: Whether source and target are the same: then, if the work is stopped, all items are
     ///     there again, in some order.
-    ///   - poll: See `Pieces.forEach`. Called again before the first item is stored.
+    ///   - shouldContinue: See `ParallelRanges.forEach`. Called again before the first item is stored.
     /// - Throws: `interrupted`.
-    func sort(isRestoring: Bool, poll: Poll) throws(MapError) -> Outcome {
+    func sort(isRestoring: Bool, shouldContinue: ShouldContinue) throws(MapError) -> Outcome {
         guard count > 0 else { return .done }
         guard let scratch = WorkMemory(Item.self, count) else { return .noRoom }
         defer { scratch.free() }
         let copy = scratch.base.bindMemory(to: Item.self, capacity: count)
         // The memory for the counts of the pieces stays small for any number of items.
-        let pieces = Pieces(count, grain: max(1 << 17, count / 256))
+        let pieces = ParallelRanges(count, grain: max(1 << 17, count / 256))
         try requireHeap((pieces.number &+ 2) &* Self.buckets &* MemoryLayout<Int>.stride &+ 1 << 20)
         // The start of the part of each piece in each bucket, bucket by bucket, and the end.
         var starts = [Int](repeating: 0, count: pieces.number &* Self.buckets &+ 1)
         var isUnchanged = true
         try starts.withUnsafeMutableBufferPointer { (starts) throws(MapError) in
             guard let starts = starts.baseAddress else { return }
-            isUnchanged = try distribute(copy, pieces, starts, poll)
+            isUnchanged = try distribute(copy, pieces, starts, shouldContinue)
         }
         if !isUnchanged { return .changed }
-        if !poll(count / 2) { throw MapError(.interrupted) }
+        if !shouldContinue(count / 2) { throw MapError(.interrupted) }
         var ends = [Int](repeating: 0, count: Self.buckets &+ 1)
         for bucket in ends.indices { ends[bucket] = starts[bucket &* pieces.number] }
-        return try finish(copy, ends, isRestoring, poll)
+        return try finish(copy, ends, isRestoring, shouldContinue)
     }
 
     /// Moves all items to their buckets.
     ///
     /// - Returns: Whether the parts of the buckets were filled as they were counted.
     private func distribute(
-        _ copy: UnsafeMutablePointer<Item>, _ pieces: Pieces, _ starts: UnsafeMutablePointer<Int>,
-        _ poll: Poll
+        _ copy: UnsafeMutablePointer<Item>, _ pieces: ParallelRanges, _ starts: UnsafeMutablePointer<Int>,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Bool {
         guard let map = BucketMap(places, count) else { throw .noHeap }
         defer { map.free() }
         let (number, size, count) = (pieces.number, Self.buckets, self.count)
-        try pieces.forEach(poll: { poll($0 / 4) }) { piece, range in
+        try pieces.forEach(shouldContinue: { shouldContinue($0 / 4) }) { piece, range in
             withHeads { heads in
                 for i in range { heads[map.bucket(places.load(i).key)] &+= 1 }
                 for bucket in 0..<size { starts[bucket &* number &+ piece] = heads[bucket] }
@@ -81,7 +81,7 @@ struct RadixSort<Places: RadixPlaces> {
         }
         var next = 0
         for i in 0...number &* size { (starts[i], next) = (next, next &+ starts[i]) }
-        let parts = try pieces.map(poll: { poll((count &+ $0) / 4) }) { range in
+        let parts = try pieces.map(shouldContinue: { shouldContinue((count &+ $0) / 4) }) { range in
             let piece = range.lowerBound / pieces.grain
             var isFilled = true
             withHeads { heads in
@@ -112,7 +112,8 @@ struct RadixSort<Places: RadixPlaces> {
 
     /// Sorts the buckets and stores them.
     private func finish(
-        _ copy: UnsafeMutablePointer<Item>, _ ends: [Int], _ isRestoring: Bool, _ poll: Poll
+        _ copy: UnsafeMutablePointer<Item>, _ ends: [Int], _ isRestoring: Bool,
+        _ shouldContinue: ShouldContinue
     ) throws(MapError) -> Outcome {
         let threads = min(threadCount, Self.buckets)
         // Large buckets, which would keep one thread busy to the end, come first, with the spare memory of
@@ -131,12 +132,12 @@ struct RadixSort<Places: RadixPlaces> {
             for bucket in 0..<Self.buckets where sizes[bucket] > large {
                 BucketSort(places: places).sort(copy + ends[bucket], spares, sizes[bucket], ends[bucket])
                 isDone[bucket] = true
-                if !poll(count / 2) { throw MapError(.interrupted) }
+                if !shouldContinue(count / 2) { throw MapError(.interrupted) }
             }
             try withLock { (lock) throws(MapError) in
                 try isDone.withUnsafeMutableBufferPointer { (isDone) throws(MapError) in
                     try free.withUnsafeMutableBufferPointer { (free) throws(MapError) in
-                        try finish(copy, ends, isDone, free, spares, room, lock, poll)
+                        try finish(copy, ends, isDone, free, spares, room, lock, shouldContinue)
                     }
                 }
             }
@@ -157,12 +158,14 @@ struct RadixSort<Places: RadixPlaces> {
     private func finish(
         _ copy: UnsafeMutablePointer<Item>, _ ends: [Int], _ isDone: UnsafeMutableBufferPointer<Bool>,
         _ free: UnsafeMutableBufferPointer<Int>, _ spares: UnsafeMutablePointer<Item>, _ room: Int,
-        _ lock: UnsafeMutablePointer<pthread_mutex_t>, _ poll: Poll
+        _ lock: UnsafeMutablePointer<pthread_mutex_t>, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         var left = free.count
         let share = count / Self.buckets
         try withUnsafeMutablePointer(to: &left) { (left) throws(MapError) in
-            try Pieces(Self.buckets, grain: 1).forEach(poll: { poll(count / 2 &+ $0 &* share / 2) }) {
+            try ParallelRanges(Self.buckets, grain: 1).forEach(shouldContinue: {
+                shouldContinue(count / 2 &+ $0 &* share / 2)
+            }) {
                 bucket, _ in
                 if isDone[bucket] { return true }
                 pthread_mutex_lock(lock)

@@ -62,17 +62,17 @@ import Testing
     }
 
     private func hash(
-        _ kind: Int, _ bytes: MappedBytes, _ poll: (Int) -> Bool
+        _ kind: Int, _ bytes: MappedBytes, _ shouldContinue: (Int) -> Bool
     ) throws(MapError) {
         switch kind {
-        case 0: _ = try bytes.crc32(poll: poll)
-        case 1: _ = try bytes.xxh3(poll: poll)
-        default: _ = try bytes.sha256(poll: poll)
+        case 0: _ = try bytes.crc32(shouldContinue: shouldContinue)
+        case 1: _ = try bytes.xxh3(shouldContinue: shouldContinue)
+        default: _ = try bytes.sha256(shouldContinue: shouldContinue)
         }
     }
 
     @Test(arguments: 0..<3)
-    func `poll stops the computation`(kind: Int) throws {
+    func `shouldContinue stops the computation`(kind: Int) throws {
         let bytes = try region(3 * Self.block)
         for stop in 1...3 {
             var asked = 0

@@ -1,20 +1,20 @@
 import CMemoryMap
-import Kernels
-import KernelsBaseline
+import Vectors
+import VectorsBaseline
 import Testing
 
 @testable import MemoryMap
 
-#if canImport(KernelsAVX2)
-    import KernelsAVX2
+#if canImport(VectorsAVX2)
+    import VectorsAVX2
 #endif
 
 /// The vector code of all instruction sets: the results must be the same to the last bit, and those of plain loops.
 @Suite struct VariantTests {
-    static var variants: [Kernels] {
-        var all = [KernelsBaseline.kernels("baseline")]
-        #if canImport(KernelsAVX2)
-            if mm_has_avx2() { all.append(KernelsAVX2.kernels("AVX2")) }
+    static var variants: [Vectors] {
+        var all = [VectorsBaseline.vectors("baseline")]
+        #if canImport(VectorsAVX2)
+            if mm_has_avx2() { all.append(VectorsAVX2.vectors("AVX2")) }
         #endif
         return all
     }
@@ -38,9 +38,9 @@ import Testing
                 for i in 0..<count {
                     sum += Int128(start.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self))
                 }
-                for kernels in Self.variants {
+                for vectors in Self.variants {
                     var results: [UInt64] = [0, 0]
-                    kernels.sum(type.rawValue, start, count, &results)
+                    vectors.sum(type.rawValue, start, count, &results)
                     #expect(Int128(truncatingIfNeeded: results[1]) << 64 | Int128(results[0]) == sum, place)
                 }
             }
@@ -57,20 +57,20 @@ import Testing
 
     @Test func longSumsDoNotOverflowTheirLanes() {
         let bytes = [UInt8](repeating: 0xff, count: 1 << 22)
-        for kernels in Self.variants {
+        for vectors in Self.variants {
             for type in Element.allCases where !type.isFloat {
                 var results: [UInt64] = [0, 0]
                 let count = bytes.count / type.size
                 bytes.withUnsafeBytes { bytes in
                     guard let start = bytes.baseAddress else { return }
-                    kernels.sum(type.rawValue, start, count, &results)
+                    vectors.sum(type.rawValue, start, count, &results)
                 }
                 let most = type.isSigned ? Int128(-1) : (Int128(1) << (8 * type.size)) - 1
                 #expect(
                     Int128(truncatingIfNeeded: results[1]) << 64 | Int128(results[0]) == most * Int128(count))
             }
             let count = bytes.withUnsafeBytes { bytes in
-                bytes.baseAddress.map { kernels.countByte($0, bytes.count, 0xff) }
+                bytes.baseAddress.map { vectors.countByte($0, bytes.count, 0xff) }
             }
             #expect(count == bytes.count)
         }
@@ -81,12 +81,12 @@ import Testing
         doubles.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return }
             for count in [0, 1, 15, 16, 17, 31, 33, 500, 1000] {
-                let answers = Self.variants.map { kernels in
+                let answers = Self.variants.map { vectors in
                     var summary = [0.0, 0, 0]
                     var deviations = [0.0, 0]
-                    kernels.summary(start, count, &summary)
-                    kernels.deviations(start, count, 0.1, &deviations)
-                    return (summary + deviations + [kernels.dot(start, start, count)]).map(\.bitPattern)
+                    vectors.summary(start, count, &summary)
+                    vectors.deviations(start, count, 0.1, &deviations)
+                    return (summary + deviations + [vectors.dot(start, start, count)]).map(\.bitPattern)
                 }
                 for answer in answers { #expect(answer == answers.first) }
             }
@@ -96,36 +96,36 @@ import Testing
     @Test func allOtherResultsAreTheSame() {
         forEachRun { start, count, place in
             for type in Element.allCases {
-                let answers = Self.variants.map { kernels in
+                let answers = Self.variants.map { vectors in
                     var answer: [UInt64] = []
                     if !type.isFloat && count > 0 {
                         var extremes: [UInt64] = [0, 0]
-                        kernels.extremes(type.rawValue, start, count, &extremes)
+                        vectors.extremes(type.rawValue, start, count, &extremes)
                         answer += extremes
                         var dot: [UInt64] = [0, 0]
-                        kernels.dotExact(type.rawValue, start, start + 8, count, &dot)
+                        vectors.dotExact(type.rawValue, start, start + 8, count, &dot)
                         answer += dot
                     }
                     for comparison in Comparison.allCases {
                         answer.append(
                             UInt64(
-                                kernels.countWhere(
+                                vectors.countWhere(
                                     type.rawValue, comparison.rawValue, start, count, start + 16)))
                         answer.append(
                             UInt64(
                                 bitPattern: Int64(
-                                    kernels.findWhere(
+                                    vectors.findWhere(
                                         type.rawValue, comparison.rawValue, start, count, start + 16))))
                     }
                     var doubles = [Double](repeating: 0, count: count)
-                    kernels.convert(type.rawValue, start, count, &doubles)
+                    vectors.convert(type.rawValue, start, count, &doubles)
                     answer += doubles.map(\.bitPattern)
                     if type.isFloat && type != .f64 {
                         // Any doubles, as they come.
                         var narrow = [UInt8](repeating: 0, count: count / 8 * type.size)
                         narrow.withUnsafeMutableBytes { target in
                             guard let base = target.baseAddress else { return }
-                            kernels.narrow(type.rawValue, start, count / 8, base)
+                            vectors.narrow(type.rawValue, start, count / 8, base)
                         }
                         answer += narrow.map { UInt64($0) }
                     }
@@ -134,7 +134,7 @@ import Testing
                             var target = [UInt8](repeating: 0, count: count * type.size)
                             target.withUnsafeMutableBytes { target in
                                 guard let base = target.baseAddress else { return }
-                                kernels.combine(
+                                vectors.combine(
                                     type.rawValue, operation.rawValue, base, start, start + 8, count, isScalar
                                 )
                             }
@@ -189,11 +189,11 @@ import Testing
                 needle.withUnsafeBytes { needle in
                     guard let start = bytes.baseAddress, let sought = needle.baseAddress else { return }
                     var prepared = Needle(sought, needle.count)
-                    for kernels in Self.variants {
-                        #expect(kernels.find(start, positions, &prepared) == places.first, place)
-                        #expect(kernels.findLast(start, positions, &prepared) == places.last, place)
+                    for vectors in Self.variants {
+                        #expect(vectors.find(start, positions, &prepared) == places.first, place)
+                        #expect(vectors.findLast(start, positions, &prepared) == places.last, place)
                         var next = 0
-                        #expect(kernels.count(start, positions, &prepared, &next) == count, place)
+                        #expect(vectors.count(start, positions, &prepared, &next) == count, place)
                         #expect(next == max(0, free - positions), place)
                     }
                 }

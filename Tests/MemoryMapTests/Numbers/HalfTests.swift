@@ -1,4 +1,4 @@
-import Kernels
+import Vectors
 import Testing
 
 @testable import CMemoryMap
@@ -37,7 +37,7 @@ import Testing
         Format(name: "bf16", type: .bfloat16, element: .bf16, digits: 7, least: -126),
     ]
 
-    /// What reads them: memory in both byte orders, and the kernels of all instruction sets.
+    /// What reads them: memory in both byte orders, and the vector code of all instruction sets.
     private func readers(_ format: Format) -> [([UInt16]) -> [Double]] {
         let memory = [format.type.littleEndian, format.type.bigEndian].map { type in
             { (all: [UInt16]) -> [Double] in
@@ -50,17 +50,17 @@ import Testing
                 return bits.map { Double(bitPattern: $0) }
             }
         }
-        let kernels = VariantTests.variants.map { kernels in
+        let vectors = VariantTests.variants.map { vectors in
             { (all: [UInt16]) -> [Double] in
                 var result = [Double](repeating: 0, count: all.count)
                 all.withUnsafeBytes { bytes in
                     guard let start = bytes.baseAddress else { return }
-                    kernels.convert(format.element.rawValue, start, all.count, &result)
+                    vectors.convert(format.element.rawValue, start, all.count, &result)
                 }
                 return result
             }
         }
-        return memory + kernels
+        return memory + vectors
     }
 
     private func writers(_ format: Format) -> [([Double]) -> [UInt16]] {
@@ -75,19 +75,19 @@ import Testing
                 return words.map { type.isSwapped ? $0.byteSwapped : $0 }
             }
         }
-        let kernels = VariantTests.variants.map { kernels in
+        let vectors = VariantTests.variants.map { vectors in
             { (all: [Double]) -> [UInt16] in
                 var words = [UInt16](repeating: 0, count: all.count)
                 all.withUnsafeBytes { all in
                     words.withUnsafeMutableBytes { bytes in
                         guard let from = all.baseAddress, let to = bytes.baseAddress else { return }
-                        kernels.narrow(format.element.rawValue, from, bytes.count / 2, to)
+                        vectors.narrow(format.element.rawValue, from, bytes.count / 2, to)
                     }
                 }
                 return words
             }
         }
-        return memory + kernels
+        return memory + vectors
     }
 
     @Test(arguments: formats) func allAreReadAndWritten(_ format: Format) {

@@ -110,7 +110,7 @@ import Testing
         /// The offset of the first match; -1 for none, -2 for one that takes too much.
         func first(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
             let search = PatternSearch(pointer, bytes, nil)
-            guard let result = try? search.next(from: start, poll: { _ in true }) else { return -2 }
+            guard let result = try? search.next(from: start, shouldContinue: { _ in true }) else { return -2 }
             return result == .found ? search.offsets[0] : -1
         }
 
@@ -121,13 +121,14 @@ import Testing
                 var found: [Int] = []
                 var (from, skipsEmpty, count) = (start, false, 0)
                 while from <= bytes.count,
-                    try search.next(from: from, skipsEmpty: skipsEmpty, poll: { _ in true }) == .found
+                    try search.next(from: from, skipsEmpty: skipsEmpty, shouldContinue: { _ in true })
+                        == .found
                 {
                     count += 1
                     found += (0...2 * Int(pointer.pointee.captures) + 1).map { search.offsets[$0] }
                     (from, skipsEmpty) = search.following(from)
                 }
-                let counted = try search.count(from: start, poll: { _ in true })
+                let counted = try search.count(from: start, shouldContinue: { _ in true })
                 if counted != count { Issue.record("\(count) matches, \(counted) by count") }
                 return found
             }
@@ -350,7 +351,7 @@ import Testing
             let end = nanoseconds() + 20_000_000
             for from in [near, count - near] {
                 let result = try? search.next(
-                    from: from, skipsEmpty: start == 0, poll: { _ in nanoseconds() < end })
+                    from: from, skipsEmpty: start == 0, shouldContinue: { _ in nanoseconds() < end })
                 // A test of its own would be a test of each of a million searches.
                 if result == .found, search.offsets[1] > count { exit(3) }
             }

@@ -1,6 +1,6 @@
 import CMemoryMap
 import Glibc
-import Kernels
+import Vectors
 import Testing
 
 @testable import MemoryMap
@@ -105,49 +105,57 @@ import Testing
 
     /// Writes past a lost page use new memory, so a long write must not continue to its end.
     @Test func longWriteEndsSoonAfterLoss() throws {
-        typealias Write = (MappedBytes, Poll) throws(MapError) -> Void
+        typealias Write = (MappedBytes, ShouldContinue) throws(MapError) -> Void
         let size = 256 << 20
         let half = try MappedRegion.anonymous(size / 2)
         let writes: [(String, Write)] = [
-            ("fill", { b, poll throws(MapError) in try b.fill(1, 0, nil, poll: poll) }),
+            (
+                "fill",
+                { b, shouldContinue throws(MapError) in try b.fill(1, 0, nil, shouldContinue: shouldContinue)
+                }
+            ),
             (
                 "repeat",
-                { b, poll throws(MapError) in
+                { b, shouldContinue throws(MapError) in
                     try [UInt8](repeating: 7, count: 3).lend { r throws(MapError) in
-                        try b.fill(repeating: r, 0, nil, poll: poll)
+                        try b.fill(repeating: r, 0, nil, shouldContinue: shouldContinue)
                     }
                 }
             ),
             (
                 "copy",
-                { b, poll throws(MapError) in
-                    try b.copy(at: 0, from: try half.bytes.readable(0, nil).1, poll: poll)
+                { b, shouldContinue throws(MapError) in
+                    try b.copy(at: 0, from: try half.bytes.readable(0, nil).1, shouldContinue: shouldContinue)
                 }
             ),
             (
                 "fill elements",
-                { b, poll throws(MapError) in try b.elements(.uint32).fill(.integer(1), 0, nil, poll: poll) }
+                { b, shouldContinue throws(MapError) in
+                    try b.elements(.uint32).fill(.integer(1), 0, nil, shouldContinue: shouldContinue)
+                }
             ),
             (
                 "copy elements",
-                { b, poll throws(MapError) in
+                { b, shouldContinue throws(MapError) in
                     try b.elements(.uint32).copy(
-                        from: try half.bytes.elements(.uint32), at: 0, saturating: false, poll: poll)
+                        from: try half.bytes.elements(.uint32), at: 0, saturating: false,
+                        shouldContinue: shouldContinue)
                 }
             ),
             (
                 "convert",
-                { b, poll throws(MapError) in
+                { b, shouldContinue throws(MapError) in
                     try b.elements(.uint32).copy(
-                        from: try half.bytes.elements(.uint16), at: 0, saturating: false, poll: poll)
+                        from: try half.bytes.elements(.uint16), at: 0, saturating: false,
+                        shouldContinue: shouldContinue)
                 }
             ),
             (
                 "add",
-                { b, poll throws(MapError) in
+                { b, shouldContinue throws(MapError) in
                     try half.bytes.elements(.uint32).combine(
                         .add, .number(.integer(1)), into: b.elements(.uint32, 0, count: size / 8),
-                        isWrapping: true, poll: poll)
+                        isWrapping: true, shouldContinue: shouldContinue)
                 }
             ),
         ]
@@ -164,7 +172,7 @@ import Testing
                 }
             }
             #expect(refused?.kind == .lost, "\(name)")
-            // Few calls of `poll` show an early end.
+            // Few calls of `shouldContinue` show an early end.
             #expect(asked <= 2, "\(name): \(asked)")
         }
     }

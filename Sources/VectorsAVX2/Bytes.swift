@@ -1,0 +1,1 @@
+../VectorsBaseline/Bytes.swift

@@ -1,0 +1,1 @@
+../VectorsBaseline/Table.swift
