@@ -32,7 +32,7 @@ if (($#)); then printf '%s\n' "$@"; else "$program" "$root/Tests/soak/heap.lua" 
 grep FAILED "$work/log" || true
 failed=$(grep -c FAILED "$work/log" || true)
 awk '/^[0-9]+ points/ { points += $1; returned += $3; raised += $5; calls++ }
-    END { printf "%d functions, %d points: %d calls returned, %d raised an error of memory\n", calls, points, returned, raised }' "$work/log"
+    END { printf "%d functions, %d points: %d calls returned, %d raised an out-of-memory error\n", calls, points, returned, raised }' "$work/log"
 
 # started WIDTH INPUT ARGUMENT...: walks the program from its start.
 started() {

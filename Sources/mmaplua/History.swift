@@ -31,7 +31,7 @@ enum History {
         switch openPlain(path, O_RDONLY) {
         case .success(let descriptor): file = descriptor
         case .failure(let problem):
-            if problem.isWorthSaying { complain("no history is kept: \(path): \(problem)") }
+            if problem.isWorthSaying { complain("history is disabled: \(path): \(problem)") }
             return []
         }
         defer { close(file) }

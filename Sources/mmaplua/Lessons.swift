@@ -96,7 +96,7 @@ enum Lessons {
 
     static func complainAboutPlace(_ name: UnsafePointer<CChar>) -> CInt {
         let looked = places.map { programFolder + $0 }.joined(separator: " nor in ")
-        say("the lessons are not in \(looked); a lesson can be given by its path", name)
+        say("the lessons are not in \(looked); give the path of a lesson", name)
         return EXIT_FAILURE
     }
 
@@ -197,7 +197,7 @@ func complain(aboutLesson wanted: String, name: UnsafePointer<CChar>) {
     let near = names.filter { isNear($0, wanted.lowercased()) }
     let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
     say("there is no lesson '\(wanted)'\(hint)", name)
-    fputs("mmaplua --lessons lists them; a file of your own is given by its path\n", terminal_errors())
+    fputs("mmaplua --lessons lists them; give the path of a lesson of your own\n", terminal_errors())
 }
 
 /// Whether one name contains the other, or at most a third of the letters differ.

@@ -81,7 +81,7 @@ private func sourceBindings(_ handle: OpaquePointer, _ library: Library) {
         _ = library.pointee.source(handle, "/proc/self/fd/\(file)")
         close(file)
     case .failure(let problem):
-        if problem.isWorthSaying { warn("no key bindings are read: \(path): \(problem)") }
+        if problem.isWorthSaying { warn("cannot read key bindings: \(path): \(problem)") }
     }
 }
 

@@ -67,7 +67,7 @@ local function fill(text, lead, color)
 end
 
 local function format(text, ...)
-  if type(text) ~= "string" then error("a text expected, got " .. type(text), 3) end
+  if type(text) ~= "string" then error("string expected, got " .. type(text), 3) end
   return select("#", ...) > 0 and text:format(...) or text
 end
 
@@ -82,7 +82,7 @@ for level = 2, 10 do
     break
   end
 end
-if not path then error("mmap.lesson is for the file of a lesson: mmaplua --lesson ./FILE.lua", 0) end
+if not path then error("mmap.lesson works only in the file of a lesson: mmaplua --lesson ./FILE.lua", 0) end
 -- mmap.open fails for a pipe, where io.open would wait for a second writer.
 local function read_lines()
   local lines = {}
@@ -97,7 +97,7 @@ title = title:gsub("^%l", string.upper)
 for _, argument in ipairs(arg) do
   if argument == "--check" then has_reader = false
   else
-    io.stderr:write("a lesson takes no argument but --check, and options come before --lesson: ", argument, "\n")
+    io.stderr:write("a lesson accepts only --check; put options before --lesson: ", argument, "\n")
     os.exit(1)
   end
 end
@@ -110,7 +110,7 @@ for _, parent in ipairs { variable "TMPDIR" or ".", "/tmp" } do
   if folder then break end
   reason = reason or place
 end
-if not folder then error("no folder for the lesson's files can be made: " .. tostring(reason), 0) end
+if not folder then error("cannot create a folder for the lesson's files: " .. tostring(reason), 0) end
 
 -- The file system of the folder and its device number: of the mount point that is the longest prefix of the path, the
 -- last one of those of equal length.
@@ -197,7 +197,7 @@ local steps = 0
 --- Begins a numbered part, after a pause.
 function lesson.step(heading, ...)
   begin_paragraph()
-  if steps > 0 then pause "Return goes on, q leaves " end
+  if steps > 0 then pause "Return continues, q quits " end
   steps = steps + 1
   print(paint("1", steps .. "  " .. format(heading, ...)))
   print()
@@ -207,7 +207,7 @@ end
 function lesson.ask(question, ...)
   begin_paragraph()
   fill(format(question, ...), ASKS .. " ", "1;36")
-  pause "Think, then Return "
+  pause "Think, then press Return "
   print()
 end
 
@@ -319,7 +319,7 @@ setmetatable(lesson, {
       or ("%d of %s not hold here"):format(failures, plural(claims, "claim") .. (failures == 1 and " does" or " do"))
     if skipped > 0 then summary = summary .. ", " .. plural(skipped, "part") .. " skipped" end
     print(("%s (files on %s)"):format(summary, lesson.filesystem))
-    if claims == 0 then io.stderr:write "a lesson without a claim proves nothing\n" end
+    if claims == 0 then io.stderr:write "a lesson needs at least one claim\n" end
     -- Do not close the state: this may run while it is being closed.
     if failures > 0 or claims == 0 then os.exit(false) end
   end,

@@ -7,7 +7,7 @@ let name = programName(CommandLine.unsafeArgv)
 switch Options.parse(CommandLine.unsafeArgv, count: CommandLine.argc) {
 case .help:
     host_watch_output(name)
-    fputs(helpText, terminal_output())
+    fputs(helpText(), terminal_output())
     exit(EXIT_SUCCESS)
 case .version:
     host_watch_output(name)
@@ -23,7 +23,7 @@ case .noLesson(let lesson):
     complain(aboutLesson: String(cString: lesson), name: name)
     exit(EXIT_FAILURE)
 case .lessonInSandbox:
-    say("a lesson makes files and starts programs, so it is not for a sandbox: leave --sandbox out", name)
+    say("a lesson creates files and starts programs: run it without --sandbox", name)
     exit(EXIT_FAILURE)
 case .misuse(let argument):
     complain(about: argument, name: name)

@@ -56,7 +56,7 @@ return function(input)
     local message = tostring(found[2])
     local is_reversed = wanted and wanted[1] > wanted[2]
     -- The JIT has limits of its own.
-    local is_known = is_reversed and message:find "\\K put" or message:find "too many steps" or message:find "more steps than" or message:find "too much memory"
+    local is_known = is_reversed and message:find "\\K moved" or message:find "too many steps" or message:find "more steps than" or message:find "too much memory"
     if is_known then return re:close() end
     error(("%s: %s"):format(about, message))
   end

@@ -62,7 +62,7 @@ end
 
 -- ---- all matches of a pattern; nil beyond a limit
 
-local limits = { "more steps than", "too many steps", "too much memory", "recurses at the same place", "PCRE2 error -52", "\\K put the start" }
+local limits = { "more steps than", "too many steps", "too much memory", "recurses without end", "PCRE2 error -52", "\\K moved the start" }
 local function matches(re, subject, from)
   local list = {}
   local ok, e = pcall(function()

@@ -55,7 +55,7 @@ end)
 claim(type(failure) == "table" and failure.code == "SIGBUS", "touching the third page is the error %s", failure.code)
 say "`mmap.open` never maps past the end of a file, so this takes the bare `mmap.map`. But there is another way to get there."
 
-step "The file is cut short"
+step "The file is truncated"
 say "We map a file of three pages as it is, and then somebody truncates it to one: an editor that saves, a log that is rotated."
 write(3 * PAGE)
 local c

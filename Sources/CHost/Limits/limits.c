@@ -36,7 +36,7 @@ static int raised;
 static bool is_timed;
 /* The error message, and the line written to standard error. Both are about --time unless the limit of CPU time is
    reached first. */
-static const char cpu_reason[] = "the limit of CPU time is reached (\"ulimit -t\")";
+static const char cpu_reason[] = "CPU time limit exceeded (\"ulimit -t\")";
 static char time_reason[128], last_words[256], cpu_words[256];
 static const char *reason = time_reason;
 static struct termios terminal;
@@ -172,7 +172,7 @@ static void handle_ticks(int signal_number) {
 static void start_timer(void) {
   struct timeval time = {.tv_sec = (time_t)(limits->time / 1000000), .tv_usec = (suseconds_t)(limits->time % 1000000)};
   struct itimerval timer = {.it_value = time, .it_interval = grace(time)};
-  snprintf(time_reason, sizeof time_reason, "the time limit is reached (--time=%s)", limits->time_text);
+  snprintf(time_reason, sizeof time_reason, "time limit exceeded (--time=%s)", limits->time_text);
   snprintf(last_words, sizeof last_words, "%s: %s\n", host_program, time_reason);
   handle_ticks(SIGALRM);
   setitimer(ITIMER_REAL, &timer, NULL);
@@ -215,7 +215,7 @@ bool limits_make_room(void) {
   limit.rlim_cur = LEAST_STACK;
   if (limit.rlim_max < LEAST_STACK) limit.rlim_max = LEAST_STACK; /* only root can raise it */
   if (setrlimit(RLIMIT_STACK, &limit) == 0) return true;
-  host_message("the stack has to be 1024 KiB at least (\"ulimit -s\")", "");
+  host_message("the stack limit must be at least 1024 KiB (\"ulimit -s\")", "");
   return false;
 }
 

@@ -159,11 +159,11 @@ static int search_lua(lua_State *L) {
 }
 
 static int search_c(lua_State *L) {
-  lua_pushliteral(L, "no C modules in a sandbox");
+  lua_pushliteral(L, "C modules are not allowed in a sandbox");
   return 1;
 }
 
-static int p_loadlib(lua_State *L) { return luaL_error(L, "package.loadlib: no C modules in a sandbox"); }
+static int p_loadlib(lua_State *L) { return luaL_error(L, "package.loadlib: C modules are not allowed in a sandbox"); }
 
 /* [-0, +0, m] Replaces the searchers in the table `package` on top; keeps the one for package.preload. */
 static void set_searchers(lua_State *L) {

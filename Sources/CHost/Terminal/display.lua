@@ -33,7 +33,7 @@ end
 local function first_lines(b, columns)
     local length = min(#b, LOOKED_AT)
     local known, pages = pcall(b.pages, b, 0, length)
-    if known and pages:count() < #pages then return "the first page is not in memory; b:hexdump(0, 64) would read it" end
+    if known and pages:count() < #pages then return "the first page is not in memory; use b:hexdump(0, 64) to read it" end
     local bytes = b:string(0, length)
     if not is_text(bytes) then return (b:hexdump(0, min(#b, 16 * (LINES - 1))):gsub("\n%x+\n$", "")) end
     local lines = {}

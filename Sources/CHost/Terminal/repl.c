@@ -137,7 +137,7 @@ void host_repl(lua_State *L, const host_plan *plan) {
   /* No line editing in a sandbox: it opens libedit and the history file. */
   s.editing = host_has_terminal() && !plan->bounds.is_sandbox && plan->editor.open(L);
   if (s.editing) {
-    puts("mmaplua " LM_VERSION ": help() tells of the library mmap, Tab completes, Ctrl-D leaves");
+    puts("mmaplua " LM_VERSION ": help() describes the mmap library, Tab completes, Ctrl-D exits");
     fflush(stdout);
   }
   host_ignore_interrupts_at_rest(s.editing);

@@ -44,7 +44,7 @@ int lm_custom_pages_diff(lua_State *L) {
   lm_pages *now = check_pages(L, 1), *before = check_pages(L, 2);
   if (now->count != before->count || now->offset != before->offset)
     return luaL_argerror(L, 2,
-                         lua_pushfstring(L, "it is about %I pages from offset %I, and this one about %I from %I",
+                         lua_pushfstring(L, "it covers %I pages from offset %I, and this one %I from %I",
                                          (LUAI_UACINT)before->count, (LUAI_UACINT)before->offset,
                                          (LUAI_UACINT)now->count, (LUAI_UACINT)now->offset));
   lua_settop(L, 2);

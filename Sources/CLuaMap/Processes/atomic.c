@@ -36,7 +36,7 @@ int64_t lm_check_deadline(lua_State *L, int argument) {
   if (lua_type(L, argument) != LUA_TNUMBER) luaL_typeerror(L, argument, "number");
   double seconds = lua_tonumber(L, argument);
   luaL_argcheck(L, seconds >= 0, argument,
-                lua_pushfstring(L, "a time of %f seconds is out of range (0 or more)", (LUAI_UACNUMBER)seconds));
+                lua_pushfstring(L, "timeout %f is out of range (0 seconds or more)", (LUAI_UACNUMBER)seconds));
   int64_t now = mm_now();
   return seconds < 4e9 ? now + (int64_t)(seconds * 1e9) : INT64_MAX;
 }

@@ -104,7 +104,7 @@ static bool has_ended(lm_child *child, lua_State *L, int64_t deadline) {
 static const char *push_ending(lua_State *L, const lm_child *child) {
   int status = child->status;
   if (status == -1)
-    return lua_pushfstring(L, "child %d has ended, and its status was asked for by somebody else", child->process);
+    return lua_pushfstring(L, "child %d has ended, but other code has collected its exit status", child->process);
   if (WIFSIGNALED(status))
     return lua_pushfstring(L, "child %d was killed by signal %d (%s)", child->process, WTERMSIG(status),
                            strsignal(WTERMSIG(status)));
@@ -133,7 +133,7 @@ static void push_results(lua_State *L, lm_child *child) {
     for (; is_done && results > 0; results--) {
       lua_settop(L, top);
       is_done = lm_read_value(&reader);
-      if (!lua_istable(L, table)) luaL_error(L, "a finalizer was at the stack");
+      if (!lua_istable(L, table)) luaL_error(L, "a finalizer modified the stack");
       if (is_done) lua_rawseti(L, table, ++count);
     }
   } else if (!has_answer && is_well && is_known) {
@@ -161,7 +161,7 @@ static void push_results(lua_State *L, lm_child *child) {
   if (!is_done) {
     lua_pushboolean(L, 0);
     lua_rawseti(L, table, 1);
-    lua_pushfstring(L, "child %d has sent back what cannot be understood", child->process);
+    lua_pushfstring(L, "child %d sent back a malformed message", child->process);
     lua_rawseti(L, table, 2);
     count = 2;
   }
@@ -175,14 +175,14 @@ static int give_results(lua_State *L, lm_child *child) {
   if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
     lua_pop(L, 1);
     push_results(L, child);
-    if (lm_child_at(L, 1) != child) return luaL_error(L, "a finalizer was at the stack");
+    if (lm_child_at(L, 1) != child) return luaL_error(L, "a finalizer modified the stack");
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, 1);
     close_one(&child->message);
   }
   int table = lua_gettop(L);
   lua_pushliteral(L, "n");
-  if (!lua_istable(L, table)) return luaL_error(L, "a finalizer was at the stack");
+  if (!lua_istable(L, table)) return luaL_error(L, "a finalizer modified the stack");
   lua_rawget(L, table);
   lua_Integer known = lua_tointegerx(L, -1, NULL);
   /* A script can get the table with debug.getuservalue and change it. */
@@ -240,7 +240,7 @@ static int check_signal(lua_State *L, int argument) {
       lua_pushlstring(L, name + 3, length - 3);
       lua_replace(L, argument);
     }
-    return signals[lm_check_word(L, argument, "signal %s is no number, and not one of", names)];
+    return signals[lm_check_word(L, argument, "signal %s is neither a number nor one of", names)];
   }
   lua_Integer number = lm_check_integer(L, argument, "number or string");
   luaL_argcheck(L, number >= 0 && number <= SIGRTMAX, argument,

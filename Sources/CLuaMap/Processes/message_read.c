@@ -9,7 +9,7 @@
 
 /* [-0, +0, e] */
 static bool refill(lm_reader *r) {
-  if (r->child && lm_child_at(r->L, r->place) != r->child) luaL_error(r->L, "a finalizer was at the stack");
+  if (r->child && lm_child_at(r->L, r->place) != r->child) luaL_error(r->L, "a finalizer modified the stack");
   uint64_t rest = r->size - r->position;
   size_t wanted = rest < sizeof r->bytes ? (size_t)rest : sizeof r->bytes;
   r->used = r->filled = 0;
@@ -48,7 +48,7 @@ bool lm_read_begin(lm_reader *r, uint64_t magic, bool with_mappings) {
   r->tables = lua_gettop(r->L);
   lua_createtable(r->L, 0, 0);
   r->mappings = with_mappings ? lua_gettop(r->L) : 0;
-  if (r->child && lm_child_at(r->L, r->place) != r->child) luaL_error(r->L, "a finalizer was at the stack");
+  if (r->child && lm_child_at(r->L, r->place) != r->child) luaL_error(r->L, "a finalizer modified the stack");
   if (fstat(r->file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < LM_HEADER_SIZE ||
       pread(r->file, header, sizeof header, 0) != sizeof header || header[0] != magic ||
       header[1] != (uint64_t)status.st_size - LM_HEADER_SIZE)

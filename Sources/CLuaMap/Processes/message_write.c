@@ -8,7 +8,7 @@
 
 /* [-0, +0, e] Raises if a finalizer removed the child from the stack: its descriptor may be closed then. */
 static void check_writer(lm_writer *w) {
-  if (w->child && lm_child_at(w->L, w->place) != w->child) luaL_error(w->L, "a finalizer was at the stack");
+  if (w->child && lm_child_at(w->L, w->place) != w->child) luaL_error(w->L, "a finalizer modified the stack");
 }
 
 /* [-0, +0, e] */
@@ -23,7 +23,7 @@ static void require_size(lm_writer *w, uint64_t size) {
   lm_outcome outcome = {.kind = LM_SYSTEM,
                         .error = EFBIG,
                         .call = "write",
-                        .text = "the message to the other process is larger than a file may be here (\"ulimit -f\")"};
+                        .text = "the message to the other process exceeds the limit of file size (\"ulimit -f\")"};
   lm_push_or_raise(w->L, &outcome, LM_FAILED);
 }
 
@@ -144,7 +144,7 @@ static void put_shared(lm_writer *w, int index) {
   const lm_view *view = lm_view_at(L, index);
   const lm_atomic *atomic = lm_atomic_at(L, index);
   const mm_region *region = lm_region_at(L, index);
-  if (!region || !(buffer || view || atomic)) luaL_error(L, "a finalizer was at the stack");
+  if (!region || !(buffer || view || atomic)) luaL_error(L, "a finalizer modified the stack");
   int64_t place[3] = {number, (int64_t)region->offset, (int64_t)region->length};
   put_tag(w, buffer ? (region->isWhole ? T_BUFFER : T_SLICE) : view ? T_VIEW : T_ATOMIC);
   if (view) {
@@ -164,7 +164,7 @@ static void put_shared(lm_writer *w, int index) {
 static void put_table(lm_writer *w, int index) {
   lua_State *L = w->L;
   luaL_checkstack(L, 8, "tables are nested too deep");
-  if (!lua_istable(L, w->seen)) luaL_error(L, "a finalizer was at the stack");
+  if (!lua_istable(L, w->seen)) luaL_error(L, "a finalizer modified the stack");
   lua_pushvalue(L, index);
   if (lua_rawget(L, w->seen) == LUA_TNUMBER) {
     put_tag(w, T_AGAIN);
@@ -184,7 +184,7 @@ static void put_table(lm_writer *w, int index) {
   lua_pushnil(L);
   for (;;) {
     /* Checked each time: a finalizer can replace a value on the stack. */
-    if (!lua_istable(L, index)) luaL_error(L, "a finalizer was at the stack");
+    if (!lua_istable(L, index)) luaL_error(L, "a finalizer modified the stack");
     if (!lua_next(L, index)) break;
     int key = lua_gettop(L) - 1;
     lm_write_value(w, key);
@@ -226,7 +226,8 @@ void lm_write_value(lm_writer *w, int index) {
         put_shared(w, index);
         return;
       }
-      if (lm_region_at(L, index)) refuse(w, "records cannot be sent; send their buffer, and the child makes them");
+      if (lm_region_at(L, index))
+        refuse(w, "records cannot be sent: send their buffer, and make the records in the child");
       break;
     default: break;
   }

@@ -66,7 +66,7 @@ int lm_custom_buffer_lockrange(lua_State *L) {
     struct timespec time = {.tv_nsec = rest};
     nanosleep(&time, NULL);
     lm_pause(L);
-    if (lock_at(L, 6) != lock) return luaL_error(L, "a finalizer was at the stack");
+    if (lock_at(L, 6) != lock) return luaL_error(L, "a finalizer modified the stack");
   }
   release(lock);
   lua_pushnil(L);

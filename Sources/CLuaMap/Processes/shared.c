@@ -9,8 +9,9 @@ enum { LONGEST_SHARED = 255, LONGEST_MEMFD = 249 };
 static const char *check_name(lua_State *L, size_t longest) {
   const char *name = lm_check_c_string(L, 1, "name", "string");
   size_t length = strlen(name);
-  luaL_argcheck(L, length <= longest, 1,
-                lua_pushfstring(L, "a name of %I bytes is out of range (1 to %d)", (LUAI_UACINT)length, (int)longest));
+  luaL_argcheck(
+      L, length <= longest, 1,
+      lua_pushfstring(L, "name length %I is out of range (1 to %d bytes)", (LUAI_UACINT)length, (int)longest));
   return name;
 }
 
@@ -20,7 +21,7 @@ static const char *check_shared_name(lua_State *L) {
   const char *name = check_name(L, LONGEST_SHARED + 1);
   if (*name == '/') name++;
   if (!*name || strlen(name) > LONGEST_SHARED || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-    luaL_argerror(L, 1, "a name of shared memory is 1 to 255 bytes without a slash, but for one in front");
+    luaL_argerror(L, 1, "the name of shared memory must have 1 to 255 bytes and no slash except a leading one");
   const char *path = lua_pushfstring(L, "/dev/shm/%s", name);
   lua_replace(L, 1);
   return path;

@@ -34,11 +34,11 @@ static const char *push_bootstrap(lua_State *L, const char *program, int message
     name = strrchr(path, '/');
   }
   if (!name || strncmp(name + 1, "lua", 3) != 0)
-    luaL_error(L, "mmap.spawn starts the interpreter that runs, and '%s' is neither mmaplua nor lua",
+    luaL_error(L, "mmap.spawn starts the running interpreter again, and '%s' is neither mmaplua nor lua",
                name ? name + 1 : program);
   Dl_info info;
   if (!dladdr((void *)push_bootstrap, &info) || !info.dli_fname || strstr(info.dli_fname, "]==]"))
-    luaL_error(L, "mmap.spawn does not find the module's own file");
+    luaL_error(L, "mmap.spawn cannot find the module's own file");
   return lua_pushfstring(L, "assert(package.loadlib([==[%s]==], 'luaopen_mmap_child'))()(%d)", info.dli_fname, message);
 }
 
@@ -65,7 +65,7 @@ static void start(lua_State *L, int place, lm_child *child) {
     arguments[count++] = (char *)push_bootstrap(L, program, child->message);
   }
   arguments[count] = NULL;
-  if (lm_child_at(L, place) != child) luaL_error(L, "a finalizer was at the stack");
+  if (lm_child_at(L, place) != child) luaL_error(L, "a finalizer modified the stack");
   int descriptors[LM_MOST_MAPPINGS + 1];
   memcpy(descriptors, child->descriptors, (size_t)child->count * sizeof *descriptors);
   descriptors[child->count] = child->message;
@@ -107,7 +107,7 @@ int lm_custom_mmap_spawn(lua_State *L) {
   child->message = mm_memfd("mmaplua child", false);
   if (child->message < 0 && (errno == EMFILE || errno == ENFILE)) {
     lua_gc(L, LUA_GCCOLLECT);
-    if (lm_child_at(L, place) != child) return luaL_error(L, "a finalizer was at the stack");
+    if (lm_child_at(L, place) != child) return luaL_error(L, "a finalizer modified the stack");
     child->message = mm_memfd("mmaplua child", false);
   }
   if (child->message < 0) return fail_system(L, "memfd_create", errno);

@@ -74,7 +74,7 @@ static void check_keys(lua_State *L, int table, int name, lua_Integer count, con
       const char *field = lm_show(L, -1);
       complain(L, 0,
                lua_pushfstring(L,
-                               "key '%s' is not known; fields have an order, so each is a list: "
+                               "key '%s' is not known; write each field as a list: "
                                "mmap.struct { { \"%s\", \"%s\" } }",
                                field, field, type));
     }
@@ -110,7 +110,7 @@ static void read_field(lua_State *L, mm_ruler *ruler, int32_t *depth, lua_Intege
     complain(L, 0, lua_pushfstring(L, "field %I: its first item is not a name", (LUAI_UACINT)i));
   check_keys(L, FIELD, NAME, 3, keys);
   lua_pushvalue(L, NAME);
-  if (lm_rawget(L, NAMES) != LUA_TNIL) complain(L, NAME, "there are two of that name");
+  if (lm_rawget(L, NAMES) != LUA_TNIL) complain(L, NAME, "two fields have this name");
   lua_Integer count = lm_rawgeti(L, FIELD, 3) == LUA_TNIL ? 0 : take_integer(L, NAME, "count", 1);
   lua_Integer offset = read_integer(L, FIELD, NAME, "offset", 0);
 

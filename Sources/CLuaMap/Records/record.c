@@ -223,7 +223,7 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
   push_elements(L, value, layout, count);
   value = lua_gettop(L);
   if (lua_type(L, value) != LUA_TTABLE || lua_rawlen(L, value) != count)
-    luaL_error(L, "field '%s': a list of %I %s is expected", lm_shown_at(L, name), (LUAI_UACINT)count,
+    luaL_error(L, "field '%s': list of %I %s expected", lm_shown_at(L, name), (LUAI_UACINT)count,
                are_numbers ? "numbers" : "records");
   for (size_t i = 0; i < count; i++) {
     lm_rawgeti(L, value, (lua_Integer)i + 1);
@@ -232,7 +232,7 @@ static void assign_list(lua_State *L, int inner, int name, int32_t depth, mm_reg
     if (are_numbers) code = lm_field_store(L, &outcome, &record, start + i * size, number, element);
     else if (lua_type(L, element) == LUA_TTABLE || lm_record_at(L, element))
       lm_assign_record(L, layout, record, start + i * size, element);
-    else luaL_error(L, "field '%s': a list of %I records is expected", lm_shown_at(L, name), (LUAI_UACINT)count);
+    else luaL_error(L, "field '%s': list of %I records expected", lm_shown_at(L, name), (LUAI_UACINT)count);
     if (code < 0) lm_push_or_raise_field(L, &outcome, code, name);
     lua_settop(L, value);
   }
@@ -247,7 +247,7 @@ void lm_assign_field(lua_State *L, int inner, int name, int32_t depth, mm_region
     case MM_RECORDS: assign_list(L, inner, name, depth, record, offset, field, value); break;
     case MM_RECORD:
       if (lua_type(L, value) != LUA_TTABLE && !lm_record_at(L, value))
-        luaL_error(L, "field '%s': a table of fields is expected", lm_shown_at(L, name));
+        luaL_error(L, "field '%s': table of fields expected", lm_shown_at(L, name));
       lm_push_inner(L, inner, name, depth);
       lm_assign_record(L, lua_gettop(L), record, offset + mm_field_offset(field), value);
       lua_pop(L, 1);

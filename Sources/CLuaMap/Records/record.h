@@ -11,7 +11,7 @@
 /* Functions of the Lua API with a check of the value at an absolute index. Any allocation may run a finalizer, which
    can replace values on the running function's stack (debug.setlocal). So the type is checked at each use. */
 static inline void lm_need_table(lua_State *L, int index) {
-  if (mm_unlikely(lua_type(L, index) != LUA_TTABLE)) luaL_error(L, "a layout was taken apart while it was in use");
+  if (mm_unlikely(lua_type(L, index) != LUA_TTABLE)) luaL_error(L, "a layout was modified while it was in use");
 }
 static inline int lm_rawget(lua_State *L, int index) {
   lm_need_table(L, index);

@@ -115,9 +115,9 @@ int lm_custom_records_each(lua_State *L) {
 static size_t check_element(lua_State *L, mm_field field) {
   lua_Integer last = (lua_Integer)mm_field_count(field) - 1;
   if (lua_isnoneornil(L, 3))
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "which element of the array '%s', 0 to %I, is not said", lm_shown_at(L, 2),
-                                  (LUAI_UACINT)last));
+    luaL_argerror(
+        L, 3,
+        lua_pushfstring(L, "array field '%s' needs an element index (0 to %I)", lm_shown_at(L, 2), (LUAI_UACINT)last));
   lua_Integer element = lm_check_integer(L, 3, "integer");
   if (element < 0 || element > last)
     luaL_argerror(L, 3,
@@ -136,9 +136,8 @@ static mm_field check_column(lua_State *L, int layout, size_t *element) {
   int kind = mm_field_kind(field);
   bool is_array = kind == MM_NUMBERS || kind == MM_RECORDS;
   if (kind == MM_CHARACTERS || kind == MM_BYTES)
-    luaL_argerror(
-        L, 2,
-        lua_pushfstring(L, "field '%s' is a string: a column is one of numbers or of records", lm_shown_at(L, 2)));
+    luaL_argerror(L, 2,
+                  lua_pushfstring(L, "field '%s' is a string: a column has numbers or records", lm_shown_at(L, 2)));
   if (!is_array && !lua_isnoneornil(L, 3))
     luaL_argerror(L, 3, lua_pushfstring(L, "field '%s' is not an array", lm_shown_at(L, 2)));
   *element = is_array ? check_element(L, field) : 0;

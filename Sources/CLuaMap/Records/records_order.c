@@ -6,7 +6,7 @@ enum { MOST_FIELDS = 64 };
 /* [-0, +0, e] The field whose name is at the index `name`, of the layout at the index `layout`; both are absolute. A
    `-` before the name means descending, unless the field's own name begins with it. */
 static lm_sort_field read_field(lua_State *L, int layout, int name) {
-  if (lua_type(L, name) != LUA_TSTRING) luaL_argerror(L, 2, "a field has a name, which is a string");
+  if (lua_type(L, name) != LUA_TSTRING) luaL_argerror(L, 2, "the name of a field is a string");
   if (!lm_push_part(L, layout, LM_NAMES)) luaL_argerror(L, 1, "its layout is damaged");
   int names = lua_gettop(L);
   lm_sort_field result = {0, false};
@@ -26,9 +26,9 @@ static lm_sort_field read_field(lua_State *L, int layout, int name) {
   int kind = mm_field_kind(result.field);
   if (kind != MM_NUMBER && kind != MM_CHARACTERS && kind != MM_BYTES) {
     lua_pushvalue(L, name);
-    luaL_argerror(
-        L, 2,
-        lua_pushfstring(L, "field '%s' is neither a number nor a string: records have no order by it", lm_show(L, -1)));
+    luaL_argerror(L, 2,
+                  lua_pushfstring(L, "field '%s' is neither a number nor a string: records cannot be sorted by it",
+                                  lm_show(L, -1)));
   }
   lua_settop(L, names - 1);
   return result;
@@ -46,10 +46,10 @@ int lm_custom_records_sort(lua_State *L) {
   lm_user_value(L, 1, 3);
   if (!lm_layout_at(L, LAYOUT)) return luaL_argerror(L, 1, "its layout is damaged");
   if (is_list) {
-    if (!lua_isnil(L, 3)) return luaL_argerror(L, 3, "a list has '-' in front of each field that is to be descending");
+    if (!lua_isnil(L, 3)) return luaL_argerror(L, 3, "in a list, put '-' in front of a field for descending order");
     count = (size_t)lua_rawlen(L, 2);
     if (count == 0 || count > MOST_FIELDS)
-      return luaL_argerror(L, 2, lua_pushfstring(L, "a list of 1 to %d fields is expected", MOST_FIELDS));
+      return luaL_argerror(L, 2, lua_pushfstring(L, "list of 1 to %d fields expected", MOST_FIELDS));
     for (size_t i = 0; i < count; i++) {
       lm_rawgeti(L, 2, (lua_Integer)i + 1);
       fields[i] = read_field(L, LAYOUT, NAME);
@@ -61,7 +61,7 @@ int lm_custom_records_sort(lua_State *L) {
       size_t length;
       const char *word = lm_string_at(L, 3, &length);
       if (!word) return luaL_typeerror(L, 3, "string");
-      if (length != 4 || memcmp(word, "desc", 4) != 0) return luaL_argerror(L, 3, "the only word is \"desc\"");
+      if (length != 4 || memcmp(word, "desc", 4) != 0) return luaL_argerror(L, 3, "the only option is \"desc\"");
       fields[0].is_descending = true;
     }
   }

@@ -24,13 +24,13 @@ static const struct {
     {"len", "#b is its length in bytes", "#v is the number of its elements"},
     {"length", "#b is its length in bytes", "#v is the number of its elements"},
     {"size", "#b is its length in bytes", "#v is the number of its elements"},
-    {"sub", "b:string(offset, length) is a part of it, from offset 0 on", NULL /* views have it */},
-    {"byte", "b[offset] is a byte of it, from offset 0 on", "v[index] is an element of it, from index 0 on"},
+    {"sub", "b:string(offset, length) gives a part of it, counted from offset 0", NULL /* views have it */},
+    {"byte", "b[offset] is a byte of it, counted from offset 0", "v[index] is an element of it, counted from index 0"},
     {"read", "b:string(offset, length) reads bytes, b:get(type, offset) a number",
      "v[index] is an element of it, v:get(index, count) some of them"},
     {"write", "b:copy(offset, bytes) writes bytes, b:set(type, offset, value) a number",
      "v[index] = value writes an element, v:set(index, value, ...) some of them"},
-    {"gsub", "it keeps its length; mmap.regex(pattern):gsub(b, replacement) gives a string",
+    {"gsub", "its length is fixed; mmap.regex(pattern):gsub(b, replacement) gives a string",
      "it has numbers; b:string(offset, length):gsub(pattern, replacement) gives a string"},
 };
 
@@ -78,15 +78,15 @@ const char *lm_push_advice(lua_State *L, const char *message) {
 }
 
 const char *lm_loop_advice(lua_State *L, int index) {
-  if (lm_buffer_at(L, index)) return "a buffer is no table, and counts from 0: for i = 0, #b - 1 do ... b[i] ... end";
-  if (lm_view_at(L, index)) return "a view is no table, and counts from 0: for i, x in v:each() do ... end";
-  if (lm_records_at(L, index)) return "records are no table, and count from 0: for i, record in r:each() do ... end";
-  if (lm_pages_at(L, index)) return "pages are no table, and count from 0: for first, count in p:ranges() do ... end";
+  if (lm_buffer_at(L, index)) return "a buffer is not a table, and starts at 0: for i = 0, #b - 1 do ... b[i] ... end";
+  if (lm_view_at(L, index)) return "a view is not a table, and starts at 0: for i, x in v:each() do ... end";
+  if (lm_records_at(L, index)) return "records are not a table, and start at 0: for i, record in r:each() do ... end";
+  if (lm_pages_at(L, index)) return "pages are not a table, and start at 0: for first, count in p:ranges() do ... end";
   if (lua_iscfunction(L, index) && lua_getupvalue(L, index, 1)) {
     const void *const *state = lua_touserdata(L, -1);
     bool is_ours = state && lua_type(L, -1) == LUA_TUSERDATA && lua_rawlen(L, -1) >= sizeof *state && *state == state;
     lua_pop(L, 1);
-    if (is_ours) return "an iterator is called by for itself: for line in b:lines() do ... end";
+    if (is_ours) return "an iterator is for the generic for loop: for line in b:lines() do ... end";
   }
   return NULL;
 }

@@ -40,7 +40,7 @@ static int check_descriptor(lua_State *L, int argument) {
   luaL_argcheck(L, number >= -1 && number <= 0x7fffffff, argument,
                 lua_pushfstring(L, "descriptor %I is out of range (0 to 2147483647)", (LUAI_UACINT)number));
   luaL_argcheck(L, number < 0 || !lm_is_sandboxed(), argument,
-                "a descriptor by its number is not allowed in a sandbox, only an open file");
+                "the number of a descriptor is not allowed in a sandbox: use an open file");
   return (int)number;
 }
 

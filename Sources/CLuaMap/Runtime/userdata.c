@@ -8,7 +8,7 @@ void lm_set_metatable(lua_State *L, const char *name) {
 
 void *lm_new_userdata(lua_State *L, size_t size, int values) {
   void *block = lua_newuserdatauv(L, size, values);
-  if (mm_unlikely(lua_touserdata(L, -1) != block)) luaL_error(L, "a finalizer was at the stack");
+  if (mm_unlikely(lua_touserdata(L, -1) != block)) luaL_error(L, "a finalizer modified the stack");
   return block;
 }
 

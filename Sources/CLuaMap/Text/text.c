@@ -24,7 +24,7 @@ static inline void *push_state(lua_State *L, size_t size, const char *kind) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
   void *state = lm_kind_at(L, STATE, size, kind);
-  if (mm_unlikely(!state)) luaL_error(L, "this iterator's state is not its own");
+  if (mm_unlikely(!state)) luaL_error(L, "the state does not belong to this iterator");
   return state;
 }
 
@@ -107,7 +107,7 @@ int lm_custom_buffer_lines(lua_State *L) {
   lines->walk.separator = newline;
   lm_read_options(L, 2, options, lines);
   luaL_argcheck(L, !lines->reverse || !lm_overlaps_itself(&lines->walk.separator), 2,
-                "option 'reverse': from the end, a separator that overlaps itself ends other lines");
+                "option 'reverse': the separator overlaps itself, so lines from the end would differ");
   lm_outcome outcome;
   int code = lm_lines_start(L, &outcome, lines);
   if (code < 0) return lm_push_or_raise(L, &outcome, code);
@@ -468,7 +468,7 @@ static void read_quotes(lua_State *L, int argument, bool *quoted, bool has_csv, 
   bool given = read_byte(L, argument, "quote", quote);
   *escape = *quote;
   given = read_byte(L, argument, "escape", escape) || given;
-  luaL_argcheck(L, !given || *quoted || !has_csv, argument, "options 'quote' and 'escape' go with csv = true");
+  luaL_argcheck(L, !given || *quoted || !has_csv, argument, "options 'quote' and 'escape' need csv = true");
   *quoted = *quoted || given;
 }
 
@@ -477,9 +477,9 @@ static void read_point(lua_State *L, mm_rows *walk) {
   walk->point = '.';
   if (!read_byte(L, 4, "decimal", &walk->point)) return;
   luaL_argcheck(L, !isalnum(walk->point) && !isspace(walk->point) && walk->point != '+' && walk->point != '-', 4,
-                "option 'decimal' is a part of numbers already");
+                "option 'decimal': numbers contain this byte already");
   luaL_argcheck(L, walk->separator.bytes[0] != walk->point && walk->line.bytes[0] != walk->point, 4,
-                "option 'decimal': a separator begins with it");
+                "option 'decimal': a separator starts with it");
 }
 
 /* [-0, +0, e] Reads the option 'bad'. */
@@ -529,18 +529,18 @@ static void push_nulls(lua_State *L, lm_fields *fields) {
 static void check_fields(lua_State *L, const lm_fields *fields) {
   const mm_rows *walk = &fields->walk;
   const mm_separator *separator = &walk->separator, *line = &walk->line;
-  luaL_argcheck(L, memcmp(separator, line, sizeof *line) != 0, 2, "the fields' separator is the lines' too");
+  luaL_argcheck(L, memcmp(separator, line, sizeof *line) != 0, 2, "fields and lines have the same separator");
   luaL_argcheck(L, separator->count >= line->count || memcmp(separator->bytes, line->bytes, separator->count) != 0, 4,
-                "option 'sep' begins with the fields' separator: a field would end where a row does");
+                "option 'sep' starts with the separator of fields: a field would end where a row does");
   if (!walk->quoted) {
-    luaL_argcheck(L, !walk->lazy, 4, "option 'lazyquotes' goes with csv = true");
+    luaL_argcheck(L, !walk->lazy, 4, "option 'lazyquotes' needs csv = true");
     return;
   }
   luaL_argcheck(L, !has_byte(separator, walk->quote) && !has_byte(line, walk->quote), 2,
-                "with option 'csv' no separator has a quote in it");
+                "with option 'csv', a separator must not contain a quote");
   luaL_argcheck(L, !has_byte(separator, walk->escape) && !has_byte(line, walk->escape), 4,
-                "option 'escape': a separator has it");
-  luaL_argcheck(L, !walk->merges, 4, "option 'merge' does not go with 'csv'");
+                "option 'escape': a separator contains it");
+  luaL_argcheck(L, !walk->merges, 4, "options 'merge' and 'csv' exclude each other");
 }
 
 int lm_custom_buffer_fields(lua_State *L) {
@@ -601,7 +601,7 @@ static void read_cuts(lua_State *L, lm_cuts *cuts) {
   lm_read_options(L, 3, options, cuts);
   read_quotes(L, 3, &cuts->csv, false, &cuts->quote, &cuts->escape);
   luaL_argcheck(L, !cuts->csv || !(has_byte(&cuts->separator, cuts->quote) || has_byte(&cuts->separator, cuts->escape)),
-                3, "with option 'csv' no separator has a quote or an escape in it");
+                3, "with option 'csv', a separator must not contain a quote or an escape");
 }
 
 int lm_custom_buffer_split(lua_State *L) {

@@ -15,12 +15,12 @@ func lm_map(_ L: LuaState, _ outcome: Outcome, _ target: BufferPointer, _ descri
         let protection = try arguments.protection(2)
         let bits = try arguments.integer(3)
         guard let flagBits = CInt(exactly: bits) else {
-            throw MapError("flags %1 are not made of MAP_* constants", argument: 3, bits)
+            throw MapError("flags %1 are not a combination of MAP_* constants", argument: 3, bits)
         }
         let flags = MapFlags(rawValue: flagBits)
         guard flags.contains(.anonymous) || descriptor >= 0 else {
             if arguments.isAbsent(4) { throw MapError(type: "file or integer descriptor", argument: 4) }
-            throw MapError("descriptor -1 goes with MAP_ANONYMOUS only", argument: 4)
+            throw MapError("descriptor -1 needs MAP_ANONYMOUS", argument: 4)
         }
         let offset = try arguments.integer(5, default: 0)
         let advice = arguments.isAbsent(6) ? nil : try arguments.advice(6)

@@ -63,7 +63,7 @@ func lm_buffer_fill(_ L: LuaState, _ outcome: Outcome) -> CInt {
         let (offset, length) = try arguments.range(3)
         let monitor = try Monitor(L, total: length ?? bytes.count &- offset)
         if let pattern = arguments.string(2) {
-            guard pattern.count > 0 else { throw MapError("the string is empty", argument: 2) }
+            guard pattern.count > 0 else { throw MapError("the string must not be empty", argument: 2) }
             try about(3) { () throws(MapError) in
                 try bytes.fill(repeating: pattern, offset, length, shouldContinue: monitor.shouldContinue)
             }

@@ -78,7 +78,7 @@ func lm_buffer_rfind(_ L: LuaState, _ outcome: Outcome) -> CInt {
 func lm_buffer_count(_ L: LuaState, _ outcome: Outcome) -> CInt {
     respond(outcome) { () throws(MapError) in
         if let needle = Arguments(L).string(2), needle.count == 0 {
-            throw MapError("the string is empty", argument: 2)
+            throw MapError("the string must not be empty", argument: 2)
         }
         let number = try search(L) { (bytes, needle, offset, length, monitor) throws(MapError) in
             try bytes.count(of: needle, offset, length, shouldContinue: monitor.shouldContinue)

@@ -163,7 +163,7 @@ func lm_picture_plan(_ L: LuaState, _ outcome: Outcome, _ picture: UnsafeMutable
             since.pointee.count != Int64(span.count) || since.pointee.offset != Int64(span.range.offset)
         {
             throw MapError(
-                "option 'since': it is about %1 pages, and the buffer has %2 or others", argument: 2,
+                "option 'since': its %1 pages are not those of the buffer (%2 pages)", argument: 2,
                 Int(since.pointee.count), span.count)
         }
         picture.pointee.pages = Int64(span.count)

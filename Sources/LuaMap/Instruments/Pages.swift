@@ -42,7 +42,7 @@ func lm_pages_index(_ L: LuaState, _ outcome: Outcome) -> CInt {
         guard page >= 0, page < bits.count else {
             throw bits.count > 0
                 ? MapError(misuse: "page %1 is out of range (0 to %2)", page, bits.count &- 1)
-                : MapError(misuse: "page %1 is out of range: there is none", page)
+                : MapError(misuse: "page %1 is out of range: the set is empty", page)
         }
         lua_pushboolean(L, bits[page] ? 1 : 0)
         return 1

@@ -78,11 +78,11 @@ local meanings <const> = {
     random = "random access: no readahead",
     sequential = "sequential access: more readahead, pages behind may go soon",
     willneed = "needed soon: reading starts now",
-    dontneed = "not needed: pages leave the page table, private ones lose what was written",
-    free = "not needed: the kernel may take the pages when memory runs short",
-    remove = "a hole: pages and the space of the file behind them are given back",
-    dontfork = "children do not get it",
-    dofork = "children get it again",
+    dontneed = "not needed: the pages are unmapped; private pages lose their contents",
+    free = "not needed: the kernel may free the pages when memory is short",
+    remove = "punches a hole: frees the pages and their space in the file",
+    dontfork = "not inherited by children",
+    dofork = "inherited by children again",
     mergeable = "equal pages may become one (KSM)",
     unmergeable = "merged pages become separate again",
     hugepage = "huge pages are wanted",
@@ -91,15 +91,15 @@ local meanings <const> = {
     dodump = "in core dumps again",
     wipeonfork = "children get zeros",
     keeponfork = "children get the contents again",
-    cold = "these pages may go first",
-    pageout = "these pages go now: written to the file or to swap",
-    populate_read = "pages are read in and entered into the page table now",
-    populate_write = "the same, as if each page were written to",
-    dontneed_locked = "as dontneed, also where pages are locked",
+    cold = "the first to be reclaimed when memory is short",
+    pageout = "reclaimed now: written to the file or to swap",
+    populate_read = "pages are read and mapped now",
+    populate_write = "pages are read and mapped now, as if written to",
+    dontneed_locked = "as dontneed, but also for locked pages",
     collapse = "pages become huge pages now",
     hwpoison = "a page is treated as broken memory: for tests, never tried here",
     soft_offline = "a page is taken out of use: for tests, never tried here",
-    guard_install = "touching the pages is a fault (SIGSEGV), what they held is gone",
+    guard_install = "access is a fault (SIGSEGV); the contents are lost",
     guard_remove = "guard pages become ordinary ones",
 }
 
@@ -144,7 +144,7 @@ local function protection(info)
     for i, name in ipairs { "read", "written", "executed" } do
         if info.protection & (1 << i - 1) ~= 0 then names[#names + 1] = name end
     end
-    return #names == 0 and "none of its bytes may be touched" or "its bytes may be " .. concat(names, " and ")
+    return #names == 0 and "its bytes may not be accessed" or "its bytes may be " .. concat(names, " and ")
 end
 
 local function where(info)
@@ -152,7 +152,7 @@ local function where(info)
     if info.kind == BLOCK_DEVICE then
         return format("The bytes are those of the device %s; pages come from it when they are first touched.", path)
     elseif info.kind == CHARACTER_DEVICE then
-        return format("What the bytes are is up to the driver of %s.", path)
+        return format("The bytes come from the driver of %s.", path)
     elseif info.kind ~= FILE then
         return "It belongs to no file: pages are zeros, made when they are first touched, and are gone with the mapping. "
             .. "Under pressure they go to swap, if there is any."
@@ -163,9 +163,9 @@ local function where(info)
     local text = format("The bytes live in %s and, as far as they have been touched, in the page cache, which every process that maps or "
         .. "reads the file shares.", path)
     if info.storage == STACKED then
-        text = text .. " It is on overlayfs, so they are in truth those of a file below."
+        text = text .. " It is on overlayfs, so they are really those of a lower file."
     elseif info.storage == nil and info.length > 0 then
-        text = text .. " The file is not at its path any more, or may not be opened again."
+        text = text .. " The file is no longer at its path, or may not be opened again."
     end
     return text
 end
@@ -196,7 +196,7 @@ function words.explain(info)
     local function add(...) lines[#lines + 1] = format(...) end
     if info.slice then add("A slice of a mapping; what follows is about the whole mapping.") end
     if info.lost then
-        add("Pages of the mapping are gone: the file was cut short, or the disk failed. remap() maps the file again.")
+        add("Pages of the mapping are gone: the file was truncated, or the disk failed. remap() maps the file again.")
         return wrap(lines)
     end
     add("%s of %s, mapped %s: %s.", size(info.length), info.kind == 0 and "anonymous memory" or

@@ -16,7 +16,7 @@ func lm_buffer_advise(_ L: LuaState, _ outcome: Outcome) -> CInt {
         let isWhole = arguments.isAbsent(3) && arguments.isAbsent(4)
         guard isWhole || arguments.string(2) == nil else {
             throw MapError(
-                "an offset is expected; the order is (advice) or (offset, length, advice)", argument: 2)
+                "offset expected: the arguments are (advice) or (offset, length, advice)", argument: 2)
         }
         let advice = try arguments.advice(isWhole ? 2 : 4)
         let offset = isWhole ? 0 : try arguments.integer(2, default: 0)
@@ -125,7 +125,8 @@ extension Arguments {
         let bits = try integer(index)
         guard bits >= 0, bits <= 7 else {
             throw MapError(
-                "protection %1 is not made of PROT_READ, PROT_WRITE and PROT_EXEC", argument: index, bits)
+                "protection %1 is not a combination of PROT_READ, PROT_WRITE and PROT_EXEC", argument: index,
+                bits)
         }
         return Protection(rawValue: CInt(truncatingIfNeeded: bits))
     }

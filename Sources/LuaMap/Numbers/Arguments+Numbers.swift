@@ -7,7 +7,7 @@ internal import MemoryMap
 
 /// The names of the types of elements.
 let elementTypes: StaticString =
-    "u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64, with le or be after it or neither"
+    "u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64, optionally with le or be after it"
 
 extension Arguments {
     /// The view at an argument.

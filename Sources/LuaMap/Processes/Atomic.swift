@@ -166,7 +166,7 @@ private func waitable(_ L: LuaState) throws(MapError) -> (bytes: MappedBytes, ty
     let type = ElementType(code: atomic.pointee.type)
     guard type.byteCount == 4 else {
         throw MapError(
-            misuse: "only an atomic of 32 bits, u32 or i32, can be waited on: futex(2) knows no other")
+            misuse: "only a 32-bit atomic, u32 or i32, can be waited on: see futex(2)")
     }
     try refresh(atomic)
     guard mm_is_readable(&atomic.pointee.region) else { throw MapError(.notReadable) }

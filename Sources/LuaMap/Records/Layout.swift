@@ -54,7 +54,7 @@ private struct Shape {
             throw MapError(
                 unknown: "not a type: %s",
                 of:
-                    "u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64, with le or be after it or neither, char[n], bytes[n] or a layout",
+                    "u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64, optionally with le or be after it, char[n], bytes[n] or a layout",
                 argument: 0)
         }
     }
@@ -62,7 +62,7 @@ private struct Shape {
     /// Makes the field an array of `count` elements.
     mutating func `repeat`(_ count: Int) throws(MapError) {
         if isCounted {
-            throw MapError(misuse: "an array of strings is an array of a layout with one string")
+            throw MapError(misuse: "for an array of strings, use an array of a layout with one string")
         }
         self.count = count
         if kind == Int(MM_NUMBER) { kind = Int(MM_NUMBERS) }

@@ -74,7 +74,7 @@ private func notARecord(_ outcome: Outcome) -> CInt {
 
 @inline(never)
 private func notAName(_ outcome: Outcome) -> CInt {
-    outcome.fill(MapError(misuse: "the fields of a record have names"))
+    outcome.fill(MapError(misuse: "a field of a record is accessed by its name, a string"))
     return CInt(LM_FAILED)
 }
 
@@ -138,15 +138,15 @@ private func store(
 ) throws(MapError) {
     let arguments = Arguments(L)
     if mm_field_kind(field) == Int32(MM_NUMBER) {
-        guard let value = arguments.number(index) else { throw MapError(misuse: "a number is expected") }
+        guard let value = arguments.number(index) else { throw MapError(misuse: "number expected") }
         let type = ElementType(code: mm_field_type(field))
         try bytes.store(value, as: type, at: offset)
         return
     }
-    guard let text = arguments.string(index) else { throw MapError(misuse: "a string is expected") }
+    guard let text = arguments.string(index) else { throw MapError(misuse: "string expected") }
     let size = mm_field_count(field)
     if mm_field_kind(field) == Int32(MM_BYTES) && text.count != size {
-        throw MapError(misuse: "a string of %1 bytes is expected, this one has %2", size, text.count)
+        throw MapError(misuse: "string of %1 bytes expected, got %2 bytes", size, text.count)
     }
     try bytes.store(text, at: offset, size: size)
 }

@@ -69,10 +69,10 @@ extension MapError {
     fileprivate var advice: StaticString {
         switch reason {
         case nil: hint
-        case .memoryLimit: "%1 bytes more would be over the limit of --memory=%2; %3 are in use"
-        case .mappedLimit: "%1 bytes more would be over the limit of --mapped=%2; %3 are in use"
+        case .memoryLimit: "%1 more bytes would exceed the limit of --memory=%2; %3 are in use"
+        case .mappedLimit: "%1 more bytes would exceed the limit of --mapped=%2; %3 are in use"
         case .besideRefused:
-            "a new file is written beside the old one, which is not allowed (use --allow-write= with the folder)"
+            "the new file is written next to the old one, which is not allowed (use --allow-write=FOLDER)"
         case .readingRefused: "reading it is not allowed (use --allow-read=%0)"
         case .writingRefused: "writing it is not allowed (use --allow-write=%0)"
         case .readingAndWritingRefused:
@@ -80,9 +80,9 @@ extension MapError {
         case .removingRefused: "removing it is not allowed (use --allow-write=%0)"
         case .virtualFile: "the files of /proc and /sys have no pages to map; read them with io.open"
         case .privateMapping:
-            "a private mapping has bytes that no other process can see; use mmap.anonymous(size, { shared = true }), mmap.memfd, mmap.shared or a file opened with \"r\" or \"r+\""
+            "another process cannot see the bytes of a private mapping; use mmap.anonymous(size, { shared = true }), mmap.memfd, mmap.shared or a file opened with \"r\" or \"r+\""
         case .noDescriptor:
-            "this shared anonymous memory has no descriptor to give away: that of mmap.map never has one, that of mmap.anonymous where there are many to spare; use mmap.memfd"
+            "this shared anonymous memory has no descriptor to pass on: mmap.map keeps none, and mmap.anonymous keeps one only while many are free; use mmap.memfd"
         }
     }
 }

@@ -132,7 +132,7 @@ extension Arguments {
         guard let option = string(index) else { throw MapError(type: "string", argument: index) }
         let isKnown = option.elementsEqual("saturate".utf8)
         guard isKnown else {
-            throw MapError(unknown: "%s: the one option is \"saturate\"", of: "saturate", argument: index)
+            throw MapError(unknown: "%s: the only option is \"saturate\"", of: "saturate", argument: index)
         }
         return true
     }

@@ -79,8 +79,8 @@ extension Summary.Sum {
             guard fits || isWrapping else {
                 throw MapError(
                     misuse: isUnsigned
-                        ? "the sum does not fit into 64 bits; with \"wrap\" it is cut down to them"
-                        : "the sum does not fit into 64 bits with a sign; with \"wrap\" it is cut down to them"
+                        ? "the sum does not fit into an unsigned 64-bit integer; with \"wrap\" it wraps around"
+                        : "the sum does not fit into a signed 64-bit integer; with \"wrap\" it wraps around"
                 )
             }
             return .integer(Int64(truncatingIfNeeded: value))
@@ -181,7 +181,7 @@ func lm_view_variance(_ L: LuaState, _ outcome: Outcome) -> CInt {
         let missing = isWord ? 0 : try Arguments(L).integer(2, default: 0)
         guard missing == 0 || missing == 1 else {
             throw MapError(
-                "value %1 is out of range (0: of all there is, 1: of a sample)", argument: 2, missing)
+                "value %1 is out of range (0: population, 1: sample)", argument: 2, missing)
         }
         let words = try Arguments(L).words(isWord ? 2 : 3)
         let variance = try work(L) { (elements, monitor) throws(MapError) in

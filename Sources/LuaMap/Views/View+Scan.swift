@@ -146,7 +146,7 @@ private func combine(_ L: LuaState, _ outcome: Outcome, _ operation: Operation) 
         let place: Int32 = hasTarget || arguments.isAbsent(3) ? 4 : 3
         let isWrapping = try arguments.isWrapping(place)
         if isWrapping && operation == .divide {
-            throw MapError("a quotient does not wrap: only floats are divided", argument: place)
+            throw MapError("division does not wrap: only floats can be divided", argument: place)
         }
         try work(L) { (elements, monitor) throws(MapError) in
             try elements.combine(operation, operand, into: target, isWrapping: isWrapping) {

@@ -78,9 +78,9 @@ private func unpack(
     guard let found, format == nil || format == found else {
         let what: StaticString =
             switch format {
-            case nil: "these are neither gzip nor Zstandard data"
-            case .gzip: "these are no gzip data"
-            case .zstd: "these are no Zstandard data"
+            case nil: "neither gzip nor Zstandard data"
+            case .gzip: "not gzip data"
+            case .zstd: "not Zstandard data"
             }
         throw damage(0, what)
     }
@@ -166,7 +166,7 @@ private func inflateAll(
             while input.start < input.end && input.memory[input.start] == 0 { input.start &+= 1 }
             if input.start >= input.end { continue }
             guard input.memory[input.start] == 0x1F else {
-                throw damage(input.place, "what follows the last member at offset %1 are no gzip data")
+                throw damage(input.place, "the data after the last member, at offset %1, are not gzip data")
             }
             inflateReset(&stream)
             isWithin = true

@@ -126,7 +126,7 @@ extension mm_replacement {
                 temporary.0 = 0
                 if error.errno == EACCES || error.errno == EROFS || error.errno == EPERM {
                     throw error.hinting(
-                        "a new file is written beside the old one, so its folder must allow that")
+                        "the new file is written next to the old one, so the folder must be writable")
                 }
                 if error.errno != EEXIST { throw error }
             }

@@ -56,7 +56,7 @@ extension MappedBytes {
         } catch {
             throw MapError(
                 .open, errno: error.errno,
-                "the mapped file is opened again by its path for this; there it is not, or may not be read")
+                "the mapped file must be opened again by its path, but it is not there or may not be read")
         }
         throw MapError(.open, errno: ESTALE, "the path now names another file than the one that is mapped")
     }

@@ -77,10 +77,10 @@ public struct MappedBytes: @unchecked Sendable {
         return MapError(
             .lost,
             slot.fault_signal != SIGBUS
-                ? "the page at offset %1 is out of reach: a guard page is there, or its protection was changed from outside"
+                ? "the page at offset %1 cannot be accessed: it is a guard page, or other code changed its protection"
                 : slot.kind == MM_FILE && Int64(place) &+ slot.file_offset >= slot.file_size
                     ? "the page at offset %1 is past the end of the file"
-                    : "the page at offset %1 is gone: the file was cut short, or the disk is full or failed",
+                    : "the page at offset %1 is gone: the file was truncated, or the disk is full or failed",
             place, Int(slot.file_size), Int(slot.fault_signal))
     }
 

@@ -73,13 +73,13 @@ package func openRegion(
     shouldContinue: ShouldContinue = { _ in true }
 ) throws(MapError) -> mm_region {
     if options.grow && !mode.mayGrow {
-        throw MapError(.misuse, "a file only grows in mode \"r+\" or \"w+\"")
+        throw MapError(.misuse, "option 'grow' needs mode \"r+\" or \"w+\"")
     }
     if options.size != 0 && mode != .truncate {
-        throw MapError(.misuse, "size goes with mode \"w+\"; use length and grow in mode \"r+\"")
+        throw MapError(.misuse, "option 'size' needs mode \"w+\"; in mode \"r+\" use length and grow")
     }
     if options.sparse && !options.grow && mode != .truncate {
-        throw MapError(.misuse, "sparse goes with mode \"w+\", or with grow = true in mode \"r+\"")
+        throw MapError(.misuse, "option 'sparse' needs mode \"w+\", or mode \"r+\" with grow = true")
     }
     guard options.size >= 0 else {
         throw MapError(.misuse, "size %1 is out of range: it must not be negative", options.size)
@@ -109,7 +109,8 @@ private func openFile(
         do { return (try systemOpen(path, mode == .readWrite ? O_RDWR : O_RDONLY), false) } catch {
             if error.errno == EISDIR { throw .directory }
             throw error.errno == EACCES && mode == .readWrite
-                ? error.hinting("the file may not be written; \"r\" and \"c\" need only permission to read")
+                ? error.hinting(
+                    "no permission to write the file; \"r\" and \"c\" need only permission to read")
                 : error
         }
     }

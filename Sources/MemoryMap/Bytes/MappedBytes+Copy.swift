@@ -123,7 +123,7 @@ extension MappedBytes {
     ) throws(MapError) {
         let (current, target) = try writable(offset, length)
         guard pattern.count > 0, let from = pattern.baseAddress else {
-            throw MapError(.misuse, "the pattern is empty")
+            throw MapError(.misuse, "the string must not be empty")
         }
         guard let start = target.baseAddress, target.count > 0 else { return }
         // The filled part is the source of the next copy, so its length doubles each time.

@@ -72,7 +72,7 @@ extension MappedBytes {
     package func count(
         of needle: UnsafeRawBufferPointer, _ offset: Int, _ length: Int?, shouldContinue: (Int) -> Bool
     ) throws(MapError) -> Int {
-        guard needle.count > 0 else { throw MapError(.misuse, "there is no end of empty strings to count") }
+        guard needle.count > 0 else { throw MapError(.misuse, "the string must not be empty") }
         let (current, range) = try readable(offset, length)
         let result = try Haystack(range, needle).count(shouldContinue)
         try current.checkIntact()

@@ -75,7 +75,8 @@ extension CacheState {
             switch error.errno {
             case ENOSYS: throw error.hinting("the kernel has cachestat(2) since Linux 6.5")
             case EPERM:
-                throw error.hinting("the kernel tells it only to those who own the file or may write it")
+                throw error.hinting(
+                    "the kernel reports this only to the owner of the file and to those who may write it")
             case EOPNOTSUPP: throw error.hinting("the kernel does not count the pages of hugetlbfs")
             default: throw error
             }
@@ -140,7 +141,7 @@ extension MappedBytes {
 
     private func hintPopulate(_ error: MapError) -> MapError {
         switch error.errno {
-        case EINVAL: error.hinting("the kernel knows this since Linux 5.14, and not for device memory")
+        case EINVAL: error.hinting("this needs Linux 5.14, and device memory has no such pages")
         case EFAULT: hintMissingPage(error)
         default: error
         }

@@ -59,7 +59,7 @@ package func sparseRegion(_ path: UnsafePointer<CChar>, _ size: Int) throws(MapE
     let descriptor: Descriptor
     do { descriptor = try systemOpen(path, O_RDWR | O_CREAT | O_EXCL) } catch {
         throw error.errno == EEXIST
-            ? error.hinting("a file that exists is left alone; remove it first") : error
+            ? error.hinting("an existing file is not overwritten; remove it first") : error
     }
     defer { systemClose(descriptor) }
     do {

@@ -63,7 +63,7 @@ package struct Watch {
         pthread_mutex_init(watch.lock, nil)
         pthread_cond_init(watch.wake, &attributes)
         guard let thread = startThread(Watch.body, memory) else {
-            throw MapError(.misuse, "no further thread can be had (\"ulimit -u\", \"ulimit -v\")")
+            throw MapError(.misuse, "cannot start a thread (\"ulimit -u\", \"ulimit -v\")")
         }
         watch.thread.initialize(to: thread)
     }

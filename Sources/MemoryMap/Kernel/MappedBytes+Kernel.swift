@@ -131,7 +131,7 @@ extension MappedBytes {
         if size < reached {
             throw MapError(
                 call, errno: EFAULT,
-                "the file had %1 bytes when it was mapped and has %2 now: what was after them is gone; remap() maps it again",
+                "the file had %1 bytes when it was mapped and has %2 now: the rest is gone; remap() maps it again",
                 Int(slot.file_size), size)
         }
     }
@@ -181,7 +181,8 @@ extension MappedBytes {
                 if !isLimit { unlockRange(start, pages.extent, but: before) }
                 throw problem.errno == ENOMEM && problem.call == .mlock && !isLimit
                     ? problem.hinting(
-                        "a mapping would have to be split, and there may be no more (vm.max_map_count)")
+                        "a mapping would have to be split, and the process is at its limit of mappings (vm.max_map_count)"
+                    )
                     : problem.errno == EFAULT ? hintMissingPage(problem) : problem.namingLockLimit
             }
             current.noteLock(pages, true)
@@ -345,7 +346,7 @@ extension MappedBytes {
         if startsWhole && endsWhole { return }
         throw MapError(
             .madvise, errno: EINVAL,
-            "this advice takes data away, so the range must be whole pages of %1 bytes: bytes %2 to %3 of the mapping are not",
+            "this advice discards data, so the range must be whole pages of %1 bytes: bytes %2 to %3 of the mapping are not",
             page, pages.first, pages.end)
     }
 
@@ -355,6 +356,6 @@ extension MappedBytes {
         if !advice.isKnown {
             return error.hinting("advice %1 is not known to the running kernel", advice.rawValue)
         }
-        return error.hinting("advice %1 does not suit this kind of mapping", advice.rawValue)
+        return error.hinting("advice %1 does not apply to this kind of mapping", advice.rawValue)
     }
 }

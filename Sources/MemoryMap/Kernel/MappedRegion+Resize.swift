@@ -72,7 +72,8 @@ extension UnsafeMutablePointer<mm_slot> {
         }
         let isShared = MapFlags(rawValue: pointee.flags).isShared
         if isShared && size > pointee.length {
-            throw MapError(.misuse, "shared anonymous memory cannot grow: its size is fixed when it is made")
+            throw MapError(
+                .misuse, "shared anonymous memory cannot grow: its size is fixed when it is created")
         }
         let old = pointee.length
         // Other processes may share pages that are cut off, so those stay allocated, and counted in the
@@ -146,7 +147,7 @@ extension UnsafeMutablePointer<mm_slot> {
         guard let path else { throw MapError(.open, errno: ENOENT) }
         let descriptor: CInt
         do { descriptor = try systemOpen(path, O_RDWR) } catch {
-            throw error.hinting("the mapped file is opened again by its path to change its size")
+            throw error.hinting("the mapped file must be opened again by its path to change its size")
         }
         do {
             let status = try systemStatus(descriptor)

@@ -29,7 +29,7 @@ struct WorkMemory {
         if let scratch = WorkMemory(type, count) { return scratch }
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: MemoryLayout<Value>.stride)
         if !isOverflow { try requireRoom(bytes) }
-        throw MapError(.mmap, errno: ENOMEM, "there is no memory to work on %1 elements in", count)
+        throw MapError(.mmap, errno: ENOMEM, "not enough memory to work on %1 elements", count)
     }
 
     /// Large pages, because the processor's TLB has few entries and the memory is written at scattered

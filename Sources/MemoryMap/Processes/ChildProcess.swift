@@ -111,10 +111,10 @@ extension MappedBytes {
         try current.refresh()
         let slot = current.region.slot.pointee
         guard MapFlags(rawValue: slot.flags).isShared else {
-            throw MapError(.misuse, "a private mapping has bytes that no other process can see").because(
+            throw MapError(.misuse, "another process cannot see the bytes of a private mapping").because(
                 .privateMapping)
         }
-        guard slot.start != 0 else { throw MapError(.misuse, "an empty mapping has nothing to share") }
+        guard slot.start != 0 else { throw MapError(.misuse, "an empty mapping cannot be shared") }
         let descriptor: Descriptor
         do {
             descriptor = try current.openFile(
@@ -123,7 +123,7 @@ extension MappedBytes {
             throw slot.kind == MM_ANONYMOUS
                 ? MapError(
                     error.call ?? .open, errno: error.errno,
-                    "this shared anonymous memory has no descriptor to give away"
+                    "this shared anonymous memory has no descriptor to pass on"
                 ).because(.noDescriptor) : error
         }
         guard descriptor < 3 else { return descriptor }

@@ -13,7 +13,7 @@ extension MappedBytes {
             throw MapError(.misuse, "an atomic is an integer: u8 i8 u16 i16 u32 i32 u64 i64")
         }
         if type.isSwapped {
-            throw MapError(.misuse, "an atomic has the machine's byte order; leave out the le or be")
+            throw MapError(.misuse, "an atomic has the machine's byte order: leave out 'le' and 'be'")
         }
         let size = type.byteCount
         let (current, place) = try self.place(of: size, at: offset)
@@ -22,7 +22,7 @@ extension MappedBytes {
             if rest > offset {
                 throw MapError(
                     .offsetOutOfRange,
-                    "offset %1 is not aligned to %2 bytes in memory: the mapping does not begin at such an address",
+                    "offset %1 is not aligned to %2 bytes in memory: the mapping does not start at an aligned address",
                     offset, size)
             }
             throw MapError(

@@ -39,7 +39,7 @@ extension MappedBytes {
         try current.refresh()
         let count = try checkedLength(offset: offset, length: length, count: current.region.length)
         guard count > 0 else {
-            throw MapError(.lengthOutOfRange, "length 0 is out of range: a lock is on at least 1 byte")
+            throw MapError(.lengthOutOfRange, "length 0 is out of range: a lock covers at least 1 byte")
         }
         let slot = current.region.slot
         let flags = isExclusive ? O_RDWR : O_RDONLY
@@ -56,7 +56,7 @@ extension MappedBytes {
         } catch {
             throw error.errno == EACCES && isExclusive
                 ? error.hinting(
-                    "an exclusive lock needs the right to write the file; a \"shared\" one does not")
+                    "an exclusive lock needs write permission on the file; a \"shared\" one does not")
                 : error
         }
         if let memory { mm_memory_hold(memory) }

@@ -18,13 +18,13 @@ package func sharedRegion(
     if let size {
         try requireSize(size)
     } else if exclusive {
-        throw MapError(.misuse, "exclusive = true makes a new object, so it needs a size")
+        throw MapError(.misuse, "exclusive = true creates a new object: give its size")
     }
     let (descriptor, isNew) = try openShared(path, makes: size != nil, exclusive)
     do throws(MapError) {
         let status = try systemStatus(descriptor)
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw MapError(.mmap, errno: ENODEV, "this is no shared memory object")
+            throw MapError(.mmap, errno: ENODEV, "not a shared memory object")
         }
         let present = Int(status.st_size)
         if let size, size > present {
@@ -55,14 +55,14 @@ private func openShared(
     guard makes else {
         do { return (try systemOpen(path, flags), false) } catch {
             throw error.errno == ENOENT
-                ? error.hinting("no shared memory has this name; with a size it is made") : error
+                ? error.hinting("no shared memory has this name; give a size to create it") : error
         }
     }
     while true {
         do { return (try systemOpen(path, flags | O_CREAT | O_EXCL, mode: 0o600), true) } catch
             where error.errno == EEXIST
         {
-            if exclusive { throw error.hinting("shared memory of this name is there already") }
+            if exclusive { throw error.hinting("shared memory with this name already exists") }
         }
         // If another process has just removed the name, try again.
         do { return (try systemOpen(path, flags), false) } catch  where error.errno == ENOENT {}

@@ -89,7 +89,7 @@ extension MappedRecords {
         try from.refresh()
         guard mm_is_readable(&from.records.region) else { throw .notReadable }
         guard size == from.size else {
-            throw MapError(.misuse, "the records have %1 and %2 bytes", size, from.size)
+            throw MapError(.misuse, "the records differ in size (%1 and %2 bytes)", size, from.size)
         }
         let indexes = try order.readable()
         try indexes.requireIndexes(count: count)

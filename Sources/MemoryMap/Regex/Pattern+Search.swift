@@ -142,7 +142,7 @@ package struct PatternSearch {
     private func found() throws(MapError) -> PatternResult {
         try origin?.checkIntact()
         if offsets[0] > offsets[1] || offsets[1] > subject.count {
-            throw MapError(.misuse, "\\K put the start of the match after its end")
+            throw MapError(.misuse, "\\K moved the start of the match past its end")
         }
         return .found
     }
@@ -208,7 +208,7 @@ private struct Effort {
         } else if code == PCRE2_ERROR_DEPTHLIMIT, let own = pattern.pointee.ownDepth {
             throw MapError(.misuse, "the match is deeper than its (*LIMIT_DEPTH=%1) allows", Int(own))
         } else if code == PCRE2_ERROR_RECURSELOOP {
-            throw MapError(.misuse, "the pattern recurses at the same place without end")
+            throw MapError(.misuse, "the pattern recurses without end")
         } else if code == PCRE2_ERROR_JIT_STACKLIMIT || code == PCRE2_ERROR_HEAPLIMIT, !isDeep {
             pattern.pointee.is_deep = true
             deepen()
@@ -228,7 +228,9 @@ private struct Effort {
             return MapError(.misuse, "the match takes more steps than the 'steps' of its regex (%1)", steps)
         }
         return MapError(
-            .misuse, "the match takes too many steps (more than %1; mmap.regex has an option 'steps')", steps)
+            .misuse,
+            "the match takes too many steps (more than %1; option 'steps' of mmap.regex raises the limit)",
+            steps)
     }
 
     private var tooDeep: MapError {

@@ -125,9 +125,9 @@ public struct MapError: Error, Sendable {
     /// already.
     package var namingLimit: MapError {
         switch (errno, call) {
-        case (EMFILE, _): hinting("this process may have no more descriptors (\"ulimit -n\")")
-        case (ENFILE, _): hinting("the system has no more descriptors (fs.file-max)")
-        case (EAGAIN, .posix_spawn): hinting("this user may have no more processes (\"ulimit -u\")")
+        case (EMFILE, _): hinting("the process is at its limit of descriptors (\"ulimit -n\")")
+        case (ENFILE, _): hinting("the system is at its limit of descriptors (fs.file-max)")
+        case (EAGAIN, .posix_spawn): hinting("the user is at the limit of processes (\"ulimit -u\")")
         case (EAGAIN, .mmap), (EAGAIN, .mremap): namingLockLimit
         case (ENOMEM, .mmap), (ENOMEM, .mremap), (ENOMEM, .mprotect), (ENOMEM, .munmap), (EAGAIN, .madvise),
             (ENOMEM, .posix_spawn):

@@ -70,7 +70,7 @@ extension FilePolicy {
                 throw MapError(.open, errno: EACCES, "writing it is not allowed").because(.writingRefused)
             }
         }
-        throw MapError(.open, errno: EACCES, "a new file beside it is not allowed").because(.besideRefused)
+        throw MapError(.open, errno: EACCES, "a new file next to it is not allowed").because(.besideRefused)
     }
 
     /// Whether the policy allows removing or renaming a file, or a link itself.

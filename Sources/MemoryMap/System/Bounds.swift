@@ -47,7 +47,7 @@ package func requireHeap(_ bytes: Int = 0) throws(MapError) {
 
 extension MapError {
     static var noHeap: MapError {
-        MapError(.mmap, errno: ENOMEM, "no memory is left to work in (\"ulimit -v\")")
+        MapError(.mmap, errno: ENOMEM, "not enough memory (\"ulimit -v\")")
     }
 }
 
@@ -62,7 +62,7 @@ private func overLimit(_ call: SystemCall, _ bytes: Int, _ account: Account) -> 
     let (limit, used) =
         account == .memory ? (mm_budget_limit(), mm_budget_used()) : (mm_mapped_limit(), mm_mapped_used())
     return MapError(
-        call, errno: ENOMEM, "%1 bytes more would be over the limit of %2; %3 are in use", bytes,
+        call, errno: ENOMEM, "%1 more bytes would exceed the limit of %2; %3 are in use", bytes,
         Int(clamping: limit), Int(clamping: used)
     ).because(account == .memory ? .memoryLimit : .mappedLimit)
 }
@@ -80,7 +80,7 @@ func requireHarmless(_ call: SystemCall, _ protection: CInt) throws(MapError) {
 func requireHarmless(_ advice: CInt) throws(MapError) {
     if advice == 100 || advice == 101, FilePolicy.current != nil {
         throw MapError(
-            .madvise, errno: EPERM, "advice that takes memory from the machine is not allowed in a sandbox")
+            .madvise, errno: EPERM, "advice that takes memory out of use is not allowed in a sandbox")
     }
 }
 

@@ -94,7 +94,7 @@ private func requireFileLimit(_ call: SystemCall, _ descriptor: Descriptor, _ si
         return
     }
     throw MapError(
-        call, errno: EFBIG, "%1 bytes are more than a file may have here (\"ulimit -f\")", size)
+        call, errno: EFBIG, "%1 bytes exceed the limit of file size (\"ulimit -f\")", size)
 }
 
 /// ftruncate(2), in bytes.
@@ -217,7 +217,7 @@ func systemRemap(
         // one.
         throw code == EFAULT
             ? error.hinting(
-                "a part has another advice, lock or protection than the rest, or had when it was written to: before that, make the whole alike by unlock() and advise(\"normal\")"
+                "a part has other advice, locks or protection than the rest, or had when it was written: before that, make the whole uniform with unlock() and advise(\"normal\")"
             ) : error
     }
     account.give(max(0, old &- new))

@@ -205,7 +205,7 @@ extension MappedBytes {
         let start = Int(slot.file_offset) &+ region.offset
         if size &- start < end {
             throw MapError(
-                .lost, "the file was cut short: it ends at offset %1 of the buffer, and zeros follow",
+                .lost, "the file was truncated: it ends at offset %1 of the buffer, and zeros follow",
                 max(0, size &- start),
                 Int(slot.file_size), Int(SIGBUS))
         }

@@ -178,5 +178,5 @@ extension ElementMemory {
 /// The error if there is no memory for an order.
 func noRoomForOrder(_ count: Int) -> MapError {
     do throws(MapError) { try requireRoom(count &* MemoryLayout<IndexedItem>.stride) } catch { return error }
-    return MapError(.mmap, errno: ENOMEM, "there is no memory to sort %1 elements in", count)
+    return MapError(.mmap, errno: ENOMEM, "not enough memory to sort %1 elements", count)
 }

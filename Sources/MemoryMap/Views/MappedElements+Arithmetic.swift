@@ -122,11 +122,11 @@ extension MappedElements {
         _ result: MappedElements, _ isWrapping: Bool, _ shouldContinue: ShouldContinue
     ) throws(MapError) {
         guard operation != .divide else {
-            throw MapError(.misuse, "only floats are divided: give a view of floats as the target")
+            throw MapError(.misuse, "only floats can be divided: use a view of floats as the target")
         }
         guard source.type.kind == result.type.kind, (other?.type.kind ?? result.type.kind) == result.type.kind
         else {
-            throw MapError(.misuse, "views of integers are combined with their own type only: copy converts")
+            throw MapError(.misuse, "views of integers must have the same type; v:copy converts")
         }
         let (a, target) = (ElementMemory(source), ElementMemory(result))
         let b = other.map { ElementMemory($0) }

@@ -172,7 +172,8 @@ extension MappedElements {
         guard let read = from.elements.region.base, let write = to.elements.region.base else { return }
         let (size, overflow) = from.count.multipliedReportingOverflow(by: 8)
         let noRoom = MapError(
-            .misuse, "source and target share memory, and there is none to put %1 elements aside", from.count)
+            .misuse, "source and target overlap, and there is not enough memory for a copy of %1 elements",
+            from.count)
         if overflow { throw noRoom }
         try takeMemory(.mmap, size)
         defer { mm_budget_give(size) }

@@ -63,10 +63,10 @@ extension MappedElements {
     /// Throws if these are not `count` integers.
     func requireIndexes(count: Int) throws(MapError) {
         guard !type.isFloat else {
-            throw MapError(.misuse, "an order has integers, and these elements are floats")
+            throw MapError(.misuse, "the elements of an order must be integers, not floats")
         }
         guard self.count == count else {
-            throw MapError(.misuse, "the order has %1 elements, and there are %2 to fill", self.count, count)
+            throw MapError(.misuse, "the order has %1 elements, the target %2", self.count, count)
         }
     }
 

@@ -55,7 +55,7 @@ extension MappedElements {
         if let scale = try histogramScale(bins, least, greatest) { return scale }
         let low = double(least)
         guard low == double(greatest) else {
-            throw MapError(.misuse, "the elements have no finite range: give the histogram one")
+            throw MapError(.misuse, "the elements have no finite range: give lo and hi")
         }
         // Half a unit may be too small to change the number.
         let margin = max(0.5, low.ulp)

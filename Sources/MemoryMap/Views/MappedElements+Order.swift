@@ -90,7 +90,7 @@ extension MappedElements {
     /// - Throws: `closed`, `lost`, `notReadable`; `misuse` for NaN.
     package func bound(_ number: Number, isUpper: Bool) throws(MapError) -> Int {
         if case .float(let value) = number, value.isNaN {
-            throw MapError(.misuse, "NaN has no place in an order")
+            throw MapError(.misuse, "NaN cannot be ordered")
         }
         let part = try readable()
         let memory = ElementMemory(part)

@@ -103,8 +103,8 @@ extension MappedElements {
                 throw MapError(
                     .valueOutOfRange,
                     conversion.from == .uint64
-                        ? "the result does not fit into 64 bits"
-                        : "the result does not fit into 64 bits with a sign",
+                        ? "the result does not fit into an unsigned 64-bit integer"
+                        : "the result does not fit into a signed 64-bit integer",
                     0, index)
             }
         }

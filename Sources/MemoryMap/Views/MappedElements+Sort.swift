@@ -196,7 +196,7 @@ extension ElementMemory {
     ) throws(MapError) -> Int {
         let (bytes, isOverflow) = count.multipliedReportingOverflow(by: size)
         let noMemory = MapError(
-            .mmap, errno: ENOMEM, "there is no memory to sort a copy of %1 elements in", count)
+            .mmap, errno: ENOMEM, "not enough memory to sort a copy of %1 elements", count)
         if isOverflow { throw noMemory }
         try takeMemory(.mmap, bytes)
         defer { mm_budget_give(bytes) }

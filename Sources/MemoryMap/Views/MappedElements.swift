@@ -82,7 +82,7 @@ public struct MappedElements: @unchecked Sendable {
         guard !mm_overlap(&part.elements) else {
             throw MapError(
                 .misuse,
-                "the elements overlap (every %1 bytes one of %2): such a view can only be read",
+                "the elements overlap (stride %1, size %2): such a view cannot be written",
                 stride, type.byteCount)
         }
         return part

@@ -74,7 +74,7 @@ struct HelpTests {
         #expect(terminal.sees("\n[0] a = 102  s = \"irst\"\n[1]"))
         #expect(terminal.sees("... and 4 more\n> "))
         terminal.type("mmap.anonymous(5 * 4096)\n")
-        #expect(terminal.sees("\nthe first page is not in memory; b:hexdump(0, 64) would read it\n> "))
+        #expect(terminal.sees("\nthe first page is not in memory; use b:hexdump(0, 64) to read it\n> "))
         terminal.type("b, 1\n")
         #expect(terminal.sees("\nmmap.buffer: "))
         #expect(terminal.sees("text+0\t1\n> "))

@@ -210,7 +210,7 @@ struct LimitsTests {
         guard lines.count == 5 else { return }
         #expect(
             lines[0]
-                == "false\tmmap\tENOMEM\tCannot allocate memory (ENOMEM): 41943040 bytes more would be over the limit of --mapped=67108864; 41943040 are in use (\(path))"
+                == "false\tmmap\tENOMEM\tCannot allocate memory (ENOMEM): 41943040 more bytes would exceed the limit of --mapped=67108864; 41943040 are in use (\(path))"
         )
         #expect(lines[1].contains("--mapped=67108864"))
         #expect(lines[2] == "1073741824\t41943040\t1073741824")
@@ -469,7 +469,7 @@ struct LimitsTests {
         let taken = now() - start
         #expect(outcome.ending == .status(124), "\(code)")
         #expect(
-            outcome.errors.contains("the time limit is reached (--time=200ms)"), "\(code): \(outcome.errors)")
+            outcome.errors.contains("time limit exceeded (--time=200ms)"), "\(code): \(outcome.errors)")
         #expect(taken >= 0.2 && taken < Self.latest, "\(code)")
     }
 
@@ -495,8 +495,8 @@ struct LimitsTests {
             """)
         #expect(
             outcome.output
-                == "false\t(command line):2: the time limit is reached (--time=2s)\ttrue\nso far")
-        #expect(outcome.errors == "mmaplua: the time limit is reached (--time=2s)\n")
+                == "false\t(command line):2: time limit exceeded (--time=2s)\ttrue\nso far")
+        #expect(outcome.errors == "mmaplua: time limit exceeded (--time=2s)\n")
         #expect(outcome.ending == .status(124))
     }
 
@@ -515,7 +515,7 @@ struct LimitsTests {
         let outcome = try run(["--time=2s"], code)
         #expect(outcome.output.hasPrefix("false\t"), "\(code)")
         #expect(outcome.output.contains("(command line):"), "\(code)")
-        #expect(outcome.output.hasSuffix("the time limit is reached (--time=2s)\n"), "\(code)")
+        #expect(outcome.output.hasSuffix("time limit exceeded (--time=2s)\n"), "\(code)")
         #expect(outcome.ending == .status(124))
     }
 

@@ -113,7 +113,7 @@ struct PromptTests {
             ("ipairs(mmap.anonymous(1 << 40 >> 10))", "for i = 0, #b - 1 do"),
             ("ipairs(mmap.anonymous(8):view 'u8')", "in v:each() do"),
             ("ipairs(mmap.anonymous(8):lines())", "for line in b:lines() do"),
-            ("ipairs(mmap.anonymous(8):fields ';')", "an iterator is called by for itself"),
+            ("ipairs(mmap.anonymous(8):fields ';')", "an iterator is for the generic for loop"),
             ("pairs(mmap.anonymous(8))", "for i = 0, #b - 1 do"),
         ] {
             let outcome = try Program.mmaplua.run(["-e", "for i, x in \(loop) do print(i) end"])

@@ -62,7 +62,8 @@ import Testing
         if place == "EDITRC" || place == "HOME" { environment["MMAPLUA_HISTORY"] = "" }
         let terminal = try Terminal(.mmaplua, environment: environment)
         let what =
-            names[place] == ".editrc" || place == "EDITRC" ? "no key bindings are read" : "no history is kept"
+            names[place] == ".editrc" || place == "EDITRC"
+            ? "cannot read key bindings" : "history is disabled"
         // A path may be longer than the terminal's line.
         if let problem = Self.problems[kind] {
             #expect(terminal.sees("\(what): \(path): \(problem)\n"))
@@ -73,7 +74,7 @@ import Testing
         #expect(terminal.sees("\nab\n> "))
         terminal.type("\u{4}")
         #expect(terminal.end() == .status(0))
-        if kind == .dangling, what == "no history is kept" {
+        if kind == .dangling, what == "history is disabled" {
             #expect(TemporaryFolder.contents(path: path + ".target") == "'a' .. 'b'\n")
         }
     }

@@ -269,7 +269,7 @@ import Testing
     }
 
     @Test func `the CPU time limit is an error, then ends the script`() throws {
-        let words = "the limit of CPU time is reached (\"ulimit -t\")"
+        let words = "CPU time limit exceeded (\"ulimit -t\")"
         let caught = try run("ulimit -St 1", "print(pcall(function() while true do end end))")
         #expect(caught.output == "false\t(command line):1: \(words)\n")
         #expect(caught.errors.hasSuffix("\(words)\n"))

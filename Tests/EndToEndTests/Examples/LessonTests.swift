@@ -141,7 +141,7 @@ import Testing
         let path = try folder.file("x.lua", "local lesson <close> = require 'mmap.lesson'\n")
         let outcome = try Program.mmaplua.run([path], environment: ["TMPDIR": folder.path])
         #expect(outcome.ending == .status(1))
-        #expect(outcome.errors.contains("a lesson without a claim proves nothing"))
+        #expect(outcome.errors.contains("a lesson needs at least one claim"))
     }
 
     @Test(arguments: [
@@ -153,11 +153,11 @@ import Testing
         (["--lesson"], "'--lesson' needs a name"),
         (["--lesson", "--check"], "'--lesson' needs a name"),
         (["--lesson="], "'--lesson' needs a name"),
-        (["--lessons", "sync"], "'--lessons' takes nothing but --check; --lesson NAME runs one"),
-        (["--lesson", "sync", "--chek"], "a lesson takes no argument but --check"),
+        (["--lessons", "sync"], "'--lessons' accepts only --check; use --lesson NAME to run one"),
+        (["--lesson", "sync", "--chek"], "a lesson accepts only --check"),
         (["--lesson", "./none.lua"], "cannot open ./none.lua"),
-        (["-e", "require 'mmap.lesson'"], "mmap.lesson is for the file of a lesson"),
-        (["--sandbox", "--lesson", "sync"], "leave --sandbox out"),
+        (["-e", "require 'mmap.lesson'"], "mmap.lesson works only in the file of a lesson"),
+        (["--sandbox", "--lesson", "sync"], "run it without --sandbox"),
         (["--sandbox", "-e", "require 'mmap.lesson'"], "module 'mmap.lesson' not found"),
     ])
     func wrongLessonArgumentsAreErrors(_ arguments: [String], _ message: String) throws {
@@ -176,7 +176,7 @@ import Testing
     @Test func lessonWaitsOnTerminal() throws {
         let scratch = try TemporaryFolder()
         let reader = try terminal(scratch, ["--lesson", "dontneed"])
-        #expect(reader.sees("Four kinds of memory") && reader.sees("Think, then Return"))
+        #expect(reader.sees("Four kinds of memory") && reader.sees("Think, then press Return"))
         #expect(!reader.shown.contains("page table after"))
         #expect(try !isEmpty(scratch))
         for _ in 1...8 { reader.type("\r") }
@@ -193,7 +193,7 @@ import Testing
     func lessonCanBeLeft(_ keys: String, _ status: CInt) throws {
         let scratch = try TemporaryFolder()
         let reader = try terminal(scratch, ["--lesson", "sync"])
-        #expect(reader.sees("Return goes on, q leaves"))
+        #expect(reader.sees("Return continues, q quits"))
         reader.type(keys)
         #expect(reader.end() == .status(status))
         #expect(!reader.shown.contains("traceback") && !reader.shown.contains("Dirty pages"))
@@ -211,7 +211,7 @@ import Testing
             """)
         for number in 1...100 {
             let reader = try terminal(scratch, ["--lesson", lesson])
-            try #require(reader.sees("Think, then Return "))
+            try #require(reader.sees("Think, then press Return "))
             reader.type("\u{03}")
             try #require(reader.end() == .status(130), "the \(number). of 100: \(reader.shown)")
         }

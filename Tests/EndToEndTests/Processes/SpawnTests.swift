@@ -233,7 +233,7 @@ struct SpawnTests {
             for _, signal in ipairs { -1, 65, "NONE", "SIG", 1.5, {} } do
               has(select(2, pcall(child.kill, child, signal)), "bad argument #2")
             end
-            has(select(2, pcall(child.wait, child, -1)), "0 or more")
+            has(select(2, pcall(child.wait, child, -1)), "0 seconds or more")
             """)
     }
 
@@ -349,7 +349,7 @@ struct SpawnTests {
             """
         let timed = try run(code, ["--time=1"])
         #expect(timed.ending == .status(124))
-        #expect((timed.output + timed.errors).contains("the time limit is reached"), "\(timed)")
+        #expect((timed.output + timed.errors).contains("time limit exceeded"), "\(timed)")
         let stopped = try run("INTERRUPT = true " + code)
         #expect((stopped.output + stopped.errors).contains("interrupted!"), "\(stopped)")
         #expect(stopped.ending != .timeout)

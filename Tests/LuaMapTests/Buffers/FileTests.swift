@@ -142,7 +142,7 @@ import Testing
                 -- The other format, and none.
                 put("data", data)
                 local other = format == "gzip" and "zstd" or "gzip"
-                fails(other == "gzip" and "these are no gzip data" or "these are no Zstandard data", mmap.decompress, path "data", other)
+                fails(other == "gzip" and "not gzip data" or "not Zstandard data", mmap.decompress, path "data", other)
                 fails("format 'lz4' is not one of 'gzip' and 'zstd'", mmap.decompress, path "data", "lz4")
                 fails("neither gzip nor Zstandard", mmap.decompress, put("data", "plain text"))
                 fails("neither gzip nor Zstandard", mmap.decompress, mmap.anonymous(100))

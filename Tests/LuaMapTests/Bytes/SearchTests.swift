@@ -46,7 +46,7 @@ import Testing
                 end
               end
             end
-            fails("the string is empty", b.count, b, "")
+            fails("the string must not be empty", b.count, b, "")
             """)
     }
 

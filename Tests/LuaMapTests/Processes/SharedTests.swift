@@ -22,16 +22,16 @@ import Testing
             eq(#mmap.shared(name, 9000), 9000)
             eq(#mmap.shared(name), 9000)
             eq(mmap.shared(name):string(0, 5), "Hello")
-            local e = fails("is there already", mmap.shared, name, 1, { exclusive = true })
+            local e = fails("already exists", mmap.shared, name, 1, { exclusive = true })
             eq(e.code, "EEXIST")
-            fails("needs a size", mmap.shared, name, nil, { exclusive = true })
+            fails("give its size", mmap.shared, name, nil, { exclusive = true })
             -- Without a name it goes on, and can even grow.
             mmap.unlink(name)
             a[1] = 69
             eq(b:string(0, 2), "HE")
             b:resize(20000) eq(#b, 20000)
             a:remap() eq(#a, 20000)
-            eq(fails("with a size it is made", mmap.shared, name).code, "ENOENT")
+            eq(fails("give a size to create it", mmap.shared, name).code, "ENOENT")
             eq(fails("No such file", mmap.unlink, name).code, "ENOENT")
             local d <close> = mmap.shared(name, 10, { exclusive = true })
             eq(d[0], 0)
@@ -163,7 +163,7 @@ import Testing
             s:atomic("u64", 4):store(5) eq(b:get("u64", 8), 5)
             fails("not aligned to 8 bytes in memory", s.atomic, s, "u64", 8)
             local odd = mmap.open(scratch(("x"):rep(100)), "r+", { offset = 3 })
-            fails("the mapping does not begin at such an address", odd.atomic, odd, "u32", 0)
+            fails("the mapping does not start at an aligned address", odd.atomic, odd, "u32", 0)
             odd:atomic("u32", 1)
             fails("an atomic is an integer", b.atomic, b, "f64", 0)
             fails("machine's byte order", b.atomic, b, ("u32be"):gsub("be", string.pack("=I2", 1) == "\\1\\0" and "be" or "le"), 0)
@@ -222,11 +222,11 @@ import Testing
             eq(a:wake(), 0) eq(a:wake(1), 0) eq(a:wake(0), 0)
             fails("out of range %(0 to 2147483647%)", a.wake, a, -1)
             fails("out of range for i32", a.wait, a, 1 << 31)
-            fails("0 or more", a.wait, a, 1, -1) fails("0 or more", a.wait, a, 1, 0/0)
+            fails("0 seconds or more", a.wait, a, 1, -1) fails("0 or more", a.wait, a, 1, 0/0)
             fails("number expected, got string", a.wait, a, 1, "1")
             for _, type in ipairs { "u8", "i16", "u64" } do
               local other = b:atomic(type, 0)
-              fails("only an atomic of 32 bits", other.wait, other, 0) fails("only an atomic of 32 bits", other.wake, other)
+              fails("only a 32%-bit atomic", other.wait, other, 0) fails("only a 32%-bit atomic", other.wake, other)
             end
             -- A hook can end it, as lua5.4's for Ctrl-C does.
             local calls = 0
@@ -284,7 +284,7 @@ import Testing
             end
             fails("invalid option 'both'", b.lockrange, b, 0, 1, "both")
             fails("string expected", b.lockrange, b, 0, 1, 5)
-            fails("0 or more", b.lockrange, b, 0, 1, nil, -1)
+            fails("0 seconds or more", b.lockrange, b, 0, 1, nil, -1)
             eq(fails("anonymous memory has no file", function() mmap.anonymous(5):lockrange() end).code, "EOPNOTSUPP")
             local gone = mmap.open(scratch("abc"), "r+")
             os.remove(gone:info().path)

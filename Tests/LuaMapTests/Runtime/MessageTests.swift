@@ -42,7 +42,7 @@ import Testing
             says(function() v:find("!=", 1) end, "did you mean '~='?")
             says(function() mmap.memfd("m", 9):lockrange(0, 1, "share") end, "invalid option 'share': it is not one of 'exclusive' and 'shared'; did you mean 'shared'?")
             says(function() b:populate "reed" end, "'reed': it is not one of 'read' and 'write'; did you mean 'read'?")
-            says(function() v:copy(0, v, "saturated") end, "'saturated': the one option is \\"saturate\\"; did you mean 'saturate'?")
+            says(function() v:copy(0, v, "saturated") end, "'saturated': the only option is \\"saturate\\"; did you mean 'saturate'?")
             says(function() mmap.regex "a":find("a", 0, "offset") end, "did you mean 'offsets'?")
             says(function() mmap.struct { { "a", "u8", ofset = 1 } } end, "field 'a': key 'ofset' is not known (offset); did you mean 'offset'?")
             says(function() mmap.struct { { "a", "u8" }, aling = true } end, "key 'aling' is not known (align size); did you mean 'align'?")

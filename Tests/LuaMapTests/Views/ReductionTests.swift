@@ -302,7 +302,7 @@ import Testing
               v:div(w, into)
               for i = 0, n - 1 do assert(same(into[i], cut(t, m[i] / y[i])), t) end
             else
-              fails("only floats are divided", v.div, v, 2)
+              fails("only floats can be divided", v.div, v, 2)
             end
             local dot, size = widths[t] and 0 or 0.0, 0.0
             for i = 0, n - 1 do dot = dot + m[i] * y[i]; size = size + math.abs(m[i] * y[i]) end
@@ -351,17 +351,17 @@ import Testing
             local u, p, o = b:view("u64", 0, 1), b:view("u64", 8, 1), b:view("u8", 16, 1)
             u[0], p[0], o[0] = math.mininteger, 1, 1
             eq(p:dot(u), math.mininteger); eq(o:dot(u), math.mininteger); eq(u:dot(o), math.mininteger)
-            fails("64 bits with a sign", b:view("i8", 16, 1).dot, b:view("i8", 16, 1), u)
+            fails("a signed 64%-bit integer", b:view("i8", 16, 1).dot, b:view("i8", 16, 1), u)
             fails("does not wrap", huge.div, huge, 2, "wrap"); fails("does not wrap", huge.div, huge, 2, huge, "wrap")
 
             local v = mmap.anonymous(64):view("i64")
             v:fill(math.maxinteger)
-            fails("does not fit into 64 bits", v.sum, v)
+            fails("does not fit into a signed 64%-bit integer", v.sum, v)
             do local s = v:stats() eq(s.sum, 2.0 ^ 66); eq(s.exact, false); eq(s.max, math.maxinteger); eq(s.count, 8) end
             do local s = v:stats "wrap" eq(s.sum, -8); eq(s.exact, false) end
             do local s = v:slice(0, 1):stats() eq(s.sum, math.maxinteger); eq(s.exact, true) end
             fails("more than 128 bits", v.dot, v, v); eq(v:dot(v, "wrap"), 8)
-            v:fill(1 << 40); fails("does not fit into 64 bits", v.dot, v, v); v:fill(math.maxinteger)
+            v:fill(1 << 40); fails("does not fit into a signed 64%-bit integer", v.dot, v, v); v:fill(math.maxinteger)
             eq(v:sum("wrap"), -8); eq(v:mean(), 2.0 ^ 63)
             fails('the options are "wrap" and "skipnan"', v.sum, v, "up"); fails('the only option is "skipnan"', v.min, v, "wrap")
             fails("once", v.sum, v, "wrap", "wrap")
@@ -373,9 +373,9 @@ import Testing
             fails("does not fit", u.sum, u); eq(u:max(), -1)
             fails("value 1.5 has no integer", v.add, v, 1.5)
             fails("have 8 and 2 elements", v.add, v, u)
-            fails("with their own type only", v.add, v, mmap.anonymous(64):view("u64"))
+            fails("must have the same type", v.add, v, mmap.anonymous(64):view("u64"))
             fails("number or mmap.view expected", v.add, v, "1")
-            fails("NaN has no place", v.lowerbound, v, 0 / 0)
+            fails("NaN cannot be ordered", v.lowerbound, v, 0 / 0)
             fails("bins 0 is out of range %(1 to 16777216%)", v.histogram, v, 0)
             fails("must be finite and not empty", v.histogram, v, 3, 1, 1)
             fails("must be finite and not empty", v.histogram, v, 3, 0, 0 / 0)

@@ -210,7 +210,7 @@ import Testing
             eq(v:copy(0, b), 10); eq(v[3], 253.0); eq(v[9], 9.0)
             fails("out of range for i8", function() mmap.anonymous(10):view("i8"):copy(0, b) end)
             for _, wrong in ipairs { "text", 5, true, print } do fails("bad argument #3", v.copy, v, 0, wrong) end
-            fails("the one option is", v.copy, v, 0, b, "saturated"); fails("string expected", v.copy, v, 0, b, true)
+            fails("the only option is", v.copy, v, 0, b, "saturated"); fails("string expected", v.copy, v, 0, b, true)
             """)
     }
 

@@ -115,7 +115,7 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
           eq(called, short, where)
           assert(text:find(" expected, got " .. shown, 1, true)
             or text:find("expected, got no value", 1, true) and shown == "nil"
-              or text:find("an offset is expected; the order is", 1, true) and short == "advise", where)
+              or text:find("offset expected: the arguments are", 1, true) and short == "advise", where)
           calls = calls + 1
           ::continue::
         end
