@@ -24,15 +24,7 @@ lm_buffer *lm_check_buffer(lua_State *L) {
   return buffer;
 }
 
-int lm_custom_buffer_slice(lua_State *L) {
-  lm_check_buffer(L);
-  lm_settop(L, 3, 2, "number");
-  lm_buffer *slice = lm_new_buffer(L);
-  lm_keep_mapping(L, 1);
-  lm_outcome outcome;
-  int count = lm_buffer_slice(L, &outcome, slice);
-  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
-}
+LM_MAKER(lm_custom_buffer_slice, lm_check_buffer, 2, "number", 3, lm_buffer, lm_new_buffer, lm_buffer_slice)
 
 void lm_permissions(const lm_description *d, char text[5]) {
   text[0] = d->protection & PROT_READ ? 'r' : '-';

@@ -20,16 +20,13 @@ lm_atomic *lm_new_atomic(lua_State *L) {
   return atomic;
 }
 
-int lm_custom_buffer_atomic(lua_State *L) {
+/* [-0, +0, e] */
+static void check_atomic_arguments(lua_State *L) {
   lm_check_buffer(L);
   if (lua_isnone(L, 2)) luaL_typeerror(L, 2, "string");
-  lm_settop(L, 3, 3, "number");
-  lm_atomic *atomic = lm_new_atomic(L);
-  lm_keep_mapping(L, 1);
-  lm_outcome outcome;
-  int count = lm_buffer_atomic(L, &outcome, atomic);
-  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
+
+LM_MAKER(lm_custom_buffer_atomic, check_atomic_arguments, 3, "number", 3, lm_atomic, lm_new_atomic, lm_buffer_atomic)
 
 int64_t lm_check_deadline(lua_State *L, int argument) {
   if (lua_isnoneornil(L, argument)) return INT64_MAX;

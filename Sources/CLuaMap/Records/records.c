@@ -49,15 +49,13 @@ int lm_custom_buffer_records(lua_State *L) {
   return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
 }
 
-int lm_custom_records_slice(lua_State *L) {
-  check_records(L);
-  lua_settop(L, 3);
+/* [-0, +2, e] Pushes the layout of the records at argument 1, and new records of it. */
+static lm_records *new_slice(lua_State *L) {
   push_layout(L);
-  lm_records *slice = lm_new_records(L, 1, 4);
-  lm_outcome outcome;
-  int count = lm_records_slice(L, &outcome, slice);
-  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
+  return lm_new_records(L, 1, lua_gettop(L));
 }
+
+LM_MAKER(lm_custom_records_slice, check_records, 1, LM_RECORDS, 3, lm_records, new_slice, lm_records_slice)
 
 /* [-0, +1, e] Pushes the record whose index is argument 2. */
 static int push_record(lua_State *L, uint64_t layout) {

@@ -40,6 +40,19 @@ LM_APART(lm_lock);
     return lm_push_or_raise(L, &outcome, count);                                                                       \
   }
 
+/* [-?, +1, e] The trampoline of a body that fills in a new object on the mapping of argument 1. `check` checks that
+   argument, and argument `needed` must be given; at most `most` arguments reach the body. */
+#define LM_MAKER(name, check, needed, expected, most, type, make, body)                                                \
+  int name(lua_State *L) {                                                                                             \
+    check(L);                                                                                                          \
+    lm_settop(L, most, needed, expected);                                                                              \
+    type *object = make(L);                                                                                            \
+    lm_keep_mapping(L, 1);                                                                                             \
+    lm_outcome outcome;                                                                                                \
+    int count = body(L, &outcome, object);                                                                             \
+    return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);                                                  \
+  }
+
 /* [-?, +?, –] Runs a body that makes system calls. Sets lm_running meanwhile, from which the trace gets the line of the
    script. A body never raises, so lm_running is always restored. */
 #define LM_RUN(L, body)                                                                                                \
@@ -168,8 +181,9 @@ void lm_keep_mapping(lua_State *L, int index);
 /* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
-/* [-0, +2, m] Pushes a new, closed buffer and a new view that keeps it alive, for a view with memory of its own. */
-lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer);
+/* [-0, +2, e] Pushes a new buffer and a new view of it that a body fills in; memory of its own. If memory ran out, it
+   collects garbage and tries again. The number of results: the view. */
+int lm_make_view(lua_State *L, lm_view_maker *body, int operation);
 
 /* [-0, +0, m] Counts the anonymous memory of a buffer for the garbage collector. */
 void lm_count_memory(lua_State *L, const lm_buffer *buffer);

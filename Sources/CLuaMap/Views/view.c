@@ -18,7 +18,8 @@ lm_view *lm_new_view(lua_State *L) {
   return view;
 }
 
-lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer) {
+/* [-0, +2, m] Pushes a new, closed buffer and a new view that keeps it alive. */
+static lm_view *new_owner(lua_State *L, lm_buffer **buffer) {
   *buffer = lm_new_buffer(L);
   int index = lua_gettop(L);
   lm_view *view = lm_new_view(L);
@@ -28,31 +29,29 @@ lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer) {
   return view;
 }
 
+int lm_make_view(lua_State *L, lm_view_maker *body, int operation) {
+  lm_buffer *buffer;
+  lm_outcome outcome;
+  lm_view *target = new_owner(L, &buffer);
+  int count = LM_RUN(L, body(L, &outcome, operation, buffer, target));
+  if (lm_worth_collecting(&outcome, count)) {
+    lua_gc(L, LUA_GCCOLLECT);
+    if (lm_view_at(L, -1) != target || lm_buffer_at(L, -2) != buffer) luaL_error(L, "a finalizer modified the stack");
+    count = LM_RUN(L, body(L, &outcome, operation, buffer, target));
+  }
+  if (count < 0) return lm_push_or_raise(L, &outcome, count);
+  lm_count_memory(L, buffer);
+  return count;
+}
+
 lm_view *lm_check_view(lua_State *L) {
   lm_view *view = lm_view_at(L, 1);
   if (!view) luaL_typeerror(L, 1, LM_VIEW);
   return view;
 }
 
-int lm_custom_buffer_view(lua_State *L) {
-  lm_check_buffer(L);
-  lm_settop(L, 5, 2, "string");
-  lm_view *view = lm_new_view(L);
-  lm_keep_mapping(L, 1);
-  lm_outcome outcome;
-  int count = lm_buffer_view(L, &outcome, view);
-  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
-}
-
-int lm_custom_view_slice(lua_State *L) {
-  lm_check_view(L);
-  lua_settop(L, 3);
-  lm_view *slice = lm_new_view(L);
-  lm_keep_mapping(L, 1);
-  lm_outcome outcome;
-  int count = lm_view_slice(L, &outcome, slice);
-  return count >= 0 ? count : lm_push_or_raise(L, &outcome, count);
-}
+LM_MAKER(lm_custom_buffer_view, lm_check_buffer, 2, "string", 5, lm_view, lm_new_view, lm_buffer_view)
+LM_MAKER(lm_custom_view_slice, lm_check_view, 1, LM_VIEW, 3, lm_view, lm_new_view, lm_view_slice)
 
 static int v_tostring(lua_State *L) {
   lm_view_description d;

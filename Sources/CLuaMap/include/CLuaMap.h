@@ -8,7 +8,6 @@
 #include "lm_instruments.h"
 #include "lm_numbers.h"
 #include "lm_record.h"
-#include "lm_reduce.h"
 #include "lm_regex.h"
 #include "lm_runtime.h"
 #include "lm_shared.h"

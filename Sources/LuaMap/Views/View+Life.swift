@@ -60,3 +60,28 @@ func lm_describe_view(
         bytes: describe(view.pointee.elements.region), type: elements.type.name.cString,
         count: elements.count, stride: elements.stride, size: elements.type.byteCount)
 }
+
+/// Makes elements in new, zeroed memory, and stores them in the new buffer and the new view.
+func makeElements(
+    _ type: ElementType, _ count: Int, _ buffer: BufferPointer, _ target: ViewPointer
+) throws(MapError) -> MappedElements {
+    let (bytes, isOverflow) = count.multipliedReportingOverflow(by: type.byteCount)
+    buffer.pointee.region = try mapRegion(
+        length: isOverflow ? Int.max : max(1, bytes), protection: [.read, .write],
+        flags: [.anonymous, .private], descriptor: -1, offset: 0)
+    let elements = try MappedBytes(buffer.pointee.region).elements(type, 0, count: count)
+    target.pointee.elements = elements.elements
+    return elements
+}
+
+/// Runs work on new memory, and unmaps it at once if the work fails. [-0, +0, –] uses no slots; never raises.
+func filling(
+    _ buffer: BufferPointer, _ target: ViewPointer, _ body: () throws(MapError) -> Void
+) throws(MapError) {
+    do throws(MapError) { try body() } catch {
+        let region = buffer.pointee.region
+        (buffer.pointee.region, target.pointee.elements.region) = (.closed, .closed)
+        if region.isWhole { unmapRegion(region) }
+        throw error
+    }
+}
