@@ -72,12 +72,14 @@ let package = Package(
             name: "MemoryMap",
             dependencies: ["CCompression", "CHashes", "CMemoryMap", "CPCRE2", "Vectors", "VectorsBaseline"],
             swiftSettings: strict, linkerSettings: hashes + compression),
+        .target(name: "Pictures", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
         .target(
             name: "LuaMap",
-            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "Vectors", "MemoryMap"] + fastVectorNames,
+            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap", "Pictures", "Vectors"]
+                + fastVectorNames,
             resources: [.embedInCode("Instruments/explain.lua")],
             swiftSettings: strict, linkerSettings: hidden),
         .target(

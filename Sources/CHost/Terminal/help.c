@@ -21,15 +21,16 @@ static const char helper[] = {
 };
 /* Each text ends with a zero byte. */
 static const char texts[] = {
-#embed "../../../manual/1-buffers.txt" suffix(, 0, )
-#embed "../../../manual/2-bytes.txt" suffix(, 0, )
-#embed "../../../manual/3-kernel.txt" suffix(, 0, )
-#embed "../../../manual/4-numbers.txt" suffix(, 0, )
-#embed "../../../manual/5-views.txt" suffix(, 0, )
-#embed "../../../manual/6-text.txt" suffix(, 0, )
-#embed "../../../manual/7-records.txt" suffix(, 0, )
-#embed "../../../manual/8-instruments.txt" suffix(, 0, )
-#embed "../../../manual/9-processes.txt" suffix(, 0, )
+#embed "../../../manual/01-buffers.txt" suffix(, 0, )
+#embed "../../../manual/02-bytes.txt" suffix(, 0, )
+#embed "../../../manual/03-kernel.txt" suffix(, 0, )
+#embed "../../../manual/04-numbers.txt" suffix(, 0, )
+#embed "../../../manual/05-views.txt" suffix(, 0, )
+#embed "../../../manual/06-text.txt" suffix(, 0, )
+#embed "../../../manual/07-regex.txt" suffix(, 0, )
+#embed "../../../manual/08-records.txt" suffix(, 0, )
+#embed "../../../manual/09-instruments.txt" suffix(, 0, )
+#embed "../../../manual/10-processes.txt" suffix(, 0, )
 };
 #pragma clang diagnostic pop
 

@@ -33,5 +33,5 @@ public struct MapFlags: OptionSet, Sendable {
     public static let fixedNoReplace = MapFlags(rawValue: 0x100000)
 
     /// Both bits together are `MAP_SHARED_VALIDATE`, which is shared too.
-    var isShared: Bool { contains(.shared) }
+    package var isShared: Bool { contains(.shared) }
 }

@@ -1,4 +1,4 @@
-internal import CMemoryMap
+package import CMemoryMap
 internal import Glibc
 
 /// The stack size of a thread in bytes. The default of the C library follows "ulimit -s", which may be too
@@ -9,7 +9,7 @@ private let stackSize = 1 << 20
 /// Lua.
 ///
 /// - Returns: Nil if no thread can be created.
-func startThread(
+package func startThread(
     _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?,
     _ argument: UnsafeMutableRawPointer?
 ) -> pthread_t? {

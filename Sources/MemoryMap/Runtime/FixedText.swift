@@ -2,23 +2,23 @@ internal import CMemoryMap
 internal import Glibc
 
 /// Text in a buffer of fixed size. Bytes that do not fit are dropped. Allocates nothing.
-struct FixedText {
+package struct FixedText {
     let buffer: UnsafeMutableBufferPointer<UInt8>
-    private(set) var count = 0
+    package private(set) var count = 0
 
-    init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
+    package init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
 
-    mutating func put(_ byte: UInt8) {
+    package mutating func put(_ byte: UInt8) {
         if count >= buffer.count { return }
         buffer[count] = byte
         count &+= 1
     }
 
-    mutating func text(_ text: StaticString) {
+    package mutating func text(_ text: StaticString) {
         for i in 0..<text.utf8CodeUnitCount { put(text.utf8Start[i]) }
     }
 
-    mutating func string(_ text: UnsafePointer<CChar>?) {
+    package mutating func string(_ text: UnsafePointer<CChar>?) {
         guard let text else { return }
         for i in 0..<strlen(text) { put(UInt8(bitPattern: text[i])) }
     }
@@ -26,7 +26,7 @@ struct FixedText {
     /// Appends untrusted text. Bytes that are unsafe for a terminal appear as `\xNN`, see mm_shown.h.
     ///
     /// - Parameter quoting: Whether to escape quotes and backslashes with a backslash.
-    mutating func shown(_ bytes: UnsafePointer<CChar>, count: Int, quoting: Bool = false) {
+    package mutating func shown(_ bytes: UnsafePointer<CChar>, count: Int, quoting: Bool = false) {
         var place = 0
         while place < count {
             let end = place &+ Int(mm_shown(bytes + place, count &- place))
@@ -46,17 +46,17 @@ struct FixedText {
         }
     }
 
-    mutating func decimal(_ number: Int) {
+    package mutating func decimal(_ number: Int) {
         if number < 0 { text("-") }
         digits(number.magnitude, radix: 10)
     }
 
-    mutating func hexadecimal(_ number: UInt) {
+    package mutating func hexadecimal(_ number: UInt) {
         text("0x")
         digits(number, radix: 16)
     }
 
-    mutating func digits(_ number: UInt, radix: UInt) {
+    package mutating func digits(_ number: UInt, radix: UInt) {
         var unit: UInt = 1
         while number / unit >= radix { unit &*= radix }
         while unit > 0 {
@@ -67,7 +67,7 @@ struct FixedText {
     }
 
     /// Appends a size in bytes in human-readable form: `48 KiB`, `1.5 MiB`.
-    mutating func size(_ bytes: Int) {
+    package mutating func size(_ bytes: Int) {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MM_SIZE_TEXT)) { digits in
             guard let start = digits.baseAddress else { return }
             mm_format_size(UInt64(max(bytes, 0)), start)

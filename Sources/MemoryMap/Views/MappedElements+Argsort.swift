@@ -2,8 +2,6 @@ internal import CMemoryMap
 internal import Glibc
 internal import Vectors
 
-// The order of elements, and operations that use it.
-
 /// A key of 32 bits in the upper bits, the index of its element in the lower bits.
 private struct PackedItem: RadixItem {
     let bits: UInt64
@@ -98,25 +96,6 @@ extension MappedElements {
         default: try memory.argsort(UInt64.self, order, isDescending, isOrdered, part, shouldContinue)
         }
     }
-
-    /// Keeps the first of adjacent equal elements. The two zeros are equal, and so are all NaNs.
-    ///
-    /// - Returns: The number of elements left, at the beginning. The elements after them are undefined; after
-    ///   an interruption, all elements are.
-    /// - Throws: `closed`, `lost`, `notWritable`, `misuse` where the elements overlap, `interrupted`.
-    package func removeDuplicates(shouldContinue: ShouldContinue) throws(MapError) -> Int {
-        let part = try writable()
-        let memory = ElementMemory(part)
-        let left: Int
-        switch memory.size {
-        case 1: left = try memory.removeDuplicates(UInt8.self, part, shouldContinue)
-        case 2: left = try memory.removeDuplicates(UInt16.self, part, shouldContinue)
-        case 4: left = try memory.removeDuplicates(UInt32.self, part, shouldContinue)
-        default: left = try memory.removeDuplicates(UInt64.self, part, shouldContinue)
-        }
-        try part.checkIntact()
-        return left
-    }
 }
 
 extension ElementMemory {
@@ -146,32 +125,6 @@ extension ElementMemory {
             case .changed: throw .elementsChanged
             }
         } catch { throw bytes.cause(error) }
-    }
-
-    fileprivate func removeDuplicates<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        _: Word.Type, _ part: MappedElements, _ shouldContinue: ShouldContinue
-    ) throws(MapError) -> Int {
-        let order = SortOrder<Word>(element, isDescending: false)
-        let bytes = part.bytes
-        var left = 0
-        var before: Word?
-        var i = 0
-        while i < count {
-            let end = min(count, i &+ 1 << 16)
-            while i < end {
-                let word = place(i).loadUnaligned(as: Word.self)
-                let key = order.equalKey(isSwapped ? word.byteSwapped : word)
-                if key != before {
-                    if left != i { place(left).storeBytes(of: word, as: Word.self) }
-                    left &+= 1
-                    before = key
-                }
-                i &+= 1
-            }
-            if !bytes.isIntact { throw bytes.lossError() }
-            if !shouldContinue(i) { throw MapError(.interrupted) }
-        }
-        return left
     }
 }
 

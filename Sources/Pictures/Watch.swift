@@ -1,5 +1,6 @@
 internal import CMemoryMap
 internal import Glibc
+package import MemoryMap
 
 /// Redraws a picture on the terminal 20 times a second. It has its own thread, so it continues during long
 /// operations of the thread that runs the script.
