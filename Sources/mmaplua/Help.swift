@@ -18,25 +18,25 @@ private func usageText(_ name: String) -> String {
     """
     usage: \(name) [options] [script [args]]
     Available options are:
-      -e stat     execute string 'stat'
-      -i          enter interactive mode after executing 'script'
-      -l mod      require library 'mod' into global 'mod'
-      -l g=mod    require library 'mod' into global 'g'
-      -v          show version information
-      -E          ignore environment variables
-      -W          turn warnings on
-      --          stop handling options
-      -           stop handling options and execute stdin
-      --lessons   list the lessons about mmap and exit; with --check after
-                  it, run them all and report whether their claims hold here
+      -e stat   execute string 'stat'
+      -i        enter interactive mode after executing 'script'
+      -l mod    require library 'mod' into global 'mod'
+      -l g=mod  require library 'mod' into global 'g'
+      -v        show version information
+      -E        ignore environment variables
+      -W        turn warnings on
+      --        stop handling options
+      -         stop handling options and execute stdin
+      --lessons list the lessons about mmap and exit; with --check after it,
+                run them all and report whether their claims hold here
       --lesson NAME [--check]
-                  run a lesson, by its name, number or path; with --check,
-                  without pauses
-      --faults    report page faults at exit
-      --trace     report each system call of the library on standard error,
-                  with the line of the script
-      --help      show help and exit
-      --version   show the version of mmaplua and exit
+                run a lesson, by its name, number, or path; with --check,
+                without pauses
+      --faults  report page faults at exit
+      --trace   report each system call of the library on standard error,
+                with the line of the script
+      --help    show help and exit
+      --version show the version of mmaplua and exit
     For scripts that you do not trust:
       --memory=SIZE        limit the memory that the process alone holds, Lua's
                            and the library's: 64M, 1G

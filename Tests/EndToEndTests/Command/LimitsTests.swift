@@ -37,10 +37,10 @@ struct LimitsTests {
         let lines = outcome.output.split(separator: "\n")
         #expect(lines.first == "false\tnot enough memory")
         #expect(
-            lines[1].hasPrefix("false\tmmap\tENOMEM\tCannot allocate memory (ENOMEM): 1073741824 bytes more ")
+            lines[1].hasPrefix("false\tmmap\tENOMEM\tCannot allocate memory (ENOMEM): 1073741824 more bytes ")
         )
         #expect(lines[1].contains("--memory=33554432"))
-        #expect(lines[2].contains("mremap: Cannot allocate memory (ENOMEM): 1073737728 bytes more"))
+        #expect(lines[2].contains("mremap: Cannot allocate memory (ENOMEM): 1073737728 more bytes"))
         #expect(lines[3] == "4096\t16777216")
         #expect(outcome.ending == .status(0))
     }

@@ -45,7 +45,7 @@ import Testing
             eq(p.nothing, nil); eq(p["0"], nil)
             fails("attempt to index", function() p[0] = true end)
             fails("mmap.pages expected", p.diff, p, b); fails("mmap.pages expected", p.count, b)
-            fails("about 1 pages", p.diff, p, b:pages(0, 1))
+            fails("it covers 1 pages", p.diff, p, b:pages(0, 1))
             fails("out of range", p.count, p, 4); fails("out of range", p.count, p, 1, 3)
             fails("out of range", p.offset, p, 4); fails("out of range", (p:ranges()), p, 3)
             eq(getmetatable(p), "mmap.pages")
@@ -137,7 +137,7 @@ import Testing
             local P = mmap.PAGESIZE
             for _, b in ipairs { mmap.anonymous(8 * P), mmap.open(scratch(("x"):rep(8 * P)), "r+") } do
               b:advise(P, P, "random")
-              local e = fails("EFAULT.-advice, lock or protection", b.resize, b, 100 * P)
+              local e = fails("EFAULT.-advice, locks or protection", b.resize, b, 100 * P)
               eq(e.call, "mremap"); eq(#b, 8 * P)
               b:advise "normal"; b:resize(100 * P); eq(#b, 100 * P)
             end

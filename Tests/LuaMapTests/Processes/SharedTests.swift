@@ -50,7 +50,7 @@ import Testing
             end
             fails("contains a zero byte", mmap.shared, "a\\0b", 1)
             fails("contains a zero byte", mmap.memfd, "a\\0b", 1)
-            fails("250 bytes is out of range", mmap.memfd, ("x"):rep(250), 1)
+            fails("name length 250 is out of range", mmap.memfd, ("x"):rep(250), 1)
             for _, size in ipairs { 0, -1, math.mininteger } do
               fails("size %-?%d+ is out of range: shared memory has at least 1 byte", mmap.shared, "mmaplua-test", size)
               fails("size %-?%d+ is out of range: shared memory has at least 1 byte", mmap.memfd, "x", size)
@@ -222,7 +222,7 @@ import Testing
             eq(a:wake(), 0) eq(a:wake(1), 0) eq(a:wake(0), 0)
             fails("out of range %(0 to 2147483647%)", a.wake, a, -1)
             fails("out of range for i32", a.wait, a, 1 << 31)
-            fails("0 seconds or more", a.wait, a, 1, -1) fails("0 or more", a.wait, a, 1, 0/0)
+            fails("0 seconds or more", a.wait, a, 1, -1) fails("0 seconds or more", a.wait, a, 1, 0/0)
             fails("number expected, got string", a.wait, a, 1, "1")
             for _, type in ipairs { "u8", "i16", "u64" } do
               local other = b:atomic(type, 0)

@@ -148,7 +148,7 @@ import Testing
             bad("field 'a': offset %-1 is out of range", { {"a", "u8", offset = -1} }); bad("field 'a': offset: integer", { {"a", "u8", offset = "1"} })
             bad("field 'a': the record would be larger than 268435455 bytes", { {"a", "u8", offset = 268435455} })
             bad("field 'a': the record would", { {"a", "u64", 268435455} }); bad("field 'b': the record would", { {"a", "u8", 268435455}, {"b", "u8"} })
-            bad("field 'a': an array of strings", { {"a", "char[3]", 2} }); bad("field 'a': an array of strings", { {"a", "bytes[3]", 2} })
+            bad("field 'a': for an array of strings", { {"a", "char[3]", 2} }); bad("field 'a': for an array of strings", { {"a", "bytes[3]", 2} })
             bad("size 3 is out of range %(4 to", { {"a", "u32"}, size = 3 }); bad("size 0", { {"a", "u32"}, size = 0 }); bad("size: integer", { {"a", "u8"}, size = true })
             bad("size 268435456 is out of range", { {"a", "u32"}, size = 268435456 }); bad("size 268435456", { {"a", "u8", 268435455}, {"b", "u64", offset = 0}, align = true, size = 268435456 })
             for _, align in ipairs { 0, 3, 17, 32, -8, "8" } do bad("align", { {"a", "u8"}, align = align }) end
@@ -218,7 +218,7 @@ import Testing
             fails("there is no field '1'", function() r[0] = { 1 } end)
             fails("there is no field 'totable'", function() r[0] = { totable = 1 } end)
             fails("assigned from a table of its fields or a record, not from a number", function() r[0] = 1 end)
-            fails("array field 'corners' needs an element index (0 to 3)", r.column, r, "corners")
+            fails("array field 'corners' needs an element index %(0 to 3%)", r.column, r, "corners")
             for _, k in ipairs { -1, 4, math.maxinteger, math.mininteger } do
               fails("#3 .-index %-?%d+ is out of range %(0 to 3%)", r.column, r, "corners", k)
             end

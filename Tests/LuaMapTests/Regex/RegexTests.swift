@@ -324,7 +324,7 @@ import Testing
               end
               eq(mmap.regex(kind .. "a+c", nil, { steps = 1000 }):find("aac"), 0)
             end
-            fails("too many steps %(more than 10000000; mmap.regex has an option 'steps'%)", function() mmap.regex("(*NO_JIT)(a+)+[cd]"):find(runaway) end)
+            fails("too many steps %(more than 10000000; option 'steps' of mmap.regex raises the limit%)", function() mmap.regex("(*NO_JIT)(a+)+[cd]"):find(runaway) end)
             fails("'steps': 0 is out of range %(1 to 4294967295%)", function() mmap.regex("a", nil, { steps = 0 }) end)
             fails("'steps': 4294967296 is out of range", function() mmap.regex("a", "i", { steps = 1 << 32 }) end)
             fails("'steps': integer expected", function() mmap.regex("a", "i", { steps = "1" }) end)

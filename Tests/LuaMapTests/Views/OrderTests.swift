@@ -180,7 +180,7 @@ import Testing
             fails("there is no field 'nope' in the layout", r.sort, r, "nope"); fails("there is no field '%-nope'", r.sort, r, "-nope")
             fails("no field 'totable'", r.sort, r, "totable")
             fails("field 'list' is neither", r.sort, r, "list"); fails("field '%-in' is neither", r.sort, r, { "id", "-in" })
-            fails("a list of 1 to 64 fields", r.sort, r, {}); fails("the name of a field is a string", r.sort, r, { 1 })
+            fails("list of 1 to 64 fields expected", r.sort, r, {}); fails("the name of a field is a string", r.sort, r, { 1 })
             fails('the only option is "desc"', r.sort, r, "id", "asc"); fails("'%-' in front", r.sort, r, { "id" }, "desc")
             fails("too many arguments", r.sort, r, "id", "desc", 0); fails("string or table expected, got no value", r.sort, r)
             eq(list(), "d1 cc2 b3 cc4")
