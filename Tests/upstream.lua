@@ -151,7 +151,7 @@ local function skip(reason)
   counts.reasons[reason] = (counts.reasons[reason] or 0) + 1
 end
 
--- The matches that the output tells of: lists of captures; or nil for what is not compared.
+-- The matches in the output, as lists of captures; nil if they are not compared.
 local function expected(results)
   local matches = {}
   for _, line in ipairs(results) do

@@ -79,7 +79,7 @@ if arg[1] == "run" then
     local b = load(path, bytes[what])
     local run, times, answer = workloads[what](b), {}, nil
     for pass = 1, passes do
-        -- What is in order already is no work.
+        -- Sorted input is not work.
         if pass > 1 and (what == "records" or what == "sort") then
             b:close()
             collectgarbage()

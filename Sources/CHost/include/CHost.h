@@ -74,7 +74,7 @@ int host_main(const host_plan *plan);
 
 /* Writes a text of any number of lines. For a terminal, unsafe bytes are escaped (mm_shown.h). */
 void host_write(FILE *file, const char *text);
-/* The same where what is behind the file is not one, and leads to a terminal. */
+/* The same if the file is not a terminal itself but leads to one. */
 void host_write_shown(FILE *file, const char *text);
 
 /* From now on, exit(3) reports a failure to write standard output, also when the script calls os.exit. */

@@ -106,7 +106,7 @@ private struct Input {
     /// The offset in the whole input of what is next.
     var place: Int { offset &+ start }
 
-    /// Reads more behind what is there.
+    /// Reads more after the bytes that are there.
     mutating func append(_ source: Source) throws(MapError) -> Int {
         let room = UnsafeMutableRawBufferPointer(rebasing: memory[end...])
         let count = try source(room, offset &+ end)

@@ -37,7 +37,7 @@ package func readRegion(
     let descriptor = try systemOpen(path, O_RDONLY)
     defer { systemClose(descriptor) }
     let status = try systemStatus(descriptor)
-    // The size is no promise: a file of proc(5) has none, and another one may change.
+    // The size is only a hint: files of proc(5) have none, and other files may change.
     let expected = status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) &+ 1 : 0
     return try fill(max, expected: min(expected, 1 << 30), shouldContinue) { (room, count) throws(MapError) in
         try systemRead(descriptor, room) { shouldContinue(count) }

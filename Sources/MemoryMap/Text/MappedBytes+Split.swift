@@ -7,7 +7,7 @@ internal import Glibc
 package struct Cuts: Sendable {
     /// What ends a line.
     package var separator: mm_separator
-    /// Line ends between two of these are no places to cut; nil for none.
+    /// Line ends between two of these are not places to cut; nil for none.
     package var quote: UInt8?
     /// Between quotes, a quote or an escape after it is a plain byte.
     package var escape: UInt8

@@ -18,7 +18,7 @@ struct HelpTests {
         ("help \"b:advise\"", "b:advise(offset, length, advice)"), ("help \"buffer:advise\"", "raises"),
         ("help(mmap.anonymous(1).view)", "b:view(type"),
         ("help \"view\"", "v:sum([\"wrap\"] [, \"skipnan\"])"),
-        ("help(mmap)", "mmap.open(path"), ("help()", "Typed views"),
+        ("help(mmap)", "mmap.open(path"), ("help()", "Views"),
         ("help \"adivse\"", "Near it: buffer:advise"),
         ("help \"count\"", "There are several"), ("help \"MADV_RANDOM\"", "mmap.MADV_NORMAL"),
         ("help(mmap.regex \"a\")", "re:gmatch"), ("help(print)", "none of the library's"),

@@ -50,7 +50,7 @@ struct MethodTests {
                 end
                 for _, row in ipairs(methods.rows) do
                   local is_there = row.sandbox == true or row.sandbox == option
-                  -- There is no way to a finalizer without debug, and to a child only with the option.
+                  -- A finalizer cannot be reached without debug, and a child only with the option.
                   local has_way = not row.internal and row.method ~= '__gc' and (row.class ~= 'child' or option == '--allow-run')
                   for n in ipairs(has_way and row.calls or {}) do
                     local ok, e = pcall(row.call, fixture, n)

@@ -51,7 +51,7 @@ struct PromptTests {
     @Test func `help that is longer than the screen goes through the pager`() throws {
         let paged = try session("", ["PAGER": "sed 's/^/:/'"])
         paged.type("help()\n")
-        #expect(paged.sees("\n:Typed views") || paged.sees(":"), "\(paged.shown)")
+        #expect(paged.sees("\n:Views") || paged.sees(":"), "\(paged.shown)")
         paged.type("help 'fill'\n")
         #expect(paged.sees("\nThere are several"), "\(paged.shown)")
         // A pager that ends early, and one that does not exist.
@@ -60,10 +60,10 @@ struct PromptTests {
         #expect(left.sees("\n42\n"))
         let missing = try session("", ["PAGER": "no-such-pager"])
         missing.type("help()\n")
-        #expect(missing.sees("Typed views"))
+        #expect(missing.sees("Views"))
         let none = try session("", ["PAGER": ""])
         none.type("help()\n")
-        #expect(none.sees("Typed views"))
+        #expect(none.sees("Views"))
     }
 
     @Test func `in a sandbox no pager is run`() throws {

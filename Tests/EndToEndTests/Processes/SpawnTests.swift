@@ -275,7 +275,7 @@ struct SpawnTests {
               return state
             end
             eq(is_there(pid), nil)
-            -- One that is forgotten goes on, and is no zombie once it has ended and another one was started.
+            -- A dropped child continues, and is not a zombie after it has ended and another was started.
             local a = b:atomic("u32", 8)
             pid = mmap.spawn(function(a) a:wait(0) a:store(2) a:wake() end, a):pid()
             collectgarbage() collectgarbage()

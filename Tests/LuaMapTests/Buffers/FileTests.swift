@@ -219,7 +219,7 @@ import Testing
                 local wanted = type(content) == "function" and "by function" or type(content) == "string" and content or content:string()
                 eq(contents(path "file") == wanted, true)
                 eq(listing(), "file ")
-                -- Whoever has the old one keeps it.
+                -- Existing mappings keep the old file.
                 if kept then eq(kept:string(), old) end
               end
             end
@@ -267,7 +267,7 @@ import Testing
             """#)
     }
 
-    /// Whatever fails, the old file is as it was and no other is left.
+    /// After any failure the old file is unchanged and no other is left.
     @Test func aFailureLeavesTheOldFile() {
         run(
             #"""
@@ -303,12 +303,12 @@ import Testing
             failing("string, mmap.buffer or function expected, got table", {})
             failing("string, mmap.buffer or function expected, got number", 7)
             failing("string, mmap.buffer or function expected, got nil", nil)
-            -- In a coroutine that is left in the midst of it.
+            -- In a coroutine that is abandoned during the call.
             local thread = coroutine.create(function() mmap.writefile(path "file", function(f) f:write "x" coroutine.yield() end) end)
             local ok, e = coroutine.resume(thread)
             eq(ok, false); eq(e:find "yield across" ~= nil, true)
             unchanged "yield"
-            -- The file is no longer of use afterwards.
+            -- The file is closed afterwards.
             mmap.writefile(path "file", function(f) kept = f f:write "old" end)
             fails("closed file", kept.write, kept, "x")
             mmap.writefile(path "file", function(f) f:write "old" f:close() end)

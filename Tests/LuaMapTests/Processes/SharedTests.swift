@@ -326,7 +326,7 @@ import Testing
             """)
     }
 
-    /// Calls that are refused before a process starts; this test's own program is no interpreter.
+    /// Calls that are refused before a process starts; the test's own program is not an interpreter.
     @Test func onlyAnInterpreterIsStarted() {
         check(
             """

@@ -277,7 +277,7 @@ import Testing
             eq(mmap.regex("^.$"):count("\\u{e9}"), 0); eq(mmap.regex("^.$", "u"):count("\\u{e9}"), 1)
             eq(mmap.regex("\\\\w"):count("\\u{e9}"), 0); eq(mmap.regex("\\\\w", "u"):count("\\u{e9}"), 1)
             eq(mmap.regex("\\u{c9}", "iu"):count("\\u{e9}"), 1); eq(mmap.regex("A . B", "ixs"):count("a\\nb"), 1)
-            -- Bytes that are no UTF-8 match nothing and hide nothing.
+            -- Invalid UTF-8 matches nothing and hides nothing.
             local b = mmap.anonymous(9); b:copy(0, "a\\xff\\xe9b\\xc3c")
             eq(mmap.regex("[a-c]", "u"):count(b), 3); eq(mmap.regex("a.", "u"):count(b), 0); eq(mmap.regex("\\\\xff"):count(b), 1)
             """)

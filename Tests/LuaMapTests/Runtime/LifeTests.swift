@@ -27,7 +27,7 @@ import Testing
                       local list = table.pack(call.arguments(fixture))
                       list[1] = b
                       if row.closed then use(table.unpack(list, 1, list.n))
-                      -- A name is no byte: the methods are still there.
+                      -- A name is not an index: the methods are still there.
                       elseif row.method ~= "__pairs" and (row.method ~= "__index" or list[2] ~= "find") then
                         fails("^script:%d+: attempt to use a closed buffer",
                           function() local r = use(table.unpack(list, 1, list.n)) return r end)
@@ -61,7 +61,7 @@ import Testing
             debug.setuservalue(cut, nil, 1); b = nil
             collectgarbage(); collectgarbage()
             fails("closed", function() return cut[0] end)
-            -- Other user values are no path and no danger.
+            -- Other user values are ignored.
             local path = scratch("abc")
             for _, value in ipairs { 42, true, {}, print, path .. "\\0x", coroutine.create(print) } do
               local m = mmap.open(path, "r+"); debug.setuservalue(m, value, 1)

@@ -4,7 +4,7 @@ import Testing
 @Suite struct TextTests {
     /// Buffers made from strings, and the models.
     static let models = #"""
-        -- A buffer of a string, with other bytes in front of it and behind it.
+        -- A buffer of a string, with other bytes before and after it.
         local room = mmap.anonymous(1 << 21)
         function buffer(s, margin)
           margin = margin or 0
@@ -573,7 +573,7 @@ import Testing
               local k = 0
               for _ in b:lines { length = 70 } do k = k + 1 end
               eq(k, 10)
-              -- A file that grew is, and another one at its path is no concern of the mapping.
+              -- A file that grew is, and another file at its path does not affect the mapping.
               f:write(text)
               f:flush()
               repeat ok, e = pcall(step) until not ok or e == nil

@@ -325,7 +325,7 @@ import Testing
             eq(empty:histogram(3)[3], 0); eq(empty:dot(empty), 0); eq(empty:add(1), empty)
             eq(math.type(mmap.anonymous(8):view("f32", 0, 0):sum()), "float")
 
-            -- What is no number stays none.
+            -- NaN stays NaN.
             for _, type in ipairs { "f32", "f64be" } do
               for _, x in ipairs { 0 / 0, 1 / 0, -1 / 0 } do
                 local f = mmap.anonymous(64000):view(type, 8, 3000)
@@ -338,7 +338,7 @@ import Testing
             huge:set(0, 1e308, 1e308, -1e308)
             assert(huge:variance() ~= 0)
 
-            -- Where a float stands for an integer it is that integer in every method.
+            -- A float with an integer value is that integer in every method.
             local w = mmap.anonymous(32):view "u64"
             w:fill(-1.0)
             for _, x in ipairs { -1, -1.0 } do

@@ -150,7 +150,7 @@ import Testing
               for _, x in ipairs(values) do
                 if pcall(function() source[0] = x end) and not (kind(from) == "u64" and x < 0) then
                   local real = source[0]
-                  -- Lua shows a large u64 as negative; what it stands for is this float.
+                  -- Lua shows a large u64 as negative; its value is this float.
                   if kind(from) == "u64" and real < 0 then real = x end
                   for _, to in ipairs(all) do
                     local target = memory:view(to, 20, 1)

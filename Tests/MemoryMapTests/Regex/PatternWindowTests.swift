@@ -358,7 +358,7 @@ import Testing
         }
     }
 
-    /// The same subject with all kinds of bytes behind it and in front of it.
+    /// The same subject with all kinds of bytes before and after it.
     @Test func bytesOutsideChangeNoAnswer() throws {
         let surroundings: [[UInt8]] = [
             [0, 0, 0, 0], Array("aaaa".utf8), [0x90, 0x80, 0x80, 0x80], [0xa9, 0x61, 0xc3, 0xc3],
