@@ -74,6 +74,8 @@ let package = Package(
             swiftSettings: strict, linkerSettings: hashes + compression),
         .target(name: "Pictures", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
         .target(
+            name: "Tables", dependencies: ["CMemoryMap", "MemoryMap"], swiftSettings: strict),
+        .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
         .target(
@@ -99,6 +101,8 @@ let package = Package(
             dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Vectors", "VectorsBaseline", "MemoryMap"]
                 + fastVectorNames,
             swiftSettings: strict),
+        .testTarget(
+            name: "TablesTests", dependencies: ["CMemoryMap", "MemoryMap", "Tables"], swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"], exclude: ["lua"],
             swiftSettings: strict, linkerSettings: lua),

@@ -4,7 +4,7 @@ internal import Glibc
 // The budget (mm_budget.h) and the sandbox policy (FilePolicy), applied to mappings.
 
 /// Where a mapping counts.
-enum Account {
+package enum Account {
     /// Memory that the process alone holds: anonymous memory, files in memory, and writable private mappings.
     case memory
     /// Other mappings of files: the kernel can take their pages back.
@@ -33,7 +33,7 @@ func takeMemory(_ call: SystemCall, _ bytes: Int, _ account: Account = .memory) 
 }
 
 /// Throws where the limit does not leave so many bytes.
-func requireRoom(_ bytes: Int, _ account: Account = .memory) throws(MapError) {
+package func requireRoom(_ bytes: Int, _ account: Account = .memory) throws(MapError) {
     guard bytes > 0 else { return }
     try takeMemory(.mmap, bytes, account)
     account.give(bytes)

@@ -1,0 +1,142 @@
+internal import CMemoryMap
+internal import Glibc
+internal import MemoryMap
+
+/// Memory that is counted in the budget and can grow. Its contents are not initialized.
+package final class Memory {
+    package private(set) var base: UnsafeMutableRawPointer
+    /// Bytes.
+    package private(set) var capacity: Int
+
+    /// - Throws: `systemCall` with `ENOMEM`: over the limit, or no memory left.
+    package init(_ bytes: Int) throws(TableError) {
+        let bytes = max(bytes, 16)
+        guard mm_budget_take(bytes) else { throw Memory.shortage(bytes) }
+        guard let base = malloc(bytes) else {
+            mm_budget_give(bytes)
+            throw Memory.shortage(bytes)
+        }
+        (self.base, self.capacity) = (base, bytes)
+    }
+
+    deinit {
+        free(base)
+        mm_budget_give(capacity)
+    }
+
+    /// Makes room for so many bytes in all, at least twice what there was. Pointers into the memory are invalid then.
+    @inline(__always)
+    package func reserve(_ bytes: Int) throws(TableError) {
+        if bytes > capacity { try grow(bytes) }
+    }
+
+    @inline(never)
+    private func grow(_ bytes: Int) throws(TableError) {
+        let wanted = max(bytes, capacity &* 2)
+        guard mm_budget_take(wanted &- capacity) else { throw Memory.shortage(wanted) }
+        guard let moved = realloc(base, wanted) else {
+            mm_budget_give(wanted &- capacity)
+            throw Memory.shortage(wanted)
+        }
+        (base, capacity) = (moved, wanted)
+    }
+
+    private static func shortage(_ bytes: Int) -> TableError {
+        do { try requireRoom(bytes) } catch { return .map(error, path: nil) }
+        return TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for %1 bytes of a table", bytes))
+    }
+
+    @inline(__always)
+    package func bound<Value>(to _: Value.Type) -> UnsafeMutablePointer<Value> {
+        base.assumingMemoryBound(to: Value.self)
+    }
+}
+
+/// A list of plain values that grows, in counted memory.
+package struct List<Value: BitwiseCopyable> {
+    package let memory: Memory
+    package private(set) var count = 0
+
+    package init(capacity: Int = 16) throws(TableError) {
+        memory = try Memory(max(capacity, 1) &* MemoryLayout<Value>.stride)
+    }
+
+    /// Valid until the next `append` or `extend`.
+    @inline(__always)
+    package var base: UnsafeMutablePointer<Value> { memory.bound(to: Value.self) }
+
+    @inline(__always)
+    package subscript(i: Int) -> Value {
+        get { base[i] }
+        nonmutating set { base[i] = newValue }
+    }
+
+    @inline(__always)
+    package mutating func append(_ value: Value) throws(TableError) {
+        try memory.reserve((count &+ 1) &* MemoryLayout<Value>.stride)
+        base[count] = value
+        count &+= 1
+    }
+
+    /// Adds `more` values, which are not initialized, and returns the place of the first.
+    @inline(__always)
+    package mutating func extend(_ more: Int) throws(TableError) -> UnsafeMutablePointer<Value> {
+        try memory.reserve((count &+ more) &* MemoryLayout<Value>.stride)
+        count &+= more
+        return base + (count &- more)
+    }
+
+    package mutating func removeAll() { count = 0 }
+    package mutating func truncate(_ count: Int) { self.count = min(count, self.count) }
+}
+
+/// Memory for the bytes of strings, which do not move. Released as a whole.
+package final class Arena {
+    private var blocks: [Memory] = []
+    private var used = 0
+    /// Bytes that new blocks have, at least.
+    private let step: Int
+
+    package init(step: Int = 64 << 10) { self.step = step }
+
+    /// Room for so many bytes.
+    @inline(__always)
+    package func allocate(_ bytes: Int) throws(TableError) -> UnsafeMutablePointer<UInt8> {
+        if let last = blocks.last, bytes <= last.capacity &- used {
+            used &+= bytes
+            return last.bound(to: UInt8.self) + (used &- bytes)
+        }
+        return try allocateBlock(bytes)
+    }
+
+    @inline(never)
+    private func allocateBlock(_ bytes: Int) throws(TableError) -> UnsafeMutablePointer<UInt8> {
+        // Larger blocks for more strings: few blocks, and at most a quarter of the memory unused.
+        let block = try Memory(max(bytes, step, min(blocks.count &* step, 4 << 20)))
+        blocks.append(block)
+        used = bytes
+        return block.bound(to: UInt8.self)
+    }
+
+    /// A copy of a string.
+    @inline(__always)
+    package func copy(_ text: Text) throws(TableError) -> Text {
+        let place = try allocate(text.count)
+        place.update(from: text.start, count: text.count)
+        return Text(place, text.count)
+    }
+
+    /// Takes over the strings of another.
+    package func adopt(_ other: Arena) {
+        // In front, so that the last block stays the one with room.
+        blocks.insert(contentsOf: other.blocks, at: 0)
+        other.blocks = []
+        other.used = 0
+    }
+
+    /// Forgets all strings; keeps a block.
+    package func removeAll() {
+        if blocks.count > 1 { blocks.removeSubrange(1...) }
+        used = 0
+    }
+}

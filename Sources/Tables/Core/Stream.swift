@@ -1,0 +1,92 @@
+internal import Glibc
+internal import MemoryMap
+
+/// What a running question asks from time to time, on any thread.
+package final class Run {
+    /// Asked on the caller's thread only, with the amount of work done; false stops the run.
+    private let shouldContinue: (_ done: Int) -> Bool
+    private let caller = pthread_self()
+    /// Written by any thread, read by all: only ever set.
+    nonisolated(unsafe) private var stopped = false
+    nonisolated(unsafe) private var last = 0
+
+    package init(shouldContinue: @escaping (_ done: Int) -> Bool) { self.shouldContinue = shouldContinue }
+
+    /// - Throws: `interrupted` if the run was stopped.
+    @inline(__always)
+    package func poll(_ done: Int? = nil) throws(TableError) {
+        if let done { last = max(last, done) }
+        if !stopped && pthread_equal(caller, pthread_self()) != 0 && !shouldContinue(last) { stopped = true }
+        if stopped { throw .interrupted }
+    }
+}
+
+/// The rows of a piece of a stream, batch by batch.
+///
+/// One thread at a time uses a cursor.
+package class Cursor {
+    package init() {}
+
+    /// The next rows; nil at the end. The batch, which may be empty, and all it points to are valid until the next call.
+    package func next() throws(TableError) -> Batch? { nil }
+}
+
+/// A part of a stream that is read by one thread.
+package struct Piece {
+    package let cursor: Cursor
+    /// Of the whole work, in the unit of `RowStream.total`, when the piece is done.
+    package let done: Int
+
+    package init(_ cursor: Cursor, done: Int) { (self.cursor, self.done) = (cursor, done) }
+}
+
+/// Rows that are read once, from first to last, in pieces.
+///
+/// Where the pieces are cut depends on the source alone, not on the number of threads: so do results that are put together
+/// piece by piece.
+package class RowStream {
+    package let columns: [Column]
+    /// False if the pieces have to be read by the caller's thread, one after the other.
+    package let isParallel: Bool
+    /// The amount of work, for the progress bar; 0 if unknown.
+    package let total: Int
+
+    package init(_ columns: [Column], isParallel: Bool, total: Int) {
+        (self.columns, self.isParallel, self.total) = (columns, isParallel, total)
+    }
+
+    /// The next piece; nil at the end. One thread at a time calls it; the cursors of several pieces are then used by
+    /// several threads at once.
+    package func next() throws(TableError) -> Piece? { nil }
+}
+
+/// Where rows come from: a file or several, a buffer, records, views.
+package class Source {
+    /// What the columns are, types included.
+    package let columns: [Column]
+
+    package init(_ columns: [Column]) { self.columns = columns }
+
+    /// Starts reading.
+    ///
+    /// - Parameters:
+    ///   - wanted: For each column whether its values are needed.
+    ///   - filters: Rows that do not pass all of them are left out. What is needed for them is read first. A filter's
+    ///     column need not be wanted.
+    package func open(
+        _ run: Run, wanted: [Bool], filters: [Predicate]
+    ) throws(TableError) -> RowStream {
+        RowStream(columns, isParallel: false, total: 0)
+    }
+
+    /// Part `k` of `n`, both from 1, cut between rows.
+    package func piece(_ k: Int, of n: Int) throws(TableError) -> Source {
+        throw TableError("this source cannot be cut into pieces")
+    }
+
+    /// The rows that did not fit and were left out, in the last run.
+    package var skipped: Int { 0 }
+
+    /// The source in words, for `t:explain()`: a line without its end.
+    package var explanation: [UInt8] { [] }
+}
