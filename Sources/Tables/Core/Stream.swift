@@ -10,7 +10,12 @@ package final class Run {
     nonisolated(unsafe) private var stopped = false
     nonisolated(unsafe) private var last = 0
 
-    package init(shouldContinue: @escaping (_ done: Int) -> Bool) { self.shouldContinue = shouldContinue }
+    /// Calls functions of the script; nil if there is no interpreter.
+    let functions: (any ScriptFunctions)?
+
+    package init(functions: (any ScriptFunctions)? = nil, shouldContinue: @escaping (_ done: Int) -> Bool) {
+        (self.functions, self.shouldContinue) = (functions, shouldContinue)
+    }
 
     /// - Throws: `interrupted` if the run was stopped.
     @inline(__always)
@@ -89,4 +94,51 @@ package class Source {
 
     /// The source in words, for `t:explain()`: a line without its end.
     package var explanation: [UInt8] { [] }
+}
+
+/// The functions of a script that a plan refers to by numbers.
+package protocol ScriptFunctions: AnyObject {
+    /// Calls a function for each row of a batch, on the caller's thread.
+    ///
+    /// - Parameters:
+    ///   - arguments: The batch's columns whose values are the arguments. Their strings are in private memory.
+    ///   - results: Gets the first result for each row.
+    /// - Throws: `raised`: the error is on the stack.
+    func call(
+        _ function: Int, _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
+    ) throws(TableError)
+}
+
+/// What a function of a script returned for the rows of a batch.
+package final class Results {
+    package enum Kind: UInt8 { case null, boolean, integer, float, string, other }
+
+    /// A `Kind` for each row.
+    package let kinds: UnsafeMutablePointer<UInt8>
+    /// Integers, bits of floats, 0 or 1.
+    package let words: UnsafeMutablePointer<UInt64>
+    /// Strings, in `arena`.
+    package let texts: UnsafeMutablePointer<Text>
+    package let arena = Arena()
+    private let memory: (Memory, Memory, Memory)
+
+    package init() throws(TableError) {
+        memory = (
+            try Memory(Batch.capacity), try Memory(Batch.capacity &* 8),
+            try Memory(Batch.capacity &* MemoryLayout<Text>.stride)
+        )
+        kinds = memory.0.bound(to: UInt8.self)
+        words = memory.1.bound(to: UInt64.self)
+        texts = memory.2.bound(to: Text.self)
+    }
+}
+
+// The compiler takes a call of the same method of another object for an endless recursion.
+
+extension Cursor {
+    package final func pull() throws(TableError) -> Batch? { try next() }
+}
+
+extension RowStream {
+    package final func pull() throws(TableError) -> Piece? { try next() }
 }

@@ -9,6 +9,8 @@ package enum TableError: Error {
     case map(MapError, path: [UInt8]?)
     /// The data, or what a plan asks of them, is wrong: the message as bytes, since names and fields may be any.
     case data([UInt8])
+    /// No memory was left for more groups than so many.
+    case groups(MapError, Int)
     /// A Lua function raised an error, which is on top of the caller's stack.
     case raised
 

@@ -1,0 +1,163 @@
+extension Table {
+    /// Opens a step that calls a function of the script: on the caller's thread alone.
+    func openFunction(
+        _ run: Run, _ wanted: [Bool], _ filters: [Predicate], _ columns: [Column], _ arguments: [Int],
+        isFilter: Bool, _ function: Int
+    ) throws(TableError) -> RowStream {
+        guard let functions = run.functions else { throw TableError("a function needs an interpreter") }
+        let made = isFilter ? nil : self.columns.count
+        // A filter on another column runs before the function is called.
+        let early = filters.filter { $0.column != made && !isFilter }
+        let late = filters.filter { $0.column == made || isFilter }
+        var needed = wanted.adding(late.map { $0.column })
+        let isMade = made.map { needed[$0] } ?? false
+        if made != nil { needed.removeLast() }
+        // The function is called even if nobody asks for its results: it may count, or print.
+        _ = isMade
+        let base = try open(run, wanted: needed.adding(arguments), filters: early)
+        let before = self.columns
+        let stream = base.mapping(columns, isParallel: false) { () throws(TableError) in
+            try FunctionCursor(functions, function, arguments, before, columns, run, isFilter: isFilter)
+        }
+        return try stream.filtered(late, run)
+    }
+
+    /// The type of what a function returns for the first rows.
+    func typeOfResults(_ function: Int, _ arguments: [Int], _ run: Run) throws(TableError) -> ColumnType {
+        guard let functions = run.functions else { throw TableError("a function needs an interpreter") }
+        let wanted = Array(repeating: false, count: columns.count).adding(arguments)
+        let stream = try open(run, wanted: wanted)
+        let results = try Results()
+        var type: ColumnType?
+        while type == nil, let piece = try stream.next() {
+            while type == nil, let batch = try piece.cursor.next() {
+                try run.poll()
+                if batch.count == 0 { continue }
+                // Few rows, since they are computed once more with the result.
+                batch.count = min(batch.count, 100)
+                try batch.makeStringsPrivate(columns)
+                try functions.call(function, batch, columns, arguments: arguments, results)
+                type = try results.type(batch.count)
+            }
+        }
+        return type ?? .number
+    }
+}
+
+extension Results {
+    /// The type of a column of these results; nil if all are nil.
+    func type(_ count: Int) throws(TableError) -> ColumnType? {
+        var type: ColumnType?
+        for row in 0..<count {
+            switch Kind(rawValue: kinds[row]) {
+            case .null, nil: continue
+            case .boolean: type = type ?? .boolean
+            case .integer: type = type ?? .integer
+            // Integers among floats are floats.
+            case .float: type = .number
+            case .string: type = type ?? .string
+            case .other: throw TableError("the function returned a value that no column can hold")
+            }
+        }
+        return type
+    }
+
+    /// Sets the value of a row in a column of a type.
+    @inline(__always)
+    fileprivate func set(_ row: Int, _ vector: Vector, _ type: ColumnType) throws(TableError) {
+        vector.nulls?[row] = 0
+        switch (Kind(rawValue: kinds[row]), type) {
+        case (.null, _):
+            vector.nulls?[row] = 1
+            if type == .string {
+                vector.texts[row] = Text(UnsafePointer(kinds), 0)
+            } else {
+                vector.words[row] = 0
+            }
+        case (.boolean, .boolean), (.integer, .integer), (.float, .number): vector.words[row] = words[row]
+        case (.integer, .number): vector.doubles[row] = Double(Int64(bitPattern: words[row]))
+        case (.float, .integer):
+            guard let exact = Int64(exactly: Double(bitPattern: words[row])) else { throw mismatch(row, type) }
+            vector.integers[row] = exact
+        case (.string, .string): vector.texts[row] = texts[row]
+        default: throw mismatch(row, type)
+        }
+    }
+
+    private func mismatch(_ row: Int, _ type: ColumnType) -> TableError {
+        let found =
+            switch Kind(rawValue: kinds[row]) {
+            case .boolean: "a boolean"
+            case .integer: "an integer"
+            case .float: "a float that is no integer"
+            case .string: "a string"
+            default: "a value that no column can hold"
+            }
+        let advice = type == .integer ? "; add 0.0 to the result, so that all are floats" : ""
+        return TableError("the function returned \(found), and its first results were of the type \(type.name)\(advice)")
+    }
+}
+
+extension Batch {
+    /// Copies the strings into the batch's own memory: a function of the script may close their mapping, and others may
+    /// write it.
+    func makeStringsPrivate(_ columns: [Column]) throws(TableError) {
+        for index in vectors.indices where columns[index].type == .string {
+            guard let vector = vectors[index] else { continue }
+            var target = try room(index, .string)
+            if vector.nulls == nil { target.nulls = nil }
+            for row in 0..<count { target.texts[row] = try arena.copy(vector.texts[row]) }
+            if let from = vector.nulls, let to = target.nulls, from != to { to.update(from: from, count: count) }
+            vectors[index] = target
+        }
+    }
+}
+
+/// Calls a function for the rows of each batch.
+private final class FunctionCursor: MappingCursor {
+    private let functions: any ScriptFunctions
+    private let function: Int
+    private let arguments: [Int]
+    /// Of the batches that come in.
+    private let columns: [Column]
+    private let run: Run
+    private let isFilter: Bool
+    private let results: Results
+    private let type: ColumnType
+    private let wide: Batch
+
+    init(
+        _ functions: any ScriptFunctions, _ function: Int, _ arguments: [Int], _ columns: [Column],
+        _ after: [Column], _ run: Run, isFilter: Bool
+    ) throws(TableError) {
+        (self.functions, self.function, self.arguments) = (functions, function, arguments)
+        (self.columns, self.run, self.isFilter) = (columns, run, isFilter)
+        results = try Results()
+        type = after.last?.type ?? .number
+        wide = Batch(columns: after.count)
+    }
+
+    override func map(_ batch: Batch) throws(TableError) -> Batch {
+        try run.poll()
+        if batch.count > 0 {
+            try batch.makeStringsPrivate(columns)
+            try functions.call(function, batch, columns, arguments: arguments, results)
+        }
+        if isFilter {
+            for row in 0..<batch.count {
+                let kind = Results.Kind(rawValue: results.kinds[row])
+                // What is neither nil nor false is true, as in Lua.
+                results.kinds[row] = kind == .null || kind == .boolean && results.words[row] == 0 ? 0 : 1
+            }
+            try batch.keep(results.kinds, columns)
+            return batch
+        }
+        let made = wide.vectors.count - 1
+        let target = try wide.room(made, type)
+        for row in 0..<batch.count { try results.set(row, target, type) }
+        wide.count = batch.count
+        for index in columns.indices { wide.vectors[index] = batch.vectors[index] }
+        wide.vectors[made] = target
+        return wide
+    }
+}

@@ -1,0 +1,168 @@
+internal import Glibc
+internal import MemoryMap
+
+extension Table {
+    /// The groups of the table's rows, in the order of their first rows.
+    ///
+    /// - Parameter columns: Of the result.
+    func group(
+        _ grouping: Grouping, _ columns: [Column], _ wanted: [Bool], _ run: Run
+    ) throws(TableError) -> Frame {
+        var needed = Array(repeating: false, count: self.columns.count)
+        for key in grouping.keys { needed[key.column] = true }
+        for (index, aggregate) in grouping.aggregates.enumerated() where wanted[grouping.keys.count + index] {
+            if let column = aggregate.column { needed[column] = true }
+        }
+        let stream = try open(run, wanted: needed)
+        let whole = try Groups(grouping, self.columns, wanted)
+        do {
+            try stream.forEachPiece(
+                run,
+                { (cursor) throws(TableError) in
+                    let part = try Groups(grouping, self.columns, wanted)
+                    while let batch = try cursor.next() {
+                        try part.add(batch)
+                        try run.poll()
+                    }
+                    return part
+                },
+                deposit: { (part) throws(TableError) in
+                    try whole.merge(part)
+                    return true
+                })
+            return try whole.finish(columns)
+        } catch { throw error.naming(groups: whole.count) }
+    }
+
+    /// Each combination of all columns once, in the order of the first rows.
+    func distinctRows(_ wanted: [Bool], _ filters: [Predicate], _ run: Run) throws(TableError) -> Frame {
+        let grouping = Grouping(
+            keys: self.columns.indices.map { Grouping.Key($0, name: self.columns[$0].name) }, aggregates: [])
+        let stream = try open(run, wanted: wanted, filters: filters)
+        let columns = stream.columns
+        let whole = try Groups(grouping, columns, wanted)
+        do {
+            try stream.forEachPiece(
+                run,
+                { (cursor) throws(TableError) in
+                    let part = try Groups(grouping, columns, wanted)
+                    while let batch = try cursor.next() {
+                        try part.add(batch)
+                        try run.poll()
+                    }
+                    return part
+                },
+                deposit: { (part) throws(TableError) in
+                    try whole.merge(part)
+                    return true
+                })
+            return try whole.finish(columns)
+        } catch { throw error.naming(groups: whole.count) }
+    }
+}
+
+extension TableError {
+    /// Where memory ran out: with the number of groups that there were.
+    fileprivate func naming(groups: Int) -> TableError {
+        guard case .map(let error, _) = self, error.errno == ENOMEM else { return self }
+        return .groups(error, groups)
+    }
+}
+
+/// The groups of some rows, and what is kept of each.
+private final class Groups {
+    private let grouping: Grouping
+    /// Of the rows.
+    private let columns: [Column]
+    private let keys: KeyTable
+    private var aggregators: [Aggregator] = []
+    /// For each aggregate its aggregator; nil if it is not wanted.
+    private var places: [Int?] = []
+    private let numbers: Memory
+    private let rooms: [Memory]
+
+    var count: Int { grouping.keys.isEmpty ? 1 : keys.count }
+
+    init(_ grouping: Grouping, _ columns: [Column], _ wanted: [Bool]) throws(TableError) {
+        (self.grouping, self.columns) = (grouping, columns)
+        keys = try KeyTable(grouping.keys.map { columns[$0.column].type })
+        numbers = try Memory(Batch.capacity * 4)
+        numbers.bound(to: UInt32.self).update(repeating: 0, count: Batch.capacity)
+        var rooms: [Memory] = []
+        for _ in grouping.keys { rooms.append(try Memory(Batch.capacity * 8)) }
+        self.rooms = rooms
+        var known: [Aggregate.State: Int] = [:]
+        for (index, aggregate) in grouping.aggregates.enumerated() {
+            guard wanted[grouping.keys.count + index] else {
+                places.append(nil)
+                continue
+            }
+            if let place = known[aggregate.state] {
+                places.append(place)
+                continue
+            }
+            known[aggregate.state] = aggregators.count
+            places.append(aggregators.count)
+            aggregators.append(try aggregate.aggregator(columns))
+        }
+        if grouping.keys.isEmpty { for aggregator in aggregators { try aggregator.reserve(1) } }
+    }
+
+    func add(_ batch: Batch) throws(TableError) {
+        let count = batch.count
+        if count == 0 { return }
+        let numbers = numbers.bound(to: UInt32.self)
+        if !grouping.keys.isEmpty {
+            var vectors: [Vector] = []
+            for (index, key) in grouping.keys.enumerated() {
+                guard let vector = batch.vectors[key.column] else { return }
+                vectors.append(try prepared(vector, key, count, rooms[index]))
+            }
+            try keys.numbers(vectors, count, into: numbers)
+            for aggregator in aggregators { try aggregator.reserve(keys.count) }
+        }
+        let none = Vector(self.numbers.base)
+        for aggregator in aggregators {
+            try aggregator.update(
+                numbers, batch.vectors.isEmpty ? none : batch.vectors[aggregator.column] ?? none, count)
+        }
+    }
+
+    private func prepared(
+        _ vector: Vector, _ key: Grouping.Key, _ count: Int, _ room: Memory
+    ) throws(TableError) -> Vector {
+        guard let unit = key.unit else {
+            return try normalizedKey(vector, columns[key.column].type, count, room)
+        }
+        let target = room.bound(to: Double.self)
+        for row in 0..<count { target[row] = truncated(vector.doubles[row], to: unit) }
+        return try normalizedKey(Vector(room.base, nulls: vector.nulls), .time, count, room)
+    }
+
+    /// Adds the groups of rows after all rows so far.
+    func merge(_ other: Groups) throws(TableError) {
+        let count = other.count
+        let map = try Memory(max(count, 1) * 4)
+        let numbers = map.bound(to: UInt32.self)
+        if grouping.keys.isEmpty {
+            numbers[0] = 0
+        } else {
+            try keys.merge(other.keys, into: numbers)
+            for aggregator in aggregators { try aggregator.reserve(keys.count) }
+        }
+        for (index, aggregator) in aggregators.enumerated() {
+            try aggregator.merge(other.aggregators[index], numbers, count)
+        }
+    }
+
+    func finish(_ columns: [Column]) throws(TableError) -> Frame {
+        let frame = try Frame(columns, wanted: Array(repeating: false, count: columns.count))
+        if !grouping.keys.isEmpty { try keys.move(into: frame) }
+        for (index, aggregate) in grouping.aggregates.enumerated() {
+            guard let place = places[index] else { continue }
+            try aggregators[place].finish(aggregate, frame, grouping.keys.count + index, count)
+        }
+        if grouping.keys.isEmpty { frame.setCount(1) } else { frame.setCount(keys.count) }
+        return frame
+    }
+}

@@ -1,0 +1,84 @@
+/// The rows of a table, one batch after the other, for `t:rows()`; read on the caller's thread.
+package final class RowReader {
+    package let columns: [Column]
+    private let stream: RowStream
+    private var cursor: Cursor?
+
+    init(_ stream: RowStream) { (self.stream, self.columns) = (stream, stream.columns) }
+
+    /// The next rows, one at least; nil at the end. The batch is valid until the next call; where the script's functions
+    /// ran or could close a mapping since, its strings are not looked at again.
+    package func next(_ run: Run) throws(TableError) -> Batch? {
+        while true {
+            try run.poll()
+            if cursor == nil {
+                guard let piece = try stream.next() else { return nil }
+                cursor = piece.cursor
+            }
+            guard let batch = try cursor?.next() else {
+                cursor = nil
+                continue
+            }
+            if batch.count > 0 { return batch }
+        }
+    }
+}
+
+extension Table {
+    /// `t:rows()`.
+    package func rows(_ run: Run) throws(TableError) -> RowReader {
+        RowReader(try open(run, wanted: Array(repeating: true, count: columns.count)))
+    }
+
+    /// `t:count()`.
+    package func count(_ run: Run) throws(TableError) -> Int {
+        var total = 0
+        let stream = try open(run, wanted: Array(repeating: false, count: columns.count))
+        try stream.forEachPiece(
+            run,
+            { (cursor) throws(TableError) in
+                var count = 0
+                while let batch = try cursor.next() {
+                    count &+= batch.count
+                    try run.poll()
+                }
+                return count
+            },
+            deposit: { (count) throws(TableError) in
+                total &+= count
+                return true
+            })
+        return total
+    }
+
+    /// All rows, in private memory: for `totable`, `list`, `column`.
+    package func collect(_ run: Run, wanted: [Bool]? = nil) throws(TableError) -> Frame {
+        try Frame(collecting: open(run, wanted: wanted ?? Array(repeating: true, count: columns.count)), run)
+    }
+
+    /// Calls `body` with the rows in order, batch by batch, on any thread: for `write`.
+    ///
+    /// - Parameters:
+    ///   - format: Makes the text of a batch; on several threads at once.
+    ///   - deposit: Gets the texts in the order of the rows, one at a time.
+    package func forEachText(
+        _ run: Run, format: (Batch, inout List<UInt8>) throws(TableError) -> Void,
+        deposit: (UnsafeRawBufferPointer) throws(TableError) -> Void
+    ) throws(TableError) {
+        let stream = try open(run, wanted: Array(repeating: true, count: columns.count))
+        try stream.forEachPiece(
+            run,
+            { (cursor) throws(TableError) in
+                var text = try List<UInt8>(capacity: 1 << 16)
+                while let batch = try cursor.next() {
+                    try format(batch, &text)
+                    try run.poll()
+                }
+                return text
+            },
+            deposit: { (text) throws(TableError) in
+                try deposit(UnsafeRawBufferPointer(start: text.base, count: text.count))
+                return true
+            })
+    }
+}

@@ -1,0 +1,254 @@
+extension Table {
+    /// Starts reading the rows.
+    ///
+    /// - Parameters:
+    ///   - wanted: For each column whether its values are needed.
+    ///   - filters: Rows that do not pass all of them are left out, as early as possible.
+    func open(_ run: Run, wanted: [Bool], filters: [Predicate] = []) throws(TableError) -> RowStream {
+        switch step {
+        case .source(let source): return try source.open(run, wanted: wanted, filters: filters)
+        case .filter(let table, let predicate):
+            return try table.open(run, wanted: wanted, filters: [predicate] + filters)
+        case .project(let table, let chosen):
+            var needed = Array(repeating: false, count: table.columns.count)
+            for (index, column) in chosen.enumerated() where wanted[index] { needed[column] = true }
+            let moved = filters.map { Predicate(column: chosen[$0.column], $0.test) }
+            return ProjectStream(try table.open(run, wanted: needed, filters: moved), columns, chosen)
+        case .fill(let table, let column, let value):
+            // What is filled in may pass where a null does not.
+            let (late, early) = filters.partitioned { $0.column == column }
+            let needed = wanted.adding(late.map { $0.column })
+            let filled = MapStream(try table.open(run, wanted: needed, filters: early), columns) {
+                [columns] () throws(TableError) in FillCursor(column, value, columns[column].type)
+            }
+            return try filled.filtered(late, run)
+        case .filterFunction(let table, let function, let arguments):
+            return try table.openFunction(
+                run, wanted, filters, columns, arguments, isFilter: true, function)
+        case .compute(let table, let function, let arguments):
+            return try table.openFunction(
+                run, wanted, filters, columns, arguments, isFilter: false, function)
+        case .group(let table, let grouping):
+            return try table.group(grouping, columns, wanted.adding(filters.map { $0.column }), run).open(wanted: wanted)
+                .filtered(filters, run)
+        case .sort(let table, let keys):
+            let needed = wanted.adding(keys.map { $0.column } + filters.map { $0.column })
+            let frame = try Frame(collecting: table.open(run, wanted: needed, filters: filters), run)
+            return try frame.sorted(keys, run).open(wanted: wanted)
+        case .top(let table, let count, let key):
+            let needed = wanted.adding([key.column] + filters.map { $0.column })
+            return try table.top(count, key, needed, run).open(wanted: needed).filtered(filters, run)
+        case .head(let table, let count):
+            let needed = wanted.adding(filters.map { $0.column })
+            let frame = try Frame(collecting: table.open(run, wanted: needed), run, limit: count)
+            return try frame.open(wanted: needed).filtered(filters, run)
+        case .distinct(let table):
+            // All columns tell rows apart.
+            let needed = Array(repeating: true, count: table.columns.count)
+            return try table.distinctRows(needed, filters, run).open(wanted: needed)
+        case .join(let left, let right, let joining):
+            return try left.open(run, joining: right, joining, columns, wanted, filters)
+        case .append(let first, let second, let order):
+            var needed = Array(repeating: false, count: second.columns.count)
+            for (index, column) in order.enumerated() where wanted[index] { needed[column] = true }
+            let moved = filters.map { Predicate(column: order[$0.column], $0.test) }
+            return AppendStream(
+                try first.open(run, wanted: wanted, filters: filters),
+                ProjectStream(try second.open(run, wanted: needed, filters: moved), columns, order))
+        }
+    }
+}
+
+extension [Bool] {
+    /// The same with some more columns.
+    func adding(_ more: [Int]) -> [Bool] {
+        var result = self
+        for column in more { result[column] = true }
+        return result
+    }
+}
+
+extension Array {
+    /// The elements that match, and the others, in order.
+    fileprivate func partitioned(_ matches: (Element) -> Bool) -> ([Element], [Element]) {
+        (filter(matches), filter { !matches($0) })
+    }
+}
+
+/// A cursor over another's batches.
+class MappingCursor: Cursor {
+    fileprivate(set) var base: Cursor?
+
+    override final func next() throws(TableError) -> Batch? {
+        guard let batch = try base?.pull() else { return nil }
+        return try map(batch)
+    }
+
+    /// May change the batch, or return another.
+    func map(_ batch: Batch) throws(TableError) -> Batch { batch }
+}
+
+/// A stream whose batches are changed by a cursor of their own for each piece.
+private final class MapStream: RowStream {
+    private let base: RowStream
+    private let make: () throws(TableError) -> MappingCursor
+
+    init(
+        _ base: RowStream, _ columns: [Column], isParallel: Bool = true,
+        _ make: @escaping () throws(TableError) -> MappingCursor
+    ) {
+        (self.base, self.make) = (base, make)
+        super.init(columns, isParallel: base.isParallel && isParallel, total: base.total)
+    }
+
+    override func next() throws(TableError) -> Piece? {
+        guard let piece = try base.pull() else { return nil }
+        let cursor = try make()
+        cursor.base = piece.cursor
+        return Piece(cursor, done: piece.done)
+    }
+}
+
+/// Some columns of another stream.
+private final class ProjectStream: RowStream {
+    private let base: RowStream
+    private let chosen: [Int]
+
+    init(_ base: RowStream, _ columns: [Column], _ chosen: [Int]) {
+        (self.base, self.chosen) = (base, chosen)
+        super.init(columns, isParallel: base.isParallel, total: base.total)
+    }
+
+    override func next() throws(TableError) -> Piece? {
+        guard let piece = try base.pull() else { return nil }
+        return Piece(ProjectCursor(piece.cursor, chosen), done: piece.done)
+    }
+
+    private final class ProjectCursor: Cursor {
+        private let base: Cursor
+        private let chosen: [Int]
+        private let batch: Batch
+
+        init(_ base: Cursor, _ chosen: [Int]) {
+            (self.base, self.chosen) = (base, chosen)
+            batch = Batch(columns: chosen.count)
+        }
+
+        override func next() throws(TableError) -> Batch? {
+            guard let source = try base.pull() else { return nil }
+            batch.count = source.count
+            for (index, column) in chosen.enumerated() { batch.vectors[index] = source.vectors[column] }
+            return batch
+        }
+    }
+}
+
+/// The rows of one stream, then those of another.
+private final class AppendStream: RowStream {
+    private let first: RowStream
+    private let second: RowStream
+    private var isSecond = false
+
+    init(_ first: RowStream, _ second: RowStream) {
+        (self.first, self.second) = (first, second)
+        super.init(
+            first.columns, isParallel: first.isParallel && second.isParallel, total: first.total &+ second.total)
+    }
+
+    override func next() throws(TableError) -> Piece? {
+        if !isSecond {
+            if let piece = try first.pull() { return piece }
+            isSecond = true
+        }
+        guard let piece = try second.pull() else { return nil }
+        return Piece(piece.cursor, done: first.total &+ piece.done)
+    }
+}
+
+/// Leaves rows out.
+final class FilterCursor: MappingCursor {
+    private let filters: [Predicate]
+    private let columns: [Column]
+    private let mask: Memory
+
+    init(_ filters: [Predicate], _ columns: [Column]) throws(TableError) {
+        // Matchers are of one thread.
+        var own: [Predicate] = []
+        for filter in filters { own.append(try filter.copy()) }
+        (self.filters, self.columns) = (own, columns)
+        mask = try Memory(Batch.capacity)
+    }
+
+    override func map(_ batch: Batch) throws(TableError) -> Batch {
+        for filter in filters where batch.count > 0 { try batch.keep(filter, columns, mask) }
+        return batch
+    }
+}
+
+extension Predicate {
+    /// What another thread may use at the same time.
+    package func copy() throws(TableError) -> Predicate {
+        guard case .matches(let matcher) = test else { return self }
+        return Predicate(column: column, .matches(try matcher.copy()))
+    }
+}
+
+extension Batch {
+    /// Keeps the rows that pass.
+    package func keep(_ filter: Predicate, _ columns: [Column], _ mask: Memory) throws(TableError) {
+        guard let vector = vectors[filter.column] else { return }
+        let mask = mask.bound(to: UInt8.self)
+        try filter.evaluate(vector, columns[filter.column].type, count, into: mask)
+        try keep(mask, columns)
+    }
+}
+
+extension RowStream {
+    /// The same rows, each batch changed by a cursor of its own for each piece.
+    func mapping(
+        _ columns: [Column], isParallel: Bool = true, _ make: @escaping () throws(TableError) -> MappingCursor
+    ) -> RowStream { MapStream(self, columns, isParallel: isParallel, make) }
+
+    /// The rows that pass; the columns of the filters must be there.
+    func filtered(_ filters: [Predicate], _ run: Run) throws(TableError) -> RowStream {
+        if filters.isEmpty { return self }
+        let columns = columns
+        return MapStream(self, columns) { () throws(TableError) in try FilterCursor(filters, columns) }
+    }
+}
+
+/// Puts a value in the place of nulls.
+private final class FillCursor: MappingCursor {
+    private let column: Int
+    private let type: ColumnType
+    private var word: UInt64 = 0
+    private let bytes: [UInt8]
+
+    init(_ column: Int, _ value: Predicate.Constant, _ type: ColumnType) {
+        (self.column, self.type) = (column, type)
+        var bytes: [UInt8] = []
+        switch value {
+        case .string(let string): bytes = string
+        case .number(let number): word = number.bitPattern
+        case .integer(let integer): word = UInt64(bitPattern: integer)
+        case .u64(let integer): word = integer
+        case .boolean(let truth): word = truth ? 1 : 0
+        }
+        self.bytes = bytes
+    }
+
+    override func map(_ batch: Batch) throws(TableError) -> Batch {
+        guard let vector = batch.vectors[column], let nulls = vector.nulls else { return batch }
+        let target = try batch.room(column, type)
+        if type == .string {
+            let place = try batch.arena.allocate(bytes.count)
+            for i in bytes.indices { place[i] = bytes[i] }
+            let text = Text(place, bytes.count)
+            for row in 0..<batch.count { target.texts[row] = nulls[row] != 0 ? text : vector.texts[row] }
+        } else {
+            for row in 0..<batch.count { target.words[row] = nulls[row] != 0 ? word : vector.words[row] }
+        }
+        batch.vectors[column] = Vector(target.values)
+        return batch
+    }
+}
