@@ -24,7 +24,7 @@ extension RowStream {
         do throws(MapError) {
             try withoutActuallyEscaping(work) { (work) throws(MapError) in
                 try withoutActuallyEscaping(deposit) { (deposit) throws(MapError) in
-                    try Pieces(threadCount, grain: 1).forEach(poll: { _ in true }) { _, _ in
+                    try ParallelRanges(threadCount, grain: 1).forEach(shouldContinue: { _ in true }) { _, _ in
                         job.drain(self, run, work, deposit)
                         return true
                     }
