@@ -29,7 +29,7 @@ extension Aggregate {
     /// What computes the aggregate, and perhaps others.
     enum State: Hashable {
         case rows
-        case sum(Int), spread(Int), least(Int), greatest(Int), first(Int), last(Int), values(Int), distinct(Int)
+        case sum(Int), spread(Int), least(Int), greatest(Int), first(Int), last(Int), values(Int), distinct(Int), nulls(Int)
     }
 
     var state: State {
@@ -44,6 +44,7 @@ extension Aggregate {
         case .last: .last(column)
         case .median, .quantile: .values(column)
         case .distinct: .distinct(column)
+        case .nulls: .nulls(column)
         }
     }
 
@@ -51,7 +52,8 @@ extension Aggregate {
         let column = column ?? 0
         let type = columns.isEmpty ? ColumnType.integer : columns[column].type
         return switch function {
-        case .count: try RowCounter()
+        case .count: try RowCounter(column, type, nulls: false)
+        case .nulls: try RowCounter(column, type, nulls: true)
         case .sum, .mean:
             type == .number || type == .time ? try FloatSum(column, type) : try IntegerSum(column, type)
         case .variance, .stddev: try Spread(column, type)
@@ -97,19 +99,27 @@ private func forEachFloat(_ vector: Vector, _ type: ColumnType, _ count: Int, _ 
 
 // MARK: - Counts and sums
 
+/// The number of rows, or of nulls.
 private final class RowCounter: Aggregator {
+    private let countsNulls: Bool
     private var counts: List<Int64>
 
-    init() throws(TableError) {
+    init(_ column: Int, _ type: ColumnType, nulls: Bool) throws(TableError) {
+        countsNulls = nulls
         counts = try List()
-        try super.init(0, .integer)
+        try super.init(column, type)
     }
 
     override func reserve(_ groups: Int) throws(TableError) { try counts.fill(to: groups, 0) }
 
     override func update(_ ids: UnsafePointer<UInt32>, _ vector: Vector, _ count: Int) {
         let counts = counts.base
-        for row in 0..<count { counts[Int(ids[row])] &+= 1 }
+        if countsNulls {
+            guard let nulls = vector.nulls else { return }
+            for row in 0..<count { counts[Int(ids[row])] &+= Int64(nulls[row]) }
+        } else {
+            for row in 0..<count { counts[Int(ids[row])] &+= 1 }
+        }
     }
 
     override func merge(_ other: Aggregator, _ map: UnsafePointer<UInt32>, _ groups: Int) {
@@ -260,6 +270,10 @@ private final class Spread: Aggregator {
             if b.count == 0 { continue }
             let state = states.base + Int(map[group])
             let a = state.pointee
+            if a.count == 0 {
+                state.pointee = b
+                continue
+            }
             let count = a.count + b.count
             let difference = b.mean - a.mean
             state.pointee = State(

@@ -32,6 +32,8 @@ extension RowStream {
             }
         } catch { throw TableError(error) }
         if let error = job.error { throw error }
+        // The other threads may have done all of it.
+        try run.poll()
     }
 }
 

@@ -1,3 +1,12 @@
 func truncated(_ t: Double, to: TimeUnit) -> Double { t }
-func quantile(_ v: UnsafeMutablePointer<Double>, count: Int, q: Double) -> Double { v[0] }
-extension Predicate { func evaluate(_ v: Vector, _ t: ColumnType, _ count: Int, into: UnsafeMutablePointer<UInt8>) throws(TableError) {} }
+func quantile(_ v: UnsafeMutablePointer<Double>, count: Int, q: Double) -> Double {
+    let s = Array(UnsafeBufferPointer(start: v, count: count)).sorted()
+    let place = q * Double(count - 1)
+    let low = Int(place)
+    return low + 1 >= count ? s[low] : s[low] + (s[low + 1] - s[low]) * (place - Double(low))
+}
+extension Predicate {
+    func evaluate(_ v: Vector, _ t: ColumnType, _ count: Int, into mask: UnsafeMutablePointer<UInt8>) throws(TableError) {
+        for i in 0..<count { mask[i] = v.isNull(i) ? 1 : 0 }
+    }
+}

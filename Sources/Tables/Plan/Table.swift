@@ -71,6 +71,8 @@ package enum TimeUnit: UInt8, Sendable { case hour, day, month, year }
 package struct Aggregate {
     package enum Function: UInt8, Sendable, CaseIterable {
         case count, sum, min, max, mean, first, last, variance, stddev, median, quantile, distinct
+        /// The number of nulls.
+        case nulls
     }
 
     package var function: Function
@@ -81,7 +83,8 @@ package struct Aggregate {
     package var name: [UInt8]
 
     package init(_ function: Function, _ column: Int?, q: Double = 0.5, name: [UInt8]) {
-        (self.function, self.column, self.q, self.name) = (function, column, q, name)
+        (self.function, self.column, self.name) = (function, column, name)
+        self.q = function == .median ? 0.5 : q
     }
 }
 
@@ -313,7 +316,7 @@ extension Aggregate {
         guard let column else { return .integer }
         let type = columns[column].type
         switch function {
-        case .count, .distinct: return .integer
+        case .count, .distinct, .nulls: return .integer
         case .min, .max, .first, .last: return type
         case .sum:
             if type.isNumeric { return type }
