@@ -3,7 +3,9 @@
 #include "mm_replacement.h"
 
 #include <linux/magic.h>
+#include <locale.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -60,3 +62,6 @@ bool mm_has_avx2(void) {
 int mm_sync_file_system(int descriptor) { return syncfs(descriptor); }
 
 bool mm_random(uint64_t *bits) { return getrandom(bits, sizeof *bits, 0) == sizeof *bits; }
+
+/* newlocale(3) gives the locale "C" without an allocation. */
+double mm_strtod(const char *text, char **end) { return strtod_l(text, end, newlocale(LC_ALL_MASK, "C", (locale_t)0)); }

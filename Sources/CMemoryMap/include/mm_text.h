@@ -145,6 +145,9 @@ static inline const void *_Nullable mm_find_separator(const mm_separator *_Nonnu
   return mm_find(p, count, s->bytes, s->count);
 }
 
+/* strtod(3) in the locale "C", whatever os.setlocale was told. */
+double mm_strtod(const char *_Nonnull text, char *_Nullable *_Nonnull end);
+
 /* 10^n for n from 0 to 22, which are exact. */
 static inline double mm_power_of_ten(size_t n) {
   static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
