@@ -4,6 +4,11 @@ internal import Vectors
 // Searches with vector code. Partial matches slow it down; after too many it gives up, and memmem(3),
 // which stays linear, continues.
 
+/// The number of occurrences of a byte.
+package func occurrences(of byte: UInt8, _ start: UnsafeRawPointer, _ count: Int) -> Int {
+    activeVectors.countByte(start, count, byte)
+}
+
 /// The first position of the needle, or `Vectors.none`.
 func firstPlace(of needle: UnsafePointer<Needle>, _ start: UnsafeRawPointer, _ positions: Int) -> Int {
     let place = activeVectors.find(start, positions, needle)

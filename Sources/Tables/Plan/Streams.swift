@@ -29,8 +29,10 @@ extension Table {
             return try table.openFunction(
                 run, wanted, filters, columns, arguments, isFilter: false, function)
         case .group(let table, let grouping):
-            return try table.group(grouping, columns, wanted.adding(filters.map { $0.column }), run).open(wanted: wanted)
-                .filtered(filters, run)
+            return try table.group(grouping, columns, wanted.adding(filters.map { $0.column }), run).open(
+                wanted: wanted
+            )
+            .filtered(filters, run)
         case .sort(let table, let keys):
             let needed = wanted.adding(keys.map { $0.column } + filters.map { $0.column })
             let frame = try Frame(collecting: table.open(run, wanted: needed, filters: filters), run)
@@ -152,7 +154,8 @@ private final class AppendStream: RowStream {
     init(_ first: RowStream, _ second: RowStream) {
         (self.first, self.second) = (first, second)
         super.init(
-            first.columns, isParallel: first.isParallel && second.isParallel, total: first.total &+ second.total)
+            first.columns, isParallel: first.isParallel && second.isParallel,
+            total: first.total &+ second.total)
     }
 
     override func next() throws(TableError) -> Piece? {
@@ -167,39 +170,27 @@ private final class AppendStream: RowStream {
 
 /// Leaves rows out.
 final class FilterCursor: MappingCursor {
-    private let filters: [Predicate]
+    private let filters: [Filter]
     private let columns: [Column]
-    private let mask: Memory
+    private let memory: Memory
 
     init(_ filters: [Predicate], _ columns: [Column]) throws(TableError) {
         // Matchers are of one thread.
-        var own: [Predicate] = []
-        for filter in filters { own.append(try filter.copy()) }
+        var own: [Filter] = []
+        for filter in filters { own.append(try Filter(filter, columns[filter.column].type)) }
         (self.filters, self.columns) = (own, columns)
-        mask = try Memory(Batch.capacity)
+        memory = try Memory(Batch.capacity)
     }
 
     override func map(_ batch: Batch) throws(TableError) -> Batch {
-        for filter in filters where batch.count > 0 { try batch.keep(filter, columns, mask) }
+        let mask = memory.bound(to: UInt8.self)
+        for filter in filters {
+            guard batch.count > 0, let vector = batch.vectors[filter.predicate.column] else { continue }
+            mask.update(repeating: 1, count: batch.count)
+            try filter.apply(vector, batch.count, mask)
+            try batch.keep(mask, columns)
+        }
         return batch
-    }
-}
-
-extension Predicate {
-    /// What another thread may use at the same time.
-    package func copy() throws(TableError) -> Predicate {
-        guard case .matches(let matcher) = test else { return self }
-        return Predicate(column: column, .matches(try matcher.copy()))
-    }
-}
-
-extension Batch {
-    /// Keeps the rows that pass.
-    package func keep(_ filter: Predicate, _ columns: [Column], _ mask: Memory) throws(TableError) {
-        guard let vector = vectors[filter.column] else { return }
-        let mask = mask.bound(to: UInt8.self)
-        try filter.evaluate(vector, columns[filter.column].type, count, into: mask)
-        try keep(mask, columns)
     }
 }
 

@@ -5,8 +5,3 @@ func quantile(_ v: UnsafeMutablePointer<Double>, count: Int, q: Double) -> Doubl
     let low = Int(place)
     return low + 1 >= count ? s[low] : s[low] + (s[low + 1] - s[low]) * (place - Double(low))
 }
-extension Predicate {
-    func evaluate(_ v: Vector, _ t: ColumnType, _ count: Int, into mask: UnsafeMutablePointer<UInt8>) throws(TableError) {
-        for i in 0..<count { mask[i] = v.isNull(i) ? 1 : 0 }
-    }
-}

@@ -1,0 +1,278 @@
+internal import Glibc
+
+/// A predicate prepared for many batches, by one thread at a time.
+package final class Filter {
+    package let predicate: Predicate
+    private let type: ColumnType
+    private let values: ValueSet?
+    private let matcher: (any Matcher)?
+
+    /// - Parameter type: Of the predicate's column.
+    package init(_ predicate: Predicate, _ type: ColumnType) throws(TableError) {
+        (self.predicate, self.type) = (predicate, type)
+        if case .among(let list) = predicate.test { values = ValueSet(list, type) } else { values = nil }
+        if case .matches(let matcher) = predicate.test {
+            self.matcher = try matcher.copy()
+        } else {
+            matcher = nil
+        }
+    }
+
+    /// Sets to 0 the bytes of rows that do not pass.
+    ///
+    /// - Parameter mask: A byte for each row. Rows with 0 are not looked at.
+    package func apply(
+        _ vector: Vector, _ count: Int, _ mask: UnsafeMutablePointer<UInt8>
+    ) throws(TableError) {
+        if case .isNull = predicate.test {
+            for row in 0..<count { mask[row] &= vector.nulls.map { $0[row] } ?? 0 }
+            return
+        }
+        if let nulls = vector.nulls { for row in 0..<count { mask[row] &= nulls[row] ^ 1 } }
+        switch predicate.test {
+        case .isNull, .isNotNull: break
+        case .compare(let comparison, let constant): compare(vector, count, comparison, constant, mask)
+        case .among: if let values { values.apply(vector, type, count, mask) }
+        case .matches:
+            guard let matcher, type == .string else { return }
+            for row in 0..<count where mask[row] != 0 {
+                if try !matcher.matches(vector.texts[row]) { mask[row] = 0 }
+            }
+        }
+    }
+
+    private func compare(
+        _ vector: Vector, _ count: Int, _ comparison: Predicate.Comparison, _ constant: Predicate.Constant,
+        _ mask: UnsafeMutablePointer<UInt8>
+    ) {
+        switch (type, constant) {
+        case (.string, .string(let bytes)): compareTexts(vector.texts, count, comparison, bytes, mask)
+        case (.number, .number(let value)), (.time, .number(let value)):
+            each(vector.doubles, count, comparison, value, mask)
+        case (.integer, .integer(let value)): each(vector.integers, count, comparison, value, mask)
+        case (.u64, .u64(let value)): each(vector.words, count, comparison, value, mask)
+        case (.boolean, .boolean(let value)): each(vector.words, count, comparison, value ? 1 : 0, mask)
+        default:
+            for row in 0..<count where mask[row] != 0 {
+                mask[row] = comparison.holds(ordered(vector, row, type, constant)) ? 1 : 0
+            }
+        }
+    }
+
+    private func compareTexts(
+        _ texts: UnsafeMutablePointer<Text>, _ count: Int, _ comparison: Predicate.Comparison,
+        _ bytes: [UInt8], _ mask: UnsafeMutablePointer<UInt8>
+    ) {
+        bytes.withUnsafeBufferPointer { bytes in
+            var nothing: UInt8 = 0
+            withUnsafePointer(to: &nothing) { nothing in
+                let other = Text(bytes.baseAddress ?? nothing, bytes.count)
+                switch comparison {
+                case .equal:
+                    for row in 0..<count { mask[row] &= texts[row] == other ? 1 : 0 }
+                case .notEqual:
+                    for row in 0..<count { mask[row] &= texts[row] == other ? 0 : 1 }
+                default:
+                    for row in 0..<count where mask[row] != 0 {
+                        let order = texts[row].order(other)
+                        mask[row] =
+                            comparison.holds(order < 0 ? .less : order > 0 ? .greater : .equal) ? 1 : 0
+                    }
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func each<Value: Comparable & BitwiseCopyable>(
+        _ values: UnsafeMutablePointer<Value>, _ count: Int, _ comparison: Predicate.Comparison,
+        _ other: Value, _ mask: UnsafeMutablePointer<UInt8>
+    ) {
+        switch comparison {
+        case .equal: for row in 0..<count { mask[row] &= values[row] == other ? 1 : 0 }
+        case .notEqual: for row in 0..<count { mask[row] &= values[row] != other ? 1 : 0 }
+        case .less: for row in 0..<count { mask[row] &= values[row] < other ? 1 : 0 }
+        case .lessOrEqual: for row in 0..<count { mask[row] &= values[row] <= other ? 1 : 0 }
+        case .greater: for row in 0..<count { mask[row] &= values[row] > other ? 1 : 0 }
+        case .greaterOrEqual: for row in 0..<count { mask[row] &= values[row] >= other ? 1 : 0 }
+        }
+    }
+}
+
+extension Text {
+    @inline(__always)
+    package static func == (left: Text, right: Text) -> Bool {
+        left.count == right.count && memcmp(left.start, right.start, left.count) == 0
+    }
+
+    /// Less than, equal to, or greater than 0, by bytes, as strcmp(3).
+    @inline(__always)
+    package func order(_ other: Text) -> Int {
+        let order = memcmp(start, other.start, min(count, other.count))
+        return order != 0 ? Int(order) : count &- other.count
+    }
+
+    /// A hash of the bytes, which are read once.
+    @inline(__always)
+    fileprivate var hash: UInt64 {
+        var hash = UInt64(truncatingIfNeeded: count)
+        for place in 0..<count { hash = (hash ^ UInt64(start[place])) &* 0x0000_0100_0000_01B3 }
+        return hash ^ hash &>> 29
+    }
+}
+
+/// How a value is ordered to a constant; `none`: one of them is NaN.
+private enum Order { case less, equal, greater, none }
+
+extension Predicate.Comparison {
+    fileprivate func holds(_ order: Order) -> Bool {
+        switch self {
+        case .equal: order == .equal
+        case .notEqual: order != .equal
+        case .less: order == .less
+        case .lessOrEqual: order == .less || order == .equal
+        case .greater: order == .greater
+        case .greaterOrEqual: order == .greater || order == .equal
+        }
+    }
+}
+
+/// The order of values of different types, which is exact.
+private func ordered(_ vector: Vector, _ row: Int, _ type: ColumnType, _ constant: Predicate.Constant)
+    -> Order
+{
+    switch type {
+    case .string: return .none
+    case .number, .time:
+        let value = vector.doubles[row]
+        switch constant {
+        case .number(let other): return order(value, other)
+        case .integer(let other): return order(other, toFloat: value).reversed
+        case .u64(let other): return order(other, toFloat: value).reversed
+        case .string, .boolean: return .none
+        }
+    case .integer:
+        let value = vector.integers[row]
+        switch constant {
+        case .number(let other): return order(value, toFloat: other)
+        case .integer(let other): return order(value, other)
+        case .u64(let other): return value < 0 ? .less : order(UInt64(value), other)
+        case .string, .boolean: return .none
+        }
+    case .u64, .boolean:
+        let value = vector.words[row]
+        switch constant {
+        case .number(let other): return order(value, toFloat: other)
+        case .integer(let other): return other < 0 ? .greater : order(value, UInt64(other))
+        case .u64(let other): return order(value, other)
+        case .boolean(let other): return order(value, other ? 1 : 0)
+        case .string: return .none
+        }
+    }
+}
+
+private func order<Value: Comparable>(_ value: Value, _ other: Value) -> Order {
+    value < other ? .less : value > other ? .greater : value == other ? .equal : .none
+}
+
+private func order<Value: FixedWidthInteger>(_ value: Value, toFloat other: Double) -> Order {
+    if other.isNaN { return .none }
+    let whole = other.rounded(.down)
+    guard let integer = Value(exactly: whole) else { return other < 0 ? .greater : .less }
+    return value == integer && other > whole ? .less : order(value, integer)
+}
+
+extension Order {
+    fileprivate var reversed: Order { self == .less ? .greater : self == .greater ? .less : self }
+}
+
+/// A set of constants, by open addressing.
+private struct ValueSet {
+    private let constants: [Predicate.Constant]
+    /// The hash of each place's constant, and its index; less than 0 for none.
+    private var places: [(hash: UInt64, index: Int32)]
+    private let mask: Int
+
+    init(_ constants: [Predicate.Constant], _ type: ColumnType) {
+        self.constants = constants
+        var size = 8
+        while size < constants.count &* 2 { size &*= 2 }
+        mask = size &- 1
+        places = Array(repeating: (0, -1), count: size)
+        for (index, constant) in constants.enumerated() {
+            guard let hash = constant.hash(as: type) else { continue }
+            var place = Int(truncatingIfNeeded: hash) & mask
+            while places[place].index >= 0 { place = (place &+ 1) & mask }
+            places[place] = (hash, Int32(truncatingIfNeeded: index))
+        }
+    }
+
+    func apply(_ vector: Vector, _ type: ColumnType, _ count: Int, _ rows: UnsafeMutablePointer<UInt8>) {
+        places.withUnsafeBufferPointer { places in
+            for row in 0..<count where rows[row] != 0 {
+                let hash = type == .string ? vector.texts[row].hash : wordHash(vector.words[row], type)
+                var place = Int(truncatingIfNeeded: hash) & mask
+                var isFound = false
+                while !isFound, places[place].index >= 0 {
+                    isFound =
+                        places[place].hash == hash
+                        && constants[Int(places[place].index)].equals(vector, row, type)
+                    place = (place &+ 1) & mask
+                }
+                rows[row] = isFound ? 1 : 0
+            }
+        }
+    }
+}
+
+/// The same for equal values: 0 and -0.
+@inline(__always)
+private func wordHash(_ word: UInt64, _ type: ColumnType) -> UInt64 {
+    let isZero = (type == .number || type == .time) && word == 1 &<< 63
+    let mixed = (isZero ? 0 : word) &* 0x9E37_79B9_7F4A_7C15
+    return mixed ^ mixed &>> 32
+}
+
+extension Predicate.Constant {
+    /// The hash of an equal value of a column; nil if there is none.
+    fileprivate func hash(as type: ColumnType) -> UInt64? {
+        switch (type, self) {
+        case (.string, .string(let bytes)):
+            return bytes.withUnsafeBufferPointer { bytes in
+                var nothing: UInt8 = 0
+                return withUnsafePointer(to: &nothing) { Text(bytes.baseAddress ?? $0, bytes.count).hash }
+            }
+        case (.string, _), (_, .string): return nil
+        case (.boolean, .boolean(let value)): return wordHash(value ? 1 : 0, type)
+        case (.boolean, _), (_, .boolean): return nil
+        case (.number, _), (.time, _): return double.map { wordHash($0.bitPattern, type) }
+        case (.integer, .integer(let value)): return wordHash(UInt64(bitPattern: value), type)
+        case (.integer, .u64(let value)): return Int64(exactly: value).map { wordHash(UInt64($0), type) }
+        case (.integer, .number(let value)):
+            return Int64(exactly: value).map { wordHash(UInt64(bitPattern: $0), type) }
+        case (.u64, .u64(let value)): return wordHash(value, type)
+        case (.u64, .integer(let value)): return UInt64(exactly: value).map { wordHash($0, type) }
+        case (.u64, .number(let value)): return UInt64(exactly: value).map { wordHash($0, type) }
+        }
+    }
+
+    private var double: Double? {
+        switch self {
+        case .number(let value): value
+        case .integer(let value): Double(exactly: value)
+        case .u64(let value): Double(exactly: value)
+        case .string, .boolean: nil
+        }
+    }
+
+    @inline(__always)
+    fileprivate func equals(_ vector: Vector, _ row: Int, _ type: ColumnType) -> Bool {
+        guard type == .string else { return ordered(vector, row, type, self) == .equal }
+        guard case .string(let bytes) = self else { return false }
+        let text = vector.texts[row]
+        return text.count == bytes.count
+            && bytes.withUnsafeBytes {
+                $0.baseAddress.map { memcmp(text.start, $0, text.count) == 0 } ?? true
+            }
+    }
+}

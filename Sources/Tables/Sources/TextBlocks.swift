@@ -1,0 +1,214 @@
+package import CMemoryMap
+internal import Glibc
+internal import MemoryMap
+
+/// A file that is mapped, or a buffer of a script's.
+package final class TextFile: @unchecked Sendable {
+    /// Nil for a buffer.
+    package let path: [UInt8]?
+    package let region: mm_region
+
+    /// Maps a file.
+    package init(path: [UInt8], _ run: Run? = nil) throws(TableError) {
+        var opened: mm_region?
+        var failure: TableError?
+        (path + [0]).withUnsafeBytes { bytes in
+            guard let start = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+            do throws(MapError) {
+                var options = OpenOptions()
+                options.advice = .sequential
+                opened = try openRegion(start, .read, options)
+            } catch { failure = .map(error, path: path) }
+        }
+        if let failure { throw failure }
+        guard let opened else { throw TableError("no file") }
+        (self.path, region) = (path, opened)
+    }
+
+    /// A buffer, which stays its owner's.
+    package init(_ buffer: mm_region) { (path, region) = (nil, buffer) }
+
+    deinit { if path != nil { unmapRegion(region) } }
+
+    /// Bytes.
+    var count: Int { MappedBytes(region).count }
+
+    /// The name for messages, shown safely.
+    var name: [UInt8] {
+        guard let path else { return [UInt8]("buffer".utf8) }
+        var text = Message()
+        text.show(path, atMost: 200)
+        return text.bytes
+    }
+
+    /// The region as it is now.
+    ///
+    /// - Throws: `closed`, `lost`, `notReadable`, `misuse`.
+    @inline(__always)
+    func current() throws(TableError) -> mm_region {
+        var region = region
+        if mm_is_current(&region) && mm_is_readable(&region) { return region }
+        return try mapped(path: path) { () throws(MapError) in
+            try MappedBytes(region).readable(0, nil).bytes.region
+        }
+    }
+
+    /// Checks that the file still has its first `end` bytes. Those after its end, in its last page, read as zeros.
+    func checkReached(_ end: Int) throws(TableError) {
+        guard let path else { return }
+        var failure: TableError?
+        (path + [0]).withUnsafeBytes { bytes in
+            guard let start = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+            do throws(MapError) { try MappedBytes(region).checkReached(end, path: start) } catch {
+                failure = .map(error, path: path)
+            }
+        }
+        if let failure { throw failure }
+    }
+}
+
+/// A part of a text that is whole rows.
+package struct TextBlock {
+    /// Keeps the memory.
+    package let file: TextFile
+    /// In the file's region.
+    package let range: Range<Int>
+    /// The number of the file.
+    package let number: Int
+    /// Where the region begins in the text, in bytes, and the lines before it.
+    package let offset: Int
+    package let lines: Int
+    /// The amount of work that is done when the block is.
+    package let done: Int
+    /// Where errors say that the text is.
+    package let name: [UInt8]
+    /// Whether the file's size is to be checked at the end: not of private memory.
+    let isMapped: Bool
+}
+
+/// The blocks of a text, in order. One thread at a time uses it.
+package class TextBlocks {
+    /// The next block; nil at the end.
+    package func next() throws(TableError) -> TextBlock? { nil }
+}
+
+/// How long blocks are, in bytes: a block ends with the first row that ends at or after this.
+var blockSize: Int { 4 << 20 }
+
+/// Blocks of files that are mapped.
+final class MappedBlocks: TextBlocks {
+    private let parts: [MappedText.Part]
+    private let cutter: RowCutter
+    private let run: Run
+    private let size: Int
+    private var part = 0
+    private var place: Int
+    private var done = 0
+
+    init(_ text: MappedText, _ cutter: RowCutter, _ run: Run, size: Int = blockSize) {
+        (parts, self.cutter, self.run, self.size) = (text.parts, cutter, run, size)
+        place = text.parts.first?.range.lowerBound ?? 0
+    }
+
+    override func next() throws(TableError) -> TextBlock? {
+        while part < parts.count {
+            let current = parts[part]
+            if place >= current.range.upperBound {
+                part &+= 1
+                if part < parts.count { place = parts[part].range.lowerBound }
+                continue
+            }
+            let start = place
+            let end = current.range.upperBound
+            let goal = end &- start > size ? start &+ size : end
+            let region = try current.file.current()
+            guard region.length >= end else { throw current.file.shrunk(end) }
+            if goal == end {
+                place = end
+            } else {
+                place = try cutter.cut(region, from: start, goal: goal, end: end, run) ?? end
+            }
+            done &+= place &- start
+            return TextBlock(
+                file: current.file, range: start..<place, number: current.number, offset: 0, lines: 0,
+                done: done, name: current.file.name, isMapped: true)
+        }
+        return nil
+    }
+}
+
+extension TextFile {
+    func shrunk(_ end: Int) -> TableError {
+        .map(
+            MapError(
+                .misuse, "the table's rows end at byte %1 and its buffer now has %2 bytes", end, count),
+            path: path)
+    }
+}
+
+/// Parts of files, one after the other.
+package struct MappedText: Sendable {
+    package struct Part: Sendable {
+        package let file: TextFile
+        /// The number of the file, from 0.
+        package let number: Int
+        /// Whole rows, without a byte order mark and the header.
+        package var range: Range<Int>
+    }
+
+    package private(set) var parts: [Part] = []
+
+    package init() {}
+
+    package mutating func append(_ file: TextFile, _ range: Range<Int>) {
+        parts.append(Part(file: file, number: parts.count, range: range))
+    }
+
+    /// Bytes.
+    package var count: Int { parts.reduce(0) { $0 &+ $1.range.count } }
+
+    /// Part `k` of `n` of the bytes, cut after rows.
+    package func piece(_ k: Int, of n: Int, _ cutter: RowCutter, _ run: Run) throws(TableError) -> MappedText
+    {
+        let total = count
+        let start = try cut(at: goal(k &- 1, n, total), cutter, run)
+        let end = try cut(at: goal(k, n, total), cutter, run)
+        var piece = self
+        piece.parts = []
+        for (index, part) in parts.enumerated() where index >= start.part && index <= end.part {
+            let lower = index == start.part ? start.place : part.range.lowerBound
+            let upper = index == end.part ? end.place : part.range.upperBound
+            if lower < upper {
+                piece.parts.append(Part(file: part.file, number: part.number, range: lower..<upper))
+            }
+        }
+        return piece
+    }
+
+    private func goal(_ k: Int, _ n: Int, _ total: Int) -> Int { total / n &* k &+ total % n &* k / n }
+
+    private func cut(
+        at goal: Int, _ cutter: RowCutter, _ run: Run
+    ) throws(TableError) -> (part: Int, place: Int) {
+        var rest = goal
+        for (index, part) in parts.enumerated() {
+            if rest <= 0 { return (index, part.range.lowerBound) }
+            if rest < part.range.count {
+                let region = try part.file.current()
+                let range = part.range
+                guard region.length >= range.upperBound else { throw part.file.shrunk(range.upperBound) }
+                let place = try cutter.cut(
+                    region, from: range.lowerBound, goal: range.lowerBound &+ rest, end: range.upperBound, run
+                )
+                return (index, place ?? range.upperBound)
+            }
+            rest &-= part.range.count
+        }
+        return (parts.count, 0)
+    }
+}
+
+/// `EF BB BF`, with which some programs begin a text.
+func lengthOfMark(_ bytes: UnsafeRawBufferPointer) -> Int {
+    bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+}
