@@ -1,0 +1,142 @@
+import MemoryMap
+import Testing
+
+@testable import Tables
+
+/// Functions in Swift in the place of those of a script.
+private final class Functions: ScriptFunctions {
+    /// Nil raises an error.
+    typealias Function = ([Value?]) -> Value??
+    let functions: [Function]
+    var calls = 0
+
+    init(_ functions: [Function]) { self.functions = functions }
+
+    func call(
+        _ function: Int, _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
+    ) throws(TableError) {
+        results.arena.removeAll()
+        for row in 0..<batch.count {
+            calls += 1
+            var values: [Value?] = []
+            for index in arguments {
+                guard let vector = batch.vectors[index] else { throw TableError("an argument is missing") }
+                if vector.isNull(row) {
+                    values.append(nil)
+                } else if columns[index].type == .string {
+                    values.append(.string(Array(vector.texts[row].buffer)))
+                } else if columns[index].type == .integer {
+                    values.append(.integer(vector.integers[row]))
+                } else {
+                    values.append(.number(vector.doubles[row]))
+                }
+            }
+            let kind: Results.Kind
+            guard let answer = functions[function](values) else { throw .raised }
+            switch answer {
+            case nil: kind = .null
+            case .string(let bytes)?:
+                kind = .string
+                let place = try results.arena.allocate(bytes.count)
+                for i in bytes.indices { place[i] = bytes[i] }
+                results.texts[row] = Text(place, bytes.count)
+            case .number(let number)?:
+                kind = .float
+                results.words[row] = number.bitPattern
+            case .integer(let integer)?:
+                kind = .integer
+                results.words[row] = UInt64(bitPattern: integer)
+            case .boolean(let truth)?:
+                kind = .boolean
+                results.words[row] = truth ? 1 : 0
+            case .u64?: kind = .other
+            }
+            results.kinds[row] = kind.rawValue
+        }
+    }
+}
+
+@Suite("Functions of scripts in plans")
+struct FunctionTests {
+    private let rows = Sample.rows(100, seed: 9)
+
+    private func run(_ functions: Functions) -> Run { Run(functions: functions) { _ in true } }
+
+    @Test("where keeps the rows for which a function gives neither nil nor false")
+    func filter() throws {
+        let functions = Functions([
+            { values in
+                guard case .integer(let i)? = values[0] else { return .some(nil) }
+                return .some(i % 2 == 0 ? .integer(0) : .boolean(false))
+            }
+        ])
+        let kept = rows.filter { row in
+            if case .integer(let i)? = row[2] { i % 2 == 0 } else { false }
+        }
+        #expect(try Sample.table(rows).filtered(function: 0, [2]).values(run(functions)) == kept)
+        #expect(functions.calls == rows.count)
+    }
+
+    @Test("with adds a column, of the type of the first results, or replaces one")
+    func compute() throws {
+        let functions = Functions([
+            { values in
+                guard case .string(let s)? = values[0] else { return .some(nil) }
+                return .some(.string(s + s))
+            },
+            { values in
+                guard case .integer(let i)? = values[0] else { return .some(nil) }
+                return .some(i % 2 == 0 ? .integer(i) : .number(Double(i) / 2))
+            },
+            { _ in .some(nil) },
+        ])
+        let run = run(functions)
+        let table = Sample.table(rows)
+        let doubled = try table.computed(name("ss"), function: 0, [0], run)
+        #expect(doubled.columns.last?.type == .string)
+        #expect(
+            try doubled.values(run)
+                == rows.map { row in
+                    guard case .string(let s)? = row[0] else { return row + [nil] }
+                    return row + [.string(s + s)]
+                })
+        let halves = try table.computed(name("x"), function: 1, [2], run)
+        #expect(halves.columns.map { $0.name } == table.columns.map { $0.name })
+        #expect(halves.columns[1].type == .number)
+        #expect(
+            try halves.values(run).map { $0[1] }
+                == rows.map { row -> Value? in
+                    guard case .integer(let i)? = row[2] else { return nil }
+                    return .number(i % 2 == 0 ? Double(i) : Double(i) / 2)
+                })
+        #expect(try table.computed(name("n"), function: 2, [2], run).values(run).allSatisfy { $0[6] == nil })
+    }
+
+    @Test("A result of another type than the first ones is an error that says what to do")
+    func mismatch() throws {
+        var count = 0
+        let functions = Functions([
+            { _ in
+                count += 1
+                return .some(count > 200 ? .number(0.5) : .integer(1))
+            }
+        ])
+        let run = run(functions)
+        let many = Sample.table(Sample.rows(300, seed: 10), pieceSize: 1000)
+        let table = try many.computed(name("y"), function: 0, [0], run)
+        #expect(
+            message { () throws(TableError) in _ = try table.values(run) }
+                == "the function returned a float that is no integer, and its first results were of the type integer; add 0.0 to the result, so that all are floats"
+        )
+        #expect(message { () throws(TableError) in _ = try table.values() } == "a function needs an interpreter")
+    }
+
+    @Test("Errors of a function end the run")
+    func errors() throws {
+        let functions = Functions([{ _ in nil }])
+        let run = run(functions)
+        let table = Sample.table(rows)
+        #expect(message { () throws(TableError) in _ = try table.computed(name("y"), function: 0, [0], run) } == "raised")
+        #expect(message { () throws(TableError) in _ = try table.filtered(function: 0, [0]).count(run) } == "raised")
+    }
+}
