@@ -17,6 +17,15 @@ package final class Memory {
             throw Memory.shortage(bytes)
         }
         (self.base, self.capacity) = (base, bytes)
+        advise()
+    }
+
+    /// Large pages, because much of this memory is used at scattered places.
+    private func advise() {
+        let page = 2 << 20
+        if capacity < 4 &* page { return }
+        let skipped = (page &- Int(bitPattern: base) & (page &- 1)) & (page &- 1)
+        madvise(base + skipped, (capacity &- skipped) & ~(page &- 1), MADV_HUGEPAGE)
     }
 
     deinit {
@@ -39,6 +48,7 @@ package final class Memory {
             throw Memory.shortage(wanted)
         }
         (base, capacity) = (moved, wanted)
+        advise()
     }
 
     private static func shortage(_ bytes: Int) -> TableError {

@@ -545,9 +545,15 @@ private final class DistinctCounter: Aggregator {
         while start < other.keys.count {
             let count = min(Batch.capacity, other.keys.count &- start)
             let group = try kept.room(0, .integer)
-            let from = other.keys.column(0, from: start)
-            for row in 0..<count { group.words[row] = UInt64(map[Int(truncatingIfNeeded: from.words[row])]) }
-            try add(group, other.keys.column(1, from: start), count)
+            let value = try kept.room(1, type)
+            other.keys.words(0, from: start, count, into: group.words)
+            for row in 0..<count { group.words[row] = UInt64(map[Int(truncatingIfNeeded: group.words[row])]) }
+            if type == .string {
+                other.keys.texts(1, from: start, count, into: value.texts)
+            } else {
+                other.keys.words(1, from: start, count, into: value.words)
+            }
+            try add(group, value, count)
             start &+= count
         }
     }

@@ -2,39 +2,34 @@ internal import MemoryMap
 
 /// Distinct rows of key columns, numbered in the order in which they came.
 ///
-/// Nulls are equal to each other, and so are NaNs, and 0.0 and -0.0.
+/// Nulls are equal to each other, and so are NaNs, and 0.0 and -0.0. The words of a key are side by side, because a large
+/// table is slow by its cache misses.
 final class KeyTable {
     private let types: [ColumnType]
-    /// By key column.
-    private var values: [Keys]
-    private var hashes: List<UInt64>
+    /// By key column: the first of its words in a row. A string has two, its address and its length.
+    private let places: [Int]
+    /// Words in a row: the hash, a bit for each null, and the keys.
+    private let width: Int
+    private var rows: List<UInt64>
     private(set) var count = 0
+    private(set) var hasNulls = false
     private let arena = Arena()
     /// The number of a key plus one in the low half, high bits of its hash in the high half; 0 for a free place.
     private var slots: Memory
     private var mask: Int
     private let scratch: Memory
 
-    private struct Keys {
-        var texts: List<Text>
-        var words: List<UInt64>
-        var nulls: List<UInt8>
-        var hasNulls = false
-        let isText: Bool
-
-        init(_ type: ColumnType) throws(TableError) {
-            isText = type == .string
-            texts = try List(capacity: isText ? 64 : 1)
-            words = try List(capacity: isText ? 1 : 64)
-            nulls = try List(capacity: 64)
-        }
-    }
-
     init(_ types: [ColumnType]) throws(TableError) {
+        guard types.count <= 64 else { throw TableError("there are \(types.count) keys; 64 are the most") }
         self.types = types
-        values = []
-        for type in types { values.append(try Keys(type)) }
-        hashes = try List(capacity: 64)
+        var places: [Int] = []
+        var next = 2
+        for type in types {
+            places.append(next)
+            next += type == .string ? 2 : 1
+        }
+        (self.places, width) = (places, next)
+        rows = try List(capacity: 64 * next)
         slots = try Memory(1024 * 8)
         mask = 1023
         slots.bound(to: UInt64.self).update(repeating: 0, count: 1024)
@@ -43,16 +38,21 @@ final class KeyTable {
 
     /// The number of the key of each row; new keys are added.
     ///
-    /// - Parameter keys: The key columns; numbers as `normalizeKeys` leaves them.
+    /// - Parameter keys: The key columns; numbers as `normalizedKey` leaves them.
     func numbers(
         _ keys: [Vector], _ count: Int, into numbers: UnsafeMutablePointer<UInt32>
     ) throws(TableError) {
         let hashes = scratch.bound(to: UInt64.self)
         hash(keys, count, into: hashes)
-        if keys.count == 1, let key = keys.first, types[0] == .string, key.nulls == nil {
-            return try textNumbers(key.texts, hashes, count, into: numbers)
+        var row = 0
+        // Adding a key may move all of them.
+        while row < count {
+            row = findRun(keys, hashes, row, count, numbers)
+            if row < count {
+                numbers[row] = try add(keys, row, hashes[row])
+                row &+= 1
+            }
         }
-        for row in 0..<count { numbers[row] = try number(keys, row, hashes[row]) }
     }
 
     /// The number of the key of each row, or `UInt32.max` if it is not there or null.
@@ -65,158 +65,209 @@ final class KeyTable {
     ) {
         let hashes = scratch.bound(to: UInt64.self)
         hash(keys, count, into: hashes)
-        let places = slots.bound(to: UInt64.self)
-        for row in 0..<count {
-            numbers[row] = UInt32.max
-            if keys.contains(where: { $0.isNull(row) }) { continue }
-            var place = Int(truncatingIfNeeded: hashes[row]) & mask
-            while places[place] != 0 {
-                let found = Int(places[place] & 0xFFFF_FFFF) &- 1
-                if places[place] >> 32 == hashes[row] >> 32, isEqual(found, keys, row) {
-                    numbers[row] = UInt32(truncatingIfNeeded: found)
-                    break
-                }
-                place = (place &+ 1) & mask
+        var row = 0
+        while row < count {
+            row = findRun(keys, hashes, row, count, numbers)
+            if row < count {
+                numbers[row] = UInt32.max
+                row &+= 1
             }
+        }
+        for key in keys {
+            guard let nulls = key.nulls else { continue }
+            for row in 0..<count where nulls[row] != 0 { numbers[row] = UInt32.max }
         }
     }
 
     /// Numbers the keys of another table in this one, in its order.
     func merge(_ other: KeyTable, into numbers: UnsafeMutablePointer<UInt32>) throws(TableError) {
-        var start = 0
-        while start < other.count {
-            let count = min(Batch.capacity, other.count &- start)
-            let keys = values.indices.map { other.column($0, from: start) }
-            for row in 0..<count {
-                numbers[start &+ row] = try number(keys, row, other.hashes[start &+ row])
+        let source = other.rows.base
+        for number in 0..<other.count {
+            let row = source + number &* width
+            let hash = row[0]
+            var place = Int(truncatingIfNeeded: hash) & mask
+            let slots = slots.bound(to: UInt64.self)
+            var found = -1
+            while slots[place] != 0 {
+                if slots[place] &>> 32 == hash &>> 32 {
+                    let candidate = Int(truncatingIfNeeded: slots[place] & 0xFFFF_FFFF) &- 1
+                    if isEqual(rows.base + candidate &* width, row) {
+                        found = candidate
+                        break
+                    }
+                }
+                place = (place &+ 1) & mask
             }
-            start &+= count
+            if found < 0 {
+                let target = try rows.extend(width)
+                target.update(from: row, count: width)
+                for (index, type) in types.enumerated() where type == .string {
+                    store(try arena.copy(text(row, places[index])), target, places[index])
+                }
+                if row[1] != 0 { hasNulls = true }
+                found = try enter(place, hash)
+            }
+            numbers[number] = UInt32(truncatingIfNeeded: found)
         }
     }
 
-    /// A column of the keys, from a key on. No value is null that was not.
-    func column(_ index: Int, from start: Int) -> Vector {
-        let keys = values[index]
-        return Vector(
-            keys.isText
-                ? UnsafeMutableRawPointer(keys.texts.base + start)
-                : UnsafeMutableRawPointer(keys.words.base + start),
-            nulls: keys.hasNulls ? keys.nulls.base + start : nil)
+    /// A column of keys of one type that is no string, from a key on; none of them is null.
+    func words(_ index: Int, from start: Int, _ count: Int, into target: UnsafeMutablePointer<UInt64>) {
+        for number in 0..<count { target[number] = rows[(start &+ number) &* width &+ places[index]] }
+    }
+
+    /// A column of strings.
+    func texts(_ index: Int, from start: Int, _ count: Int, into target: UnsafeMutablePointer<Text>) {
+        for number in 0..<count { target[number] = text(rows.base + (start &+ number) &* width, places[index]) }
     }
 
     /// The keys as columns of a frame of `count` rows. The table gives its strings away.
     func move(into frame: Frame) throws(TableError) {
-        for (index, keys) in values.enumerated() {
-            let target = try frame.make(index, count: count, nulls: keys.hasNulls)
-            if keys.isText {
-                target.texts.update(from: keys.texts.base, count: count)
+        for (index, type) in types.enumerated() {
+            let target = try frame.make(index, count: count, nulls: hasNulls)
+            if type == .string {
+                texts(index, from: 0, count, into: target.texts)
             } else {
-                target.words.update(from: keys.words.base, count: count)
+                words(index, from: 0, count, into: target.words)
             }
-            if keys.hasNulls { target.nulls?.update(from: keys.nulls.base, count: count) }
+            guard hasNulls, let nulls = target.nulls else { continue }
+            for number in 0..<count {
+                nulls[number] = UInt8(truncatingIfNeeded: rows[number &* width &+ 1] &>> UInt64(index) & 1)
+            }
         }
         frame.adopt(arena)
     }
 
-    // MARK: - One string without nulls, the usual case
+    // MARK: - Searching
 
+    /// Finds keys from a row on, and returns the first row whose key is not there.
     @inline(__always)
-    private func textNumbers(
-        _ texts: UnsafePointer<Text>, _ hashes: UnsafePointer<UInt64>, _ count: Int,
-        into numbers: UnsafeMutablePointer<UInt32>
-    ) throws(TableError) {
-        var row = 0
-        while row < count {
-            let places = slots.bound(to: UInt64.self)
-            let known = values[0].texts.base
-            let mask = mask
-            let isPlain = !values[0].hasNulls
-            while row < count {
-                let hash = hashes[row]
-                let text = texts[row]
-                var place = Int(truncatingIfNeeded: hash) & mask
-                var found = -1
-                while true {
-                    let slot = places[place]
-                    if slot == 0 { break }
-                    if slot &>> 32 == hash &>> 32 {
-                        let number = Int(truncatingIfNeeded: slot & 0xFFFF_FFFF) &- 1
-                        if (isPlain || values[0].nulls[number] == 0) && equalTexts(known[number], text) {
-                            found = number
-                            break
-                        }
-                    }
-                    place = (place &+ 1) & mask
+    private func findRun(
+        _ keys: [Vector], _ hashes: UnsafePointer<UInt64>, _ start: Int, _ count: Int,
+        _ numbers: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        if keys.count == 1, let key = keys.first, key.nulls == nil {
+            return types[0] == .string
+                ? search(hashes, start, count, numbers) { row, known in
+                    known[1] == 0 && equalTexts(text(known, 2), key.texts[row])
                 }
-                if found < 0 { break }
-                numbers[row] = UInt32(truncatingIfNeeded: found)
-                row &+= 1
-            }
-            if row < count {
-                numbers[row] = try number(
-                    [Vector(UnsafeMutableRawPointer(mutating: texts))], row, hashes[row])
-                row &+= 1
-            }
+                : search(hashes, start, count, numbers) { row, known in
+                    known[1] == 0 && known[2] == key.words[row]
+                }
+        }
+        return keys.withUnsafeBufferPointer { keys in
+            search(hashes, start, count, numbers) { row, known in isEqual(known, keys, row) }
         }
     }
 
-    // MARK: - Any keys
+    @inline(__always)
+    private func search(
+        _ hashes: UnsafePointer<UInt64>, _ start: Int, _ count: Int, _ numbers: UnsafeMutablePointer<UInt32>,
+        _ isSame: (_ row: Int, _ known: UnsafePointer<UInt64>) -> Bool
+    ) -> Int {
+        let slots = UnsafePointer(slots.bound(to: UInt64.self))
+        let known = UnsafePointer(rows.base)
+        let (mask, width) = (mask, width)
+        var row = start
+        while row < count {
+            let hash = hashes[row]
+            var place = Int(truncatingIfNeeded: hash) & mask
+            var found = -1
+            while true {
+                let slot = slots[place]
+                if slot == 0 { return row }
+                if slot &>> 32 == hash &>> 32 {
+                    let candidate = Int(truncatingIfNeeded: slot & 0xFFFF_FFFF) &- 1
+                    if isSame(row, known + candidate &* width) {
+                        found = candidate
+                        break
+                    }
+                }
+                place = (place &+ 1) & mask
+            }
+            numbers[row] = UInt32(truncatingIfNeeded: found)
+            row &+= 1
+        }
+        return row
+    }
 
-    private func number(_ keys: [Vector], _ row: Int, _ hash: UInt64) throws(TableError) -> UInt32 {
-        let places = slots.bound(to: UInt64.self)
-        var place = Int(truncatingIfNeeded: hash) & mask
-        while places[place] != 0 {
-            let found = Int(places[place] & 0xFFFF_FFFF) &- 1
-            if places[place] >> 32 == hash >> 32, isEqual(found, keys, row) {
-                return UInt32(truncatingIfNeeded: found)
-            }
-            place = (place &+ 1) & mask
-        }
-        guard count < Int(UInt32.max) - 2 else { throw TableError("there are more than 4294967293 groups") }
-        for index in values.indices {
+    @inline(__always)
+    private func isEqual(
+        _ known: UnsafePointer<UInt64>, _ keys: UnsafeBufferPointer<Vector>, _ row: Int
+    ) -> Bool {
+        for index in keys.indices {
             let isNull = keys[index].isNull(row)
-            if values[index].isText {
-                try values[index].texts.append(try arena.copy(keys[index].texts[row]))
-            } else {
-                try values[index].words.append(keys[index].words[row])
+            if (known[1] &>> UInt64(index) & 1 != 0) != isNull { return false }
+            if isNull { continue }
+            let place = places[index]
+            if types[index] == .string {
+                if !equalTexts(text(known, place), keys[index].texts[row]) { return false }
+            } else if known[place] != keys[index].words[row] {
+                return false
             }
-            try values[index].nulls.append(isNull ? 1 : 0)
-            if isNull { values[index].hasNulls = true }
         }
-        try hashes.append(hash)
-        places[place] = (hash >> 32) << 32 | UInt64(count &+ 1)
+        return true
+    }
+
+    private func isEqual(_ a: UnsafePointer<UInt64>, _ b: UnsafePointer<UInt64>) -> Bool {
+        if a[0] != b[0] || a[1] != b[1] { return false }
+        for index in types.indices {
+            let place = places[index]
+            if types[index] == .string {
+                if !equalTexts(text(a, place), text(b, place)) { return false }
+            } else if a[place] != b[place] {
+                return false
+            }
+        }
+        return true
+    }
+
+    // MARK: - Adding
+
+    private func add(_ keys: [Vector], _ row: Int, _ hash: UInt64) throws(TableError) -> UInt32 {
+        let target = try rows.extend(width)
+        target[0] = hash
+        target[1] = 0
+        for index in types.indices {
+            let isNull = keys[index].isNull(row)
+            if isNull {
+                target[1] |= 1 << UInt64(index)
+                hasNulls = true
+            }
+            if types[index] == .string {
+                store(try arena.copy(isNull ? Text(keys[index].texts[row].start, 0) : keys[index].texts[row]), target, places[index])
+            } else {
+                target[places[index]] = isNull ? 0 : keys[index].words[row]
+            }
+        }
+        var place = Int(truncatingIfNeeded: hash) & mask
+        let slots = slots.bound(to: UInt64.self)
+        while slots[place] != 0 { place = (place &+ 1) & mask }
+        return UInt32(truncatingIfNeeded: try enter(place, hash))
+    }
+
+    /// Enters the last row at a free place.
+    private func enter(_ place: Int, _ hash: UInt64) throws(TableError) -> Int {
+        guard count < Int(UInt32.max) - 2 else { throw TableError("there are more than 4294967293 groups") }
+        slots.bound(to: UInt64.self)[place] = (hash >> 32) << 32 | UInt64(count &+ 1)
         count &+= 1
         if count &* 2 > mask { try rehash() }
-        return UInt32(truncatingIfNeeded: count &- 1)
+        return count &- 1
     }
 
     private func rehash() throws(TableError) {
         let size = (mask &+ 1) &* 4
         let larger = try Memory(size &* 8)
-        let places = larger.bound(to: UInt64.self)
-        places.update(repeating: 0, count: size)
+        let slots = larger.bound(to: UInt64.self)
+        slots.update(repeating: 0, count: size)
+        let known = rows.base
         for number in 0..<count {
-            let hash = hashes[number]
+            let hash = known[number &* width]
             var place = Int(truncatingIfNeeded: hash) & (size &- 1)
-            while places[place] != 0 { place = (place &+ 1) & (size &- 1) }
-            places[place] = (hash >> 32) << 32 | UInt64(number &+ 1)
+            while slots[place] != 0 { place = (place &+ 1) & (size &- 1) }
+            slots[place] = (hash >> 32) << 32 | UInt64(number &+ 1)
         }
-        (slots, mask) = (larger, size &- 1)
-    }
-
-    @inline(__always)
-    private func isEqual(_ number: Int, _ keys: [Vector], _ row: Int) -> Bool {
-        for index in values.indices {
-            let isNull = keys[index].isNull(row)
-            if (values[index].nulls[number] != 0) != isNull { return false }
-            if isNull { continue }
-            if values[index].isText {
-                if !equalTexts(values[index].texts[number], keys[index].texts[row]) { return false }
-            } else if values[index].words[number] != keys[index].words[row] {
-                return false
-            }
-        }
-        return true
+        (self.slots, mask) = (larger, size &- 1)
     }
 
     private func hash(_ keys: [Vector], _ count: Int, into hashes: UnsafeMutablePointer<UInt64>) {
@@ -230,13 +281,25 @@ final class KeyTable {
                 } else {
                     for row in 0..<count { hashes[row] = hashText(key.texts[row], hashes[row]) }
                 }
-            } else {
+            } else if let nulls = key.nulls {
                 for row in 0..<count {
-                    hashes[row] = mix(hashes[row], key.isNull(row) ? 1 : key.words[row] ^ 0x9E37_79B9_7F4A_7C15)
+                    hashes[row] = mix(hashes[row], nulls[row] != 0 ? 1 : key.words[row] ^ 0x9E37_79B9_7F4A_7C15)
                 }
+            } else {
+                for row in 0..<count { hashes[row] = mix(hashes[row], key.words[row] ^ 0x9E37_79B9_7F4A_7C15) }
             }
         }
     }
+}
+
+@inline(__always)
+private func text(_ row: UnsafePointer<UInt64>, _ place: Int) -> Text {
+    UnsafeRawPointer(row + place).loadUnaligned(as: Text.self)
+}
+
+@inline(__always)
+private func store(_ text: Text, _ row: UnsafeMutablePointer<UInt64>, _ place: Int) {
+    UnsafeMutableRawPointer(row + place).storeBytes(of: text, as: Text.self)
 }
 
 /// Different in each process, so that nobody can make data whose keys collide.
