@@ -38,13 +38,14 @@ package final class DelimitedCursor: Cursor {
         try stream.run.poll()
         // The texts of the last batch have been read by now.
         try checkIntact()
-        if let failure { throw failure }
-        let batch = work.batch
-        batch.count = 0
-        if place >= block.range.upperBound {
+        if failure != nil || place >= block.range.upperBound {
+            // A row may not fit because the file was cut short within its last page.
             if block.isMapped { try block.file.checkReached(block.range.upperBound) }
+            if let failure { throw failure }
             return nil
         }
+        let batch = work.batch
+        batch.count = 0
         batch.arena.removeAll()
         region = try block.current()
         rows.region = region

@@ -20,6 +20,8 @@ package final class DelimitedSource: Source {
     private let shapes: [DelimitedShape]
     private let text: MappedText
     private let tally = Tally()
+    /// Bytes, at least; smaller only in tests.
+    var blockSize = textBlockSize
 
     /// Reads the headers, and the first rows where a type is not given.
     ///
@@ -77,7 +79,8 @@ package final class DelimitedSource: Source {
     ) throws(TableError) -> RowStream {
         tally.reset()
         return try DelimitedStream(
-            columns, format, shapes, MappedBlocks(text, format.cutter, run), total: text.count, run,
+            columns, format, shapes, MappedBlocks(text, format.cutter, run, size: blockSize),
+            total: text.count, run,
             wanted: wanted, filters: filters, tally)
     }
 
@@ -203,9 +206,9 @@ extension TextFile {
         var rows = format.rows(region, start, region.length)
         var row = mm_row()
         while mm_begin_row(&rows, &row) {
-            if let fields = try fields(of: &row, &rows, format, run) { return (fields, row.position) }
-            if rows.position >= rows.end { break }
-            if isHeader { throw complaint("the header has a quote in the wrong place") }
+            if let fields = try fields(of: &row, &rows, format, isHeader: isHeader, run) {
+                return (fields, row.position)
+            }
             if format.bad != .skip { break }
         }
         return nil
@@ -213,7 +216,7 @@ extension TextFile {
 
     /// Nil if there is none, or if it has quotes in wrong places. The walk goes on after it.
     private func fields(
-        of row: inout mm_row, _ rows: inout mm_rows, _ format: DelimitedFormat, _ run: Run
+        of row: inout mm_row, _ rows: inout mm_rows, _ format: DelimitedFormat, isHeader: Bool, _ run: Run
     ) throws(TableError) -> [[UInt8]]? {
         var fields: [[UInt8]] = []
         var stopped: TableError?
@@ -227,7 +230,9 @@ extension TextFile {
             }
             if let stopped { throw stopped }
             guard count >= 0 else {
-                rows.position = count == ScanStatus.end.rawValue ? rows.end : row.position
+                let isEnd = count == ScanStatus.end.rawValue
+                if isHeader && !isEnd { throw complaint("the header has a quote in the wrong place") }
+                rows.position = isEnd ? rows.end : row.position
                 return nil
             }
             guard count > 0 else { continue }

@@ -93,7 +93,7 @@ package class TextBlocks {
 }
 
 /// How long blocks are, in bytes: a block ends with the first row that ends at or after this.
-var blockSize: Int { 4 << 20 }
+var textBlockSize: Int { 4 << 20 }
 
 /// Blocks of files that are mapped.
 final class MappedBlocks: TextBlocks {
@@ -105,7 +105,7 @@ final class MappedBlocks: TextBlocks {
     private var place: Int
     private var done = 0
 
-    init(_ text: MappedText, _ cutter: RowCutter, _ run: Run, size: Int = blockSize) {
+    init(_ text: MappedText, _ cutter: RowCutter, _ run: Run, size: Int) {
         (parts, self.cutter, self.run, self.size) = (text.parts, cutter, run, size)
         place = text.parts.first?.range.lowerBound ?? 0
     }
