@@ -164,7 +164,7 @@ private struct Effort {
     private(set) var slice = 512
     /// The limit of steps for each of them.
     private(set) var patience: UInt32
-    private static let firstPatience: UInt32 = 10_000
+    fileprivate static let firstPatience: UInt32 = 10_000
     private var isDeep = false
     private var stack: OpaquePointer?
     /// The most memory for backtracking, in bytes.
@@ -278,4 +278,21 @@ func nanoseconds() -> Int {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     return now.tv_sec &* 1_000_000_000 &+ now.tv_nsec
+}
+
+extension mm_pattern {
+    /// Whether a short subject matches, for searches by the million; the offsets are as after `PatternSearch.next`. Nil
+    /// where only that can tell.
+    ///
+    /// - Parameter subject: May be in a mapping; the caller checks that it is intact.
+    package mutating func matchesAtOnce(_ subject: UnsafeRawBufferPointer) -> Bool? {
+        guard is_machine_code, !is_copied, match_options == 0, subject.count < 1 << 16,
+            let start = subject.bindMemory(to: UInt8.self).baseAddress, let offsets
+        else { return nil }
+        pcre2_set_offset_limit_8(context, -1)
+        pcre2_set_match_limit_8(context, min(Effort.firstPatience, steps))
+        let code = mm_match(&self, start, subject.count, 0, 0)
+        if code == PCRE2_ERROR_NOMATCH { return false }
+        return code > 0 && offsets[0] <= offsets[1] && offsets[1] <= subject.count ? true : nil
+    }
 }

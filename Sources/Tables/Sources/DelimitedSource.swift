@@ -40,7 +40,9 @@ package final class DelimitedSource: Source {
             text.append(file, range)
             shapes.append(shape)
         }
-        let columns = try DelimitedSource.types(named ?? [], format, shapes, text, run)
+        let columns = try inferred(named ?? [], format) { (columns) throws(TableError) in
+            DelimitedSource(columns, format, shapes, text)
+        }
         self.init(columns, format, shapes, text)
     }
 
@@ -49,29 +51,6 @@ package final class DelimitedSource: Source {
     ) {
         (self.format, self.shapes, self.text) = (format, shapes, text)
         super.init(columns)
-    }
-
-    /// Finds the types that are not given.
-    private static func types(
-        _ requests: [ColumnRequest], _ format: DelimitedFormat, _ shapes: [DelimitedShape],
-        _ text: MappedText,
-        _ run: Run
-    ) throws(TableError) -> [Column] {
-        var columns = requests.map { Column($0.name, $0.type ?? .string, format: $0.format) }
-        let open = requests.indices.filter { requests[$0].type == nil }
-        if open.isEmpty { return columns }
-        let texts = DelimitedSource(requests.map { Column($0.name, .string) }, format, shapes, text)
-        let stream = try texts.open(
-            run, wanted: requests.map { $0.type == nil }, filters: [])
-        while let piece = try stream.pull() {
-            guard let batch = try piece.cursor.pull(), batch.count > 0 else { continue }
-            for column in open {
-                guard let vector = batch.vectors[column] else { continue }
-                columns[column].type = try inferredType(vector, count: batch.count, format)
-            }
-            break
-        }
-        return columns
     }
 
     package override func open(
@@ -85,9 +64,7 @@ package final class DelimitedSource: Source {
     }
 
     package override func piece(_ k: Int, of n: Int) throws(TableError) -> Source {
-        guard n > 0, k >= 1, k <= n else {
-            throw TableError("piece \(k) of \(n): 1 to \(max(n, 1)) expected")
-        }
+        try requirePiece(k, n)
         let run = Run { _ in true }
         return DelimitedSource(columns, format, shapes, try text.piece(k, of: n, format.cutter, run))
     }
@@ -104,7 +81,11 @@ package final class DelimitedSource: Source {
     }
 }
 
-private func requireUnique(_ requests: [ColumnRequest]) throws(TableError) {
+func requirePiece(_ k: Int, _ n: Int) throws(TableError) {
+    guard n > 0, k >= 1, k <= n else { throw TableError("piece \(k) of \(n): 1 to \(max(n, 1)) expected") }
+}
+
+func requireUnique(_ requests: [ColumnRequest]) throws(TableError) {
     if requests.isEmpty { throw TableError("columns: at least one is needed") }
     for (index, request) in requests.enumerated()
     where requests[..<index].contains(where: { $0.name == request.name }) {

@@ -2,12 +2,10 @@ internal import CMemoryMap
 internal import Glibc
 internal import MemoryMap
 
-/// The rows of delimited text.
-package final class DelimitedStream: RowStream {
+/// The rows of a text: of each row some bytes are the texts of the columns.
+package class TextStream: RowStream {
     let run: Run
     let format: DelimitedFormat
-    /// For each file where its columns are.
-    let shapes: [DelimitedShape]
     let parsers: [ValueParser]
     /// The columns that filters need, in the order of the filters, each once.
     let filtered: [Int]
@@ -15,13 +13,15 @@ package final class DelimitedStream: RowStream {
     let others: [Int]
     let wanted: [Bool]
     let filters: [Predicate]
+    /// Of a row, at most.
+    let mostFields: Int
     private let blocks: TextBlocks
-    let spares = Spares<DelimitedWork>()
+    private let spares = Spares<TextWork>()
     private let tally: Tally
 
     init(
-        _ columns: [Column], _ format: DelimitedFormat, _ shapes: [DelimitedShape], _ blocks: TextBlocks,
-        total: Int, _ run: Run, wanted: [Bool], filters: [Predicate], _ tally: Tally
+        _ columns: [Column], _ format: DelimitedFormat, mostFields: Int, _ blocks: TextBlocks, total: Int,
+        _ run: Run, wanted: [Bool], filters: [Predicate], _ tally: Tally
     ) throws(TableError) {
         var parsers: [ValueParser] = []
         for column in columns {
@@ -30,7 +30,7 @@ package final class DelimitedStream: RowStream {
         }
         var filtered: [Int] = []
         for filter in filters where !filtered.contains(filter.column) { filtered.append(filter.column) }
-        (self.run, self.format, self.shapes, self.parsers) = (run, format, shapes, parsers)
+        (self.run, self.format, self.mostFields, self.parsers) = (run, format, mostFields, parsers)
         (self.filtered, self.wanted, self.filters) = (filtered, wanted, filters)
         others = columns.indices.filter { wanted[$0] && !filtered.contains($0) }
         (self.blocks, self.tally) = (blocks, tally)
@@ -40,26 +40,23 @@ package final class DelimitedStream: RowStream {
     package override func next() throws(TableError) -> Piece? {
         try run.poll()
         guard let block = try blocks.next() else { return nil }
-        if let work = spares.take() { return Piece(DelimitedCursor(self, block, work), done: block.done) }
-        return Piece(DelimitedCursor(self, block, try DelimitedWork(self)), done: block.done)
+        if let work = spares.take() { return Piece(try cursor(block, work), done: block.done) }
+        return Piece(try cursor(block, try TextWork(self)), done: block.done)
     }
 
-    func finish(_ work: DelimitedWork, skipped: Int) {
+    /// A cursor over the rows of a block.
+    func cursor(_ block: TextBlock, _ work: TextWork) throws(TableError) -> TextCursor {
+        TextCursor(self, block, work)
+    }
+
+    func finish(_ work: TextWork, skipped: Int) {
         spares.give(work)
         tally.add(skipped)
     }
 }
 
-/// Where the columns of a table are in a file.
-struct DelimitedShape: Sendable {
-    /// The number of fields of each row.
-    let fields: Int
-    /// By column.
-    let places: [Int]
-}
-
 /// The memory of a cursor, which the next one gets.
-final class DelimitedWork {
+final class TextWork {
     let batch: Batch
     /// By column, the fields as they are in the text; nil for columns that are not needed.
     private(set) var texts: [UnsafeMutablePointer<Text>?]
@@ -72,15 +69,15 @@ final class DelimitedWork {
     /// By column.
     private(set) var filters: [[Filter]]
 
-    init(_ stream: DelimitedStream) throws(TableError) {
+    init(_ stream: TextStream) throws(TableError) {
         let columns = stream.columns
         batch = Batch(columns: columns.count)
         texts = Array(repeating: nil, count: columns.count)
         filters = Array(repeating: [], count: columns.count)
         places = try Memory(Batch.capacity &* MemoryLayout<Int>.stride)
         bytes = try Memory(3 &* Batch.capacity)
-        foundMemory = try Memory(DelimitedWork.room &* DelimitedWork.fieldSize)
-        let most = stream.shapes.reduce(1) { max($0, $1.fields) }
+        foundMemory = try Memory(TextWork.room &* TextWork.fieldSize)
+        let most = max(stream.mostFields, 1)
         targetMemory = try Memory(most &* MemoryLayout<UnsafeMutablePointer<Text>?>.stride)
         for column in stream.filtered + stream.others {
             if columns[column].type == .string {
@@ -111,10 +108,14 @@ final class DelimitedWork {
     var found: UnsafeMutablePointer<mm_text_field> { foundMemory.bound(to: mm_text_field.self) }
 
     /// By field, where its texts go.
-    func targets(_ shape: DelimitedShape) -> FieldTargets {
+    ///
+    /// - Parameters:
+    ///   - fields: Their number.
+    ///   - places: By column, the number of its field.
+    func targets(_ fields: Int, _ places: [Int]) -> FieldTargets {
         let targets = targetMemory.bound(to: UnsafeMutablePointer<Text>?.self)
-        targets.update(repeating: nil, count: shape.fields)
-        for (column, field) in shape.places.enumerated() where texts[column] != nil {
+        targets.update(repeating: nil, count: fields)
+        for (column, field) in places.enumerated() where texts[column] != nil {
             targets[field] = texts[column]
         }
         return FieldTargets(targets)

@@ -1,0 +1,295 @@
+internal import CMemoryMap
+internal import Glibc
+package import MemoryMap
+
+/// A regular expression whose named groups are columns.
+package struct LinePattern: Sendable {
+    fileprivate let source: [UInt8]
+    fileprivate let options: PatternOptions
+    fileprivate let steps: UInt32?
+    /// In the order of the groups.
+    package let groups: [(name: [UInt8], number: Int)]
+
+    /// - Throws: If the pattern is none, or has no named group.
+    package init(_ source: [UInt8], _ options: PatternOptions = [], steps: UInt32? = nil) throws(TableError) {
+        (self.source, self.options, self.steps) = (source, options, steps)
+        let pattern = try OwnPattern(source, options, steps)
+        var groups: [(name: [UInt8], number: Int)] = []
+        for index in 0..<pattern.pointer.pointee.names {
+            guard let (name, group) = pattern.pointer.pointee.name(index) else { continue }
+            groups.append(([UInt8](UnsafeBufferPointer(start: name, count: strlen(name))), group))
+        }
+        if groups.isEmpty { throw TableError("pattern: it has no named group, such as (?<name>\\w+)") }
+        self.groups = groups.sorted { $0.number < $1.number }
+    }
+
+    fileprivate func compiled() throws(TableError) -> OwnPattern { try OwnPattern(source, options, steps) }
+}
+
+/// A compiled pattern of one thread at a time.
+private final class OwnPattern {
+    let pointer: PatternPointer
+    private let size: Int
+
+    init(_ source: [UInt8], _ options: PatternOptions, _ steps: UInt32?) throws(TableError) {
+        let result = source.withUnsafeBytes { bytes -> Result<mm_pattern, PatternError> in
+            do throws(PatternError) { return .success(try mm_pattern(bytes, options, steps: steps)) } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
+        case .success(var pattern):
+            size = pattern.size
+            guard mm_budget_take(size) else {
+                pattern.free()
+                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
+            }
+            pointer = .allocate(capacity: 1)
+            pointer.initialize(to: pattern)
+        case .failure(let error):
+            throw TableError("pattern: PCRE2 error \(error.code) at offset \(error.offset)")
+        }
+    }
+
+    deinit {
+        pointer.pointee.free()
+        pointer.deallocate()
+        mm_budget_give(size)
+    }
+}
+
+/// Text by lines: a column `line`, or the named groups of a pattern.
+package final class LinesSource: Source {
+    private let format: DelimitedFormat
+    private let pattern: LinePattern?
+    /// By column, the number of its group.
+    private let groups: [Int]
+    private let text: MappedText
+    private let tally = Tally()
+    /// Bytes, at least; smaller only in tests.
+    var blockSize = textBlockSize
+
+    /// Reads the first rows where a type is not given.
+    ///
+    /// - Parameters:
+    ///   - format: Its comment, nulls, decimal point, blank lines and bad rows. With a header the first line of each
+    ///     file is passed over.
+    ///   - requests: The columns, by name; nil for all.
+    package convenience init(
+        _ files: [TextFile], _ format: DelimitedFormat, _ pattern: LinePattern?, _ requests: [ColumnRequest]?,
+        _ run: Run
+    ) throws(TableError) {
+        let all = pattern?.groups ?? [(name: [UInt8]("line".utf8), number: 0)]
+        let wanted = requests ?? all.map { ColumnRequest($0.name, pattern == nil ? .string : nil) }
+        try requireUnique(wanted)
+        var groups: [Int] = []
+        for request in wanted {
+            guard let group = all.first(where: { $0.name == request.name }) else {
+                throw unknown(
+                    request.name,
+                    pattern == nil ? "the column of lines is 'line'" : "the pattern has no group of that name"
+                )
+            }
+            groups.append(group.number)
+        }
+        var text = MappedText()
+        for file in files {
+            let region = try file.current()
+            var start = lengthOfMark(UnsafeRawBufferPointer(start: region.base, count: min(3, region.length)))
+            if format.hasHeader == true {
+                let end = region.length
+                start =
+                    try RowCutter.lines.cut(region, from: start, goal: min(start &+ 1, end), end: end, run)
+                    ?? end
+            }
+            text.append(file, start..<region.length)
+        }
+        let columns = try inferred(wanted, format) { (columns) throws(TableError) in
+            LinesSource(columns, format, pattern, groups, text)
+        }
+        self.init(columns, format, pattern, groups, text)
+    }
+
+    private init(
+        _ columns: [Column], _ format: DelimitedFormat, _ pattern: LinePattern?, _ groups: [Int],
+        _ text: MappedText
+    ) {
+        (self.format, self.pattern, self.groups, self.text) = (format, pattern, groups, text)
+        super.init(columns)
+    }
+
+    package override func open(
+        _ run: Run, wanted: [Bool], filters: [Predicate]
+    ) throws(TableError) -> RowStream {
+        tally.reset()
+        return try LinesStream(
+            columns, format, pattern, groups, MappedBlocks(text, .lines, run, size: blockSize),
+            total: text.count,
+            run, wanted: wanted, filters: filters, tally)
+    }
+
+    package override func piece(_ k: Int, of n: Int) throws(TableError) -> Source {
+        try requirePiece(k, n)
+        let run = Run { _ in true }
+        return LinesSource(columns, format, pattern, groups, try text.piece(k, of: n, .lines, run))
+    }
+
+    package override var skipped: Int { tally.count }
+
+    package override var explanation: [UInt8] {
+        var message = Message()
+        message.put("lines of ")
+        message.put(text.explanation)
+        if let pattern {
+            message.put(", pattern = \"")
+            message.show(pattern.source, atMost: 200)
+            message.put("\"")
+        }
+        return message.bytes
+    }
+}
+
+private func unknown(_ name: [UInt8], _ why: StaticString) -> TableError {
+    var message = Message()
+    message.put("columns: no column '")
+    message.show(name, atMost: 100)
+    message.put("': ")
+    message.put(why)
+    return TableError(message)
+}
+
+/// The rows of text by lines.
+package final class LinesStream: TextStream {
+    private let pattern: LinePattern?
+    private let groups: [Int]
+    private let patterns = Spares<OwnPattern>()
+
+    init(
+        _ columns: [Column], _ format: DelimitedFormat, _ pattern: LinePattern?, _ groups: [Int],
+        _ blocks: TextBlocks, total: Int, _ run: Run, wanted: [Bool], filters: [Predicate], _ tally: Tally
+    ) throws(TableError) {
+        (self.pattern, self.groups) = (pattern, groups)
+        try super.init(
+            columns, format, mostFields: groups.count, blocks, total: total, run, wanted: wanted,
+            filters: filters, tally)
+    }
+
+    override func cursor(_ block: TextBlock, _ work: TextWork) throws(TableError) -> TextCursor {
+        guard let pattern else { return LinesCursor(self, block, work) }
+        if let own = patterns.take() { return PatternCursor(self, own, groups, block, work) }
+        return PatternCursor(self, try pattern.compiled(), groups, block, work)
+    }
+
+    fileprivate func give(_ pattern: OwnPattern) { patterns.give(pattern) }
+}
+
+/// The lines of a block as they are.
+package class LinesCursor: TextCursor {
+    private let format: DelimitedFormat
+    final let targets: FieldTargets
+
+    init(_ stream: LinesStream, columns: Int = 1, _ block: TextBlock, _ work: TextWork) {
+        format = stream.format
+        targets = work.targets(columns, Array(0..<columns))
+        super.init(stream, block, work)
+    }
+
+    override func scan(_ base: UnsafePointer<UInt8>) throws(TableError) -> Int {
+        let end = block.range.upperBound
+        let target = targets[0]
+        var count = 0
+        while count < Batch.capacity, place < end {
+            guard let line = line(base, end) else { continue }
+            target?[count] = Text(base + line.lowerBound, line.count)
+            work.starts[count] = line.lowerBound
+            count &+= 1
+        }
+        return count
+    }
+
+    /// The next line without its end, after which `place` then is; nil if it is passed over.
+    @inline(__always)
+    final func line(_ base: UnsafePointer<UInt8>, _ end: Int) -> Range<Int>? {
+        let start = place
+        var stop = end
+        if let found = memchr(base + start, CInt(UInt8(ascii: "\n")), end &- start) {
+            stop = UnsafeRawPointer(found) - UnsafeRawPointer(base)
+            place = stop &+ 1
+            if stop > start, base[stop &- 1] == UInt8(ascii: "\r") { stop &-= 1 }
+        } else {
+            place = end
+        }
+        if format.skipsBlank && stop == start { return nil }
+        if !format.comment.isEmpty, stop &- start >= format.comment.count,
+            memcmp(base + start, format.comment, format.comment.count) == 0
+        {
+            return nil
+        }
+        return start..<stop
+    }
+}
+
+/// The groups of a pattern in the lines of a block.
+private final class PatternCursor: LinesCursor {
+    private let stream: LinesStream
+    private let pattern: OwnPattern
+    private let groups: [Int]
+    private let bad: BadValues
+
+    init(_ stream: LinesStream, _ pattern: OwnPattern, _ groups: [Int], _ block: TextBlock, _ work: TextWork)
+    {
+        (self.stream, self.pattern, self.groups, bad) = (stream, pattern, groups, stream.format.bad)
+        super.init(stream, columns: groups.count, block, work)
+    }
+
+    deinit { stream.give(pattern) }
+
+    override func scan(_ base: UnsafePointer<UInt8>) throws(TableError) -> Int {
+        let end = block.range.upperBound
+        var count = 0
+        while count < Batch.capacity, place < end, failure == nil {
+            guard let line = line(base, end) else { continue }
+            let bytes = UnsafeRawBufferPointer(start: base + line.lowerBound, count: line.count)
+            let isMatch = try matches(bytes)
+            if isMatch {
+                put(UnsafePointer(base + line.lowerBound), line.count, count)
+            } else if bad == .null {
+                for column in groups.indices { targets[column]?[count] = Text(base, missingMark) }
+            } else {
+                try refuse(line.lowerBound) { message in
+                    message.put(": the pattern does not match '")
+                    message.show(bytes, atMost: 60)
+                    message.put("' (bad = \"nil\" makes such rows null, bad = \"skip\" leaves them out)")
+                }
+                continue
+            }
+            work.starts[count] = line.lowerBound
+            count &+= 1
+        }
+        return count
+    }
+
+    private func put(_ line: UnsafePointer<UInt8>, _ length: Int, _ row: Int) {
+        guard let offsets = pattern.pointer.pointee.offsets else { return }
+        for (column, group) in groups.enumerated() {
+            guard let target = targets[column] else { continue }
+            let (start, stop) = (offsets[2 &* group], offsets[2 &* group &+ 1])
+            // A group may end before it begins, by \K in a lookahead.
+            let isPart = start >= 0 && start <= stop && stop <= length
+            target[row] = isPart ? Text(line + Int(start), Int(stop &- start)) : Text(line, missingMark)
+        }
+    }
+
+    private func matches(_ line: UnsafeRawBufferPointer) throws(TableError) -> Bool {
+        if let isMatch = pattern.pointer.pointee.matchesAtOnce(line) { return isMatch }
+        var stopped: TableError?
+        let result = try mapped(path: block.file.path) { () throws(MapError) in
+            try PatternSearch(pattern.pointer, line, nil).next(from: 0) { _ in
+                do throws(TableError) { try stream.run.poll() } catch { stopped = error }
+                return stopped == nil
+            }
+        }
+        if let stopped { throw stopped }
+        return result == .found
+    }
+}
