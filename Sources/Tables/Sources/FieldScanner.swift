@@ -16,8 +16,9 @@ var allMarks: Int { quotedMark | escapedMark | missingMark }
 ///
 /// Others may write the bytes meanwhile: no place depends on a byte that is read twice.
 struct FieldScanner {
-    private let separators: UInt64
-    private let lineEnds: UInt64
+    private let separatorBytes: SIMD16<UInt8>
+    private let newlineBytes = SIMD16<UInt8>(repeating: newline)
+    private let quoteBytes: SIMD16<UInt8>
     private let quotes: UInt64
     private let separator: UInt8
     private let quote: UInt8
@@ -33,7 +34,9 @@ struct FieldScanner {
         separator = format.separator.first ?? 0
         quote = format.quotes ?? separator
         isQuoted = format.quotes != nil
-        (separators, lineEnds, quotes) = (repeated(separator), repeated(newline), repeated(quote))
+        quotes = repeated(quote)
+        separatorBytes = SIMD16(repeating: separator)
+        quoteBytes = SIMD16(repeating: quote)
         comment = format.comment.first ?? newline
         isCareful = !format.comment.isEmpty || format.skipsBlank
         self.fields = fields
@@ -119,11 +122,17 @@ struct FieldScanner {
     @inline(__always)
     private func findBorder(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ readable: Int) -> Int {
         var place = start
-        while place &+ 8 <= readable {
-            let word = mm_load_word(base + place)
-            let marks = zeros(word ^ separators) | zeros(word ^ lineEnds) | zeros(word ^ quotes)
-            if marks != 0 { return min(place &+ (marks.trailingZeroBitCount &>> 3), end) }
-            place &+= 8
+        while place &+ 16 <= readable {
+            let bytes = UnsafeRawPointer(base + place).loadUnaligned(as: SIMD16<UInt8>.self)
+            let marks = unsafeBitCast(
+                (bytes .== separatorBytes) .| (bytes .== newlineBytes) .| (bytes .== quoteBytes),
+                to: SIMD2<UInt64>.self)
+            // 8 where a half has none. No branch tells the halves apart: lengths are hard to predict.
+            let low = marks[0].trailingZeroBitCount &>> 3
+            let high = marks[1].trailingZeroBitCount &>> 3
+            let found = low &+ (high & (0 &- low &>> 3))
+            place &+= found
+            if found < 16 { return min(place, end) }
             if place >= end { return end }
         }
         while place < end {
