@@ -29,7 +29,8 @@ extension Aggregate {
     /// What computes the aggregate, and perhaps others.
     enum State: Hashable {
         case rows
-        case sum(Int), spread(Int), least(Int), greatest(Int), first(Int), last(Int), values(Int), distinct(Int), nulls(Int)
+        case sum(Int), spread(Int), least(Int), greatest(Int), first(Int), last(Int), values(Int), distinct(
+            Int), nulls(Int)
     }
 
     var state: State {
@@ -127,7 +128,9 @@ private final class RowCounter: Aggregator {
         for group in 0..<groups { counts[Int(map[group])] &+= other.counts[group] }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
+        throws(TableError)
+    {
         try frame.make(index, count: groups, nulls: false).integers.update(from: counts.base, count: groups)
     }
 }
@@ -166,7 +169,9 @@ private final class FloatSum: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
+        throws(TableError)
+    {
         let target = try frame.make(index, count: groups, nulls: true)
         for group in 0..<groups {
             let state = states[group]
@@ -220,7 +225,9 @@ private final class IntegerSum: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
+        throws(TableError)
+    {
         let target = try frame.make(index, count: groups, nulls: true)
         for group in 0..<groups {
             let state = states[group]
@@ -282,7 +289,9 @@ private final class Spread: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
+        throws(TableError)
+    {
         let target = try frame.make(index, count: groups, nulls: true)
         for group in 0..<groups {
             let state = states[group]
@@ -400,7 +409,9 @@ private final class Chosen: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
+        throws(TableError)
+    {
         let target = try frame.make(index, count: groups, nulls: true)
         if type == .string {
             target.texts.update(from: texts.base, count: groups)
@@ -455,7 +466,9 @@ private final class Values: Aggregator {
         try values.extend(more).update(from: other.values.base, count: more)
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ count: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ count: Int)
+        throws(TableError)
+    {
         if starts == nil { try sortByGroup(count) }
         guard let starts else { return }
         let target = try frame.make(index, count: count, nulls: true)
@@ -558,7 +571,9 @@ private final class DistinctCounter: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {
+    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
+        throws(TableError)
+    {
         try frame.make(index, count: groups, nulls: false).integers.update(from: counts.base, count: groups)
     }
 }

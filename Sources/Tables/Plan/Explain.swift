@@ -19,7 +19,9 @@ extension Table {
             if names.isEmpty {
                 put("  no column is parsed: rows are counted")
             } else {
-                put("  parse \(names.count) of \(columns.count) columns: " + names.prefix(20).joined(separator: ", "))
+                put(
+                    "  parse \(names.count) of \(columns.count) columns: "
+                        + names.prefix(20).joined(separator: ", "))
             }
             for filter in filters { put("  first leave out rows unless " + filter.words(columns)) }
         case .filter(let table, let predicate):
@@ -38,7 +40,9 @@ extension Table {
             }
         case .filterFunction(let table, _, let arguments):
             table.explain(wanted: wanted.adding(arguments), filters: [], into: &lines, indent: indent)
-            put("leave out rows unless a function of \(table.names(arguments)) gives true, in the interpreter on one thread")
+            put(
+                "leave out rows unless a function of \(table.names(arguments)) gives true, in the interpreter on one thread"
+            )
             late()
         case .compute(let table, _, let arguments):
             let made = table.columns.count
@@ -54,7 +58,9 @@ extension Table {
         case .group(let table, let grouping):
             var needed = Array(repeating: false, count: table.columns.count)
             for key in grouping.keys { needed[key.column] = true }
-            for aggregate in grouping.aggregates { if let column = aggregate.column { needed[column] = true } }
+            for aggregate in grouping.aggregates {
+                if let column = aggregate.column { needed[column] = true }
+            }
             table.explain(wanted: needed, filters: [], into: &lines, indent: indent)
             let keys = grouping.keys.map { key in
                 (key.unit.map { "\($0) of " } ?? "") + "'\(shown(table.columns[key.column].name))'"
@@ -68,12 +74,15 @@ extension Table {
                 wanted: wanted.adding(keys.map { $0.column }), filters: filters, into: &lines, indent: indent)
             put(
                 "sort by "
-                    + keys.map { "'\(shown(columns[$0.column].name))'" + ($0.isDescending ? ", descending" : "") }
+                    + keys.map {
+                        "'\(shown(columns[$0.column].name))'" + ($0.isDescending ? ", descending" : "")
+                    }
                     .joined(separator: ", then ") + "; keeps all rows")
         case .top(let table, let count, let key):
             table.explain(wanted: wanted.adding([key.column]), filters: [], into: &lines, indent: indent)
             put(
-                "keep the \(count) \(key.isDescending ? "greatest" : "least") by '\(shown(columns[key.column].name))'")
+                "keep the \(count) \(key.isDescending ? "greatest" : "least") by '\(shown(columns[key.column].name))'"
+            )
             late()
         case .head(let table, let count):
             table.explain(wanted: wanted, filters: [], into: &lines, indent: indent)
@@ -81,7 +90,8 @@ extension Table {
             late()
         case .distinct(let table):
             table.explain(
-                wanted: Array(repeating: true, count: columns.count), filters: filters, into: &lines, indent: indent)
+                wanted: Array(repeating: true, count: columns.count), filters: filters, into: &lines,
+                indent: indent)
             put("keep each combination of \(names(Array(columns.indices))) once; keeps the combinations")
         case .join(let left, let right, let joining):
             var needed = Array(repeating: false, count: right.columns.count)
@@ -90,7 +100,8 @@ extension Table {
             }
             put("keep all rows of the second table, by \(right.names(joining.on.map { $0.right })):")
             right.explain(
-                wanted: needed.adding(joining.on.map { $0.right }), filters: [], into: &lines, indent: indent + "  ")
+                wanted: needed.adding(joining.on.map { $0.right }), filters: [], into: &lines,
+                indent: indent + "  ")
             left.explain(
                 wanted: Array(wanted[..<left.columns.count]).adding(joining.on.map { $0.left }),
                 filters: filters.filter { $0.column < left.columns.count }, into: &lines, indent: indent)

@@ -32,7 +32,9 @@ package final class Frame {
             nulls = list
         }
 
-        mutating func append(_ vector: Vector, _ more: Int, after count: Int, _ arena: Arena?) throws(TableError) {
+        mutating func append(_ vector: Vector, _ more: Int, after count: Int, _ arena: Arena?)
+            throws(TableError)
+        {
             if isText {
                 let place = try texts.extend(more)
                 if let arena {
@@ -72,7 +74,11 @@ package final class Frame {
                 var part: Frame?
                 while let batch = try cursor.next() {
                     let frame: Frame
-                    if let part { frame = part } else { frame = try Frame(columns, wanted: batch.vectors.map { $0 != nil }) }
+                    if let part {
+                        frame = part
+                    } else {
+                        frame = try Frame(columns, wanted: batch.vectors.map { $0 != nil })
+                    }
                     part = frame
                     if let limit { batch.count = min(batch.count, limit &- frame.count) }
                     try frame.append(batch)

@@ -77,7 +77,9 @@ extension Results {
         case (.boolean, .boolean), (.integer, .integer), (.float, .number): vector.words[row] = words[row]
         case (.integer, .number): vector.doubles[row] = Double(Int64(bitPattern: words[row]))
         case (.float, .integer):
-            guard let exact = Int64(exactly: Double(bitPattern: words[row])) else { throw mismatch(row, type) }
+            guard let exact = Int64(exactly: Double(bitPattern: words[row])) else {
+                throw mismatch(row, type)
+            }
             vector.integers[row] = exact
         case (.string, .string): vector.texts[row] = texts[row]
         default: throw mismatch(row, type)
@@ -94,7 +96,8 @@ extension Results {
             default: "a value that no column can hold"
             }
         let advice = type == .integer ? "; add 0.0 to the result, so that all are floats" : ""
-        return TableError("the function returned \(found), and its first results were of the type \(type.name)\(advice)")
+        return TableError(
+            "the function returned \(found), and its first results were of the type \(type.name)\(advice)")
     }
 }
 
@@ -107,7 +110,9 @@ extension Batch {
             var target = try room(index, .string)
             if vector.nulls == nil { target.nulls = nil }
             for row in 0..<count { target.texts[row] = try arena.copy(vector.texts[row]) }
-            if let from = vector.nulls, let to = target.nulls, from != to { to.update(from: from, count: count) }
+            if let from = vector.nulls, let to = target.nulls, from != to {
+                to.update(from: from, count: count)
+            }
             vectors[index] = target
         }
     }

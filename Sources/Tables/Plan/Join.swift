@@ -36,7 +36,9 @@ private final class Partners {
     let next: Memory
 
     init(_ frame: Frame, _ columns: [Int], _ run: Run) throws(TableError) {
-        guard frame.count < Int(UInt32.max) else { throw TableError("more than 4294967294 rows cannot be joined") }
+        guard frame.count < Int(UInt32.max) else {
+            throw TableError("more than 4294967294 rows cannot be joined")
+        }
         self.frame = frame
         keys = try KeyTable(columns.map { frame.columns[$0].type })
         next = try Memory(max(frame.count, 1) * 4)
@@ -116,7 +118,8 @@ private final class JoinCursor: Cursor {
     private var partner: UInt32?
 
     init(
-        _ base: Cursor, _ leftColumns: [Column], _ partners: Partners, _ joining: Joining, _ columns: [Column],
+        _ base: Cursor, _ leftColumns: [Column], _ partners: Partners, _ joining: Joining,
+        _ columns: [Column],
         _ wanted: [Bool]
     ) throws(TableError) {
         (self.base, self.leftColumns, self.partners) = (base, leftColumns, partners)

@@ -118,7 +118,9 @@ final class KeyTable {
 
     /// A column of strings.
     func texts(_ index: Int, from start: Int, _ count: Int, into target: UnsafeMutablePointer<Text>) {
-        for number in 0..<count { target[number] = text(rows.base + (start &+ number) &* width, places[index]) }
+        for number in 0..<count {
+            target[number] = text(rows.base + (start &+ number) &* width, places[index])
+        }
     }
 
     /// The keys as columns of a frame of `count` rows. The table gives its strings away.
@@ -235,7 +237,9 @@ final class KeyTable {
                 hasNulls = true
             }
             if types[index] == .string {
-                store(try arena.copy(isNull ? Text(keys[index].texts[row].start, 0) : keys[index].texts[row]), target, places[index])
+                store(
+                    try arena.copy(isNull ? Text(keys[index].texts[row].start, 0) : keys[index].texts[row]),
+                    target, places[index])
             } else {
                 target[places[index]] = isNull ? 0 : keys[index].words[row]
             }
@@ -276,17 +280,21 @@ final class KeyTable {
             if types[index] == .string {
                 if let nulls = key.nulls {
                     for row in 0..<count {
-                        hashes[row] = nulls[row] != 0 ? mix(hashes[row], 1) : hashText(key.texts[row], hashes[row])
+                        hashes[row] =
+                            nulls[row] != 0 ? mix(hashes[row], 1) : hashText(key.texts[row], hashes[row])
                     }
                 } else {
                     for row in 0..<count { hashes[row] = hashText(key.texts[row], hashes[row]) }
                 }
             } else if let nulls = key.nulls {
                 for row in 0..<count {
-                    hashes[row] = mix(hashes[row], nulls[row] != 0 ? 1 : key.words[row] ^ 0x9E37_79B9_7F4A_7C15)
+                    hashes[row] = mix(
+                        hashes[row], nulls[row] != 0 ? 1 : key.words[row] ^ 0x9E37_79B9_7F4A_7C15)
                 }
             } else {
-                for row in 0..<count { hashes[row] = mix(hashes[row], key.words[row] ^ 0x9E37_79B9_7F4A_7C15) }
+                for row in 0..<count {
+                    hashes[row] = mix(hashes[row], key.words[row] ^ 0x9E37_79B9_7F4A_7C15)
+                }
             }
         }
     }
@@ -358,7 +366,9 @@ func equalTexts(_ a: Text, _ b: Text) -> Bool {
 }
 
 /// Makes equal keys equal words: 0.0 for -0.0, one NaN for all. Returns the vector itself where nothing is to do.
-func normalizedKey(_ vector: Vector, _ type: ColumnType, _ count: Int, _ room: Memory) throws(TableError) -> Vector {
+func normalizedKey(_ vector: Vector, _ type: ColumnType, _ count: Int, _ room: Memory) throws(TableError)
+    -> Vector
+{
     guard type == .number || type == .time else { return vector }
     try room.reserve(count &* 8)
     let target = room.bound(to: UInt64.self)

@@ -29,7 +29,8 @@ extension Frame {
 
     /// Orders numbers by radix, eight bits at a time.
     private func sortWords(
-        _ order: UnsafeMutablePointer<UInt32>, _ vector: Vector, _ type: ColumnType, _ key: SortKey, _ run: Run
+        _ order: UnsafeMutablePointer<UInt32>, _ vector: Vector, _ type: ColumnType, _ key: SortKey,
+        _ run: Run
     ) throws(TableError) {
         struct Item { var key: UInt64, row: UInt32, isNull: UInt32 }
         let size = max(count, 1) * MemoryLayout<Item>.stride
@@ -178,7 +179,7 @@ extension Table {
         let columns = columns
         let best = try Frame(columns, wanted: wanted)
         if count == 0 { return best }
-        let limit = max(count, 1 << 14)
+        let limit = min(max(count, 1 << 14), 1 << 40)
         let stream = try open(run, wanted: wanted)
         var whole = best
         try stream.forEachPiece(

@@ -3,8 +3,23 @@
 package final class Table {
     package let columns: [Column]
     let step: Step
+    /// The steps of the plan, one after the other, and all of them; a table that is used twice counts twice.
+    private let (depth, size): (Int, Int)
 
-    init(_ columns: [Column], _ step: Step) { (self.columns, self.step) = (columns, step) }
+    init(_ columns: [Column], _ step: Step) {
+        (self.columns, self.step) = (columns, step)
+        depth = step.origins.reduce(0) { max($0, $1.depth) } &+ 1
+        size = step.origins.reduce(1) { min($0 &+ $1.size, 1 << 40) }
+    }
+
+    /// Refuses a plan that no question needs, before it takes more stack than there is.
+    package func requireReasonable() throws(TableError) {
+        if depth > 200 || size > 2000 {
+            throw TableError(
+                "a table has at most 200 steps one after the other, and 2000 in all; write it to a file, and go on from there"
+            )
+        }
+    }
 
     package convenience init(_ source: Source) { self.init(source.columns, .source(source)) }
 
@@ -43,7 +58,9 @@ package struct SortKey: Sendable {
     package var column: Int
     package var isDescending: Bool
 
-    package init(_ column: Int, isDescending: Bool) { (self.column, self.isDescending) = (column, isDescending) }
+    package init(_ column: Int, isDescending: Bool) {
+        (self.column, self.isDescending) = (column, isDescending)
+    }
 }
 
 /// `t:group(keys, aggregates)`.
@@ -98,6 +115,20 @@ package struct Joining {
     var right: [Int]
 }
 
+extension Table.Step {
+    /// The tables that the step reads.
+    fileprivate var origins: [Table] {
+        switch self {
+        case .source: []
+        case .filter(let table, _), .filterFunction(let table, _, _), .compute(let table, _, _),
+            .project(let table, _), .fill(let table, _, _), .group(let table, _), .sort(let table, _),
+            .top(let table, _, _), .head(let table, _), .distinct(let table):
+            [table]
+        case .join(let left, let right, _), .append(let left, let right, _): [left, right]
+        }
+    }
+}
+
 // MARK: - Verbs
 
 extension Table {
@@ -117,7 +148,8 @@ extension Table {
         _ name: [UInt8], function: Int, _ arguments: [Int], _ run: Run
     ) throws(TableError) -> Table {
         let type = try typeOfResults(function, arguments, run)
-        let computed = Table(columns + [Column(name, type)], .compute(self, function: function, arguments: arguments))
+        let computed = Table(
+            columns + [Column(name, type)], .compute(self, function: function, arguments: arguments))
         guard let former = columns.firstIndex(where: { $0.name == name }) else { return computed }
         var order = Array(columns.indices)
         order[former] = columns.count
@@ -209,8 +241,10 @@ extension Table {
             }
             order.append(index)
         }
-        if let extra = other.columns.first(where: { column in !columns.contains { $0.name == column.name } }) {
-            throw TableError("column '\(shown(extra.name))' is in the second table alone: select the columns of the first")
+        if let extra = other.columns.first(where: { column in !columns.contains { $0.name == column.name } })
+        {
+            throw TableError(
+                "column '\(shown(extra.name))' is in the second table alone: select the columns of the first")
         }
         return Table(columns, .append(self, other, order))
     }
@@ -241,14 +275,8 @@ extension Table {
 
     /// The rows that did not fit and were left out, in the last run.
     package var skipped: Int {
-        switch step {
-        case .source(let source): source.skipped
-        case .filter(let table, _), .filterFunction(let table, _, _), .compute(let table, _, _),
-            .project(let table, _), .fill(let table, _, _), .group(let table, _), .sort(let table, _),
-            .top(let table, _, _), .head(let table, _), .distinct(let table):
-            table.skipped
-        case .join(let left, let right, _), .append(let left, let right, _): left.skipped &+ right.skipped
-        }
+        if case .source(let source) = step { return source.skipped }
+        return step.origins.reduce(0) { $0 &+ $1.skipped }
     }
 }
 
@@ -287,7 +315,8 @@ func unknownColumn(_ name: [UInt8], among columns: [Column]) -> TableError {
     if let nearest, nearest.1 <= max(1, name.count / 3) {
         text += "; did you mean '\(shown(nearest.0))'?"
     } else {
-        text += "; the columns are " + columns.prefix(20).map { "'\(shown($0.name))'" }.joined(separator: ", ")
+        text +=
+            "; the columns are " + columns.prefix(20).map { "'\(shown($0.name))'" }.joined(separator: ", ")
         if columns.count > 20 { text += ", …" }
     }
     return TableError(text)

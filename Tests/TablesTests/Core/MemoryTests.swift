@@ -29,7 +29,9 @@ struct MemoryTests {
             }
             whole.adopt(part)
         }
-        for i in 0..<1000 { #expect(texts[i].buffer.elementsEqual(repeatElement(UInt8(i & 255), count: i % 200))) }
+        for i in 0..<1000 {
+            #expect(texts[i].buffer.elementsEqual(repeatElement(UInt8(i & 255), count: i % 200)))
+        }
     }
 
     @Test("A batch keeps the rows of a mask, with their nulls, in order")

@@ -128,7 +128,8 @@ struct FunctionTests {
             message { () throws(TableError) in _ = try table.values(run) }
                 == "the function returned a float that is no integer, and its first results were of the type integer; add 0.0 to the result, so that all are floats"
         )
-        #expect(message { () throws(TableError) in _ = try table.values() } == "a function needs an interpreter")
+        #expect(
+            message { () throws(TableError) in _ = try table.values() } == "a function needs an interpreter")
     }
 
     @Test("Errors of a function end the run")
@@ -136,7 +137,11 @@ struct FunctionTests {
         let functions = Functions([{ _ in nil }])
         let run = run(functions)
         let table = Sample.table(rows)
-        #expect(message { () throws(TableError) in _ = try table.computed(name("y"), function: 0, [0], run) } == "raised")
-        #expect(message { () throws(TableError) in _ = try table.filtered(function: 0, [0]).count(run) } == "raised")
+        #expect(
+            message { () throws(TableError) in _ = try table.computed(name("y"), function: 0, [0], run) }
+                == "raised")
+        #expect(
+            message { () throws(TableError) in _ = try table.filtered(function: 0, [0]).count(run) }
+                == "raised")
     }
 }

@@ -12,7 +12,10 @@ struct Sample {
 
     static func rows(_ count: Int, seed: UInt64) -> [[Value?]] {
         var random = Generator(state: seed)
-        let words = ["", "a", "b", "ab", "key", "a longer key", "a longer key2", "café", String(repeating: "x", count: 40)]
+        let words = [
+            "", "a", "b", "ab", "key", "a longer key", "a longer key2", "café",
+            String(repeating: "x", count: 40),
+        ]
         let floats = [0.0, -0.0, 1, -1, 0.1, 1e300, .infinity, 2.5, 3, 1e-300]
         return (0..<count).map { _ in
             [
@@ -102,7 +105,9 @@ struct PlanTests {
             var aggregates = [Aggregate(.count, nil, name: name("count"))]
             for (column, type) in Sample.columns.map({ $0.type }).enumerated() {
                 for function in Aggregate.Function.allCases where function != .count {
-                    let takesNumbers: [Aggregate.Function] = [.sum, .mean, .variance, .stddev, .median, .quantile]
+                    let takesNumbers: [Aggregate.Function] = [
+                        .sum, .mean, .variance, .stddev, .median, .quantile,
+                    ]
                     if takesNumbers.contains(function) && type != .integer && type != .number { continue }
                     if type == .u64 && function == .sum { continue }
                     aggregates.append(
@@ -130,7 +135,8 @@ struct PlanTests {
                     let expected = reference(aggregate, members)
                     #expect(
                         isNear(found, expected),
-                        "\(keys) \(aggregate.function) \(aggregate.column ?? -1): \(String(describing: found)) \(String(describing: expected))")
+                        "\(keys) \(aggregate.function) \(aggregate.column ?? -1): \(String(describing: found)) \(String(describing: expected))"
+                    )
                 }
             }
         }
@@ -186,7 +192,9 @@ struct PlanTests {
             [.integer(Int64(random.next() % 10)), .number(Double.random(in: -1e9...1e9, using: &random))]
         }
         let table = Table(
-            RowsSource([Column(name("k"), .integer), Column(name("x"), .number)], rows, pieceSize: 100, batchSize: 64))
+            RowsSource(
+                [Column(name("k"), .integer), Column(name("x"), .number)], rows, pieceSize: 100, batchSize: 64
+            ))
         let grouping = Grouping(
             keys: [Grouping.Key(0, name: name("k"))],
             aggregates: [Aggregate(.sum, 1, name: name("s")), Aggregate(.variance, 1, name: name("v"))])
@@ -202,7 +210,8 @@ struct PlanTests {
     func sort(count: Int) throws {
         let rows = Sample.rows(count, seed: 4)
         for keys in [
-            [(0, false)], [(0, true)], [(1, false)], [(1, true)], [(2, true)], [(3, false)], [(4, true)], [(5, false)],
+            [(0, false)], [(0, true)], [(1, false)], [(1, true)], [(2, true)], [(3, false)], [(4, true)],
+            [(5, false)],
             [(4, false), (0, true), (1, false)], [(0, true), (2, false)],
         ] {
             let sorted = rows.enumerated().sorted { a, b in
@@ -218,7 +227,9 @@ struct PlanTests {
             for limit in [0, 1, 5, 1000] {
                 #expect(
                     try Sample.table(rows).top(limit, sortKeys[0]).values()
-                        == (keys.count == 1 ? Array(sorted.prefix(limit)) : try Sample.table(rows).sorted([sortKeys[0]]).head(limit).values()))
+                        == (keys.count == 1
+                            ? Array(sorted.prefix(limit))
+                            : try Sample.table(rows).sorted([sortKeys[0]]).head(limit).values()))
             }
         }
     }
@@ -227,14 +238,20 @@ struct PlanTests {
     func others() throws {
         let rows = Sample.rows(300, seed: 5)
         let table = Sample.table(rows)
-        for count in [0, 1, 7, 8, 299, 300, 301] { #expect(try table.head(count).values() == Array(rows.prefix(count))) }
+        for count in [0, 1, 7, 8, 299, 300, 301] {
+            #expect(try table.head(count).values() == Array(rows.prefix(count)))
+        }
         var seen: Set<String> = []
-        let once = rows.map { [$0[4], $0[0]] }.filter { seen.insert($0.map(key).joined(separator: "|")).inserted }
+        let once = rows.map { [$0[4], $0[0]] }.filter {
+            seen.insert($0.map(key).joined(separator: "|")).inserted
+        }
         #expect(try table.distinct([4, 0]).values() == once)
         #expect(try table.selecting([5, 0, 0]).values() == rows.map { [$0[5], $0[0], $0[0]] })
         #expect(try table.renaming(1, to: name("y")).columns[1].name == name("y"))
         #expect(throws: TableError.self) { try table.renaming(1, to: name("s")) }
-        #expect(try table.filling(0, .string(name("none"))).values().map { $0[0] } == rows.map { $0[0] ?? .string(name("none")) })
+        #expect(
+            try table.filling(0, .string(name("none"))).values().map { $0[0] }
+                == rows.map { $0[0] ?? .string(name("none")) })
         #expect(try table.filling(2, .integer(7)).values().map { $0[2] } == rows.map { $0[2] ?? .integer(7) })
         #expect(try table.appending(table.selecting([1, 0, 2, 3, 4, 5])).values() == rows + rows)
         #expect(throws: TableError.self) { try table.appending(table.selecting([0, 1])) }
@@ -308,10 +325,27 @@ struct PlanTests {
         }
     }
 
+    @Test("A plan has a greatest size, also where a table is used twice each time")
+    func size() throws {
+        var table = Sample.table(Sample.rows(3, seed: 11))
+        for _ in 0..<199 { table = table.head(2) }
+        try table.requireReasonable()
+        #expect(try table.count(.plain) == 2)
+        table = table.head(2)
+        #expect(throws: TableError.self) { try table.requireReasonable() }
+        var twice = Sample.table(Sample.rows(3, seed: 11))
+        for _ in 0..<10 { twice = try twice.appending(twice) }
+        #expect(throws: TableError.self) { try twice.requireReasonable() }
+        for _ in 0..<80 { twice = try twice.appending(twice) }
+        #expect(throws: TableError.self) { try twice.requireReasonable() }
+    }
+
     @Test("Names that do not exist name the likely one")
     func names() throws {
         let table = Sample.table([])
-        #expect(message { () throws(TableError) in _ = try table.column(name("S")) } == "there is no column 'S'; did you mean 's'?")
+        #expect(
+            message { () throws(TableError) in _ = try table.column(name("S")) }
+                == "there is no column 'S'; did you mean 's'?")
         let text = message { () throws(TableError) in _ = try table.column(name("temperature")) }
         #expect(text.contains("the columns are 's', 'x', 'i'"))
     }
