@@ -74,6 +74,8 @@ machine() {
     done
     mkdir -p "$work/root/usr/include"
     mv -- "$work/pcre2.h" "$work/root/usr/include"
+    mkdir "$work/root/.build-simdjson"
+    sed -n 's/^simdjson_hash=//p' "$root/scripts/setup" >"$work/root/.build-simdjson/hash"
 }
 without() { rm -f -- "$work/root/$1"; }
 without_command() { rm -f -- "$work/bin/$1"; }
@@ -213,8 +215,9 @@ done
 
 # What pip and zipfile make, as far as setup looks.
 python='case "$*" in
-    *download*) while [[ $# -gt 1 && $1 != -r ]]; do shift; done; cat "$2" >>"$CALLS"; : >pcre2.whl ;;
-    *zipfile*-e*) mkdir -p wheel/x.data/data/{include,lib64,src/libpcre2/testdata,share/doc/pcre2}
+    *download*) while [[ $# -gt 1 && $1 != -r ]]; do shift; done; cat "$2" >>"$CALLS"; : >a.whl ;;
+    *zipfile*-e*) mkdir -p wheel/simdjson wheel/x.data/data/{include,lib64,src/libpcre2/testdata,share/doc/pcre2}
+        : >wheel/simdjson/simdjson.h && : >wheel/simdjson/simdjson.cpp
         cd wheel/x.data/data && : >share/doc/pcre2/LICENCE.md && : >lib64/libpcre2-8.a ;; esac'
 old_pcre2() { sed -i 's/47/42/' "$work/root/usr/include/pcre2.h"; }
 pcre2=.build-pcre2/lib/libpcre2-8.a
@@ -263,6 +266,29 @@ check 'fails' status_is 1
 check 'shows why' says 'ERROR: no route'
 check 'says what to do' says 'install libpcre2-dev 10.47 or newer'
 check 'leaves nothing' test ! -e "$work/root/.build-pcre2"
+
+machine 'no simdjson'
+rm -r "$work/root/.build-simdjson"
+stub python3 "$python"
+run bash -c 'source "$1"; setup_build && printf %s "$MMAPLUA_SIMDJSON"' - "${setup[@]}"
+check 'succeeds' status_is 0
+check 'says what it gets' says 'getting simdjson'
+check 'by its hash' called '^pysimdjson==[0-9.]+ --hash=sha256:[0-9a-f]{64}$'
+check 'names its folder' prints "$work/root/.build-simdjson"
+check 'puts the sources in their place' test -e "$work/root/.build-simdjson/simdjson/simdjson.cpp"
+check 'leaves nothing else' test "$(compgen -G "$work/root/.build-simdjson*")" = "$work/root/.build-simdjson"
+: >"$work/calls"
+run "${setup[@]}"
+check 'gets it once' not_called download
+echo other >"$work/root/.build-simdjson/hash"
+run "${setup[@]}"
+check 'another one is replaced' called download
+stub python3 'case "$*" in *download*) echo "ERROR: no route" >&2; exit 1 ;; esac'
+rm -r "$work/root/.build-simdjson"
+run "${setup[@]}"
+check 'fails without a network' status_is 1
+check 'says what is missing' says 'could not get simdjson'
+check 'leaves nothing' test ! -e "$work/root/.build-simdjson"
 
 machine 'another processor'
 old_pcre2

@@ -1,7 +1,7 @@
 // UTF-8 as PCRE2 judges it: RFC 3629, without surrogates and overlong forms.
 
 /// How many bytes at the start are valid, and whether the character that follows them is valid but for its missing end.
-func validUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> (count: Int, isCut: Bool) {
+package func validUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> (count: Int, isCut: Bool) {
     var place = 0
     while true {
         place = skipASCII(bytes, place)
