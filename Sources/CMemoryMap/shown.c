@@ -1,8 +1,11 @@
 /* Safe characters for terminals. */
 #include "mm_shown.h"
 
+#include <locale.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <wchar.h>
 
 size_t mm_shown(const char *text, size_t length) {
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -18,6 +21,23 @@ size_t mm_shown(const char *text, size_t length) {
   }
   bool is_surrogate = character >= 0xD800 && character < 0xE000;
   return character < least[count] || character < 0xA0 || is_surrogate || character > 0x10FFFF ? 0 : count;
+}
+
+static locale_t unicode;
+static void open_unicode(void) { unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); }
+
+int mm_columns(const char *text, size_t length) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (length <= 1) return 1;
+  wchar_t character = (unsigned char)text[0] & (0x7F >> length);
+  for (size_t i = 1; i < length; i++) character = character << 6 | (text[i] & 0x3F);
+  /* wcwidth(3) asks the thread's locale, which is "C" in most programs: that knows ASCII only. */
+  pthread_once(&once, open_unicode);
+  if (unicode == (locale_t)0) return 1;
+  locale_t former = uselocale(unicode);
+  int columns = wcwidth(character);
+  uselocale(former);
+  return columns < 0 ? 1 : columns;
 }
 
 int mm_format_size(uint64_t bytes, char text[MM_SIZE_TEXT]) {

@@ -10,6 +10,9 @@
    text has at least one byte. */
 size_t mm_shown(const char *_Nonnull text, size_t length);
 
+/* The columns of a terminal that a character takes: 0, 1 or 2. `length` is what mm_shown returned for it. */
+int mm_columns(const char *_Nonnull character, size_t length);
+
 /* Formats a number of bytes, rounded to tenths: "48 KiB", "1.5 MiB". Returns the length of the text. */
 enum { MM_SIZE_TEXT = 24 };
 int mm_format_size(uint64_t bytes, char text[_Nonnull MM_SIZE_TEXT]);

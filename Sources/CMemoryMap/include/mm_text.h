@@ -145,6 +145,42 @@ static inline const void *_Nullable mm_find_separator(const mm_separator *_Nonnu
   return mm_find(p, count, s->bytes, s->count);
 }
 
+/* 16 bytes that are compared at once. */
+typedef uint8_t mm_bytes16 __attribute__((vector_size(16)));
+
+static inline mm_bytes16 mm_splat(uint8_t byte) {
+  return (mm_bytes16){byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte};
+}
+
+/* Whether a comparison is true for one of the first `count` bytes. */
+static inline bool mm_is_any(mm_bytes16 comparison, size_t count) {
+  const mm_bytes16 places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  uint64_t words[2];
+  comparison &= (mm_bytes16)(places < mm_splat((uint8_t)count));
+  memcpy(words, &comparison, sizeof words);
+  return (words[0] | words[1]) != 0;
+}
+
+/* Copies 16 bytes; true if none of the first `count` is the separator, a quote, or part of a line's end. */
+static inline bool mm_copy_field(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count, uint8_t separator) {
+  mm_bytes16 bytes;
+  memcpy(&bytes, from, sizeof bytes);
+  memcpy(to, &bytes, sizeof bytes);
+  return !mm_is_any((mm_bytes16)((bytes == mm_splat(separator)) | (bytes == mm_splat('"')) | (bytes == mm_splat('\n')) |
+                                 (bytes == mm_splat('\r'))),
+                    count);
+}
+
+/* Copies 16 bytes; true if each of the first `count` is ASCII that stands for itself in a string of JSON. */
+static inline bool mm_copy_json(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count) {
+  mm_bytes16 bytes;
+  memcpy(&bytes, from, sizeof bytes);
+  memcpy(to, &bytes, sizeof bytes);
+  return !mm_is_any((mm_bytes16)((bytes < mm_splat(' ')) | (bytes >= mm_splat(0x80)) | (bytes == mm_splat('"')) |
+                                 (bytes == mm_splat('\\'))),
+                    count);
+}
+
 /* strtod(3) in the locale "C", whatever os.setlocale was told. */
 double mm_strtod(const char *_Nonnull text, char *_Nullable *_Nonnull end);
 

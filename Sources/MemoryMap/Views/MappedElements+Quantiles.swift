@@ -53,21 +53,21 @@ extension MappedElements {
 }
 
 /// A place among sorted elements.
-private struct Rank {
-    let index: Int
+package struct Rank {
+    package let index: Int
     /// The weight of the next element, below 1; 0 if it does not count.
-    let weight: Double
+    package let weight: Double
 
     init(index: Int, weight: Double) { (self.index, self.weight) = (index, weight) }
 
-    init(_ place: Double, _ count: Int) {
+    package init(_ place: Double, _ count: Int) {
         let floor = place.rounded(.down)
         index = max(0, min(count &- 1, Int(floor)))
         weight = index < count &- 1 ? place - floor : 0
     }
 
     /// As in NumPy, except that an infinite neighbor makes it infinite and not NaN.
-    func value(between low: Double, _ high: Double) -> Double {
+    package func value(between low: Double, _ high: Double) -> Double {
         if weight == 0 || low == high { return low }
         if !low.isFinite || !high.isFinite { return low + high }
         let difference = high - low

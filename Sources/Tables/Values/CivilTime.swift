@@ -1,12 +1,15 @@
+internal import CMemoryMap
+
 /// Dates of the Gregorian calendar, also before it was introduced.
 package enum Calendar {
-    /// Days from 1970-01-01 to a date. The year is 0 at least.
+    /// Days from 1970-01-01 to a date, for years from -400,000 on.
     @inline(__always)
     static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
         // Years begin in March here, so that the leap day is the last. 400 years have 146,097 days.
-        let year = (month <= 2 ? year &- 1 : year) &+ 400
+        let year = (month <= 2 ? year &- 1 : year) &+ 400_000
         let dayOfYear = (153 &* (month &+ (month > 2 ? -3 : 9)) &+ 2) / 5 &+ day &- 1
-        return year &* 365 &+ year / 4 &- year / 100 &+ year / 400 &+ dayOfYear &- 719_468 &- 146_097
+        let days = year &* 365 &+ year / 4 &- year / 100 &+ year / 400 &+ dayOfYear
+        return days &- 719_468 &- 146_097 &* 1000
     }
 
     /// The date so many days after 1970-01-01.
@@ -31,6 +34,20 @@ package enum Calendar {
     static func length(of month: Int, _ year: Int) -> Int {
         month == 2 ? (isLeap(year) ? 29 : 28) : 30 &+ ((month &+ month &>> 3) & 1)
     }
+}
+
+/// A time rounded down to the start of its hour, day, month or year in UTC.
+func truncated(_ time: Double, to unit: TimeUnit) -> Double {
+    // Beyond are neither whole seconds nor dates.
+    guard time.magnitude < 1e13 else { return time }
+    let seconds = Int(time.rounded(.down))
+    func down(_ value: Int, _ step: Int) -> Int { (value >= 0 ? value : value &- step &+ 1) / step }
+    if unit == .hour { return Double(down(seconds, 3600) &* 3600) }
+    let day = down(seconds, 86400)
+    if unit == .day { return Double(day &* 86400) }
+    let date = Calendar.date(day)
+    if unit == .month { return Double((day &- date.day &+ 1) &* 86400) }
+    return Double(Calendar.days(date.year, 1, 1) &* 86400)
 }
 
 /// A point in time as people write it.
@@ -62,20 +79,12 @@ struct CivilTime {
     @inline(__always)
     static func seconds(_ whole: Int, _ fraction: Int, _ digits: Int) -> Double {
         if digits == 0 { return Double(whole) }
-        let scale = powers[digits]
+        let scale = mm_power_of_ten(digits)
         let (product, overflow) = whole.multipliedReportingOverflow(by: Int(scale))
         let (sum, carry) = product.addingReportingOverflow(fraction)
         // Both sides of the division are exact.
         if !overflow && !carry && sum.magnitude <= 1 << 53 { return Double(sum) / scale }
         // Whole seconds have so many bits that the error of the quotient is far below half of the sum's last one.
         return Double(whole) + Double(fraction) / scale
-    }
-
-    /// Powers of ten, exact.
-    private static var powers: InlineArray<19, Double> {
-        [
-            1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-            1e18,
-        ]
     }
 }

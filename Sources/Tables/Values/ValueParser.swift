@@ -169,7 +169,7 @@ package struct ValueParser: Sendable {
 }
 
 /// The texts that mean null.
-private struct NullTexts: Sendable {
+struct NullTexts: Sendable {
     private let texts: [[UInt8]]
     /// Bit `n` is set if a text has `n` bytes; the last bit stands for all longer ones.
     private let lengths: UInt64

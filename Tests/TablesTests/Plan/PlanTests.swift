@@ -179,7 +179,10 @@ struct PlanTests {
             let place = (aggregate.function == .median ? 0.5 : 0.3) * Double(sorted.count - 1)
             let low = Int(place)
             if low + 1 >= sorted.count { return .number(sorted[low]) }
-            return .number(sorted[low] + (sorted[low + 1] - sorted[low]) * (place - Double(low)))
+            // As v:quantile: an infinite neighbor makes it infinite.
+            let (a, b, weight) = (sorted[low], sorted[low + 1], place - Double(low))
+            if weight == 0 || a == b { return .number(a) }
+            return .number(a.isFinite && b.isFinite ? a + (b - a) * weight : a + b)
         }
     }
 

@@ -4,9 +4,15 @@ import Testing
 @testable import Tables
 
 /// Strings as texts of a batch, each between bytes that do not belong to it.
-struct Texts {
+///
+/// A class, which the texts are valid as long as: see `forEach`.
+final class Texts {
     let list: [Text]
     private let memory: Arena
+
+    func forEach(_ body: (Text) throws -> Void) rethrows {
+        try withExtendedLifetime(self) { for text in list { try body(text) } }
+    }
 
     init(_ strings: [[UInt8]]) throws {
         memory = Arena()
@@ -21,7 +27,7 @@ struct Texts {
         self.list = list
     }
 
-    init(_ strings: [String]) throws { try self.init(strings.map { Array($0.utf8) }) }
+    convenience init(_ strings: [String]) throws { try self.init(strings.map { Array($0.utf8) }) }
 }
 
 /// A vector with values as the parser left them.
