@@ -204,9 +204,22 @@ private final class JoinCursor: Cursor {
         let nothing = Text(try batch.arena.allocate(0), 0)
         for (offset, column) in joining.right.enumerated() {
             let index = leftColumns.count + offset
-            guard wanted[index], let source = partners.frame.vector(column) else { continue }
+            guard wanted[index] else { continue }
             let target = try batch.room(index, columns[index].type)
             guard let to = target.nulls else { continue }
+            guard let source = partners.frame.vector(column) else {
+                // A frame of no rows has no vectors: no row has a partner.
+                for i in 0..<count {
+                    to[i] = 1
+                    if columns[index].type == .string {
+                        target.texts[i] = nothing
+                    } else {
+                        target.words[i] = 0
+                    }
+                }
+                batch.vectors[index] = target
+                continue
+            }
             for i in 0..<count {
                 let row = rights[i]
                 let isNull = row == UInt32.max || source.isNull(Int(row))

@@ -104,6 +104,10 @@ extension Table {
     /// All rows.
     func values(_ run: Run = .plain) throws(TableError) -> [[Value?]] {
         let frame = try collect(run)
+        // A frame gives null for what it does not have; who reads batches wants a vector for each column.
+        for column in columns.indices where frame.count > 0 && frame.vector(column) == nil {
+            throw TableError("a column was not read")
+        }
         return (0..<frame.count).map { row in columns.indices.map { frame.value($0, row) } }
     }
 }
