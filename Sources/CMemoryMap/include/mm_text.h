@@ -145,6 +145,19 @@ static inline const void *_Nullable mm_find_separator(const mm_separator *_Nonnu
   return mm_find(p, count, s->bytes, s->count);
 }
 
+/* Of a function that reads bytes after those it was given, on the same page. */
+#define MM_READS_PAGE __attribute__((no_sanitize("address")))
+
+/* Eight bytes, of which some may be after what there is to read. */
+MM_READS_PAGE static inline uint64_t mm_load_word_of_page(const uint8_t *_Nonnull p) {
+  uint64_t word;
+  memcpy(&word, p, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
+  return word;
+}
+
 /* 16 bytes that are compared at once. */
 typedef uint8_t mm_bytes16 __attribute__((vector_size(16)));
 
@@ -162,7 +175,8 @@ static inline bool mm_is_any(mm_bytes16 comparison, size_t count) {
 }
 
 /* Copies 16 bytes; true if none of the first `count` is the separator, a quote, or part of a line's end. */
-static inline bool mm_copy_field(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count, uint8_t separator) {
+MM_READS_PAGE static inline bool mm_copy_field(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count,
+                                               uint8_t separator) {
   mm_bytes16 bytes;
   memcpy(&bytes, from, sizeof bytes);
   memcpy(to, &bytes, sizeof bytes);
@@ -172,7 +186,7 @@ static inline bool mm_copy_field(uint8_t *_Nonnull to, const uint8_t *_Nonnull f
 }
 
 /* Copies 16 bytes; true if each of the first `count` is ASCII that stands for itself in a string of JSON. */
-static inline bool mm_copy_json(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count) {
+MM_READS_PAGE static inline bool mm_copy_json(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count) {
   mm_bytes16 bytes;
   memcpy(&bytes, from, sizeof bytes);
   memcpy(to, &bytes, sizeof bytes);

@@ -65,7 +65,7 @@ private func read(
 @inline(__always)
 private func firstWord(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
     // Bytes of the same page can be read as well as the first.
-    if UInt(bitPattern: start) & 4095 <= 4088 { return mm_load_word(start) }
+    if UInt(bitPattern: start) & 4095 <= 4088 { return mm_load_word_of_page(start) }
     var word: UInt64 = 0
     for i in 0..<count { word |= UInt64(start[i]) &<< UInt64(truncatingIfNeeded: i &* 8) }
     return word

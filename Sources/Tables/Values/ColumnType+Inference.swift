@@ -21,7 +21,7 @@ package struct TypeInference {
 
     package init(decimal: UInt8 = UInt8(ascii: "."), nulls: [[UInt8]] = [[]]) {
         point = decimal
-        self.nulls = NullTexts(nulls, decimal)
+        self.nulls = NullTexts(nulls)
     }
 
     /// Looks at a value of the column. Texts of any length cost little, as their first bytes tell most.

@@ -28,7 +28,7 @@ package struct ValueParser: Sendable {
         self.column = column
         self.point = decimal
         self.bad = bad
-        self.nulls = NullTexts(nulls, decimal)
+        self.nulls = NullTexts(nulls, isNamed: column.type == .time && column.format != nil)
         if column.type == .time, let format = column.format {
             self.format = try TimeFormat(format)
         } else {
@@ -175,15 +175,16 @@ struct NullTexts: Sendable {
     private let lengths: UInt64
     /// Whether the empty text, which needs no look at the list, is one.
     private let hasEmpty: Bool
-    /// Whether one could be taken for a number, so that the list is looked at first.
+    /// Whether one could be taken for a value, so that the list is looked at first.
     let mayBeValues: Bool
 
-    init(_ texts: [[UInt8]], _ point: UInt8) {
+    /// - Parameter isNamed: Whether names may be values, such as those of months.
+    init(_ texts: [[UInt8]], isNamed: Bool = false) {
         self.texts = texts.filter { !$0.isEmpty }
         hasEmpty = texts.contains([])
         lengths = self.texts.reduce(0) { $0 | 1 &<< UInt64(min($1.count, 63)) }
         mayBeValues = self.texts.contains { text in
-            text.contains { $0 &- 48 <= 9 } || Bool(text) != nil
+            isNamed || text.contains { $0 &- 48 <= 9 } || Bool(text) != nil
         }
     }
 

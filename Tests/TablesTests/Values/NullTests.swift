@@ -31,6 +31,12 @@ struct NullTests {
         }
     }
 
+    @Test("A null text that is a time by the format")
+    func names() throws {
+        let parser = try ValueParser(column(.time, "%b"), nulls: bytes(["Jan"]))
+        #expect(try Parsed(parser, Texts(["Feb", "Jan", "jan"])).nulls(3) == [false, true, false])
+    }
+
     @Test("Without nulls there are no marks; without null texts the empty text is bad")
     func none() throws {
         #expect(try Parsed(ValueParser(column(.integer)), Texts(["1", "2"])).vector.nulls == nil)
