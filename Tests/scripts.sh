@@ -66,7 +66,7 @@ machine() {
         case "$*" in *lpeg*) mkdir -p "$R/usr/lib/x-linux-gnu/lua/5.4"; : >"$R/usr/lib/x-linux-gnu/lua/5.4/lpeg.so" ;; esac
         case "$*" in *liblua*) : >"$R/usr/lib/x-linux-gnu/liblua5.4.a" ;; esac ;; esac'
     local file
-    for file in usr/bin/{ld,zstd,shellcheck,mandoc,clang-format-19,lua5.4,hexdump,mount,strace} usr/sbin/mkfs.ext4 usr/share/i18n/locales/de_DE \
+    for file in usr/bin/{ld,zstd,shellcheck,mandoc,clang-format-19,lua5.4,hexdump,mount,strace,parallel} usr/sbin/mkfs.ext4 usr/share/i18n/locales/de_DE \
         usr/lib/x-linux-gnu/{liblua5.4.a,libpcre2-8.a,libdeflate.a,libxxhash.a,libcrypto.a,libz.a,libzstd.a,crt1.o,libedit.so.2,libcurl.so.4,libxml2.so.2,libsqlite3.so.0,libncurses.so.6} \
         usr/lib/gcc/x-linux-gnu/12/libstdc++.so usr/lib/x-linux-gnu/lua/5.4/{lpeg,cjson,lfs}.so; do
         mkdir -p "$work/root/${file%/*}"
@@ -428,7 +428,7 @@ check 'a relative prefix' test -x "$work/dest/a/bin/mmaplua"
 # --- options and messages
 
 name=manners
-for script in setup build test install check-traps soak fuzz; do
+for script in setup build test test-cluster install check-traps soak fuzz; do
     run "$root/scripts/$script" --help </dev/null
     check "$script --help succeeds" status_is 0
     check "$script --help prints its usage" grep -q "^usage: scripts/$script" "$work/out"
