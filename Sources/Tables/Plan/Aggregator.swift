@@ -22,7 +22,9 @@ class Aggregator {
     func merge(_ other: Aggregator, _ map: UnsafePointer<UInt32>, _ groups: Int) throws(TableError) {}
 
     /// Sets the values of a column of the result.
-    func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int) throws(TableError) {}
+    func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {}
 }
 
 extension Aggregate {
@@ -128,9 +130,9 @@ private final class RowCounter: Aggregator {
         for group in 0..<groups { counts[Int(map[group])] &+= other.counts[group] }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
-        throws(TableError)
-    {
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {
         try frame.make(index, count: groups, nulls: false).integers.update(from: counts.base, count: groups)
     }
 }
@@ -169,9 +171,9 @@ private final class FloatSum: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
-        throws(TableError)
-    {
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {
         let target = try frame.make(index, count: groups, nulls: true)
         for group in 0..<groups {
             let state = states[group]
@@ -225,9 +227,9 @@ private final class IntegerSum: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
-        throws(TableError)
-    {
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {
         let target = try frame.make(index, count: groups, nulls: true)
         for group in 0..<groups {
             let state = states[group]
@@ -289,9 +291,9 @@ private final class Spread: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
-        throws(TableError)
-    {
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {
         let target = try frame.make(index, count: groups, nulls: true)
         for group in 0..<groups {
             let state = states[group]
@@ -409,9 +411,9 @@ private final class Chosen: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
-        throws(TableError)
-    {
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {
         let target = try frame.make(index, count: groups, nulls: true)
         if type == .string {
             target.texts.update(from: texts.base, count: groups)
@@ -466,28 +468,36 @@ private final class Values: Aggregator {
         try values.extend(more).update(from: other.values.base, count: more)
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ count: Int)
-        throws(TableError)
-    {
-        if starts == nil { try sortByGroup(count) }
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ count: Int, _ run: Run
+    ) throws(TableError) {
+        if starts == nil { try sortByGroup(count, run) }
         guard let starts else { return }
         let target = try frame.make(index, count: count, nulls: true)
         for group in 0..<count {
             let (start, end) = (starts[group], starts[group &+ 1])
             target.nulls?[group] = start == end ? 1 : 0
             target.doubles[group] =
-                start == end ? 0 : quantile(values.base + start, count: end &- start, q: aggregate.q)
+                start == end
+                ? 0
+                : try quantile(values.base + start, count: end &- start, q: aggregate.q) {
+                    () throws(TableError) in try run.poll()
+                }
         }
     }
 
-    private func sortByGroup(_ count: Int) throws(TableError) {
+    private func sortByGroup(_ count: Int, _ run: Run) throws(TableError) {
         var starts = try List<Int>(capacity: count &+ 1)
         try starts.fill(to: count &+ 1, 0)
-        for i in 0..<values.count { starts[Int(groups[i]) &+ 1] &+= 1 }
+        for i in 0..<values.count {
+            if i & 0xF_FFFF == 0 { try run.poll() }
+            starts[Int(groups[i]) &+ 1] &+= 1
+        }
         for group in 0..<count { starts[group &+ 1] &+= starts[group] }
         var sorted = try List<Double>(capacity: values.count)
         let place = try sorted.extend(values.count)
         for i in 0..<values.count {
+            if i & 0xF_FFFF == 0 { try run.poll() }
             let group = Int(groups[i])
             place[starts[group]] = values[i]
             starts[group] &+= 1
@@ -571,9 +581,9 @@ private final class DistinctCounter: Aggregator {
         }
     }
 
-    override func finish(_ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int)
-        throws(TableError)
-    {
+    override func finish(
+        _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
+    ) throws(TableError) {
         try frame.make(index, count: groups, nulls: false).integers.update(from: counts.base, count: groups)
     }
 }

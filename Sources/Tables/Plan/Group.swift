@@ -30,7 +30,7 @@ extension Table {
                     try whole.merge(part)
                     return true
                 })
-            return try whole.finish(columns)
+            return try whole.finish(columns, run)
         } catch { throw error.naming(groups: whole.count) }
     }
 
@@ -56,7 +56,7 @@ extension Table {
                     try whole.merge(part)
                     return true
                 })
-            return try whole.finish(columns)
+            return try whole.finish(columns, run)
         } catch { throw error.naming(groups: whole.count) }
     }
 }
@@ -155,12 +155,12 @@ private final class Groups {
         }
     }
 
-    func finish(_ columns: [Column]) throws(TableError) -> Frame {
+    func finish(_ columns: [Column], _ run: Run) throws(TableError) -> Frame {
         let frame = try Frame(columns, wanted: Array(repeating: false, count: columns.count))
         if !grouping.keys.isEmpty { try keys.move(into: frame) }
         for (index, aggregate) in grouping.aggregates.enumerated() {
             guard let place = places[index] else { continue }
-            try aggregators[place].finish(aggregate, frame, grouping.keys.count + index, count)
+            try aggregators[place].finish(aggregate, frame, grouping.keys.count + index, count, run)
         }
         if grouping.keys.isEmpty { frame.setCount(1) } else { frame.setCount(keys.count) }
         return frame
