@@ -88,7 +88,7 @@ let package = Package(
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
         .target(
             name: "LuaMap",
-            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap", "Pictures", "Vectors"]
+            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap", "Pictures", "Tables", "Vectors"]
                 + fastVectorNames,
             resources: [.embedInCode("Instruments/explain.lua")],
             swiftSettings: strict, linkerSettings: hidden),

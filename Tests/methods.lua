@@ -88,6 +88,13 @@ function methods.fixture(folder, prefix)
     function fixture.atomic() return fixture.buffer():atomic("u32", 0) end
     function fixture.lock() return fixture.in_file():lockrange() end
     function fixture.child() return mmap.spawn(function() end) end
+    -- Two groups, a column of floats with NaN, and one of strings.
+    function fixture.table()
+        local b = mmap.anonymous(page)
+        local r = b:records(mmap.struct { { "k", "u8" }, { "x", "f64" }, { "s", "char[4]" } }, 0, 5)
+        for i = 0, 4 do r[i] = { k = i % 2, x = i == 3 and 0/0 or i / 2, s = ("abc"):sub(i) } end
+        return mmap.table(r)
+    end
     function fixture.error() return select(2, pcall(mmap.open, fixture.folder .. "/missing")) end
     function fixture.module() return mmap end
     -- The object that `b:watch` keeps on its stack; only the debug library can reach it, and it has no methods.
@@ -170,7 +177,9 @@ local function row(name)
             if math.type(key) then entry.calls[key] = value else entry[key] = value end
         end
         for _, each in ipairs(entry.calls) do
-            if each.text then each.types = places(class == "mmap" and each.text or class .. ", " .. each.text) end
+            -- A table alone is Lua's.
+            local object = class == "table" and "mmap.table" or class
+            if each.text then each.types = places(class == "mmap" and each.text or object .. ", " .. each.text) end
         end
         function entry.find(fixture)
             if class == "mmap" then return mmap[method] end
@@ -231,7 +240,7 @@ function methods.interface(...)
     end
     for _, record in ipairs { ... } do methods.add_class(found, "record", debug.getmetatable(record)) end
     -- A check that the search in the registry works.
-    for class in ("buffer view records struct regex pages atomic lock child error"):gmatch "%a+" do
+    for class in ("buffer view records struct regex pages atomic lock child table error"):gmatch "%a+" do
         assert(found[class .. ".__tostring"], class .. " is no class any more")
     end
     return found
@@ -1232,6 +1241,115 @@ row "child.kill" { process = true, lost = false, call("integer|string?", functio
 row "child.pid" { process = true, lost = false, call("", function(f) return f.child() end) }
 row "child.running" { process = true, lost = false, call("", function(f) return f.child() end) }
 row "child.wait" { process = true, lost = false, call("number?", function(f) return f.child(), 60 end) }
+
+-- ---- table
+
+-- A table on the last bytes of a buffer.
+local function a_table(b) return mmap.table { n = b:view("u8", #b - 100) } end
+local function plan(run) return { a_table, run, works, works } end
+local function read(run) return { a_table, run, gone, gone } end
+-- A question that takes long on a large buffer.
+local function slow(b) return mmap.table({ n = b:view "u8" }):with("m", function(n) return n % 3 end, "n") end
+
+row "mmap.table" { opens = true,
+    call("string|table|buffer|records, table?", function(f) return f.records(), { columns = { "id", "name" } } end),
+    call(function(f) return { f.new_file "a,b\n1,2\n", f.new_file "a,b\n3,4\n" }, { format = "csv" } end),
+    call(function(f) return f.text(), { sep = ";", columns = { "id integer", "text" }, bad = "skip", null = { "x" } } end),
+    call(function(f) return { a = f.view():slice(0, 3), b = f.floats():slice(0, 3) }, { columns = { "a number" } } end),
+    touches = function(b) return mmap.table(b, { sep = ";", columns = { "a string" } }):count() end,
+    begun = { path_of, function(path)
+        local t <close> = mmap.table(path, { format = "csv", header = false })
+        t:count()
+    end, works, works },
+}
+row "table.__close" { closed = true,
+    call(function(f) return f.table() end), begun = plan(function(t) local _ <close> = t end),
+}
+row "table.__gc" { closed = true,
+    call(function(f) return f.table() end), begun = plan(function(t) debug.getmetatable(t).__gc(t) end),
+}
+row "table.__tostring" { closed = true, call(function(f) return f.table() end), begun = read(tostring) }
+row "table.close" { closed = true, call("", function(f) return f.table() end), begun = plan(function(t) t:close() end) }
+row "table.where" {
+    call("bytes|function, string, number?", function(f) return f.table(), "k", "==", 1 end),
+    call(function(f) return f.table(), function(k, x) return k == 1 or x ~= x end, "k", "x" end),
+    call(function(f) return f.table(), "s", "in", { "abc", "c" } end), call(function(f) return f.table(), "s", "matches", f.regex() end),
+    call(function(f) return f.table(), "x", "notnull" end),
+    begun = plan(function(t) return t:where("n", ">", 1) end),
+    long = function(b) local t = slow(b):where("m", "==", 1) return t.count, t end,
+}
+row "table.with" {
+    call("bytes, function, bytes?", function(f) return f.table(), "y", function(x) return x * 2 end, "x" end),
+    call(function(f) return f.table(), "s", function(s) return s .. "!" end, "s" end),
+    begun = read(function(t) return t:with("m", function(n) return n end, "n") end),
+}
+row "table.select" {
+    call("bytes|table", function(f) return f.table(), { "k", "s" } end), call(function(f) return f.table(), "k", "s" end),
+    begun = plan(function(t) return t:select "n" end),
+}
+row "table.rename" {
+    call("bytes, bytes", function(f) return f.table(), "k", "key" end), begun = plan(function(t) return t:rename("n", "m") end),
+}
+row "table.fill" {
+    call("bytes, number", function(f) return f.table(), "x", 1 end), call("bytes, bytes", function(f) return f.table(), "s", "?" end),
+    call("bytes, boolean", function(f) return f.table():with("x", function(k) return k == 1 end, "k"), "x", true end),
+    begun = plan(function(t) return t:fill("n", 0) end),
+}
+row "table.group" {
+    call("bytes|table, bytes|table", function(f) return f.table(), { "k", "s" }, { "count", "quantile x 0.5 as q", { "max", "s", as = "m" } } end),
+    call(function(f) return f.table(), {}, "sum k" end),
+    begun = plan(function(t) return t:group({}, "count") end),
+    long = function(b) local t = slow(b):group("m", "sum n") return t.totable, t end,
+}
+row "table.sort" {
+    call("bytes|table, string?", function(f) return f.table(), "x", "desc" end), call(function(f) return f.table(), { "-s", "k" } end),
+    begun = plan(function(t) return t:sort "n" end),
+    long = function(b) local t = mmap.table({ n = b:view "u64" }):sort "n" return t.count, t end,
+}
+row "table.top" {
+    call("integer, bytes", function(f) return f.table(), 2, "x" end), begun = plan(function(t) return t:top(1, "n") end),
+}
+row "table.bottom" {
+    call("integer, bytes", function(f) return f.table(), 2, "s" end), begun = plan(function(t) return t:bottom(1, "n") end),
+}
+row "table.head" { call("integer", function(f) return f.table(), 2 end), begun = plan(function(t) return t:head(1) end) }
+row "table.distinct" {
+    call("bytes|table?", function(f) return f.table(), "k" end), call(function(f) return f.table(), { "s", "k" } end),
+    begun = plan(function(t) return t:distinct "n" end),
+}
+row "table.join" {
+    call("mmap.table, bytes|table, string?", function(f) return f.table(), f.table(), "k", "left" end),
+    call(function(f) return f.table(), f.table(), { "k", s = "s" } end),
+    begun = plan(function(t) return t:join(t, "n") end),
+}
+row "table.append" {
+    call("mmap.table", function(f) return f.table(), f.table() end), begun = plan(function(t) return t:append(t) end),
+}
+row "table.piece" {
+    call("integer, integer", function(f) return f.table(), 1, 2 end), begun = plan(function(t) return t:piece(1, 2) end),
+}
+row "table.rows" { iterates = true,
+    call("", function(f) return f.table() end), call(function(f) return f.table():sort "x" end),
+    call(function(f) return f.table():where(function(s) return #s > 1 end, "s") end),
+    begun = { all = read(function(t) drain(t:rows()) end), step = stepped(function(b) return (a_table(b):rows()) end) },
+    long = function(b) return function() drain(slow(b):rows()) end end,
+}
+row "table.count" {
+    call("", function(f) return f.table() end), call(function(f) return f.table():group("s", "sum x") end),
+    begun = read(function(t) return t:where("n", "<", 300):count() end),
+}
+row "table.totable" { call("", function(f) return f.table() end), begun = read(function(t) return t:totable() end) }
+row "table.list" { call("bytes", function(f) return f.table(), "s" end), begun = read(function(t) return t:list "n" end) }
+row "table.column" { call("bytes", function(f) return f.table(), "x" end), begun = read(function(t) return t:column "n" end) }
+row "table.columns" { call("", function(f) return f.table() end), begun = plan(function(t) return t:columns() end) }
+row "table.explain" { call("", function(f) return f.table():sort "k" end), begun = plan(function(t) return t:explain() end) }
+row "table.describe" { call("", function(f) return f.table() end), begun = read(function(t) return t:describe() end) }
+row "table.write" { opens = true,
+    call("string, string?", function(f) return f.table(), f.new_path(), "csv" end),
+    call(function(f) return f.table(), f.new_path(), "jsonl" end),
+    begun = read(function(t) return in_temporary(function(path) t:write(path, "tsv") end) end),
+}
+row "table.skipped" { call("", function(f) return f.table() end), begun = plan(function(t) return t:skipped() end) }
 
 -- ---- internal objects
 

@@ -9,6 +9,7 @@ local function objects()
         buffer = buffer, struct = layout, records = records, record = records[0], view = buffer:view "u8",
         regex = mmap.regex "a", pages = buffer:pages(), atomic = buffer:atomic("u32", 0),
         lock = mmap.memfd("m", 1):lockrange(), child = mmap.spawn(function() end),
+        table = mmap.table(records),
     }
 end
 

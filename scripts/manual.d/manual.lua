@@ -13,7 +13,7 @@ local function contents(path)
 end
 
 local book = {}
-local listing <close> = assert(io.popen "LC_ALL=C ls manual/*.txt")
+local listing <close> = assert(io.popen "LC_ALL=C ls -v manual/*.txt")
 for path in listing:lines() do
     local ok, section = pcall(parser.parse, contents(path))
     if not ok then error(path .. ": " .. section, 0) end

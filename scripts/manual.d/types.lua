@@ -17,7 +17,8 @@ end
 
 -- A type with the library's own names in full.
 local function full(type)
-    return (type:gsub("[%w_.\"=<>~+]+", function(word) return is_class[word] and "mmap." .. word or nil end))
+    -- A table alone is Lua's.
+    return (type:gsub("[%w_.\"=<>~+]+", function(word) return is_class[word] and word ~= "table" and "mmap." .. word or nil end))
 end
 
 -- Splits a method's name into class and method.

@@ -87,7 +87,7 @@ static void bound_mmap(lua_State *L, const host_bounds *bounds) {
   static const char *const harmless[] = {"map",        "open",      "anonymous", "advise", "sync",    "incore",
                                          "regex",      "struct",    "evict",     "sparse", "threads", "progress",
                                          "faults",     "advices",   "shared",    "memfd",  "unlink",  "read",
-                                         "decompress", "writefile", NULL};
+                                         "decompress", "writefile", "table",     NULL};
   lua_getglobal(L, "mmap");
   lua_getmetatable(L, -1);
   lua_getfield(L, -1, "__index");

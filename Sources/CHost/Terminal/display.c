@@ -30,7 +30,8 @@ static int display(lua_State *L) {
   lua_pushvalue(L, 1);
   if (luaL_getmetafield(L, 1, "__name") == LUA_TNIL) lua_pushnil(L);
   lua_pushinteger(L, terminal_columns());
-  lua_pushboolean(L, host_is_unicode());
+  lm_is_unicode = host_is_unicode();
+  lua_pushboolean(L, lm_is_unicode);
   lua_call(L, 4, 1);
   return 1;
 }

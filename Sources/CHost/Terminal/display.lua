@@ -98,6 +98,8 @@ displays["mmap.records"] = function(r, columns)
     return concat(lines, "\n")
 end
 
+displays["mmap.table"] = function(t) return tostring(t) end
+
 -- What is counted in bytes in the tables of the library; all of what b:smaps() gives is.
 local bytes <const> = {
   length = true, size = true, filesize = true, pagesize = true, stride = true, rss = true, read = true, data = true, hole = true,

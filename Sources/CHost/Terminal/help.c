@@ -31,6 +31,7 @@ static const char texts[] = {
 #embed "../../../manual/08-records.txt" suffix(, 0, )
 #embed "../../../manual/09-instruments.txt" suffix(, 0, )
 #embed "../../../manual/10-processes.txt" suffix(, 0, )
+#embed "../../../manual/11-tables.txt" suffix(, 0, )
 };
 #pragma clang diagnostic pop
 

@@ -240,6 +240,7 @@ int lm_open_module(lua_State *L) {
   lm_open_child(L);
   lm_open_lock(L);
   lm_open_files(L);
+  lm_open_tables(L);
   lua_createtable(L, 0, 128);
   lm_set_methods(L, LM_CLASS_mmap);
   lm_name_functions(L);

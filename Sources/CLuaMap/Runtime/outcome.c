@@ -61,6 +61,24 @@ const char *lm_push_text(lua_State *L, const lm_outcome *outcome, const char *pa
   return lua_tostring(L, -1);
 }
 
+lm_error_text *lm_error_message(void) {
+  static _Thread_local lm_error_text text;
+  return &text;
+}
+
+lm_error_text *lm_error_path(void) {
+  static _Thread_local lm_error_text text;
+  return &text;
+}
+
+/* [-0, +1, e] */
+static int raise_message(lua_State *L) {
+  const lm_error_text *text = lm_error_message();
+  luaL_checkstack(L, 8, NULL);
+  lua_pushlstring(L, text->bytes, text->count);
+  return luaL_error(L, "%s", lm_show(L, -1));
+}
+
 static const char *code_name(int error) {
   const char *name = strerrorname_np(error);
   return name ? name : "EUNKNOWN";
@@ -95,8 +113,9 @@ static int raise_object(lua_State *L, const lm_outcome *outcome) {
   luaL_checkstack(L, 10, NULL);
   int path = lua_gettop(L) + 1;
   int argument = lost ? lost_argument(L) : 1;
-  lm_push_path(L, argument);
-  if (!lost && lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
+  if (outcome->has_path) lua_pushlstring(L, lm_error_path()->bytes, lm_error_path()->count);
+  else lm_push_path(L, argument);
+  if (!lost && !outcome->has_path && lua_type(L, 1) == LUA_TSTRING) lua_copy(L, 1, path);
   lua_pushvalue(L, path);
   const char *file = lua_isstring(L, path) ? lm_show(L, -1) : NULL;
   const char *code = lost ? (outcome->error == SIGBUS ? "SIGBUS" : "SIGSEGV") : code_name(outcome->error);
@@ -176,6 +195,8 @@ int lm_push_or_raise(lua_State *L, const lm_outcome *outcome, int code) {
     case LM_ARGUMENT: return luaL_argerror(L, outcome->argument, lm_push_text(L, outcome, NULL));
     case LM_INTERRUPTED: lm_raise_interrupt(L); return luaL_error(L, "interrupted!");
     case LM_CLOSED: return raise_closed(L);
+    case LM_MESSAGE: return raise_message(L);
+    case LM_RAISED: return lua_error(L);
     case LM_SYSTEM:
     case LM_LOST: return raise_object(L, outcome);
     default: return luaL_error(L, "%s", lm_push_text(L, outcome, NULL));

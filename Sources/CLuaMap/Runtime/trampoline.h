@@ -12,6 +12,7 @@
 #define LM_PAGES "mmap.pages"
 #define LM_VIEW "mmap.view"
 #define LM_ATOMIC "mmap.atomic"
+#define LM_TABLE "mmap.table"
 
 /* Buffers, views, and atomics are identified by their size and by their own address at their beginning, which is fast.
    All other types that begin with their own address have a kind too, and must differ from these three in size. */
@@ -30,6 +31,9 @@ LM_APART(lm_record);
 LM_APART(lm_lines);
 LM_APART(lm_fields);
 LM_APART(lm_lock);
+LM_APART(lm_table);
+LM_APART(lm_frame);
+LM_APART(lm_rows);
 
 /* [-?, +?, e] The trampoline of a body that needs nothing from Lua but its arguments. */
 #define LM_TRAMPOLINE(name, body)                                                                                      \
@@ -211,7 +215,8 @@ enum lm_class {
   LM_CLASS_pages,
   LM_CLASS_atomic,
   LM_CLASS_lock,
-  LM_CLASS_child
+  LM_CLASS_child,
+  LM_CLASS_table
 };
 
 /* [-0, +0, m] Adds the functions of a class to the table on top. */
@@ -310,6 +315,7 @@ void lm_open_atomic(lua_State *L);
 void lm_open_child(lua_State *L);
 void lm_open_lock(lua_State *L);
 void lm_open_files(lua_State *L);
+void lm_open_tables(lua_State *L);
 
 /* [-0, +0, m] Adds the accessors of Node's Buffer to the table of methods on top. */
 void lm_add_accessors(lua_State *L);

@@ -11,6 +11,7 @@
 #include "lm_regex.h"
 #include "lm_runtime.h"
 #include "lm_shared.h"
+#include "lm_table.h"
 #include "lm_text.h"
 #include "lm_threads.h"
 #include "lm_view.h"

@@ -41,7 +41,8 @@ typedef struct lm_outcome {
      first value as a character, %0 by the path. */
   const char *_Nullable text;
   int64_t values[3];
-  bool element; /* the error is in one element of many; values[1]: its index */
+  bool element;  /* the error is in one element of many; values[1]: its index */
+  bool has_path; /* lm_error_path has the path of the file */
   /* LM_BYTES: the bytes of the string to push, and their region, which is checked for loss after the copy. */
   const uint8_t *_Nullable bytes;
   size_t count;
@@ -57,8 +58,18 @@ enum {
   LM_CLOSED,   /* a closed buffer was used */
   LM_SYSTEM,   /* a system call failed: an error object */
   LM_LOST,     /* pages are gone: an error object; values[0]: the offset */
-  LM_INTERRUPTED /* long work was stopped by Ctrl-C */
+  LM_INTERRUPTED, /* long work was stopped by Ctrl-C */
+  LM_MESSAGE,     /* the message is in lm_error_message */
+  LM_RAISED       /* a function of the script raised the error on top of the stack */
 };
+
+/* Texts of errors that no template can say. A body that fails writes them, and the trampoline reads them at once. */
+typedef struct lm_error_text {
+  size_t count;
+  char bytes[4096]; /* what is longer is cut */
+} lm_error_text;
+lm_error_text *_Nonnull lm_error_message(void);
+lm_error_text *_Nonnull lm_error_path(void);
 
 /* Set to stop long work, as the host's SIGINT handler does. Bodies poll it; the trampoline then raises the error
    "interrupted!". */

@@ -9,6 +9,8 @@ package final class Run {
     /// Written by any thread, read by all: only ever set.
     nonisolated(unsafe) private var stopped = false
     nonisolated(unsafe) private var last = 0
+    /// The amount of work of the stream that is being read; 0 if unknown.
+    nonisolated(unsafe) package private(set) var total = 0
 
     /// Calls functions of the script; nil if there is no interpreter.
     let functions: (any ScriptFunctions)?
@@ -16,6 +18,9 @@ package final class Run {
     package init(functions: (any ScriptFunctions)? = nil, shouldContinue: @escaping (_ done: Int) -> Bool) {
         (self.functions, self.shouldContinue) = (functions, shouldContinue)
     }
+
+    /// Another stream is read from now on.
+    func begin(_ total: Int) { (self.total, last) = (total, 0) }
 
     /// - Throws: `interrupted` if the run was stopped.
     @inline(__always)
@@ -59,6 +64,9 @@ package class RowStream {
     package init(_ columns: [Column], isParallel: Bool, total: Int) {
         (self.columns, self.isParallel, self.total) = (columns, isParallel, total)
     }
+
+    /// The number of rows, where it is known before they are read.
+    package var rowCount: Int? { nil }
 
     /// The next piece; nil at the end. One thread at a time calls it; the cursors of several pieces are then used by
     /// several threads at once.

@@ -13,6 +13,7 @@ extension RowStream {
         _ run: Run, _ work: (Cursor) throws(TableError) -> Local,
         deposit: (Local) throws(TableError) -> Bool
     ) throws(TableError) {
+        run.begin(total)
         if !isParallel || threadCount == 1 {
             while let piece = try next() {
                 if try !deposit(work(piece.cursor)) { return }

@@ -184,6 +184,8 @@ private final class FrameStream: RowStream {
         super.init(frame.columns, isParallel: true, total: frame.count)
     }
 
+    override var rowCount: Int? { frame.count }
+
     override func next() throws(TableError) -> Piece? {
         if position >= frame.count { return nil }
         let start = position

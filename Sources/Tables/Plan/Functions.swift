@@ -33,14 +33,30 @@ extension Table {
             while type == nil, let batch = try piece.cursor.next() {
                 try run.poll()
                 if batch.count == 0 { continue }
-                // Few rows, since they are computed once more with the result.
-                batch.count = min(batch.count, 100)
                 try batch.makeStringsPrivate(columns)
-                try functions.call(function, batch, columns, arguments: arguments, results)
-                type = try results.type(batch.count)
+                let (all, vectors) = (batch.count, batch.vectors)
+                var start = 0
+                while type == nil && start < all {
+                    // Few rows, since they are computed once more with the result.
+                    batch.count = min(all &- start, 100)
+                    for index in columns.indices {
+                        batch.vectors[index] = vectors[index]?.dropping(start, columns[index].type)
+                    }
+                    try functions.call(function, batch, columns, arguments: arguments, results)
+                    type = try results.type(batch.count)
+                    start &+= batch.count
+                }
             }
         }
         return type ?? .number
+    }
+}
+
+extension Vector {
+    /// The values from a row on.
+    fileprivate func dropping(_ rows: Int, _ type: ColumnType) -> Vector {
+        let size = type == .string ? MemoryLayout<Text>.stride : 8
+        return Vector(values + rows &* size, nulls: nulls.map { $0 + rows })
     }
 }
 

@@ -3,11 +3,17 @@ package final class RowReader {
     package let columns: [Column]
     private let stream: RowStream
     private var cursor: Cursor?
+    /// The strings of the batch: a script may close their mapping, and others may write it.
+    private let strings = Arena()
+    private var rooms: [Memory?]
 
-    init(_ stream: RowStream) { (self.stream, self.columns) = (stream, stream.columns) }
+    init(_ stream: RowStream) {
+        (self.stream, self.columns) = (stream, stream.columns)
+        rooms = Array(repeating: nil, count: columns.count)
+    }
 
-    /// The next rows, one at least; nil at the end. The batch is valid until the next call; where the script's functions
-    /// ran or could close a mapping since, its strings are not looked at again.
+    /// The next rows, one at least; nil at the end. The batch, with strings in private memory, is valid until the next
+    /// call.
     package func next(_ run: Run) throws(TableError) -> Batch? {
         while true {
             try run.poll()
@@ -19,8 +25,25 @@ package final class RowReader {
                 cursor = nil
                 continue
             }
-            if batch.count > 0 { return batch }
+            if batch.count == 0 { continue }
+            strings.removeAll()
+            for index in columns.indices where columns[index].type == .string { try copy(batch, index) }
+            return batch
         }
+    }
+
+    private func copy(_ batch: Batch, _ index: Int) throws(TableError) {
+        guard let vector = batch.vectors[index] else { return }
+        let room: Memory
+        if let former = rooms[index] {
+            room = former
+        } else {
+            room = try Memory(Batch.capacity &* MemoryLayout<Text>.stride)
+        }
+        rooms[index] = room
+        let texts = room.bound(to: Text.self)
+        for row in 0..<batch.count { texts[row] = try strings.copy(vector.texts[row]) }
+        batch.vectors[index] = Vector(room.base, nulls: vector.nulls)
     }
 }
 
@@ -49,6 +72,28 @@ extension Table {
                 return true
             })
         return total
+    }
+
+    /// The first rows, as a batch, and the number of all rows where it is known: for `tostring`.
+    ///
+    /// - Parameter limit: At most `Batch.capacity`.
+    package func preview(_ run: Run, limit: Int) throws(TableError) -> (
+        rows: Batch, total: Int?, frame: Frame
+    ) {
+        let stream = try open(run, wanted: Array(repeating: true, count: columns.count))
+        let known = stream.rowCount
+        // One more, to see whether there are more.
+        let frame = try Frame(collecting: stream, run, limit: limit &+ 1)
+        let rows = Batch(columns: columns.count)
+        rows.count = min(limit, frame.count)
+        for index in columns.indices {
+            if let vector = frame.vector(index) {
+                rows.vectors[index] = vector
+            } else {
+                rows.vectors[index] = try rows.room(index, columns[index].type)
+            }
+        }
+        return (rows, known ?? (frame.count <= limit ? frame.count : nil), frame)
     }
 
     /// All rows, in private memory: for `totable`, `list`, `column`.

@@ -121,6 +121,8 @@ private final class ProjectStream: RowStream {
         super.init(columns, isParallel: base.isParallel, total: base.total)
     }
 
+    override var rowCount: Int? { base.rowCount }
+
     override func next() throws(TableError) -> Piece? {
         guard let piece = try base.pull() else { return nil }
         return Piece(ProjectCursor(piece.cursor, chosen), done: piece.done)

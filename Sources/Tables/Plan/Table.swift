@@ -312,7 +312,7 @@ package func shown(_ bytes: some Collection<UInt8>) -> String {
 func unknownColumn(_ name: [UInt8], among columns: [Column]) -> TableError {
     let nearest = columns.map { ($0.name, distance($0.name, name)) }.min { $0.1 < $1.1 }
     var text = "there is no column '\(shown(name))'"
-    if let nearest, nearest.1 <= max(1, name.count / 3) {
+    if let nearest, nearest.1 <= max(1, name.count / 3), nearest.1 < name.count {
         text += "; did you mean '\(shown(nearest.0))'?"
     } else {
         text +=
@@ -323,7 +323,7 @@ func unknownColumn(_ name: [UInt8], among columns: [Column]) -> TableError {
 }
 
 /// The number of letters to change, add, or leave out, regardless of case.
-private func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+package func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     if left.count > 64 || right.count > 64 { return left == right ? 0 : Int.max }
     let fold: (UInt8) -> UInt8 = { $0 >= 65 && $0 <= 90 ? $0 | 32 : $0 }
     var row = Array(0...right.count)

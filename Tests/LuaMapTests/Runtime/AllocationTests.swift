@@ -73,7 +73,7 @@ struct Allocator {
 @Suite struct AllocationTests {
     /// Scripts that together use the whole interface, and catch the errors that they cause. `PATH` is a file of three
     /// pages.
-    private static let parts: [String] = [maps, text, views, records, instruments, shared, files]
+    private static let parts: [String] = [maps, text, views, records, instruments, shared, files, tables]
 
     private static let maps = """
         local path = PATH
@@ -253,6 +253,35 @@ struct Allocator {
           text = tostring(e) .. "!"
         end
         b:close()
+        return #text
+        """
+
+    private static let tables = """
+        local r = mmap.anonymous(400):records(mmap.struct { { "k", "u8" }, { "x", "f64" }, { "s", "char[7]" } })
+        for i = 0, #r - 1 do r[i] = { k = i % 3, x = i / 2, s = ("string"):sub(i % 5) } end
+        local t <close> = mmap.table(r)
+        local u = t:where("k", "in", { 0, 1 }):where("s", "matches", "^s?t"):where(function(x) return x > 1 end, "x")
+        u = u:with("y", function(s, k) return s .. k end, "s", "k"):rename("y", "z"):fill("z", "none"):select("k", "x", "z")
+        local text = tostring(u) .. u:explain() .. #u:totable() .. u:count() .. #u:columns() .. u:skipped() .. u:describe().x.max
+        for i, k, x, z in u:append(u):rows() do text = text .. i .. z end
+        local g = t:group({ "k", "s" }, { "count", "median x", { "last", "s", as = "last" } }):sort { "-k", "s" }
+        text = text .. #g:list "s" .. #g:top(2, "k"):column "k" .. g:bottom(1, "s"):head(1):count()
+        text = text .. t:distinct("s"):join(g, { s = "last" }, "left"):count() .. t:piece(1, 2):count()
+        local path = PATH .. ".csv"
+        g:write(path)
+        local back = mmap.table({ path, path }, { columns = { "k integer", "s" }, header = true, null = { "x" } })
+        text = text .. tostring(back)
+        back:close()
+        os.remove(path)
+        for _, wrong in ipairs {
+          function() t:where("kk", "==", 1) end, function() t:where("k", "=", 1) end, function() t:group("k", "sum s") end,
+          function() t:where(function() error "x" end, "k"):count() end, function() mmap.table "x.y" end, function() back:count() end,
+          function() mmap.table(r, { sep = ";" }) end, function() g:write "x.y" end, function() t:join(t, { k = 1 }) end,
+        } do
+          local ok, e = pcall(wrong)
+          assert(not ok)
+          text = tostring(e) .. "!"
+        end
         return #text
         """
 

@@ -1,0 +1,71 @@
+internal import CLuaMap
+internal import CMemoryMap
+internal import Glibc
+internal import MemoryMap
+internal import Tables
+
+/// A regular expression of one thread, compiled anew for each.
+final class RegexMatcher: Matcher, @unchecked Sendable {
+    private let source: [UInt8]
+    private let options: PatternOptions
+    private let pattern: PatternPointer
+
+    private let size: Int
+
+    /// - Throws: If the pattern is none, or there is no memory for it.
+    convenience init(_ source: [UInt8], flags: [UInt8]) throws(TableError) {
+        try self.init(source, PatternOptions(letters: flags))
+    }
+
+    private init(_ source: [UInt8], _ options: PatternOptions) throws(TableError) {
+        (self.source, self.options) = (source, options)
+        let result = source.withUnsafeBytes { bytes -> Result<mm_pattern, PatternError> in
+            do throws(PatternError) { return .success(try mm_pattern(bytes, options)) } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
+        case .success(var compiled):
+            size = compiled.size
+            guard mm_budget_take(size) else {
+                compiled.free()
+                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
+            }
+            pattern = .allocate(capacity: 1)
+            pattern.initialize(to: compiled)
+        case .failure(let error):
+            throw TableError("the pattern is wrong at byte \(error.offset); mmap.regex says why")
+        }
+    }
+
+    deinit {
+        pattern.pointee.free()
+        pattern.deallocate()
+        mm_budget_give(size)
+    }
+
+    func matches(_ text: Text) throws(TableError) -> Bool {
+        let search = PatternSearch(pattern, text.buffer, nil)
+        let result = try mapped { () throws(MapError) in
+            try search.next(from: 0) { _ in !lm_is_interrupted() }
+        }
+        return result != .none
+    }
+
+    func copy() throws(TableError) -> any Matcher { try RegexMatcher(source, options) }
+}
+
+extension PatternOptions {
+    init(letters: [UInt8]) {
+        self = []
+        for (letter, option) in Self.byLetter where letters.contains(letter) { insert(option) }
+    }
+
+    private static var byLetter: [(UInt8, PatternOptions)] {
+        [
+            (UInt8(ascii: "i"), .ignoreCase), (UInt8(ascii: "m"), .multiline),
+            (UInt8(ascii: "s"), .dotMatchesAll),
+            (UInt8(ascii: "x"), .extended), (UInt8(ascii: "u"), .unicode),
+        ]
+    }
+}
