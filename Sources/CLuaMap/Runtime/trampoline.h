@@ -185,6 +185,9 @@ void lm_keep_mapping(lua_State *L, int index);
 /* [-0, +1, –] The path of the file of a buffer, a view or records, or nil. */
 void lm_push_path(lua_State *L, int index);
 
+/* [-0, +2, e] Pushes a new, closed buffer and a new view that keeps it alive. */
+lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer);
+
 /* [-0, +2, e] Pushes a new buffer and a new view of it that a body fills in; memory of its own. If memory ran out, it
    collects garbage and tries again. The number of results: the view. */
 int lm_make_view(lua_State *L, lm_view_maker *body, int operation);

@@ -18,8 +18,7 @@ lm_view *lm_new_view(lua_State *L) {
   return view;
 }
 
-/* [-0, +2, m] Pushes a new, closed buffer and a new view that keeps it alive. */
-static lm_view *new_owner(lua_State *L, lm_buffer **buffer) {
+lm_view *lm_new_owner(lua_State *L, lm_buffer **buffer) {
   *buffer = lm_new_buffer(L);
   int index = lua_gettop(L);
   lm_view *view = lm_new_view(L);
@@ -32,7 +31,7 @@ static lm_view *new_owner(lua_State *L, lm_buffer **buffer) {
 int lm_make_view(lua_State *L, lm_view_maker *body, int operation) {
   lm_buffer *buffer;
   lm_outcome outcome;
-  lm_view *target = new_owner(L, &buffer);
+  lm_view *target = lm_new_owner(L, &buffer);
   int count = LM_RUN(L, body(L, &outcome, operation, buffer, target));
   if (lm_worth_collecting(&outcome, count)) {
     lua_gc(L, LUA_GCCOLLECT);
