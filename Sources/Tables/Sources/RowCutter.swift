@@ -57,13 +57,15 @@ package struct RowCutter: Sendable {
     ) throws(TableError) -> Int? {
         var place = max(start, goal &- 1)
         var isInside = try countBytes(base + start, place &- start, quote, run) & 1 != 0
+        // The end of the line that `place` is in, where known: a long line may have many quotes.
+        var line = place
         while place < end {
             if isInside {
                 guard let next = try first(quote, base, place, end, run) else { return nil }
                 (place, isInside) = (next &+ 1, false)
             } else {
-                // Line by line, as no line of usual length is searched twice.
-                let line = try lineEnd(base, place, end, run) ?? end
+                // Line by line, so that no byte is searched twice for the same.
+                if line <= place { line = try lineEnd(base, place, end, run) ?? end }
                 if let next = try first(quote, base, place, line, run) {
                     (place, isInside) = (next &+ 1, true)
                 } else {

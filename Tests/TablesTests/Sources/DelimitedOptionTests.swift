@@ -111,6 +111,19 @@ struct DelimitedOptionTests {
         }
     }
 
+    @Test("A line of 12 MB of doubled quotes is searched once")
+    func quotes() throws {
+        let quotes = [UInt8](repeating: 34, count: 12_000_000)
+        let text = Array("a,b\n\"".utf8) + quotes + Array("\",q\nz,y\n".utf8)
+        let test = try TestFile(text)
+        let file = try TextFile(path: test.path)
+        let source = try DelimitedSource([file], DelimitedFormat(separator: [44]), nil, Run { _ in true })
+        let (rows, error) = readStrings(source)
+        #expect(error == nil && rows.count == 2)
+        #expect(rows.first?[0] == [UInt8](repeating: 34, count: 6_000_000))
+        #expect(rows.last == [[122], [121]])
+    }
+
     @Test("Rows of 12 MB, with and without quotes, blocks in between")
     func long() throws {
         let long = [UInt8](repeating: 120, count: 12_000_000)
