@@ -107,7 +107,7 @@ end
 if source then run(assert(load(source, "@recorded", "t"))(null)) end
 while done < count do
   -- The library that makes holes around mappings is for this program only.
-  local pipe <close> = assert(io.popen(("LD_PRELOAD= exec python3 '%stables.py' %d %d"):format(here, seed * 1000 + done, math.min(count - done, 600))))
+  local pipe <close> = assert(io.popen(("LD_PRELOAD= exec python3 -B '%stables.py' %d %d"):format(here, seed * 1000 + done, math.min(count - done, 600))))
   local chunk = pipe:read "a"
   assert(pipe:close(), "tables.py failed")
   run(assert(load(chunk, "@tables.py", "t"))(null))

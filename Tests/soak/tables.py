@@ -106,6 +106,11 @@ class Table:
                 else:
                     row.append(value(self.kinds[c], has_returns))
             self.data.append(row)
+        texts = self.of("string")
+        self.is_long = 0 < rows < 10000 and most > 100 and bool(texts) and chance(0.005)
+        if self.is_long:
+            # A row that is longer than what is read at a time.
+            self.data[random.randrange(rows)][self.columns.index(pick(texts))] = pick(["q", '"', "\n,"]) * 3000000
         self.write_json() if self.is_json else self.write_csv()
         connection.execute("drop table if exists %s" % name)
         affinity = {"string": "text", "integer": "integer", "number": "real", "boolean": "integer", "time": "integer"}
@@ -432,6 +437,9 @@ asks = [ask_rows, ask_rows, ask_group, ask_group, ask_group, ask_sort, ask_top, 
         ask_pieces, ask_written]
 
 
+short = [ask_group, ask_group, ask_top, ask_distinct]
+
+
 def answer(kinds, rows):
     for row in rows:
         yield "{ %s }" % ", ".join(
@@ -443,13 +451,15 @@ left = wanted
 while left > 0:
     keys = {"k1": pick(["string", "string", "integer", "number", "time"]), "k2": pick(["string", "integer", "boolean"])}
     pools = {k: [value(kind, False) for _ in range(pick([1, 3, 30]))] for k, kind in keys.items()}
-    a, b = (Table(name, keys, pools, min(most, pick([0, 1, 2, 5, 20, 60, 200] if chance(0.97) else [3000]))) for name in "ab")
+    # So many rows are more than one piece of a file; then the answers must be short.
+    is_large = most > 100 and chance(0.01)
+    a, b = (Table(name, keys, pools, 60000 if is_large and name == "a" else min(most, pick([0, 1, 2, 5, 20, 60, 200, 200, 3000 if chance(0.2) else 200]))) for name in "ab")
     print("{ files = {")
     for t in (a, b):
         print("  { %s, %s, %s, %s }," % (lua(t.path), lua(t.text), lua(t.options), lua(t.renames)))
     print("}, questions = {")
-    for _ in range(12):
-        asked = left > 0 and pick(asks)(a, b)
+    for _ in range(3 if is_large or a.is_long or b.is_long else 12):
+        asked = left > 0 and pick(short if is_large else asks)(a, b)
         if asked:
             left -= 1
             chain, text_, values, kinds, is_about = asked
