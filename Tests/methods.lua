@@ -25,9 +25,9 @@
 -- row.touches, row.writes, row.quiet, row.begun   behavior when a page is gone: see methods.cases
 -- row.lost        false: the function has nothing to do with a mapping of a file
 --
--- The names of types are those of the manual: integer number string boolean table file function any, the classes, and
--- nil for an optional argument, written `integer?`. `bytes` is a string with any content, zero bytes included; `string`
--- is a word, a name, or a path.
+-- The names of types are those of the manual: integer number string boolean table file function any, the classes (a
+-- table of rows is mmap.table), and nil for an optional argument, written `integer?`. `bytes` is a string with any
+-- content, zero bytes included; `string` is a word, a name, or a path.
 
 local mmap = mmap or require "mmap"
 local methods = { rows = {} }
@@ -1256,7 +1256,7 @@ row "mmap.table" { opens = true,
     call(function(f) return { f.new_file "a,b\n1,2\n", f.new_file "a,b\n3,4\n" }, { format = "csv" } end),
     call(function(f) return f.text(), { sep = ";", columns = { "id integer", "text" }, bad = "skip", null = { "x" } } end),
     call(function(f) return { a = f.view():slice(0, 3), b = f.floats():slice(0, 3) }, { columns = { "a number" } } end),
-    touches = function(b) return mmap.table(b, { sep = ";", columns = { "a string" } }):count() end,
+    touches = function(b) return mmap.table(b, { format = "lines" }):count() end,
     begun = { path_of, function(path)
         local t <close> = mmap.table(path, { format = "csv", header = false })
         t:count()

@@ -64,7 +64,7 @@ static void copy_kept(lua_State *L, int from) {
 /* [-0, +1, e] Pushes the Lua table of what the table at argument 1 keeps. With more, a new one: with what the table at
    `other` keeps (0 for none), and the function at `function` (0 for none), whose number there is stored. */
 static void push_kept(lua_State *L, int other, int function, int64_t *number) {
-  lua_getiuservalue(L, 1, 1);
+  lm_user_value(L, 1, 1);
   int first = lua_gettop(L);
   if (other > 0) lm_user_value(L, other, 1);
   if (function > 0 || (other > 0 && !lua_rawequal(L, first, first + 1))) {
@@ -122,7 +122,7 @@ VERB(top, 3, "number", "string")
 VERB(bottom, 3, "number", "string")
 VERB(head, 2, "number")
 VERB(piece, 3, "number", "number")
-VERB(select, lua_gettop(L), "string")
+VERB(select, lua_gettop(L), "string or table")
 
 /* [-0, +0, e] Checks the keys of the aggregates that are given in parts: { "sum", "x", as = "s" }. */
 static void check_parts(lua_State *L) {

@@ -109,12 +109,15 @@ struct TableArguments {
         try table.column(try bytes(index))
     }
 
-    /// The columns whose names are at the arguments from `first` to `last`, or in a list at the only one of them.
-    func columns(_ first: CInt, _ last: CInt, of table: Table) throws(TableError) -> [Int] {
+    /// The columns whose names are at the arguments from `first` to `last`; with `orList`, or in a list at the only one of
+    /// them.
+    func columns(_ first: CInt, _ last: CInt, of table: Table, orList: Bool = false) throws(TableError)
+        -> [Int]
+    {
         var last = last
         while last >= first && isAbsent(last) { last &-= 1 }
         var columns: [Int] = []
-        if last == first, let names = try list(first) {
+        if orList, last == first, let names = try list(first) {
             for name in names { columns.append(try table.column(name)) }
             return columns
         }
@@ -136,6 +139,8 @@ struct TableArguments {
 
     /// Calls `body` for each element of the list at an absolute index, which is on top of the stack then.
     func forEach(_ index: CInt, _ body: (_ element: Int) throws(TableError) -> Void) throws(TableError) {
+        // A finalizer may have modified the stack.
+        guard lua_type(state, index) == LUA_TTABLE else { return }
         let count = Int(clamping: lua_rawlen(state, index))
         if count == 0 { return }
         for element in 1...count {

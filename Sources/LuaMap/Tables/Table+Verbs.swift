@@ -36,8 +36,13 @@ func lm_table_select(_ L: LuaState, _ outcome: Outcome, _ count: CInt, _ target:
     -> CInt
 {
     verb(L, outcome, target) { (arguments, table) throws(TableError) in
-        let columns = try arguments.columns(2, count, of: table)
-        if columns.isEmpty { throw TableError(MapError("no column is named", argument: 2)) }
+        let columns = try arguments.columns(2, count, of: table, orList: true)
+        if columns.isEmpty {
+            throw TableError(
+                arguments.isAbsent(2)
+                    ? MapError(type: "string or table", argument: 2)
+                    : MapError("no column is named", argument: 2))
+        }
         return try table.selecting(distinct: columns)
     }
 }
@@ -59,7 +64,7 @@ func lm_table_distinct(
     _ L: LuaState, _ outcome: Outcome, _ count: CInt, _ target: CInt, _ function: Int64
 ) -> CInt {
     verb(L, outcome, target) { (arguments, table) throws(TableError) in
-        let columns = try arguments.columns(2, count, of: table)
+        let columns = try arguments.columns(2, count, of: table, orList: true)
         let chosen = columns.isEmpty ? Array(table.columns.indices) : columns
         return table.distinct(
             Array(chosen.indices.filter { chosen.firstIndex(of: chosen[$0]) == $0 }.map { chosen[$0] }))
