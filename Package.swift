@@ -110,7 +110,8 @@ let package = Package(
                 + fastVectorNames,
             swiftSettings: strict),
         .testTarget(
-            name: "TablesTests", dependencies: ["CMemoryMap", "CSimdjson", "MemoryMap", "Tables"],
+            name: "TablesTests",
+            dependencies: ["CCompression", "CMemoryMap", "CSimdjson", "MemoryMap", "Tables"],
             exclude: ["JSON/record.py", "JSON/recorded.txt"], swiftSettings: strict),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"], exclude: ["lua"],

@@ -243,11 +243,9 @@ extension TableArguments {
         }
         var files: [TextFile] = []
         for path in paths {
-            let isPacked = path.hasSuffix(".gz") || path.hasSuffix(".zst")
-            if isPacked {
-                throw TableError("'\(shown(path))' is compressed: unpack it first, with mmap.decompress")
-            }
-            files.append(try TextFile(path: path, run))
+            let compression: CompressedFormat? =
+                path.hasSuffix(".gz") ? .gzip : path.hasSuffix(".zst") ? .zstd : nil
+            files.append(try TextFile(path: path, compression))
         }
         return files
     }

@@ -60,36 +60,19 @@ package func unpack(
     }
 }
 
-/// Gives the next bytes of the input, 0 at its end.
-private typealias Source = (_ room: UnsafeMutableRawBufferPointer, _ offset: Int) throws(MapError) -> Int
-
 private func unpack(
-    _ format: CompressedFormat?, total: Int, _ shouldContinue: ShouldContinue, _ source: Source
+    _ format: CompressedFormat?, total: Int, _ shouldContinue: ShouldContinue, _ source: CompressedSource
 ) throws(MapError) -> mm_region {
-    // Others may write what is unpacked: the libraries see a copy.
-    let size = 256 << 10
-    try takeMemory(.mmap, size)
-    defer { mm_budget_give(size) }
-    guard let block = malloc(size) else { throw .noHeap }
-    defer { free(block) }
-    var input = Input(memory: UnsafeMutableRawBufferPointer(start: block, count: size), total: total)
-    try input.require(4, source)
-    let found = CompressedFormat(UnsafeRawBufferPointer(rebasing: input.rest))
-    guard let found, format == nil || format == found else {
-        let what: StaticString =
-            switch format {
-            case nil: "neither gzip nor Zstandard data"
-            case .gzip: "not gzip data"
-            case .zstd: "not Zstandard data"
-            }
-        throw damage(0, what)
-    }
+    let unpacker = try Unpacker(format, total: total, source)
     var memory = try GrowingMemory()
-    switch found {
-    case .gzip: try inflateAll(&input, &memory, shouldContinue, source)
-    case .zstd: try unpackFrames(&input, &memory, shouldContinue, source)
+    while true {
+        let room = try memory.room()
+        let count = try unpacker.next(into: room, source, shouldContinue) { (size) throws(MapError) in
+            try memory.room(size)
+        }
+        if count == 0 { return try memory.finish() }
+        memory.fill(count)
     }
-    return try memory.finish()
 }
 
 /// The part of the input that is in memory.
@@ -107,7 +90,7 @@ private struct Input {
     var place: Int { offset &+ start }
 
     /// Reads more after the bytes that are there.
-    mutating func append(_ source: Source) throws(MapError) -> Int {
+    mutating func append(_ source: CompressedSource) throws(MapError) -> Int {
         let room = UnsafeMutableRawBufferPointer(rebasing: memory[end...])
         let count = try source(room, offset &+ end)
         end &+= count
@@ -115,7 +98,7 @@ private struct Input {
     }
 
     /// Reads on until there are so many bytes, or all that there are.
-    mutating func require(_ bytes: Int, _ source: Source) throws(MapError) {
+    mutating func require(_ bytes: Int, _ source: CompressedSource) throws(MapError) {
         if end &- start >= bytes { return }
         memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest))
         (offset, start, end) = (place, 0, end &- start)
@@ -125,7 +108,7 @@ private struct Input {
     }
 
     /// Reads more in the place of what is done; false at the end.
-    mutating func refill(_ source: Source) throws(MapError) -> Bool {
+    mutating func refill(_ source: CompressedSource) throws(MapError) -> Bool {
         offset &+= end
         (start, end) = (0, 0)
         return try append(source) > 0
@@ -140,106 +123,204 @@ private func damage(_ offset: Int, _ what: StaticString) -> MapError {
 private let outputStep = 4 << 20
 private let inputStep = 32 << 10
 
-private func inflateAll(
-    _ input: inout Input, _ memory: inout GrowingMemory, _ shouldContinue: ShouldContinue, _ source: Source
-) throws(MapError) {
-    var stream = z_stream()
-    stream.zalloc = { _, items, size in allocate(Int(items) &* Int(size)) }
-    stream.zfree = { _, block in release(block) }
-    // 16: a gzip header and nothing else.
-    guard
-        inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, CInt(truncatingIfNeeded: MemoryLayout<z_stream>.size))
-            == Z_OK
-    else { throw .noHeap }
-    defer { inflateEnd(&stream) }
-    var isWithin = true
-    while true {
-        if input.start >= input.end {
-            if !shouldContinue(input.place) { throw MapError(.interrupted) }
-            if try !input.refill(source) {
-                if isWithin { throw damage(input.place, "the data end within a member at offset %1") }
-                return
-            }
-        }
-        if !isWithin {
-            // Tapes and block devices fill up with zeros.
-            while input.start < input.end && input.memory[input.start] == 0 { input.start &+= 1 }
-            if input.start >= input.end { continue }
-            guard input.memory[input.start] == 0x1F else {
-                throw damage(input.place, "the data after the last member, at offset %1, are not gzip data")
-            }
-            inflateReset(&stream)
-            isWithin = true
-        }
-        let room = try memory.room()
-        let step = min(room.count, outputStep)
-        stream.next_in = input.memory.baseAddress.map {
-            ($0 + input.start).assumingMemoryBound(to: Bytef.self)
-        }
-        stream.avail_in = uInt(truncatingIfNeeded: input.end &- input.start)
-        stream.next_out = room.baseAddress?.assumingMemoryBound(to: Bytef.self)
-        stream.avail_out = uInt(truncatingIfNeeded: step)
-        let code = inflate(&stream, Z_NO_FLUSH)
-        input.start = input.end &- Int(stream.avail_in)
-        let written = step &- Int(stream.avail_out)
-        memory.fill(written)
-        switch code {
-        case Z_OK, Z_BUF_ERROR: break
-        case Z_STREAM_END: isWithin = false
-        case Z_MEM_ERROR: throw .noHeap
-        default: throw damage(input.place, "the gzip data are damaged at offset %1")
-        }
-        if written == outputStep && !shouldContinue(input.place) { throw MapError(.interrupted) }
-    }
-}
-
-private func unpackFrames(
-    _ input: inout Input, _ memory: inout GrowingMemory, _ shouldContinue: ShouldContinue, _ source: Source
-) throws(MapError) {
-    let allocator = ZSTD_customMem(
-        customAlloc: { _, size in allocate(size) }, customFree: { _, block in release(block) }, opaque: nil)
-    guard let context = ZSTD_createDCtx_advanced(allocator) else { throw .noHeap }
-    defer { ZSTD_freeDCtx(context) }
-    // What `zstd --long=31` makes; the memory for it counts.
-    _ = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 31)
-    while true {
-        if input.start >= input.end {
-            if try !input.refill(source) { return }
-        }
-        try unpackFrame(context, &input, &memory, shouldContinue, source)
-    }
-}
-
 /// A frame gets all the memory at once that it says it needs, up to this, in bytes, or up to this times the size of the
 /// input: more would be much for one that lies.
 private let credibleSize = 64 << 20
 private let credibleRatio = 100
 
-private func unpackFrame(
-    _ context: OpaquePointer, _ input: inout Input, _ memory: inout GrowingMemory,
-    _ shouldContinue: ShouldContinue,
-    _ source: Source
-) throws(MapError) {
-    // The longest header of a frame.
-    try input.require(18, source)
-    let size = ZSTD_getFrameContentSize(
-        input.memory.baseAddress.map { $0 + input.start }, input.end &- input.start)
-    // Where its size is known the frame is unpacked into its place. Else a window is in between.
-    let credible = max(credibleSize, input.total.multipliedReportingOverflow(by: credibleRatio).partialValue)
-    let isWhole = size > 0 && size <= UInt64(credible)
-    _ = ZSTD_DCtx_setParameter(context, ZSTD_d_experimentalParam2, isWhole ? 1 : 0)
-    var to = ZSTD_outBuffer()
-    if isWhole { to = ZSTD_outBuffer(dst: try memory.room(Int(size)).baseAddress, size: Int(size), pos: 0) }
-    var isFull = false
-    while true {
+/// Gives the next bytes of the input, 0 at its end.
+package typealias CompressedSource =
+    (_ room: UnsafeMutableRawBufferPointer, _ offset: Int) throws(MapError) -> Int
+
+/// Unpacks data bit by bit, in constant memory.
+///
+/// One thread at a time uses it.
+package final class Unpacker {
+    private let format: CompressedFormat
+    private var input: Input
+    /// Of gzip; it stays where it is, because zlib remembers the address.
+    private let stream: UnsafeMutablePointer<z_stream>
+    /// Of Zstandard.
+    private var context: OpaquePointer?
+    /// Whether a member or frame has begun and not ended.
+    private var isWithin = false
+    /// Whether Zstandard may have more for the output without more input.
+    private var isFull = false
+
+    /// - Parameters:
+    ///   - format: What the data must be; nil for what their first bytes say.
+    ///   - total: Bytes of the input; 0 where nobody knows.
+    /// - Throws: `systemCall`: `EBADMSG`, `ENOMEM`, and what `source` throws.
+    package init(
+        _ format: CompressedFormat?, total: Int, _ source: CompressedSource
+    ) throws(MapError) {
+        // Others may write what is unpacked: the libraries see a copy.
+        guard let block = allocate(256 << 10) else {
+            try takeMemory(.mmap, 256 << 10)
+            mm_budget_give(256 << 10)
+            throw .noHeap
+        }
+        input = Input(memory: UnsafeMutableRawBufferPointer(start: block, count: 256 << 10), total: total)
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        do throws(MapError) {
+            try input.require(4, source)
+            let found = CompressedFormat(UnsafeRawBufferPointer(rebasing: input.rest))
+            guard let found, format == nil || format == found else {
+                let what: StaticString =
+                    switch format {
+                    case nil: "neither gzip nor Zstandard data"
+                    case .gzip: "not gzip data"
+                    case .zstd: "not Zstandard data"
+                    }
+                throw damage(0, what)
+            }
+            self.format = found
+        } catch {
+            release(block)
+            stream.deallocate()
+            throw error
+        }
+        switch self.format {
+        case .gzip: try startStream()
+        case .zstd: try startContext()
+        }
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deallocate()
+        ZSTD_freeDCtx(context)
+        release(input.memory.baseAddress)
+    }
+
+    private func startStream() throws(MapError) {
+        stream.pointee.zalloc = { _, items, size in allocate(Int(items) &* Int(size)) }
+        stream.pointee.zfree = { _, block in release(block) }
+        // 16: a gzip header and nothing else.
+        let size = CInt(truncatingIfNeeded: MemoryLayout<z_stream>.size)
+        guard inflateInit2_(stream, 15 + 16, ZLIB_VERSION, size) == Z_OK else { throw .noHeap }
+        isWithin = true
+    }
+
+    private func startContext() throws(MapError) {
+        let allocator = ZSTD_customMem(
+            customAlloc: { _, size in allocate(size) }, customFree: { _, block in release(block) },
+            opaque: nil)
+        context = ZSTD_createDCtx_advanced(allocator)
+        guard context != nil else { throw .noHeap }
+        // What `zstd --long=31` makes; the memory for it counts.
+        _ = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 31)
+    }
+
+    /// Of the input, what has been read.
+    package var place: Int { input.place }
+
+    /// Unpacks the next bytes.
+    ///
+    /// - Parameters:
+    ///   - room: At least a byte.
+    ///   - source: The same each time.
+    ///   - shouldContinue: Asked with the number of bytes read; false stops.
+    ///   - roomForFrame: Gives memory for a whole frame of a known size, which is then written there and not to `room`;
+    ///     nil if there is to be none.
+    /// - Returns: The number of bytes; 0 at the end.
+    /// - Throws: `systemCall`: `EBADMSG` for data that are damaged or cut (the first value is the offset), `ENOMEM`;
+    ///   `interrupted`; what `source` throws.
+    package func next(
+        into room: UnsafeMutableRawBufferPointer, _ source: CompressedSource,
+        _ shouldContinue: ShouldContinue,
+        roomForFrame: ((_ bytes: Int) throws(MapError) -> UnsafeMutableRawBufferPointer)? = nil
+    ) throws(MapError) -> Int {
+        switch format {
+        case .gzip: try nextOfStream(room, source, shouldContinue)
+        case .zstd: try nextOfFrames(room, source, shouldContinue, roomForFrame)
+        }
+    }
+
+    private func nextOfStream(
+        _ room: UnsafeMutableRawBufferPointer, _ source: CompressedSource, _ shouldContinue: ShouldContinue
+    ) throws(MapError) -> Int {
+        while true {
+            if input.start >= input.end {
+                if !shouldContinue(input.place) { throw MapError(.interrupted) }
+                if try !input.refill(source) {
+                    if isWithin { throw damage(input.place, "the data end within a member at offset %1") }
+                    return 0
+                }
+            }
+            if !isWithin {
+                // Tapes and block devices fill up with zeros.
+                while input.start < input.end && input.memory[input.start] == 0 { input.start &+= 1 }
+                if input.start >= input.end { continue }
+                guard input.memory[input.start] == 0x1F else {
+                    throw damage(input.place, "the data after the last member, at offset %1, are not gzip data")
+                }
+                inflateReset(stream)
+                isWithin = true
+            }
+            let step = min(room.count, outputStep)
+            stream.pointee.next_in = input.memory.baseAddress.map {
+                ($0 + input.start).assumingMemoryBound(to: Bytef.self)
+            }
+            stream.pointee.avail_in = uInt(truncatingIfNeeded: input.end &- input.start)
+            stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: Bytef.self)
+            stream.pointee.avail_out = uInt(truncatingIfNeeded: step)
+            let code = inflate(stream, Z_NO_FLUSH)
+            input.start = input.end &- Int(stream.pointee.avail_in)
+            let written = step &- Int(stream.pointee.avail_out)
+            switch code {
+            case Z_OK, Z_BUF_ERROR: break
+            case Z_STREAM_END: isWithin = false
+            case Z_MEM_ERROR: throw .noHeap
+            default: throw damage(input.place, "the gzip data are damaged at offset %1")
+            }
+            if written == outputStep && !shouldContinue(input.place) { throw MapError(.interrupted) }
+            if written > 0 { return written }
+        }
+    }
+
+    private func nextOfFrames(
+        _ room: UnsafeMutableRawBufferPointer, _ source: CompressedSource, _ shouldContinue: ShouldContinue,
+        _ roomForFrame: ((_ bytes: Int) throws(MapError) -> UnsafeMutableRawBufferPointer)?
+    ) throws(MapError) -> Int {
+        while true {
+            if !isWithin {
+                if input.start >= input.end {
+                    if try !input.refill(source) { return 0 }
+                }
+                // The longest header of a frame.
+                try input.require(18, source)
+                (isWithin, isFull) = (true, false)
+                let size = ZSTD_getFrameContentSize(
+                    input.memory.baseAddress.map { $0 + input.start }, input.end &- input.start)
+                // Where its size is known the frame is unpacked into its place. Else a window is in between.
+                let most = input.total.multipliedReportingOverflow(by: credibleRatio).partialValue
+                let isWhole = size > 0 && size <= UInt64(max(credibleSize, most)) && roomForFrame != nil
+                _ = ZSTD_DCtx_setParameter(context, ZSTD_d_experimentalParam2, isWhole ? 1 : 0)
+                if isWhole, let roomForFrame {
+                    let place = try roomForFrame(Int(size))
+                    var to = ZSTD_outBuffer(dst: place.baseAddress, size: Int(size), pos: 0)
+                    while isWithin { try step(&to, source, shouldContinue) }
+                    if to.pos > 0 { return to.pos }
+                    continue
+                }
+            }
+            var to = ZSTD_outBuffer(dst: room.baseAddress, size: min(room.count, outputStep), pos: 0)
+            try step(&to, source, shouldContinue)
+            isFull = isWithin && to.pos == to.size
+            if to.pos > 0 { return to.pos }
+        }
+    }
+
+    /// Unpacks a part of a frame.
+    private func step(
+        _ to: inout ZSTD_outBuffer, _ source: CompressedSource, _ shouldContinue: ShouldContinue
+    ) throws(MapError) {
         if input.start >= input.end && !isFull {
             if try !input.refill(source) {
                 throw damage(input.place, "the data end within a frame at offset %1")
             }
-        }
-        if !isWhole {
-            let room = try memory.room()
-            to = ZSTD_outBuffer(dst: room.baseAddress, size: min(room.count, outputStep), pos: 0)
         }
         var from = ZSTD_inBuffer(
             src: input.memory.baseAddress.map { UnsafeRawPointer($0) },
@@ -250,10 +331,11 @@ private func unpackFrame(
             throw ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation
                 ? .noHeap : damage(input.place, "the Zstandard data are damaged at offset %1")
         }
-        if !isWhole || code == 0 { memory.fill(to.pos) }
-        if code == 0 { return }
-        isFull = !isWhole && to.pos == to.size
-        if !shouldContinue(input.place) { throw MapError(.interrupted) }
+        if code == 0 {
+            isWithin = false
+        } else if !shouldContinue(input.place) {
+            throw MapError(.interrupted)
+        }
     }
 }
 

@@ -18,7 +18,7 @@ package struct ColumnRequest: Sendable {
 package final class DelimitedSource: Source {
     private let format: DelimitedFormat
     private let shapes: [DelimitedShape]
-    private let text: MappedText
+    private let text: FileText
     private let tally = Tally()
     /// Bytes, at least; smaller only in tests.
     var blockSize = textBlockSize
@@ -32,10 +32,10 @@ package final class DelimitedSource: Source {
     ) throws(TableError) {
         if let problem = format.contradiction { throw TableError("\(problem)") }
         if let requests { try requireUnique(requests) }
-        var (text, shapes) = (MappedText(), [DelimitedShape]())
+        var (text, shapes) = (FileText(), [DelimitedShape]())
         var named: [ColumnRequest]? = requests
         for file in files {
-            let (range, shape) = try file.layout(
+            let (range, shape) = try file.beginning(format.cutter, run).layout(
                 format, &named, hasHeader: format.hasHeader ?? (requests == nil), run)
             text.append(file, range)
             shapes.append(shape)
@@ -47,7 +47,7 @@ package final class DelimitedSource: Source {
     }
 
     private init(
-        _ columns: [Column], _ format: DelimitedFormat, _ shapes: [DelimitedShape], _ text: MappedText
+        _ columns: [Column], _ format: DelimitedFormat, _ shapes: [DelimitedShape], _ text: FileText
     ) {
         (self.format, self.shapes, self.text) = (format, shapes, text)
         super.init(columns)
@@ -58,7 +58,7 @@ package final class DelimitedSource: Source {
     ) throws(TableError) -> RowStream {
         tally.reset()
         return try DelimitedStream(
-            columns, format, shapes, MappedBlocks(text, format.cutter, run, size: blockSize),
+            columns, format, shapes, FileBlocks(text, format.cutter, run, size: blockSize),
             total: text.count, run,
             wanted: wanted, filters: filters, tally)
     }
@@ -235,7 +235,7 @@ extension TextFile {
 
 private var mostColumns: Int { 65_536 }
 
-extension MappedText {
+extension FileText {
     /// The files in words.
     var explanation: [UInt8] {
         var message = Message()

@@ -8,7 +8,7 @@ internal import MemoryMap
 /// "http". What is missing or null is null. A column of strings has the text of a string, and of any other value its JSON.
 package final class JSONLinesSource: Source {
     private let paths: [JSONPath]
-    private let text: MappedText
+    private let text: FileText
     private let nulls: [[UInt8]]
     private let bad: BadValues
     private let tally = Tally()
@@ -22,7 +22,7 @@ package final class JSONLinesSource: Source {
         _ files: [TextFile], _ requests: [ColumnRequest]?, nulls: [[UInt8]] = [[]], bad: BadValues = .error,
         _ run: Run
     ) throws(TableError) {
-        var text = MappedText()
+        var text = FileText()
         for file in files {
             let region = try file.current()
             let start = UnsafeRawBufferPointer(
@@ -56,7 +56,7 @@ package final class JSONLinesSource: Source {
     }
 
     private init(
-        _ columns: [Column], _ paths: [JSONPath], _ text: MappedText, _ nulls: [[UInt8]], _ bad: BadValues
+        _ columns: [Column], _ paths: [JSONPath], _ text: FileText, _ nulls: [[UInt8]], _ bad: BadValues
     ) {
         (self.paths, self.text, self.nulls, self.bad) = (paths, text, nulls, bad)
         super.init(columns)
@@ -64,11 +64,11 @@ package final class JSONLinesSource: Source {
 
     /// The columns of the first rows: as many as a batch has, or those of a block.
     private static func firstColumns(
-        _ text: MappedText, isLenient: Bool, _ run: Run
+        _ text: FileText, isLenient: Bool, _ run: Run
     ) throws(TableError) -> (columns: [(column: Column, path: JSONPath)], rows: Int) {
         var schema = try JSONSchema()
         var first: TableError?
-        if let block = try MappedBlocks(text, .lines, run, size: textBlockSize).next() {
+        if let block = try FileBlocks(text, .lines, run, size: textBlockSize).next() {
             let window = try JSONWindow(block)
             read: while try window.next(run) {
                 var place = 0
@@ -99,7 +99,7 @@ package final class JSONLinesSource: Source {
         tally.reset()
         let plan = try JSONPlan(columns, paths, wanted: wanted, filters: filters, nulls: nulls, bad: bad)
         return JSONLinesStream(
-            plan, MappedBlocks(text, .lines, run, size: blockSize), total: text.count, run, tally)
+            plan, FileBlocks(text, .lines, run, size: blockSize), total: text.count, run, tally)
     }
 
     package override func piece(_ k: Int, of n: Int) throws(TableError) -> Source {

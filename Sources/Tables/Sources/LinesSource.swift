@@ -19,6 +19,7 @@ package struct LinePattern: Sendable {
             guard let (name, group) = pattern.pointer.pointee.name(index) else { continue }
             groups.append(([UInt8](UnsafeBufferPointer(start: name, count: strlen(name))), group))
         }
+        withExtendedLifetime(pattern) {}
         if groups.isEmpty { throw TableError("pattern: it has no named group, such as (?<name>\\w+)") }
         self.groups = groups.sorted { $0.number < $1.number }
     }
@@ -64,7 +65,7 @@ package final class LinesSource: Source {
     private let pattern: LinePattern?
     /// By column, the number of its group.
     private let groups: [Int]
-    private let text: MappedText
+    private let text: FileText
     private let tally = Tally()
     /// Bytes, at least; smaller only in tests.
     var blockSize = textBlockSize
@@ -92,17 +93,9 @@ package final class LinesSource: Source {
             }
             groups.append(group.number)
         }
-        var text = MappedText()
+        var text = FileText()
         for file in files {
-            let region = try file.current()
-            var start = lengthOfMark(UnsafeRawBufferPointer(start: region.base, count: min(3, region.length)))
-            if format.hasHeader == true {
-                let end = region.length
-                start =
-                    try RowCutter.lines.cut(region, from: start, goal: min(start &+ 1, end), end: end, run)
-                    ?? end
-            }
-            text.append(file, start..<region.length)
+            text.append(file, try file.beginning(.lines, run).lines(hasHeader: format.hasHeader == true, run))
         }
         let columns = try inferred(wanted, format) { (columns) throws(TableError) in
             LinesSource(columns, format, pattern, groups, text)
@@ -112,7 +105,7 @@ package final class LinesSource: Source {
 
     private init(
         _ columns: [Column], _ format: DelimitedFormat, _ pattern: LinePattern?, _ groups: [Int],
-        _ text: MappedText
+        _ text: FileText
     ) {
         (self.format, self.pattern, self.groups, self.text) = (format, pattern, groups, text)
         super.init(columns)
@@ -123,7 +116,7 @@ package final class LinesSource: Source {
     ) throws(TableError) -> RowStream {
         tally.reset()
         return try LinesStream(
-            columns, format, pattern, groups, MappedBlocks(text, .lines, run, size: blockSize),
+            columns, format, pattern, groups, FileBlocks(text, .lines, run, size: blockSize),
             total: text.count,
             run, wanted: wanted, filters: filters, tally)
     }
@@ -146,6 +139,20 @@ package final class LinesSource: Source {
             message.put("\"")
         }
         return message.bytes
+    }
+}
+
+extension TextFile {
+    /// Where the lines are.
+    fileprivate func lines(hasHeader: Bool, _ run: Run) throws(TableError) -> Range<Int> {
+        let region = try current()
+        let end = region.length
+        var start = lengthOfMark(UnsafeRawBufferPointer(start: region.base, count: min(3, end)))
+        if hasHeader {
+            let goal = min(start &+ 1, end)
+            start = try RowCutter.lines.cut(region, from: start, goal: goal, end: end, run) ?? end
+        }
+        return start..<end
     }
 }
 

@@ -1,15 +1,20 @@
 package import CMemoryMap
 internal import Glibc
-internal import MemoryMap
+package import MemoryMap
 
-/// A file that is mapped, or a buffer of a script's.
+/// A file that is mapped, a buffer of a script's, or unpacked text.
 package final class TextFile: @unchecked Sendable {
     /// Nil for a buffer.
     package let path: [UInt8]?
     package let region: mm_region
+    /// How the bytes are compressed; nil if they are the text.
+    let compression: CompressedFormat?
+    private let isOwner: Bool
+    /// Keeps the memory of unpacked text.
+    private let keeper: UnpackedMemory?
 
     /// Maps a file.
-    package init(path: [UInt8], _ run: Run? = nil) throws(TableError) {
+    package init(path: [UInt8], _ compression: CompressedFormat? = nil) throws(TableError) {
         var opened: mm_region?
         var failure: TableError?
         (path + [0]).withUnsafeBytes { bytes in
@@ -22,13 +27,21 @@ package final class TextFile: @unchecked Sendable {
         }
         if let failure { throw failure }
         guard let opened else { throw TableError("no file") }
-        (self.path, region) = (path, opened)
+        (self.path, region, self.compression, isOwner, keeper) = (path, opened, compression, true, nil)
     }
 
     /// A buffer, which stays its owner's.
-    package init(_ buffer: mm_region) { (path, region) = (nil, buffer) }
+    package init(_ buffer: mm_region, _ compression: CompressedFormat? = nil) {
+        (path, region, self.compression, isOwner, keeper) = (nil, buffer, compression, false, nil)
+    }
 
-    deinit { if path != nil { unmapRegion(region) } }
+    /// The first bytes of unpacked text.
+    init(_ memory: UnpackedMemory, _ count: Int, of file: TextFile) throws(TableError) {
+        region = try mapped { () throws(MapError) in try MappedBytes(memory.region).slice(0, count).region }
+        (path, compression, isOwner, keeper) = (file.path, nil, false, memory)
+    }
+
+    deinit { if isOwner { unmapRegion(region) } }
 
     /// Bytes.
     var count: Int { MappedBytes(region).count }
@@ -95,17 +108,19 @@ package class TextBlocks {
 /// How long blocks are, in bytes: a block ends with the first row that ends at or after this.
 var textBlockSize: Int { 4 << 20 }
 
-/// Blocks of files that are mapped.
-final class MappedBlocks: TextBlocks {
-    private let parts: [MappedText.Part]
+/// Blocks of files, one after the other.
+final class FileBlocks: TextBlocks {
+    private let parts: [FileText.Part]
     private let cutter: RowCutter
     private let run: Run
     private let size: Int
     private var part = 0
     private var place: Int
+    private var unpacked: UnpackedText?
+    /// The work of the parts before this one.
     private var done = 0
 
-    init(_ text: MappedText, _ cutter: RowCutter, _ run: Run, size: Int) {
+    init(_ text: FileText, _ cutter: RowCutter, _ run: Run, size: Int) {
         (parts, self.cutter, self.run, self.size) = (text.parts, cutter, run, size)
         place = text.parts.first?.range.lowerBound ?? 0
     }
@@ -113,27 +128,44 @@ final class MappedBlocks: TextBlocks {
     override func next() throws(TableError) -> TextBlock? {
         while part < parts.count {
             let current = parts[part]
-            if place >= current.range.upperBound {
-                part &+= 1
-                if part < parts.count { place = parts[part].range.lowerBound }
-                continue
+            if current.file.compression == nil {
+                if place < current.range.upperBound { return try nextMapped(current) }
+            } else if let block = try nextUnpacked(current) {
+                return block
             }
-            let start = place
-            let end = current.range.upperBound
-            let goal = end &- start > size ? start &+ size : end
-            let region = try current.file.current()
-            guard region.length >= end else { throw current.file.shrunk(end) }
-            if goal == end {
-                place = end
-            } else {
-                place = try cutter.cut(region, from: start, goal: goal, end: end, run) ?? end
-            }
-            done &+= place &- start
-            return TextBlock(
-                file: current.file, range: start..<place, number: current.number, offset: 0, lines: 0,
-                done: done, name: current.file.name, isMapped: true)
+            done &+= current.size
+            part &+= 1
+            unpacked = nil
+            if part < parts.count { place = parts[part].range.lowerBound }
         }
         return nil
+    }
+
+    private func nextMapped(_ part: FileText.Part) throws(TableError) -> TextBlock {
+        let start = place
+        let end = part.range.upperBound
+        let goal = end &- start > size ? start &+ size : end
+        let region = try part.file.current()
+        guard region.length >= end else { throw part.file.shrunk(end) }
+        place = goal == end ? end : try cutter.cut(region, from: start, goal: goal, end: end, run) ?? end
+        return TextBlock(
+            file: part.file, range: start..<place, number: part.number, offset: 0, lines: 0,
+            done: done &+ place &- part.range.lowerBound, name: part.file.name, isMapped: true)
+    }
+
+    private func nextUnpacked(_ part: FileText.Part) throws(TableError) -> TextBlock? {
+        let text: UnpackedText
+        if let unpacked {
+            text = unpacked
+        } else {
+            text = try UnpackedText(part.file, cutter, run, size: size, start: part.range.lowerBound)
+            unpacked = text
+        }
+        guard let block = try text.next() else { return nil }
+        return TextBlock(
+            file: block.file, range: block.range, number: part.number, offset: block.offset,
+            lines: block.lines, done: done &+ min(text.place, part.size), name: part.file.name,
+            isMapped: false)
     }
 }
 
@@ -147,13 +179,17 @@ extension TextFile {
 }
 
 /// Parts of files, one after the other.
-package struct MappedText: Sendable {
+package struct FileText: Sendable {
     package struct Part: Sendable {
         package let file: TextFile
         /// The number of the file, from 0.
         package let number: Int
-        /// Whole rows, without a byte order mark and the header.
+        /// Whole rows, without a byte order mark and the header. Of a compressed file only the start counts, which is one
+        /// in the unpacked text.
         package var range: Range<Int>
+
+        /// Bytes of the file.
+        var size: Int { file.compression == nil ? range.count : file.count }
     }
 
     package private(set) var parts: [Part] = []
@@ -161,15 +197,17 @@ package struct MappedText: Sendable {
     package init() {}
 
     package mutating func append(_ file: TextFile, _ range: Range<Int>) {
-        parts.append(Part(file: file, number: parts.count, range: range))
+        let end = file.compression == nil ? range.upperBound : Int.max
+        parts.append(Part(file: file, number: parts.count, range: range.lowerBound..<end))
     }
 
     /// Bytes.
-    package var count: Int { parts.reduce(0) { $0 &+ $1.range.count } }
+    package var count: Int { parts.reduce(0) { $0 &+ $1.size } }
 
-    /// Part `k` of `n` of the bytes, cut after rows.
-    package func piece(_ k: Int, of n: Int, _ cutter: RowCutter, _ run: Run) throws(TableError) -> MappedText
-    {
+    /// Part `k` of `n` of the bytes, cut after rows. Compressed files are not cut.
+    package func piece(
+        _ k: Int, of n: Int, _ cutter: RowCutter, _ run: Run
+    ) throws(TableError) -> FileText {
         let total = count
         let start = try cut(at: goal(k &- 1, n, total), cutter, run)
         let end = try cut(at: goal(k, n, total), cutter, run)
@@ -193,7 +231,7 @@ package struct MappedText: Sendable {
         var rest = goal
         for (index, part) in parts.enumerated() {
             if rest <= 0 { return (index, part.range.lowerBound) }
-            if rest < part.range.count {
+            if rest < part.size && part.file.compression == nil {
                 let region = try part.file.current()
                 let range = part.range
                 guard region.length >= range.upperBound else { throw part.file.shrunk(range.upperBound) }
@@ -202,7 +240,7 @@ package struct MappedText: Sendable {
                 )
                 return (index, place ?? range.upperBound)
             }
-            rest &-= part.range.count
+            rest &-= part.size
         }
         return (parts.count, 0)
     }
