@@ -243,8 +243,9 @@ extension TableArguments {
         }
         var files: [TextFile] = []
         for path in paths {
+            let name = path.map { $0 >= 65 && $0 <= 90 ? $0 | 32 : $0 }
             let compression: CompressedFormat? =
-                path.hasSuffix(".gz") ? .gzip : path.hasSuffix(".zst") ? .zstd : nil
+                name.hasSuffix(".gz") ? .gzip : name.hasSuffix(".zst") ? .zstd : nil
             files.append(try TextFile(path: path, compression))
         }
         return files
