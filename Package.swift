@@ -84,11 +84,14 @@ let package = Package(
         .target(
             name: "Tables", dependencies: ["CMemoryMap", "CSimdjson", "MemoryMap"], swiftSettings: strict),
         .target(
-            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2"], exclude: ["include/methods.def"],
+            name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2", "CSimdjson"],
+            exclude: ["include/methods.def"],
             cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
         .target(
             name: "LuaMap",
-            dependencies: ["CLua", "CLuaMap", "CMemoryMap", "MemoryMap", "Pictures", "Tables", "Vectors"]
+            dependencies: [
+                "CLua", "CLuaMap", "CMemoryMap", "CSimdjson", "MemoryMap", "Pictures", "Tables", "Vectors",
+            ]
                 + fastVectorNames,
             resources: [.embedInCode("Instruments/explain.lua")],
             swiftSettings: strict, linkerSettings: hidden),

@@ -182,7 +182,11 @@ local function row(name)
             if each.text then each.types = places(class == "mmap" and each.text or object .. ", " .. each.text) end
         end
         function entry.find(fixture)
-            if class == "mmap" then return mmap[method] end
+            if class == "mmap" then
+                local value = mmap
+                for key in method:gmatch "[^.]+" do value = value[key] end
+                return value
+            end
             local is_meta = method:sub(1, 2) == "__"
             if not debug or not debug.getmetatable then
                 if is_meta then return operators[method] end
@@ -232,6 +236,7 @@ function methods.interface(...)
     local module, found = debug.getmetatable(mmap), {}
     methods.add_class(found, "module", module)
     methods.add_class(found, "mmap", module.__index)
+    methods.add_class(found, "mmap.json", debug.getmetatable(mmap.json).__index)
     -- The metatable of mmap.watch is made at the first use.
     mmap.anonymous(1):watch(function() end)
     for key, meta in pairs(debug.getregistry()) do
@@ -414,6 +419,19 @@ row "mmap.memfd" { opens = true, lost = false,
 row "mmap.regex" { lost = false,
     call("bytes, string?", function() return "a", "i" end), call(function() return "(?<n>\\w+);(l(o)?)", "imsxu" end),
     call("bytes, string?, table?", function() return "a", "i", { steps = 1000 } end),
+}
+row "mmap.json.decode" {
+    call("bytes|buffer, integer?, integer?", function() return ' {"a":[1,2.5,"\\u00e9",null,true,{}]} ', 0, 37 end),
+    call(function(f)
+        local b = mmap.anonymous(page)
+        b:fill " "
+        b:copy(9, '[{"key":"value"},[],-12,1e3] 5')
+        return b, 4
+    end),
+    touches = function(b) return mmap.json.decode(b, #b - 8) end,
+}
+row "mmap.json.encode" { lost = false,
+    call("any", function() return { a = { 1, 2.5, "é\n", mmap.json.null, true }, b = {} } end), call(function() return 1 end),
 }
 row "mmap.struct" { lost = false,
     call("table", function() return { { "a", "u8" } } end),

@@ -16,11 +16,13 @@
 #include <new>
 
 /* The library allocates with these. The standard ones call operator new, which in this program does not fail but ends
-   the process (mm_reserve.h). Their counterpart operator delete ends in free(3). */
+   the process (mm_reserve.h). */
 void *operator new(std::size_t size, const std::nothrow_t &) noexcept { return std::malloc(size); }
 void *operator new[](std::size_t size, const std::nothrow_t &) noexcept { return std::malloc(size); }
+void operator delete(void *block, std::size_t) noexcept { std::free(block); }
+void operator delete[](void *block) noexcept { std::free(block); }
 /* The header makes them visible to libraries that are loaded later. */
-__asm__(".hidden _ZnwmRKSt9nothrow_t\n.hidden _ZnamRKSt9nothrow_t");
+__asm__(".hidden _ZnwmRKSt9nothrow_t\n.hidden _ZnamRKSt9nothrow_t\n.hidden _ZdlPvm\n.hidden _ZdaPv");
 
 struct sj_index {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;

@@ -20,7 +20,13 @@ local operators <const> = {
 
 local function found()
     local names = {}
-    for name in pairs(mmap) do names["mmap." .. name] = true end
+    for name, value in pairs(mmap) do
+        if type(value) == "table" then
+            for inner in pairs(debug.getmetatable(value).__index) do names["mmap." .. name .. "." .. inner] = true end
+        else
+            names["mmap." .. name] = true
+        end
+    end
     for type, object in pairs(objects()) do
         local meta = debug.getmetatable(object)
         for name in pairs(meta.__methods or {}) do
@@ -133,7 +139,7 @@ return function(book, problem)
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.names) do
                 if entries[name] then problem("%s has two entries", name) end
-                if name:find "^mmap%.%l" or name:find "^%l+:" then compare(entry, name, methods, problem) end
+                if name:find "^mmap%.%l" and entry.signatures[1]:find "%(" or name:find "^%l+:" then compare(entry, name, methods, problem) end
                 entries[name] = true
                 if name:find("%*$") then
                     patterns[#patterns + 1] = name

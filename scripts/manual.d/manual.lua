@@ -59,7 +59,7 @@ if check then
     for _, section in ipairs(book) do
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.names) do
-                if name:find("^mmap%.%l") or name:find("^%l+:") then
+                if name:find("^mmap%.%l") and entry.signatures[1]:find "%(" or name:find("^%l+:") then
                     if not types:find("\nfunction " .. name .. "(", 1, true) then problem("%s: %s is missing", types_file, name) end
                 end
             end

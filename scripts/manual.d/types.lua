@@ -103,12 +103,18 @@ return function(book, parser)
         return table.concat(names, ", ")
     end
 
+    local groups = {}
     for _, section in ipairs(book) do
         add("\n-- %s", section.title)
         for _, entry in ipairs(section) do
             for _, name in ipairs(entry.names) do
                 local owner, member = split(name)
-                if name:find("^mmap%.%l") then
+                local group = name:match("^(mmap%.%l+)%.")
+                if group and not groups[group] then
+                    groups[group] = true
+                    add("\n%s = {}", group)
+                end
+                if name:find("^mmap%.%l") and entry.signatures[1]:find "%(" then
                     add("")
                     text(entry)
                     -- A function that is also a method takes the object first.
@@ -118,7 +124,8 @@ return function(book, parser)
                     for _, constant in ipairs(entry.constants or { name:sub(6) }) do
                         add("")
                         text(entry)
-                        add("---@type %s", constant == "_VERSION" and "string" or "integer")
+                        local types = { _VERSION = "string", ["json.null"] = "userdata", ["json.array"] = "table" }
+                        add("---@type %s", types[constant] or "integer")
                         add("mmap.%s = nil", constant)
                     end
                 elseif is_class[owner] and name:find(":", 1, true) then

@@ -8,9 +8,16 @@
 
 static const char functions_key;
 
-void lm_name_functions(lua_State *L) {
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &functions_key);
+void lm_name_functions(lua_State *L, const char *owner) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &functions_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &functions_key);
+  }
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, owner);
+  lua_pop(L, 1);
 }
 
 /* [-0, +0, m] Searches the table at an index for the function in the slot `function`. Stores the owner and the first key
@@ -39,7 +46,10 @@ static const char *push_name(lua_State *L, lua_Debug *running) {
     lua_settop(L, function);
   }
   lua_rawgetp(L, LUA_REGISTRYINDEX, &functions_key);
-  search(L, key, function, best, library);
+  if (lua_istable(L, key)) {
+    for (lua_pushnil(L); lua_next(L, key); lua_settop(L, key + 1))
+      if (lua_type(L, key + 1) == LUA_TSTRING) search(L, key + 2, function, best, lua_tostring(L, key + 1));
+  }
   lua_settop(L, function);
   for (lua_pushnil(L); lua_isnil(L, best) && lua_next(L, LUA_REGISTRYINDEX); lua_settop(L, key)) {
     const char *name = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : "";

@@ -243,7 +243,8 @@ int lm_open_module(lua_State *L) {
   lm_open_tables(L);
   lua_createtable(L, 0, 128);
   lm_set_methods(L, LM_CLASS_mmap);
-  lm_name_functions(L);
+  lm_name_functions(L, "mmap.");
+  lm_add_json(L);
   add_constants(L);
   lua_pushliteral(L, "mmaplua " LM_VERSION);
   lua_setfield(L, -2, "_VERSION");

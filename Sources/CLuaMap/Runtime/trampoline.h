@@ -136,8 +136,8 @@ void lm_check_type(lua_State *L, int argument, int type);
 #define luaL_argerror lm_argument_error
 #define luaL_typeerror lm_type_error
 #define luaL_checktype lm_check_type
-/* [-0, +0, m] Registers the table on top as that of the module's functions, for their names in errors. */
-void lm_name_functions(lua_State *L);
+/* [-0, +0, m] Registers the table on top as one of functions whose names in errors begin with `owner`: "mmap.". */
+void lm_name_functions(lua_State *L, const char *owner);
 
 /* [-?, +?, v] The metamethod __pairs of objects with elements: raises an error that names the right loop. */
 int lm_no_pairs(lua_State *L);
@@ -219,7 +219,8 @@ enum lm_class {
   LM_CLASS_atomic,
   LM_CLASS_lock,
   LM_CLASS_child,
-  LM_CLASS_table
+  LM_CLASS_table,
+  LM_CLASS_json /* the functions of mmap.json */
 };
 
 /* [-0, +0, m] Adds the functions of a class to the table on top. */
@@ -322,5 +323,8 @@ void lm_open_tables(lua_State *L);
 
 /* [-0, +0, m] Adds the accessors of Node's Buffer to the table of methods on top. */
 void lm_add_accessors(lua_State *L);
+
+/* [-0, +0, e] Adds `json` to the module table on top. */
+void lm_add_json(lua_State *L);
 
 #endif

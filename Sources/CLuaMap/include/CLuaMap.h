@@ -6,6 +6,7 @@
 #include "lm_file.h"
 #include "lm_hash.h"
 #include "lm_instruments.h"
+#include "lm_json.h"
 #include "lm_numbers.h"
 #include "lm_record.h"
 #include "lm_regex.h"

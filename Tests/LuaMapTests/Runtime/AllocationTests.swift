@@ -133,7 +133,11 @@ struct Allocator {
         assert(re:names().n == 1)
         text = re:gsub(a, "%2<%1>") .. re:gsub("x;l", { x = "y" }) .. re:gsub(a, function(x, y) return x .. y end)
         re:close()
+        local value, after = mmap.json.decode '{"a":[1,2.5,"\\\\u00e9 and more than forty bytes, which are not interned",{},null]} x'
+        text = mmap.json.encode(value) .. after .. mmap.json.encode { { b = 1, a = "\\n", [("long"):rep(30)] = mmap.json.null }, {} }
+        a:copy(200, '["a"]'); assert(mmap.json.decode(a, 200, 6)[1] == "a" and tostring(mmap.json.null) == "null")
         for _, wrong in ipairs {
+          function() mmap.json.decode "[1" end, function() mmap.json.decode "[1e999]" end, function() mmap.json.encode { print } end,
           function() a:fields(";", { "number", "number" })() end, function() a:lines { sep = "" } end, function() re:find(a) end,
           function() mmap.regex "(" end, function() mmap.regex("a", "q") end, function() a:match "[" end, function() a:split(0) end,
         } do

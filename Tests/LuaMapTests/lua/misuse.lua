@@ -16,8 +16,9 @@ local function caller(row, count)
   local names = {}
   for i = 1, count do names[i] = "a" .. i end
   local list = table.concat(names, ", ")
-  local make = load(("local functions = ... return function(%s) return functions.%s(%s) end"):format(list, row.method, list), "=misuse")
-  return make { [row.method] = row.find(fixture) }
+  local method = row.method:match "[^.]+$"
+  local make = load(("local functions = ... return function(%s) return functions.%s(%s) end"):format(list, method, list), "=misuse")
+  return make { [method] = row.find(fixture) }
 end
 
 -- Valid arguments, one for each place; `place` gets `value` instead.
@@ -89,7 +90,7 @@ function suite.everyWrongTypeIsNamedWithItsArgument()
   if HAS_PROCESSES then wrong.child = { fixture.child() } end
   local calls = 0
   for _, entry in ipairs(typed) do
-    local name, short = entry.row.name, entry.row.method
+    local name, short = entry.row.name, entry.row.method:match "[^.]+$"
     local call = caller(entry.row, #entry.types)
     for place, allowed in ipairs(entry.types) do
       for kind, values in pairs(wrong) do
@@ -254,8 +255,8 @@ end
 -- Numbers: fractions, NaN and infinity, integral floats, and the limits of integers.
 function suite.everyNumberIsInRangeOrRefused()
   local odd = { 1.5, -0.5, 0/0, 1/0, -1/0, 2^63, 2^64, 1e300, -1e300 }
-  -- Their errors about sizes are about the mapping, without an argument number.
-  local plain = { ["buffer.resize"] = true, ["mmap.sparse"] = true }
+  -- Their errors about sizes are about the mapping, or about what is there, without an argument number.
+  local plain = { ["buffer.resize"] = true, ["mmap.sparse"] = true, ["mmap.json.decode"] = true }
   local whole = { 0.0, 1.0, -1.0, -2^63, math.mininteger, math.mininteger + 1, -1, 0, 1, page,
     math.maxinteger, math.maxinteger - 1, math.maxinteger - 4095, 1 << 62, 1 << 32, 1 << 31 }
   for _, entry in ipairs(typed) do
@@ -334,6 +335,10 @@ function suite.everyRangeFollowsTheRule()
     ["buffer.records"] = function(o, l) return b:records(mmap.struct { { "id", "u8" } }, o, l) end,
     ["mmap.advise"] = function(o, l) return mmap.advise(b, o, l, 0) end, ["mmap.sync"] = function(o, l) return mmap.sync(b, o, l) end,
     ["mmap.incore"] = function(o, l) return mmap.incore(b, o, l) end,
+    ["mmap.json.decode"] = function(o, l)
+      local ok, message = pcall(mmap.json.decode, b, o, l)
+      if not ok and not message:find "^JSON: no value" then error(message, 0) end
+    end,
     ["mmap.open"] = function(o, l) local c <close> = mmap.open(path, "r", { offset = o, length = l }) end,
     ["view.totable"] = function(o, l) return v:totable(o, l) end, ["view.slice"] = function(o, l) return v:slice(o, l) end,
     ["view.fill"] = function(o, l) return v:fill(0, o, l) end, ["view.get"] = function(o, l) return v:get(o, l or n - o) end,
@@ -438,7 +443,7 @@ function suite.everyRangeFollowsTheRule()
     struct.fields struct.offset struct.totable regex.close pages.diff pages.ranges atomic.add
     atomic.compareexchange atomic.exchange atomic.load atomic.store atomic.wait atomic.wake lock.unlock child.kill
     child.pid child.running child.wait record.__index record.__newindex struct.__index module.__newindex mmap.advices mmap.anonymous
-    mmap.evict mmap.faults mmap.map mmap.memfd mmap.progress mmap.regex mmap.shared mmap.sparse mmap.spawn
+    mmap.evict mmap.faults mmap.json.encode mmap.map mmap.memfd mmap.progress mmap.regex mmap.shared mmap.sparse mmap.spawn
     mmap.struct mmap.threads mmap.unlink]]):gmatch "%S+" do without[key] = true end
   local covered = {}
   for _, calls in ipairs { ranges, elements, places, wide } do
