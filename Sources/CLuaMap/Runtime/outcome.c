@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "trampoline.h"
@@ -61,14 +62,23 @@ const char *lm_push_text(lua_State *L, const lm_outcome *outcome, const char *pa
   return lua_tostring(L, -1);
 }
 
+/* The text of a thread. Only the pointers are thread-local: a module that is loaded late, as by a stock lua5.4, gets
+   less than 2 KiB of such memory. */
+static lm_error_text *text_of(lm_error_text **own, lm_error_text *shared) {
+  if (!*own) *own = malloc(sizeof **own);
+  return *own ? *own : shared;
+}
+
 lm_error_text *lm_error_message(void) {
-  static _Thread_local lm_error_text text;
-  return &text;
+  static _Thread_local lm_error_text *own;
+  static lm_error_text shared;
+  return text_of(&own, &shared);
 }
 
 lm_error_text *lm_error_path(void) {
-  static _Thread_local lm_error_text text;
-  return &text;
+  static _Thread_local lm_error_text *own;
+  static lm_error_text shared;
+  return text_of(&own, &shared);
 }
 
 /* [-0, +1, e] */
