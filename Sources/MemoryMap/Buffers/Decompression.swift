@@ -254,7 +254,8 @@ package final class Unpacker {
                 while input.start < input.end && input.memory[input.start] == 0 { input.start &+= 1 }
                 if input.start >= input.end { continue }
                 guard input.memory[input.start] == 0x1F else {
-                    throw damage(input.place, "the data after the last member, at offset %1, are not gzip data")
+                    throw damage(
+                        input.place, "the data after the last member, at offset %1, are not gzip data")
                 }
                 inflateReset(stream)
                 isWithin = true
