@@ -52,7 +52,8 @@ final class UnpackedText {
     /// The next rows; nil at the end.
     func next() throws(TableError) -> (file: TextFile, range: Range<Int>, offset: Int, lines: Int)? {
         // The first row that ends after `size` bytes is looked for in a little more.
-        var memory = try take((rest?.range.count ?? 0) &+ size &+ size / 16 &+ 64)
+        let more = size / 16 &+ 64
+        var memory = try take(max(size, rest?.range.count ?? 0) &+ more)
         var count = 0
         if let rest {
             memory.room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.memory.room[rest.range]))
