@@ -64,9 +64,14 @@ private final class Job<Local> {
     ) {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
+        let most = 2 &* threadCount &+ 4
         while !isOver {
             let number = claimed
             do throws(TableError) {
+                if claimed &- deposited >= most {
+                    try pause(run)
+                    continue
+                }
                 guard let piece = try stream.next() else {
                     isOver = true
                     return
@@ -83,6 +88,14 @@ private final class Job<Local> {
                 try depositAll(run, deposit)
             } catch { fail(number, error) }
         }
+    }
+
+    /// Lets the thread catch up that has the piece which is next in order: the results of those after it take memory.
+    private func pause(_ run: Run) throws(TableError) {
+        pthread_mutex_unlock(lock)
+        defer { pthread_mutex_lock(lock) }
+        usleep(500)
+        try run.poll()
     }
 
     /// Gives away what is next in order. One thread at a time does so; the others read on meanwhile.

@@ -1,3 +1,4 @@
+import Glibc
 import MemoryMap
 import Testing
 
@@ -326,6 +327,42 @@ struct PlanTests {
                 #expect(throws: TableError.self) { try table.collect(run) }
             }
         }
+    }
+
+    @Test("A slow first piece does not let the results of the others pile up")
+    func slowPiece() throws {
+        let former = threadCount
+        defer { threadCount = former }
+        threadCount = 4
+        let rows: [[Value?]] = (0..<1000).map { [.integer(Int64($0))] }
+        let table = Table(RowsSource([Column(name("i"), .integer)], rows, pieceSize: 1))
+        let stream = try table.open(.plain, wanted: [true])
+        nonisolated(unsafe) var open = 0
+        nonisolated(unsafe) var most = 0
+        var places: [Int64] = []
+        let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        pthread_mutex_init(lock, nil)
+        defer { lock.deallocate() }
+        try stream.forEachPiece(
+            .plain,
+            { (cursor) throws(TableError) in
+                let value = try cursor.next()?.vectors[0]?.integers[0] ?? -1
+                if value == 0 { usleep(200_000) }
+                pthread_mutex_lock(lock)
+                open += 1
+                most = max(most, open)
+                pthread_mutex_unlock(lock)
+                return value
+            },
+            deposit: { (value) throws(TableError) in
+                pthread_mutex_lock(lock)
+                open -= 1
+                pthread_mutex_unlock(lock)
+                places.append(value)
+                return true
+            })
+        #expect(places == (0..<1000).map { Int64($0) })
+        #expect(most <= 2 * 4 + 4)
     }
 
     @Test("A plan has a greatest size, also where a table is used twice each time")
