@@ -34,6 +34,9 @@ final class RegexMatcher: Matcher, @unchecked Sendable {
             pattern = .allocate(capacity: 1)
             pattern.initialize(to: compiled)
         case .failure(let error):
+            if error.isShortage {
+                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
+            }
             throw TableError("the pattern is wrong at byte \(error.offset); mmap.regex says why")
         }
     }

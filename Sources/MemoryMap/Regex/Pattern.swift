@@ -49,6 +49,9 @@ package struct PatternError: Error {
     package let code: CInt
     /// In bytes from the start of the pattern.
     package let offset: Int
+
+    /// Whether the pattern may be right, and there was no memory to compile it.
+    package var isShortage: Bool { code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_HEAP_FAILED }
 }
 
 extension mm_pattern {

@@ -20,10 +20,12 @@ extension Table {
                 run,
                 { (cursor) throws(TableError) in
                     let part = try Groups(grouping, self.columns, wanted)
-                    while let batch = try cursor.next() {
-                        try part.add(batch)
-                        try run.poll()
-                    }
+                    do throws(TableError) {
+                        while let batch = try cursor.next() {
+                            try part.add(batch)
+                            try run.poll()
+                        }
+                    } catch { throw error.naming(groups: part.count) }
                     return part
                 },
                 deposit: { (part) throws(TableError) in
@@ -46,10 +48,12 @@ extension Table {
                 run,
                 { (cursor) throws(TableError) in
                     let part = try Groups(grouping, columns, wanted)
-                    while let batch = try cursor.next() {
-                        try part.add(batch)
-                        try run.poll()
-                    }
+                    do throws(TableError) {
+                        while let batch = try cursor.next() {
+                            try part.add(batch)
+                            try run.poll()
+                        }
+                    } catch { throw error.naming(groups: part.count) }
                     return part
                 },
                 deposit: { (part) throws(TableError) in

@@ -48,6 +48,9 @@ private final class OwnPattern {
             pointer = .allocate(capacity: 1)
             pointer.initialize(to: pattern)
         case .failure(let error):
+            if error.isShortage {
+                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
+            }
             throw TableError("pattern: PCRE2 error \(error.code) at offset \(error.offset)")
         }
     }
