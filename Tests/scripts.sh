@@ -138,7 +138,7 @@ without usr/lib/x-linux-gnu/liblua5.4.a
 stub apt-get ''
 run "${setup[@]}"
 check 'fails' status_is 1
-check 'says so' says 'not where they are looked for: liblua5.4-dev'
+check 'says so' says 'their files were not found: liblua5.4-dev'
 
 machine 'not root, no sudo'
 without usr/lib/x-linux-gnu/liblua5.4.a
