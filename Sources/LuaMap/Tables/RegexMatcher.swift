@@ -8,9 +8,7 @@ internal import Tables
 final class RegexMatcher: Matcher, @unchecked Sendable {
     private let source: [UInt8]
     private let options: PatternOptions
-    private let pattern: PatternPointer
-
-    private let size: Int
+    private let pattern: CompiledPattern
 
     /// - Throws: If the pattern is none, or there is no memory for it.
     convenience init(_ source: [UInt8], flags: [UInt8]) throws(TableError) {
@@ -19,36 +17,13 @@ final class RegexMatcher: Matcher, @unchecked Sendable {
 
     private init(_ source: [UInt8], _ options: PatternOptions) throws(TableError) {
         (self.source, self.options) = (source, options)
-        let result = source.withUnsafeBytes { bytes -> Result<mm_pattern, PatternError> in
-            do throws(PatternError) { return .success(try mm_pattern(bytes, options)) } catch {
-                return .failure(error)
-            }
+        pattern = try CompiledPattern(source, options) { error in
+            TableError("the pattern is wrong at byte \(error.offset); mmap.regex says why")
         }
-        switch result {
-        case .success(var compiled):
-            size = compiled.size
-            guard mm_budget_take(size) else {
-                compiled.free()
-                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
-            }
-            pattern = .allocate(capacity: 1)
-            pattern.initialize(to: compiled)
-        case .failure(let error):
-            if error.isShortage {
-                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
-            }
-            throw TableError("the pattern is wrong at byte \(error.offset); mmap.regex says why")
-        }
-    }
-
-    deinit {
-        pattern.pointee.free()
-        pattern.deallocate()
-        mm_budget_give(size)
     }
 
     func matches(_ text: Text) throws(TableError) -> Bool {
-        let search = PatternSearch(pattern, text.buffer, nil)
+        let search = PatternSearch(pattern.pointer, text.buffer, nil)
         let result = try mapped { () throws(MapError) in
             try search.next(from: 0) { _ in !lm_is_interrupted() }
         }

@@ -34,7 +34,7 @@ private enum SourceKind: Equatable {
 
     /// The format of the name of a file, without `.gz` or `.zst`.
     init?(path: [UInt8]) {
-        var name = path.map { $0 >= 65 && $0 <= 90 ? $0 | 32 : $0 }
+        var name = path.lowercased
         if name.hasSuffix(".gz") { name.removeLast(3) }
         if name.hasSuffix(".zst") { name.removeLast(4) }
         if name.hasSuffix(".csv") {
@@ -60,6 +60,9 @@ private enum SourceKind: Equatable {
 }
 
 extension [UInt8] {
+    /// With the letters of ASCII in lower case.
+    fileprivate var lowercased: [UInt8] { map { $0 >= 65 && $0 <= 90 ? $0 | 32 : $0 } }
+
     fileprivate func hasSuffix(_ suffix: StaticString) -> Bool {
         let length = suffix.utf8CodeUnitCount
         return count > length && (0..<length).allSatisfy { self[count - length + $0] == suffix.utf8Start[$0] }
@@ -243,7 +246,7 @@ extension TableArguments {
         }
         var files: [TextFile] = []
         for path in paths {
-            let name = path.map { $0 >= 65 && $0 <= 90 ? $0 | 32 : $0 }
+            let name = path.lowercased
             let compression: CompressedFormat? =
                 name.hasSuffix(".gz") ? .gzip : name.hasSuffix(".zst") ? .zstd : nil
             files.append(try TextFile(path: path, compression))
@@ -338,7 +341,7 @@ extension TableArguments {
 extension ColumnType {
     /// The type that a word is a misspelling of, or the name of in other languages.
     fileprivate static func likely(_ word: [UInt8]) -> String? {
-        let text = String(decoding: word.map { $0 >= 65 && $0 <= 90 ? $0 | 32 : $0 }, as: UTF8.self)
+        let text = String(decoding: word.lowercased, as: UTF8.self)
         let others: [String: ColumnType] = [
             "str": .string, "text": .string, "float": .number, "double": .number, "f64": .number,
             "real": .number,

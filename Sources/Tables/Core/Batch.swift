@@ -1,15 +1,3 @@
-/// A string of a table: bytes in a mapping, which others may write meanwhile, or in private memory.
-package struct Text: BitwiseCopyable, @unchecked Sendable {
-    package var start: UnsafePointer<UInt8>
-    /// Bytes.
-    package var count: Int
-
-    @inline(__always)
-    package init(_ start: UnsafePointer<UInt8>, _ count: Int) { (self.start, self.count) = (start, count) }
-
-    package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
-}
-
 /// The values of a column for the rows of a batch, or of a frame.
 ///
 /// A string is a `Text` (16 bytes); anything else a word of 8 bytes: the bits of a float (number, time), an integer, 0 or 1.
@@ -31,6 +19,11 @@ package struct Vector {
     package var doubles: UnsafeMutablePointer<Double> { values.assumingMemoryBound(to: Double.self) }
     @inline(__always)
     package var integers: UnsafeMutablePointer<Int64> { values.assumingMemoryBound(to: Int64.self) }
+
+    /// The values from a row on.
+    func dropping(_ rows: Int, _ type: ColumnType) -> Vector {
+        Vector(values + rows &* type.width, nulls: nulls.map { $0 + rows })
+    }
 
     @inline(__always)
     package func isNull(_ row: Int) -> Bool { nulls.map { $0[row] != 0 } ?? false }
@@ -61,8 +54,7 @@ package final class Batch {
         if let former = own[column] {
             room = former
         } else {
-            let size = type == .string ? MemoryLayout<Text>.stride : 8
-            room = (try Memory(Batch.capacity &* size), try Memory(Batch.capacity))
+            room = (try Memory(Batch.capacity &* type.width), try Memory(Batch.capacity))
             own[column] = room
         }
         return Vector(room.values.base, nulls: room.nulls.bound(to: UInt8.self))

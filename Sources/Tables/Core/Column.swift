@@ -22,6 +22,9 @@ package enum ColumnType: UInt8, Sendable, CaseIterable {
         }
     }
 
+    /// The bytes of a value in a vector.
+    var width: Int { self == .string ? MemoryLayout<Text>.stride : 8 }
+
     /// Whether sums and the like are defined.
     package var isNumeric: Bool { self == .number || self == .integer || self == .u64 }
 }

@@ -99,28 +99,6 @@ package final class Filter {
     }
 }
 
-extension Text {
-    @inline(__always)
-    package static func == (left: Text, right: Text) -> Bool {
-        left.count == right.count && memcmp(left.start, right.start, left.count) == 0
-    }
-
-    /// Less than, equal to, or greater than 0, by bytes, as strcmp(3).
-    @inline(__always)
-    package func order(_ other: Text) -> Int {
-        let order = memcmp(start, other.start, min(count, other.count))
-        return order != 0 ? Int(order) : count &- other.count
-    }
-
-    /// A hash of the bytes, which are read once.
-    @inline(__always)
-    fileprivate var hash: UInt64 {
-        var hash = UInt64(truncatingIfNeeded: count)
-        for place in 0..<count { hash = (hash ^ UInt64(start[place])) &* 0x0000_0100_0000_01B3 }
-        return hash ^ hash &>> 29
-    }
-}
-
 /// How a value is ordered to a constant; `none`: one of them is NaN.
 private enum Order { case less, equal, greater, none }
 
@@ -208,9 +186,10 @@ private struct ValueSet {
     }
 
     func apply(_ vector: Vector, _ type: ColumnType, _ count: Int, _ rows: UnsafeMutablePointer<UInt8>) {
+        let seed = hashSeed
         places.withUnsafeBufferPointer { places in
             for row in 0..<count where rows[row] != 0 {
-                let hash = type == .string ? vector.texts[row].hash : wordHash(vector.words[row], type)
+                let hash = type == .string ? vector.texts[row].hash(seed) : wordHash(vector.words[row], type)
                 var place = Int(truncatingIfNeeded: hash) & mask
                 var isFound = false
                 while !isFound, places[place].index >= 0 {
@@ -240,7 +219,9 @@ extension Predicate.Constant {
         case (.string, .string(let bytes)):
             return bytes.withUnsafeBufferPointer { bytes in
                 var nothing: UInt8 = 0
-                return withUnsafePointer(to: &nothing) { Text(bytes.baseAddress ?? $0, bytes.count).hash }
+                return withUnsafePointer(to: &nothing) {
+                    Text(bytes.baseAddress ?? $0, bytes.count).hash(hashSeed)
+                }
             }
         case (.string, _), (_, .string): return nil
         case (.boolean, .boolean(let value)): return wordHash(value ? 1 : 0, type)

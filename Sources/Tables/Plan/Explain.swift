@@ -27,10 +27,10 @@ extension Table {
         case .filter(let table, let predicate):
             table.explain(wanted: wanted, filters: [predicate] + filters, into: &lines, indent: indent)
         case .project(let table, let chosen):
-            var needed = Array(repeating: false, count: table.columns.count)
-            for (index, column) in chosen.enumerated() where wanted[index] { needed[column] = true }
-            let moved = filters.map { Predicate(column: chosen[$0.column], $0.test) }
-            table.explain(wanted: needed, filters: moved, into: &lines, indent: indent)
+            table.explain(
+                wanted: table.wanting(chosen, where: wanted), filters: filters.moved(to: chosen),
+                into: &lines,
+                indent: indent)
         case .fill(let table, let column, let value):
             let early = filters.filter { $0.column != column }
             table.explain(wanted: wanted, filters: early, into: &lines, indent: indent)
@@ -56,12 +56,9 @@ extension Table {
                 put("leave out rows unless " + filter.words(columns))
             }
         case .group(let table, let grouping):
-            var needed = Array(repeating: false, count: table.columns.count)
-            for key in grouping.keys { needed[key.column] = true }
-            for aggregate in grouping.aggregates {
-                if let column = aggregate.column { needed[column] = true }
-            }
-            table.explain(wanted: needed, filters: [], into: &lines, indent: indent)
+            table.explain(
+                wanted: table.wanting(grouping, grouping.aggregates), filters: [], into: &lines,
+                indent: indent)
             let keys = grouping.keys.map { key in
                 (key.unit.map { "\($0) of " } ?? "") + "'\(shown(table.columns[key.column].name))'"
             }
@@ -94,10 +91,7 @@ extension Table {
                 indent: indent)
             put("keep each combination of \(names(Array(columns.indices))) once; keeps the combinations")
         case .join(let left, let right, let joining):
-            var needed = Array(repeating: false, count: right.columns.count)
-            for (index, column) in joining.right.enumerated() where wanted[left.columns.count + index] {
-                needed[column] = true
-            }
+            let needed = right.wanting(joining.right, where: wanted[left.columns.count...])
             put("keep all rows of the second table, by \(right.names(joining.on.map { $0.right })):")
             right.explain(
                 wanted: needed.adding(joining.on.map { $0.right }), filters: [], into: &lines,
@@ -113,11 +107,10 @@ extension Table {
             }
         case .append(let first, let second, let order):
             first.explain(wanted: wanted, filters: filters, into: &lines, indent: indent)
-            var needed = Array(repeating: false, count: second.columns.count)
-            for (index, column) in order.enumerated() where wanted[index] { needed[column] = true }
+            let needed = second.wanting(order, where: wanted)
             put("then the rows of the second table:")
             second.explain(
-                wanted: needed, filters: filters.map { Predicate(column: order[$0.column], $0.test) },
+                wanted: needed, filters: filters.moved(to: order),
                 into: &lines, indent: indent + "  ")
         }
     }

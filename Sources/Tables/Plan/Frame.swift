@@ -170,7 +170,7 @@ package final class Frame {
     }
 
     /// The rows as a stream.
-    func open(wanted: [Bool]) -> RowStream { FrameStream(self) }
+    func open() -> RowStream { FrameStream(self) }
 }
 
 /// The rows of a frame, without copies.
@@ -211,10 +211,7 @@ private final class FrameCursor: Cursor {
         rows = start &+ batch.count..<rows.upperBound
         batch.arena.removeAll()
         for index in frame.columns.indices {
-            batch.vectors[index] = frame.vector(index).map { vector in
-                let size = frame.columns[index].type == .string ? MemoryLayout<Text>.stride : 8
-                return Vector(vector.values + start &* size, nulls: vector.nulls.map { $0 + start })
-            }
+            batch.vectors[index] = frame.vector(index)?.dropping(start, frame.columns[index].type)
         }
         return batch
     }

@@ -10,16 +10,14 @@ extension Table {
         let early = filters.filter { $0.column != made && !isFilter }
         let late = filters.filter { $0.column == made || isFilter }
         var needed = wanted.adding(late.map { $0.column })
-        let isMade = made.map { needed[$0] } ?? false
-        if made != nil { needed.removeLast() }
         // The function is called even if nobody asks for its results: it may count, or print.
-        _ = isMade
+        if made != nil { needed.removeLast() }
         let base = try open(run, wanted: needed.adding(arguments), filters: early)
         let before = self.columns
         let stream = base.mapping(columns, isParallel: false) { () throws(TableError) in
             try FunctionCursor(functions, function, arguments, before, columns, run, isFilter: isFilter)
         }
-        return try stream.filtered(late, run)
+        return stream.filtered(late)
     }
 
     /// The type of what a function returns for the first rows.
@@ -49,14 +47,6 @@ extension Table {
             }
         }
         return type ?? .number
-    }
-}
-
-extension Vector {
-    /// The values from a row on.
-    fileprivate func dropping(_ rows: Int, _ type: ColumnType) -> Vector {
-        let size = type == .string ? MemoryLayout<Text>.stride : 8
-        return Vector(values + rows &* size, nulls: nulls.map { $0 + rows })
     }
 }
 
@@ -118,8 +108,7 @@ extension Results {
 }
 
 extension Batch {
-    /// Copies the strings into the batch's own memory: a function of the script may close their mapping, and others may
-    /// write it.
+    /// Copies the strings into the batch's own memory: a script may close their mapping, and others may write it.
     func makeStringsPrivate(_ columns: [Column]) throws(TableError) {
         for index in vectors.indices where columns[index].type == .string {
             guard let vector = vectors[index] else { continue }

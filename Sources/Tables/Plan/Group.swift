@@ -8,43 +8,37 @@ extension Table {
     func group(
         _ grouping: Grouping, _ columns: [Column], _ wanted: [Bool], _ run: Run
     ) throws(TableError) -> Frame {
-        var needed = Array(repeating: false, count: self.columns.count)
-        for key in grouping.keys { needed[key.column] = true }
-        for (index, aggregate) in grouping.aggregates.enumerated() where wanted[grouping.keys.count + index] {
-            if let column = aggregate.column { needed[column] = true }
-        }
-        let stream = try open(run, wanted: needed)
-        let whole = try Groups(grouping, self.columns, wanted)
-        do {
-            try stream.forEachPiece(
-                run,
-                { (cursor) throws(TableError) in
-                    let part = try Groups(grouping, self.columns, wanted)
-                    do throws(TableError) {
-                        while let batch = try cursor.next() {
-                            try part.add(batch)
-                            try run.poll()
-                        }
-                    } catch { throw error.naming(groups: part.count) }
-                    return part
-                },
-                deposit: { (part) throws(TableError) in
-                    try whole.merge(part)
-                    return true
-                })
-            return try whole.finish(columns, run)
-        } catch { throw error.naming(groups: whole.count) }
+        let aggregates = zip(grouping.aggregates, wanted[grouping.keys.count...]).filter { $0.1 }.map { $0.0 }
+        return try open(run, wanted: wanting(grouping, aggregates)).group(grouping, columns, wanted, run)
     }
 
     /// Each combination of all columns once, in the order of the first rows.
     func distinctRows(_ wanted: [Bool], _ filters: [Predicate], _ run: Run) throws(TableError) -> Frame {
-        let grouping = Grouping(
-            keys: self.columns.indices.map { Grouping.Key($0, name: self.columns[$0].name) }, aggregates: [])
-        let stream = try open(run, wanted: wanted, filters: filters)
-        let columns = stream.columns
+        let keys = columns.indices.map { Grouping.Key($0, name: columns[$0].name) }
+        return try open(run, wanted: wanted, filters: filters)
+            .group(Grouping(keys: keys, aggregates: []), columns, wanted, run)
+    }
+
+    /// Which columns groups need.
+    func wanting(_ grouping: Grouping, _ aggregates: [Aggregate]) -> [Bool] {
+        Array(repeating: false, count: columns.count)
+            .adding(grouping.keys.map { $0.column } + aggregates.compactMap { $0.column })
+    }
+}
+
+extension RowStream {
+    /// The groups of the rows, in the order of their first rows.
+    ///
+    /// - Parameters:
+    ///   - result: The columns of the result.
+    ///   - wanted: Which of them are needed.
+    fileprivate func group(
+        _ grouping: Grouping, _ result: [Column], _ wanted: [Bool], _ run: Run
+    ) throws(TableError) -> Frame {
+        let columns = self.columns
         let whole = try Groups(grouping, columns, wanted)
         do {
-            try stream.forEachPiece(
+            try forEachPiece(
                 run,
                 { (cursor) throws(TableError) in
                     let part = try Groups(grouping, columns, wanted)
@@ -60,7 +54,7 @@ extension Table {
                     try whole.merge(part)
                     return true
                 })
-            return try whole.finish(columns, run)
+            return try whole.finish(result, run)
         } catch { throw error.naming(groups: whole.count) }
     }
 }
@@ -166,7 +160,7 @@ private final class Groups {
             guard let place = places[index] else { continue }
             try aggregators[place].finish(aggregate, frame, grouping.keys.count + index, count, run)
         }
-        if grouping.keys.isEmpty { frame.setCount(1) } else { frame.setCount(keys.count) }
+        frame.setCount(count)
         return frame
     }
 }

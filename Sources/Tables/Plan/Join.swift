@@ -13,17 +13,35 @@ extension Table {
         // A filter on the left table needs no partner; one on the right table may pass what has none.
         let early = filters.filter { $0.column < leftCount }
         let late = filters.filter { $0.column >= leftCount }
-        var needsRight = Array(repeating: false, count: right.columns.count)
-        for (index, column) in joining.right.enumerated() where needed[leftCount + index] {
-            needsRight[column] = true
-        }
+        let needsRight = right.wanting(joining.right, where: needed[leftCount...])
         let partners = try Partners(
             Frame(
                 collecting: right.open(run, wanted: needsRight.adding(joining.on.map { $0.right })), run),
             joining.on.map { $0.right }, run)
         let needsLeft = Array(needed[..<leftCount]).adding(joining.on.map { $0.left })
         let base = try open(run, wanted: needsLeft, filters: early)
-        return try JoinStream(base, partners, joining, columns, needed).filtered(late, run)
+        return JoinStream(base, partners, joining, columns, needed).filtered(late)
+    }
+}
+
+/// The columns of a table that rows are joined by.
+private struct KeyColumns {
+    private let columns: [(index: Int, type: ColumnType, room: Memory)]
+
+    init(_ chosen: [Int], _ all: [Column]) throws(TableError) {
+        var columns: [(index: Int, type: ColumnType, room: Memory)] = []
+        for index in chosen { columns.append((index, all[index].type, try Memory(Batch.capacity * 8))) }
+        self.columns = columns
+    }
+
+    /// The keys of the rows of a batch, valid until the next call.
+    func vectors(of batch: Batch) throws(TableError) -> [Vector] {
+        var vectors: [Vector] = []
+        for column in columns {
+            guard let vector = batch.vectors[column.index] else { continue }
+            vectors.append(try normalizedKey(vector, column.type, batch.count, column.room))
+        }
+        return vectors
     }
 }
 
@@ -46,21 +64,14 @@ private final class Partners {
         var first = try List<UInt32>()
         var last = try List<UInt32>()
         let numbers = try Memory(Batch.capacity * 4)
-        var rooms: [Memory] = []
-        for _ in columns { rooms.append(try Memory(Batch.capacity * 8)) }
-        let cursor = frame.open(wanted: [])
+        let keyColumns = try KeyColumns(columns, frame.columns)
+        let cursor = frame.open()
         var start = 0
         while let piece = try cursor.next() {
             while let batch = try piece.cursor.next() {
                 try run.poll()
-                var vectors: [Vector] = []
-                for (index, column) in columns.enumerated() {
-                    guard let vector = batch.vectors[column] else { continue }
-                    vectors.append(
-                        try normalizedKey(vector, frame.columns[column].type, batch.count, rooms[index]))
-                }
                 let ids = numbers.bound(to: UInt32.self)
-                try keys.numbers(vectors, batch.count, into: ids)
+                try keys.numbers(try keyColumns.vectors(of: batch), batch.count, into: ids)
                 for row in 0..<batch.count {
                     let (id, number) = (Int(ids[row]), UInt32(truncatingIfNeeded: start &+ row))
                     links[start &+ row] = UInt32.max
@@ -111,7 +122,7 @@ private final class JoinCursor: Cursor {
     private let scratch: Memory
     /// For each row of the result the row of the left batch, and of the right frame or `UInt32.max`.
     private let pairs: (left: Memory, right: Memory)
-    private let rooms: [Memory]
+    private let keyColumns: KeyColumns
     private var left: Batch?
     private var row = 0
     /// The partner that is next for `row`; nil where the row is not begun.
@@ -128,22 +139,16 @@ private final class JoinCursor: Cursor {
         numbers = try Memory(Batch.capacity * 4)
         scratch = try Memory(Batch.capacity * 8)
         pairs = (try Memory(Batch.capacity * 4), try Memory(Batch.capacity * 4))
-        var rooms: [Memory] = []
-        for _ in joining.on { rooms.append(try Memory(Batch.capacity * 8)) }
-        self.rooms = rooms
+        keyColumns = try KeyColumns(joining.on.map { $0.left }, leftColumns)
     }
 
     override func next() throws(TableError) -> Batch? {
         if left.map({ row >= $0.count }) ?? true {
             guard let next = try base.pull() else { return nil }
             (left, row, partner) = (next, 0, nil)
-            var vectors: [Vector] = []
-            for (index, pair) in joining.on.enumerated() {
-                guard let vector = next.vectors[pair.left] else { continue }
-                vectors.append(
-                    try normalizedKey(vector, leftColumns[pair.left].type, next.count, rooms[index]))
-            }
-            partners.keys.find(vectors, next.count, into: numbers.bound(to: UInt32.self), scratch: scratch)
+            partners.keys.find(
+                try keyColumns.vectors(of: next), next.count, into: numbers.bound(to: UInt32.self),
+                scratch: scratch)
         }
         guard let left else { return nil }
         fillPairs(left)

@@ -151,7 +151,7 @@ final class KeyTable {
         if keys.count == 1, let key = keys.first, key.nulls == nil {
             return types[0] == .string
                 ? search(hashes, start, count, numbers) { row, known in
-                    known[1] == 0 && equalTexts(text(known, 2), key.texts[row])
+                    known[1] == 0 && text(known, 2) == key.texts[row]
                 }
                 : search(hashes, start, count, numbers) { row, known in
                     known[1] == 0 && known[2] == key.words[row]
@@ -203,7 +203,7 @@ final class KeyTable {
             if isNull { continue }
             let place = places[index]
             if types[index] == .string {
-                if !equalTexts(text(known, place), keys[index].texts[row]) { return false }
+                if text(known, place) != keys[index].texts[row] { return false }
             } else if known[place] != keys[index].words[row] {
                 return false
             }
@@ -216,7 +216,7 @@ final class KeyTable {
         for index in types.indices {
             let place = places[index]
             if types[index] == .string {
-                if !equalTexts(text(a, place), text(b, place)) { return false }
+                if text(a, place) != text(b, place) { return false }
             } else if a[place] != b[place] {
                 return false
             }
@@ -281,10 +281,10 @@ final class KeyTable {
                 if let nulls = key.nulls {
                     for row in 0..<count {
                         hashes[row] =
-                            nulls[row] != 0 ? mix(hashes[row], 1) : hashText(key.texts[row], hashes[row])
+                            nulls[row] != 0 ? mix(hashes[row], 1) : key.texts[row].hash(hashes[row])
                     }
                 } else {
-                    for row in 0..<count { hashes[row] = hashText(key.texts[row], hashes[row]) }
+                    for row in 0..<count { hashes[row] = key.texts[row].hash(hashes[row]) }
                 }
             } else if let nulls = key.nulls {
                 for row in 0..<count {
@@ -308,61 +308,6 @@ private func text(_ row: UnsafePointer<UInt64>, _ place: Int) -> Text {
 @inline(__always)
 private func store(_ text: Text, _ row: UnsafeMutablePointer<UInt64>, _ place: Int) {
     UnsafeMutableRawPointer(row + place).storeBytes(of: text, as: Text.self)
-}
-
-/// Different in each process, so that nobody can make data whose keys collide.
-private let hashSeed = UInt64.random(in: .min ... .max)
-
-@inline(__always)
-private func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
-    let product = (a ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: b ^ 0xE703_7ED1_A0B4_28DB)
-    return product.high ^ product.low
-}
-
-@inline(__always)
-private func word(_ p: UnsafePointer<UInt8>) -> UInt64 {
-    UnsafeRawPointer(p).loadUnaligned(as: UInt64.self)
-}
-
-@inline(__always)
-private func half(_ p: UnsafePointer<UInt8>) -> UInt64 {
-    UInt64(UnsafeRawPointer(p).loadUnaligned(as: UInt32.self))
-}
-
-@inline(__always)
-private func hashText(_ text: Text, _ seed: UInt64) -> UInt64 {
-    let (p, count) = (text.start, text.count)
-    var hash = seed ^ UInt64(bitPattern: Int64(count))
-    if count >= 8 {
-        var place = 0
-        while place &+ 8 < count {
-            hash = mix(hash, word(p + place))
-            place &+= 8
-        }
-        return mix(hash, word(p + (count &- 8)))
-    }
-    if count >= 4 { return mix(hash, half(p) | half(p + (count &- 4)) &<< 32) }
-    if count == 0 { return mix(hash, 0) }
-    return mix(hash, UInt64(p[0]) | UInt64(p[count &>> 1]) &<< 8 | UInt64(p[count &- 1]) &<< 16)
-}
-
-@inline(__always)
-func equalTexts(_ a: Text, _ b: Text) -> Bool {
-    if a.count != b.count { return false }
-    let count = a.count
-    if count >= 8 {
-        var place = 0
-        while place &+ 8 < count {
-            if word(a.start + place) != word(b.start + place) { return false }
-            place &+= 8
-        }
-        return word(a.start + (count &- 8)) == word(b.start + (count &- 8))
-    }
-    if count >= 4 {
-        return half(a.start) == half(b.start) && half(a.start + (count &- 4)) == half(b.start + (count &- 4))
-    }
-    for i in 0..<count where a.start[i] != b.start[i] { return false }
-    return true
 }
 
 /// Makes equal keys equal words: 0.0 for -0.0, one NaN for all. Returns the vector itself where nothing is to do.

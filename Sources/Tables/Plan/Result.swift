@@ -3,14 +3,8 @@ package final class RowReader {
     package let columns: [Column]
     private let stream: RowStream
     private var cursor: Cursor?
-    /// The strings of the batch: a script may close their mapping, and others may write it.
-    private let strings = Arena()
-    private var rooms: [Memory?]
 
-    init(_ stream: RowStream) {
-        (self.stream, self.columns) = (stream, stream.columns)
-        rooms = Array(repeating: nil, count: columns.count)
-    }
+    init(_ stream: RowStream) { (self.stream, self.columns) = (stream, stream.columns) }
 
     /// The next rows, one at least; nil at the end. The batch, with strings in private memory, is valid until the next
     /// call.
@@ -26,24 +20,9 @@ package final class RowReader {
                 continue
             }
             if batch.count == 0 { continue }
-            strings.removeAll()
-            for index in columns.indices where columns[index].type == .string { try copy(batch, index) }
+            try batch.makeStringsPrivate(columns)
             return batch
         }
-    }
-
-    private func copy(_ batch: Batch, _ index: Int) throws(TableError) {
-        guard let vector = batch.vectors[index] else { return }
-        let room: Memory
-        if let former = rooms[index] {
-            room = former
-        } else {
-            room = try Memory(Batch.capacity &* MemoryLayout<Text>.stride)
-        }
-        rooms[index] = room
-        let texts = room.bound(to: Text.self)
-        for row in 0..<batch.count { texts[row] = try strings.copy(vector.texts[row]) }
-        batch.vectors[index] = Vector(room.base, nulls: vector.nulls)
     }
 }
 

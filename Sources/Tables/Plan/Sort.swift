@@ -97,7 +97,7 @@ extension Frame {
         @inline(__always)
         func isAfter(_ a: Item, _ b: Item) -> Bool {
             if a.prefix != b.prefix { return isDescending ? a.prefix < b.prefix : a.prefix > b.prefix }
-            let result = compareTexts(texts[Int(a.row)], texts[Int(b.row)])
+            let result = texts[Int(a.row)].order(texts[Int(b.row)])
             return isDescending ? result < 0 : result > 0
         }
         // Runs of 16 by insertion, then merged two by two.
@@ -206,7 +206,6 @@ extension Frame {
     /// The first `limit` rows of the sorted ones, with strings of their own.
     fileprivate func best(_ limit: Int, _ key: SortKey, _ run: Run) throws(TableError) -> Frame {
         let order = try sortOrder([key], run)
-        let kept = try gathering(order.bound(to: UInt32.self), min(limit, count), isSharing: false)
-        return kept
+        return try gathering(order.bound(to: UInt32.self), min(limit, count), isSharing: false)
     }
 }

@@ -10,10 +10,9 @@ extension Table {
         case .filter(let table, let predicate):
             return try table.open(run, wanted: wanted, filters: [predicate] + filters)
         case .project(let table, let chosen):
-            var needed = Array(repeating: false, count: table.columns.count)
-            for (index, column) in chosen.enumerated() where wanted[index] { needed[column] = true }
-            let moved = filters.map { Predicate(column: chosen[$0.column], $0.test) }
-            return ProjectStream(try table.open(run, wanted: needed, filters: moved), columns, chosen)
+            let needed = table.wanting(chosen, where: wanted)
+            let base = try table.open(run, wanted: needed, filters: filters.moved(to: chosen))
+            return ProjectStream(base, columns, chosen)
         case .fill(let table, let column, let value):
             // What is filled in may pass where a null does not.
             let (late, early) = filters.partitioned { $0.column == column }
@@ -21,7 +20,7 @@ extension Table {
             let filled = MapStream(try table.open(run, wanted: needed, filters: early), columns) {
                 [columns] () throws(TableError) in FillCursor(column, value, columns[column].type)
             }
-            return try filled.filtered(late, run)
+            return filled.filtered(late)
         case .filterFunction(let table, let function, let arguments):
             return try table.openFunction(
                 run, wanted, filters, columns, arguments, isFilter: true, function)
@@ -29,36 +28,50 @@ extension Table {
             return try table.openFunction(
                 run, wanted, filters, columns, arguments, isFilter: false, function)
         case .group(let table, let grouping):
-            return try table.group(grouping, columns, wanted.adding(filters.map { $0.column }), run).open(
-                wanted: wanted
-            )
-            .filtered(filters, run)
+            return try table.group(grouping, columns, wanted.adding(filters.map { $0.column }), run).open()
+                .filtered(filters)
         case .sort(let table, let keys):
             let needed = wanted.adding(keys.map { $0.column } + filters.map { $0.column })
             let frame = try Frame(collecting: table.open(run, wanted: needed, filters: filters), run)
-            return try frame.sorted(keys, run).open(wanted: wanted)
+            return try frame.sorted(keys, run).open()
         case .top(let table, let count, let key):
             let needed = wanted.adding([key.column] + filters.map { $0.column })
-            return try table.top(count, key, needed, run).open(wanted: needed).filtered(filters, run)
+            return try table.top(count, key, needed, run).open().filtered(filters)
         case .head(let table, let count):
             let needed = wanted.adding(filters.map { $0.column })
             let frame = try Frame(collecting: table.open(run, wanted: needed), run, limit: count)
-            return try frame.open(wanted: needed).filtered(filters, run)
+            return frame.open().filtered(filters)
         case .distinct(let table):
             // All columns tell rows apart.
             let needed = Array(repeating: true, count: table.columns.count)
-            return try table.distinctRows(needed, filters, run).open(wanted: needed)
+            return try table.distinctRows(needed, filters, run).open()
         case .join(let left, let right, let joining):
             return try left.open(run, joining: right, joining, columns, wanted, filters)
         case .append(let first, let second, let order):
-            var needed = Array(repeating: false, count: second.columns.count)
-            for (index, column) in order.enumerated() where wanted[index] { needed[column] = true }
-            let moved = filters.map { Predicate(column: order[$0.column], $0.test) }
+            let needed = second.wanting(order, where: wanted)
+            let base = try second.open(run, wanted: needed, filters: filters.moved(to: order))
             return AppendStream(
-                try first.open(run, wanted: wanted, filters: filters),
-                ProjectStream(try second.open(run, wanted: needed, filters: moved), columns, order))
+                try first.open(run, wanted: wanted, filters: filters), ProjectStream(base, columns, order))
         }
     }
+}
+
+extension Table {
+    /// Which columns are needed if some columns of a table that is made of them are.
+    ///
+    /// - Parameters:
+    ///   - chosen: By the other table's columns: the columns of this one.
+    ///   - wanted: Which of them are needed.
+    func wanting(_ chosen: [Int], where wanted: some Sequence<Bool>) -> [Bool] {
+        var needed = Array(repeating: false, count: columns.count)
+        for (column, isWanted) in zip(chosen, wanted) where isWanted { needed[column] = true }
+        return needed
+    }
+}
+
+extension [Predicate] {
+    /// The same on the columns that those of a table are made of.
+    func moved(to chosen: [Int]) -> [Predicate] { map { Predicate(column: chosen[$0.column], $0.test) } }
 }
 
 extension [Bool] {
@@ -203,10 +216,9 @@ extension RowStream {
     ) -> RowStream { MapStream(self, columns, isParallel: isParallel, make) }
 
     /// The rows that pass; the columns of the filters must be there.
-    func filtered(_ filters: [Predicate], _ run: Run) throws(TableError) -> RowStream {
+    func filtered(_ filters: [Predicate]) -> RowStream {
         if filters.isEmpty { return self }
-        let columns = columns
-        return MapStream(self, columns) { () throws(TableError) in try FilterCursor(filters, columns) }
+        return mapping(columns) { [columns] () throws(TableError) in try FilterCursor(filters, columns) }
     }
 }
 

@@ -13,7 +13,7 @@ package struct LinePattern: Sendable {
     /// - Throws: If the pattern is none, or has no named group.
     package init(_ source: [UInt8], _ options: PatternOptions = [], steps: UInt32? = nil) throws(TableError) {
         (self.source, self.options, self.steps) = (source, options, steps)
-        let pattern = try OwnPattern(source, options, steps)
+        let pattern = try CompiledPattern(source, options, steps: steps, refusal: LinePattern.refusal)
         var groups: [(name: [UInt8], number: Int)] = []
         for index in 0..<pattern.pointer.pointee.names {
             guard let (name, group) = pattern.pointer.pointee.name(index) else { continue }
@@ -24,41 +24,12 @@ package struct LinePattern: Sendable {
         self.groups = groups.sorted { $0.number < $1.number }
     }
 
-    fileprivate func compiled() throws(TableError) -> OwnPattern { try OwnPattern(source, options, steps) }
-}
-
-/// A compiled pattern of one thread at a time.
-private final class OwnPattern {
-    let pointer: PatternPointer
-    private let size: Int
-
-    init(_ source: [UInt8], _ options: PatternOptions, _ steps: UInt32?) throws(TableError) {
-        let result = source.withUnsafeBytes { bytes -> Result<mm_pattern, PatternError> in
-            do throws(PatternError) { return .success(try mm_pattern(bytes, options, steps: steps)) } catch {
-                return .failure(error)
-            }
-        }
-        switch result {
-        case .success(var pattern):
-            size = pattern.size
-            guard mm_budget_take(size) else {
-                pattern.free()
-                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
-            }
-            pointer = .allocate(capacity: 1)
-            pointer.initialize(to: pattern)
-        case .failure(let error):
-            if error.isShortage {
-                throw TableError(MapError(.mmap, errno: ENOMEM, "no memory is left for a pattern"))
-            }
-            throw TableError("pattern: PCRE2 error \(error.code) at offset \(error.offset)")
-        }
+    fileprivate func compiled() throws(TableError) -> CompiledPattern {
+        try CompiledPattern(source, options, steps: steps, refusal: LinePattern.refusal)
     }
 
-    deinit {
-        pointer.pointee.free()
-        pointer.deallocate()
-        mm_budget_give(size)
+    private static func refusal(_ error: PatternError) -> TableError {
+        TableError("pattern: PCRE2 error \(error.code) at offset \(error.offset)")
     }
 }
 
@@ -172,7 +143,7 @@ private func unknown(_ name: [UInt8], _ why: StaticString) -> TableError {
 package final class LinesStream: TextStream {
     private let pattern: LinePattern?
     private let groups: [Int]
-    private let patterns = Spares<OwnPattern>()
+    private let patterns = Spares<CompiledPattern>()
 
     init(
         _ columns: [Column], _ format: DelimitedFormat, _ pattern: LinePattern?, _ groups: [Int],
@@ -190,7 +161,7 @@ package final class LinesStream: TextStream {
         return PatternCursor(self, try pattern.compiled(), groups, block, work)
     }
 
-    fileprivate func give(_ pattern: OwnPattern) { patterns.give(pattern) }
+    fileprivate func give(_ pattern: CompiledPattern) { patterns.give(pattern) }
 }
 
 /// The lines of a block as they are.
@@ -242,12 +213,14 @@ package class LinesCursor: TextCursor {
 /// The groups of a pattern in the lines of a block.
 private final class PatternCursor: LinesCursor {
     private let stream: LinesStream
-    private let pattern: OwnPattern
+    private let pattern: CompiledPattern
     private let groups: [Int]
     private let bad: BadValues
 
-    init(_ stream: LinesStream, _ pattern: OwnPattern, _ groups: [Int], _ block: TextBlock, _ work: TextWork)
-    {
+    init(
+        _ stream: LinesStream, _ pattern: CompiledPattern, _ groups: [Int], _ block: TextBlock,
+        _ work: TextWork
+    ) {
         (self.stream, self.pattern, self.groups, bad) = (stream, pattern, groups, stream.format.bad)
         super.init(stream, columns: groups.count, block, work)
     }

@@ -17,7 +17,7 @@ final class RowsSource: Source {
     }
 
     override func open(_ run: Run, wanted: [Bool], filters: [Predicate]) throws(TableError) -> RowStream {
-        try RowsStream(self, wanted.adding(filters.map { $0.column })).filtered(filters, run)
+        RowsStream(self, wanted.adding(filters.map { $0.column })).filtered(filters)
     }
 
     override func piece(_ k: Int, of n: Int) throws(TableError) -> Source {
