@@ -109,6 +109,9 @@ package final class Arena {
 
     package init(step: Int = 64 << 10) { self.step = step }
 
+    /// Bytes of memory in use.
+    var capacity: Int { blocks.reduce(0) { $0 &+ $1.capacity } }
+
     /// Room for so many bytes.
     @inline(__always)
     package func allocate(_ bytes: Int) throws(TableError) -> UnsafeMutablePointer<UInt8> {

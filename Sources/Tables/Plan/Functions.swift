@@ -166,6 +166,7 @@ private final class FunctionCursor: MappingCursor {
         let target = try wide.room(made, type)
         for row in 0..<batch.count { try results.set(row, target, type) }
         wide.count = batch.count
+        wide.arena.removeAll()
         for index in columns.indices { wide.vectors[index] = batch.vectors[index] }
         wide.vectors[made] = target
         return wide

@@ -154,6 +154,7 @@ private final class ProjectStream: RowStream {
         override func next() throws(TableError) -> Batch? {
             guard let source = try base.pull() else { return nil }
             batch.count = source.count
+            batch.arena.removeAll()
             for (index, column) in chosen.enumerated() { batch.vectors[index] = source.vectors[column] }
             return batch
         }

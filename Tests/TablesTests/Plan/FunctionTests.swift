@@ -9,6 +9,8 @@ private final class Functions: ScriptFunctions {
     typealias Function = ([Value?]) -> Value??
     let functions: [Function]
     var calls = 0
+    /// The most memory for strings that a batch had.
+    var mostStrings = 0
 
     init(_ functions: [Function]) { self.functions = functions }
 
@@ -16,6 +18,7 @@ private final class Functions: ScriptFunctions {
         _ function: Int, _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
     ) throws(TableError) {
         results.arena.removeAll()
+        mostStrings = max(mostStrings, batch.arena.capacity)
         for row in 0..<batch.count {
             calls += 1
             var values: [Value?] = []
@@ -130,6 +133,26 @@ struct FunctionTests {
         )
         #expect(
             message { () throws(TableError) in _ = try table.values() } == "a function needs an interpreter")
+    }
+
+    @Test("Strings of former batches are not kept, also after other verbs")
+    func constantMemory() throws {
+        let functions = Functions([{ _ in .some(.boolean(true)) }])
+        let run = run(functions)
+        let long = Value.string([UInt8](repeating: 120, count: 1000))
+        let rows: [[Value?]] = (0..<3000).map { _ in [long, .integer(1)] }
+        let table = Table(
+            RowsSource([Column(name("s"), .string), Column(name("i"), .integer)], rows, pieceSize: 3000))
+        let chain = try table.selecting([0]).filtered(function: 0, [0])
+            .computed(name("a"), function: 0, [0], run).computed(name("b"), function: 0, [0], run)
+        let reader = try chain.rows(run)
+        var count = 0
+        while let batch = try reader.next(run) {
+            count += batch.count
+            functions.mostStrings = max(functions.mostStrings, batch.arena.capacity)
+        }
+        #expect(count == 3000)
+        #expect(functions.mostStrings <= 128 << 10)
     }
 
     @Test("Errors of a function end the run")
