@@ -6,8 +6,9 @@ enum { ANY = INT32_MAX };
 void lm_check_count(lua_State *L, int most, const char *name) {
   int all = lua_gettop(L);
   /* An object of another class is the more important error, and the body reports it. */
-  if (luaL_getmetatable(L, name) == LUA_TTABLE && (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, -2))) all = 0;
-  for (int i = most + 1; i <= all; i++)
+  bool foreign = luaL_getmetatable(L, name) == LUA_TTABLE && (!lua_getmetatable(L, 1) || !lua_rawequal(L, -1, -2));
+  lua_settop(L, all);
+  for (int i = most + 1; i <= all && !foreign; i++)
     if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
   lua_settop(L, most);
 }

@@ -152,6 +152,9 @@ const char *lm_push_unknown(lua_State *L, int index, const char *problem, const 
 void lm_push_meant(lua_State *L, const char *given, size_t length, const char *choices);
 /* [-0, +1, m] Pushes a copy of the string at an absolute index for a message, with control characters escaped. */
 const char *lm_shown_at(lua_State *L, int index);
+/* [-0, +0, –] The position of a word among choices that blanks separate, or -1. */
+int lm_find_word(const char *given, size_t length, const char *choices);
+
 /* [-0, +0, e] The position among the choices of the string at an argument; 0 for a missing argument. */
 int lm_check_word(lua_State *L, int argument, const char *problem, const char *choices);
 /* [-0, +0, e] The string at an argument, which must not contain a zero byte; `what` is its noun in the error. */

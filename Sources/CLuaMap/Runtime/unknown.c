@@ -277,15 +277,21 @@ const char *lm_push_unknown(lua_State *L, int index, const char *problem, const 
   return lua_tostring(L, first);
 }
 
-int lm_check_word(lua_State *L, int argument, const char *problem, const char *choices) {
-  size_t length, count = 0;
-  if (lua_isnoneornil(L, argument)) return 0;
-  const char *given = lm_string_at(L, argument, &length);
-  if (!given) return luaL_typeerror(L, argument, "string");
+int lm_find_word(const char *given, size_t length, const char *choices) {
+  size_t count = 0;
   int i = 0;
   for (const char *word = choices; (word = next_word(word, &count)); i++)
     if (count == length && memcmp(word, given, length) == 0) return i;
-  return luaL_argerror(L, argument, lm_push_unknown(L, argument, problem, choices));
+  return -1;
+}
+
+int lm_check_word(lua_State *L, int argument, const char *problem, const char *choices) {
+  size_t length;
+  if (lua_isnoneornil(L, argument)) return 0;
+  const char *given = lm_string_at(L, argument, &length);
+  if (!given) return luaL_typeerror(L, argument, "string");
+  int found = lm_find_word(given, length, choices);
+  return found >= 0 ? found : luaL_argerror(L, argument, lm_push_unknown(L, argument, problem, choices));
 }
 
 const char *lm_check_c_string(lua_State *L, int argument, const char *what, const char *expected) {

@@ -154,13 +154,6 @@ int lm_custom_table_distinct(lua_State *L) {
   return make(L, lm_table_distinct, 0, 0);
 }
 
-/* [-0, +0, e] Drops the arguments after the first `most`, and raises if one of them is not nil. */
-static void drop(lua_State *L, int most) {
-  for (int i = most + 1; i <= lua_gettop(L); i++)
-    if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
-  lua_settop(L, most);
-}
-
 /* t:where(column, op, value), t:where(f, columns…) */
 int lm_custom_table_where(lua_State *L) {
   static const char *const types[] = {"string or function", NULL};
@@ -168,7 +161,7 @@ int lm_custom_table_where(lua_State *L) {
   if (lua_type(L, 2) == LUA_TFUNCTION) return make(L, lm_table_where, 0, 2);
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, *types);
   if (lua_gettop(L) < 3) return luaL_typeerror(L, 3, "string");
-  drop(L, 4);
+  lm_check_count(L, 4, LM_TABLE);
   /* After a regex, its pattern and its flags follow. */
   if (lm_regex_at(L, 4)) {
     lua_getiuservalue(L, 4, 1);

@@ -66,14 +66,7 @@ static int read_word(lua_State *L, const char *name, const char *problem, const 
   int index = lua_gettop(L) + 1;
   int found = -1;
   if (push_option(L, name, LUA_TSTRING, LUA_TSTRING, "string") == LUA_TSTRING) {
-    const char *given = lua_tostring(L, index);
-    size_t length = lua_rawlen(L, index);
-    int i = 0;
-    for (const char *word = choices; *word; i++) {
-      size_t count = strcspn(word, " ");
-      if (count == length && memcmp(word, given, count) == 0) found = i;
-      word += count + strspn(word + count, " ");
-    }
+    found = lm_find_word(lua_tostring(L, index), lua_rawlen(L, index), choices);
     if (found < 0) luaL_argerror(L, 2, lm_push_unknown(L, index, problem, choices));
   }
   lua_settop(L, index - 1);
