@@ -79,34 +79,34 @@ struct RowScanner<Kind: RowKind> {
     mutating func scan(
         _ found: UnsafeMutablePointer<mm_text_field>, _ room: Int, _ shouldContinue: (Int) -> Bool
     ) -> Int32 {
-        var state = row.pointee
+        // In place: a copy at the end would wait for the stores of its halves.
+        let state = row
         let types = Int(rows.pointee.count)
         var count = 0
         var status = ScanStatus.found
-        if state.column == 0 && !state.ended { status = begin(&state, shouldContinue) }
+        if state.pointee.column == 0 && !state.pointee.ended { status = begin(&state.pointee, shouldContinue) }
         while status == .found {
-            if types > 0 ? state.column >= types : state.ended {
-                if !state.ended { status = passRest(&state, shouldContinue) }
-                (state.ended, state.complete) = (true, true)
+            if types > 0 ? state.pointee.column >= types : state.pointee.ended {
+                if !state.pointee.ended { status = passRest(&state.pointee, shouldContinue) }
+                (state.pointee.ended, state.pointee.complete) = (true, true)
                 break
             }
             if count >= room { break }
-            let type = mm_type_of_column(rows, state.column)
+            let type = mm_type_of_column(rows, state.pointee.column)
             let field = found + count
-            if state.ended {
+            if state.pointee.ended {
                 if type & UInt8(MM_TEXT_OPTIONAL) == 0 && type != UInt8(MM_TEXT_SKIP) {
                     status = .tooFewFields
                     break
                 }
                 field.pointee.kind = UInt8(MM_FIELD_ABSENT)
             } else {
-                status = take(field, type, &state, shouldContinue)
+                status = take(field, type, &state.pointee, shouldContinue)
                 if status != .found { break }
             }
-            state.column &+= 1
+            state.pointee.column &+= 1
             if type != UInt8(MM_TEXT_SKIP) { count &+= 1 }
         }
-        row.pointee = state
         return status == .found ? Int32(truncatingIfNeeded: count) : status.rawValue
     }
 
