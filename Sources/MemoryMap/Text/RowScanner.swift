@@ -84,7 +84,9 @@ struct RowScanner<Kind: RowKind> {
         let types = Int(rows.pointee.count)
         var count = 0
         var status = ScanStatus.found
-        if state.pointee.column == 0 && !state.pointee.ended { status = begin(&state.pointee, shouldContinue) }
+        if state.pointee.column == 0 && !state.pointee.ended {
+            status = begin(&state.pointee, shouldContinue)
+        }
         while status == .found {
             if types > 0 ? state.pointee.column >= types : state.pointee.ended {
                 if !state.pointee.ended { status = passRest(&state.pointee, shouldContinue) }
