@@ -1128,8 +1128,8 @@ row "regex.__gc" {
 row "regex.__tostring" { call(function(f) return f.regex() end), begun = { a_regex, tostring, works, works } }
 row "regex.close" { call("", function(f) return f.regex() end), begun = { a_regex, function(re) re:close() end, works, works } }
 local subjects <const> = {
-    call("buffer|bytes, integer?", function(f) return f.regex(), f.buffer(), 0 end),
-    call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text() end), call(function() return mmap.regex("A", "iu"), "banana" end),
+    call("buffer|bytes, integer?, string?", function(f) return f.regex(), f.buffer(), 0, "strings" end),
+    call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text(), 0, "offsets" end), call(function() return mmap.regex("A", "iu"), "banana" end),
 }
 row "regex.find" { subjects[1], subjects[2], subjects[3],
     touches = function(b) return mmap.regex("zzz"):find(b) end,
@@ -1182,7 +1182,8 @@ row "regex.gsub" {
 row "regex.names" { call("", function(f) return f.regex() end), call(function() return mmap.regex "(?<a>x)(?<b>y)" end),
     begun = { a_regex, function(re) return re:names() end, works, works },
 }
-row "regex.count" { subjects[1], subjects[2], subjects[3],
+row "regex.count" { call("buffer|bytes, integer?", function(f) return f.regex(), f.buffer(), 0 end),
+    call(function(f) return mmap.regex "(\\w+);(l(o)?)", f.text() end), subjects[3],
     touches = function(b) return mmap.regex("[0-9]"):count(b) end,
     begun = { a_regex, function(re, b) return re:count(b, 2 * page) end, gone, gone },
     long = function(b) return mmap.regex "[a-z]+ [0-9]".count, mmap.regex "[a-z]+ [0-9]", b end,

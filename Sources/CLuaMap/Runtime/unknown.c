@@ -36,6 +36,7 @@ static const char *const synonyms[][2] = {
     {"dword", "u32"},
     {"int64", "i64"},
     {"int64", "integer"},
+    {"int32", "integer"},
     {"int64_t", "i64"},
     {"long", "i64"},
     {"long", "integer"},
@@ -107,6 +108,13 @@ static const char *const synonyms[][2] = {
     {"delimiter", "sep"},
     {"headers", "header"},
     {"noreuse", "dontneed"},
+    {"avg", "mean"},
+    {"average", "mean"},
+    {"minimum", "min"},
+    {"least", "min"},
+    {"maximum", "max"},
+    {"greatest", "max"},
+    {"total", "sum"},
 };
 
 /* The next word of a list: words are separated by blanks and end at a comma. NULL after the last. */

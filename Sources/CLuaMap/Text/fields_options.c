@@ -6,8 +6,7 @@
 
 /* [-0, +0, e] Reads the list of types at argument 3. */
 static void read_types(lua_State *L, lm_fields *fields) {
-  static const char *const names[] = {"string", "number", "integer", "u64", "skip"};
-  enum { NAMES = sizeof names / sizeof *names };
+  static const char choices[] = "string number integer u64 skip"; /* in the order of MM_TEXT_STRING and so on */
   if (lua_isnoneornil(L, 3)) return;
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_Unsigned count = lua_rawlen(L, 3);
@@ -17,14 +16,16 @@ static void read_types(lua_State *L, lm_fields *fields) {
     size_t length;
     lua_rawgeti(L, 3, (lua_Integer)i + 1);
     const char *name = lm_string_at(L, -1, &length);
-    int type = 0;
     bool optional = name && length > 0 && name[length - 1] == '?';
     if (optional) length--;
-    while (name && type < NAMES && (strlen(names[type]) != length || memcmp(names[type], name, length) != 0)) type++;
-    if (!name || type == NAMES || (optional && type == MM_TEXT_SKIP))
+    int type = name ? lm_find_word(name, length, choices) : -1;
+    if (type < 0 || (optional && type == MM_TEXT_SKIP)) {
+      lm_push_meant(L, name, name ? length : 0, choices);
+      luaL_tolstring(L, -2, NULL);
       luaL_argerror(L, 3,
-                    lua_pushfstring(L, "type %I: 'string', 'number', 'integer', 'u64' or 'skip' expected, got %s",
-                                    (LUAI_UACINT)i + 1, luaL_tolstring(L, -1, NULL)));
+                    lua_pushfstring(L, "type %I: 'string', 'number', 'integer', 'u64' or 'skip' expected, got %s%s",
+                                    (LUAI_UACINT)i + 1, lm_show(L, -1), lua_tostring(L, -2)));
+    }
     if (optional && !results)
       luaL_argerror(L, 3,
                     lua_pushfstring(L,

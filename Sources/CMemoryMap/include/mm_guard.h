@@ -141,8 +141,8 @@ static inline int mm_load_byte(const mm_region *_Nonnull r, uint64_t i) {
   return mm_was_intact(r) ? value : -1;
 }
 
-/* Whether the protection allows the access. PROT_WRITE implies PROT_READ on all processors of Linux (mprotect(2),
-   NOTES). */
+/* Whether the protection allows the access. PROT_WRITE implies PROT_READ on x86-64 and on arm64, which have no pages that
+   may be written only (mprotect(2), NOTES). */
 static inline bool mm_is_readable(const mm_region *_Nonnull r) { return (r->slot->protection & 3) != 0; }
 static inline bool mm_is_writable(const mm_region *_Nonnull r) { return (r->slot->protection & 2) != 0; }
 

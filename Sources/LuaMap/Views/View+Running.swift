@@ -25,7 +25,7 @@ extension Arguments {
             } else if name.elementsEqual("max".utf8) {
                 rolling = .greatest
             } else {
-                throw MapError("not one of sum mean min max", argument: 2)
+                throw MapError(unknown: "%s is not one of", of: "sum mean min max", argument: 2)
             }
             return (.rolling(rolling, try integer(3)), 4)
         }

@@ -840,7 +840,7 @@ import Testing
             fails("a separator must not contain a quote or an escape", b.split, b, 2, { csv = true, sep = '"' })
             fails("table expected", b.fields, b, ";", "string")
             fails("1 to 4096 types expected", b.fields, b, ";", {})
-            fails("type 2: 'string', 'number', 'integer', 'u64' or 'skip' expected, got float", b.fields, b, ";", { "string", "float" })
+            fails("type 2: 'string', 'number', 'integer', 'u64' or 'skip' expected, got float; did you mean 'number'?", b.fields, b, ";", { "string", "float" })
             fails("type 1: .* got 1", b.fields, b, ";", { 1 })
             fails("every field is skipped", b.fields, b, ";", { "skip", "skip" })
             fails("type 2: the first result ends the loop", b.fields, b, ";", { "skip", "number?" })

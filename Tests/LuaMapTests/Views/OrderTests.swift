@@ -150,7 +150,7 @@ import Testing
             fails("shares memory", v.diff, v, v:slice(0, 4)); fails("shares", v.cumsum, v:slice(0, 4), v:slice(1, 4))
             fails("value 6 is out of range %(1 to 5%)", v.rolling, v, "sum", 6); fails("value 0 is out of range", v.rolling, v, "sum", 0)
             fails("the view is empty", v.rolling, v:slice(0, 0), "sum", 1)
-            fails("not one of sum mean min max", v.rolling, v, "median", 2); fails("mmap.view expected, got string", v.cumsum, v, "x")
+            fails("'median' is not one of 'sum', 'mean', 'min' and 'max'", v.rolling, v, "median", 2); fails("did you mean 'max'?", v.rolling, v, "maximum", 2); fails("mmap.view expected, got string", v.cumsum, v, "x")
             fails("too many arguments", v.cumsum, v, into, 1); fails("too many arguments", v.diff, v, nil, 1); fails("too many arguments", v.rolling, v, "sum", 2, nil, 1)
             local large = mmap.anonymous(16):view "i64"
             large:fill(math.maxinteger)
