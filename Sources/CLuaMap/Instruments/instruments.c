@@ -1,4 +1,4 @@
-/* The trampolines of instruments that return numbers and sets of pages. Those that draw are in picture.c, those that describe in explain.c. */
+/* The trampolines of instruments that return numbers and sets of pages. Pictures are in picture.c, words in explain.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
