@@ -56,6 +56,9 @@ let runtime: [LinkerSetting] =
         [.unsafeFlags(["-resource-dir", $0, "-Xlinker", "--wrap=malloc_usable_size"])]
     } ?? []
 
+// The compiler of mmap.compile, where LLVM is installed: its folder, which scripts/setup finds.
+let llvm = Context.environment["MMAPLUA_LLVM"]
+
 let package = Package(
     name: "mmaplua",
     products: [
@@ -86,7 +89,8 @@ let package = Package(
         .target(
             name: "CLuaMap", dependencies: ["CLua", "CMemoryMap", "CPCRE2", "CSimdjson"],
             exclude: ["include/methods.def"],
-            cSettings: [.define("_GNU_SOURCE"), .headerSearchPath("Runtime"), .headerSearchPath("../CPCRE2")]),
+            cSettings: [.define("_GNU_SOURCE")]
+                + ["Runtime", "../CPCRE2", "../CCompiler/include"].map { .headerSearchPath($0) }),
         .target(
             name: "LuaMap",
             dependencies: [
@@ -124,6 +128,28 @@ let package = Package(
     ],
     cLanguageStandard: .gnu11, cxxLanguageStandard: .gnucxx17
 )
+
+// The plug-in, and its tests. They are not in the program.
+if let llvm {
+    let headers = ["-Xcc", "-I\(llvm)/include"]
+    package.products.append(.library(name: "mmap-compile", type: .static, targets: ["Compiler"]))
+    package.targets += [
+        .systemLibrary(name: "CLLVM", providers: [.apt(["llvm-19-dev"])]),
+        .target(
+            name: "CCompiler",
+            cSettings: [
+                .define("_GNU_SOURCE"), .headerSearchPath("../CMemoryMap/include"),
+                .unsafeFlags(["-fno-math-errno"]),
+            ]),
+        .target(
+            name: "Compiler", dependencies: ["CCompiler", "CLLVM"],
+            swiftSettings: strict + [.unsafeFlags(headers)]),
+        .testTarget(
+            name: "CompilerTests", dependencies: ["CCompiler", "Compiler", "CLua", "CLLVM"],
+            swiftSettings: strict + [.unsafeFlags(headers)],
+            linkerSettings: lua + [.unsafeFlags(["-L\(llvm)/lib"]), .linkedLibrary("LLVM-19")]),
+    ]
+}
 
 // The fuzzers. Only scripts/fuzz sets this variable. It builds in a separate folder, with the program as a library
 // target.

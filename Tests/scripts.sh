@@ -68,7 +68,7 @@ machine() {
     local file
     for file in usr/bin/{ld,zstd,shellcheck,mandoc,clang-format-19,lua5.4,hexdump,mount,strace,parallel} usr/sbin/mkfs.ext4 usr/share/i18n/locales/de_DE \
         usr/lib/x-linux-gnu/{liblua5.4.a,libpcre2-8.a,libdeflate.a,libxxhash.a,libcrypto.a,libz.a,libzstd.a,crt1.o,libedit.so.2,libcurl.so.4,libxml2.so.2,libsqlite3.so.0,libncurses.so.6} \
-        usr/lib/gcc/x-linux-gnu/12/libstdc++.so usr/lib/x-linux-gnu/lua/5.4/{lpeg,cjson,lfs}.so; do
+        usr/lib/gcc/x-linux-gnu/12/libstdc++.so usr/lib/llvm-19/lib/libLLVMX86CodeGen.a usr/lib/x-linux-gnu/lua/5.4/{lpeg,cjson,lfs}.so; do
         mkdir -p "$work/root/${file%/*}"
         : >"$work/root/$file"
     done
@@ -104,6 +104,14 @@ check 'succeeds' status_is 0
 check 'says what it installs' says 'installing with apt-get: liblua5.4-dev lua-lpeg'
 check 'installs these only' called '^apt-get .* install --no-install-recommends liblua5.4-dev lua-lpeg$'
 check 'does not update' not_called 'update'
+
+machine 'no LLVM'
+without usr/lib/llvm-19/lib/libLLVMX86CodeGen.a
+run "${setup[@]}" build
+check 'builds without it' status_is 0
+check 'installs nothing' not_called '^apt-get'
+run "${setup[@]}" compile
+check 'installs it for the compiler' called '^apt-get .* install --no-install-recommends llvm-19-dev$'
 
 machine 'a test package missing, build'
 without usr/lib/x-linux-gnu/lua/5.4/lpeg.so
@@ -302,6 +310,8 @@ check 'says why' says 'no library for riscv64'
 tree="$work/the tree"
 build_machine() {
     machine "$1"
+    # Without the compiler, which the stubs could not make.
+    without usr/lib/llvm-19/lib/libLLVMX86CodeGen.a
     rm -rf -- "$tree"
     mkdir -p "$tree/Sources/x" "$work/elsewhere"
     cp -r "$root/scripts" "$tree/scripts"

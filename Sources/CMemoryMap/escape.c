@@ -1,4 +1,4 @@
-/* Ends a match of a regular expression from a signal handler. */
+/* Ends a match of a regular expression, or compiled code, from a signal handler. */
 #include "mm_pattern.h"
 
 #include <pthread.h>
@@ -25,6 +25,19 @@ int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, s
   int result = MM_MATCH_LEFT;
   if (mm_unlikely(came_early)) came_early = 0;
   else result = pcre2_jit_match(pattern->code, subject, length, start, options, pattern->data, pattern->context);
+  mm_barrier();
+  way_out = NULL;
+  return result;
+}
+
+int64_t mm_run(int64_t (*code)(uint64_t *), uint64_t *slots) {
+  sigjmp_buf here;
+  if (sigsetjmp(here, 0)) return MM_RUN_LEFT;
+  way_out = &here;
+  mm_barrier();
+  int64_t result = MM_RUN_EARLY;
+  if (mm_unlikely(came_early)) came_early = 0;
+  else result = code(slots);
   mm_barrier();
   way_out = NULL;
   return result;

@@ -15,6 +15,7 @@
 #include "mm_process.h"
 #include "mm_replacement.h"
 #include "mm_reserve.h"
+#include "mm_run.h"
 #include "mm_shown.h"
 #include "mm_text.h"
 

@@ -1,0 +1,119 @@
+internal import CLLVM
+
+/// Comparisons, and the jumps that follow them.
+extension Generator {
+    enum Relation { case less, lessOrEqual, equal }
+
+    func comparison(_ i: Instruction, _ opcode: Opcode) -> Int? {
+        let a = frame[i.a]
+        let immediate = Slot.integer(ir.integer(Int64(i.signedB)))
+        let condition: Slot?
+        switch opcode {
+        case .eq: condition = equality(a, frame[i.b])
+        case .eqk: condition = equality(a, constant(i.b))
+        case .eqi: condition = equality(a, immediate)
+        case .lt: condition = order(.less, a, frame[i.b])
+        case .le: condition = order(.lessOrEqual, a, frame[i.b])
+        case .lti: condition = order(.less, a, immediate)
+        case .lei: condition = order(.lessOrEqual, a, immediate)
+        case .gti: condition = order(.less, immediate, a)
+        default: condition = order(.lessOrEqual, immediate, a)
+        }
+        guard let condition else { return leave("things that are no numbers are compared") }
+        return jump(condition, expecting: i.k)
+    }
+
+    /// Takes the jump that follows if the condition is as expected, else skips it.
+    private func jump(_ condition: Slot, expecting expected: Bool, _ taken: Frame? = nil) -> Int? {
+        let target = pc + 2 + chunk.code[pc + 1].signedJ
+        guard let value = condition.value else {
+            if isTrue(condition) != expected { return pc + 2 }
+            frame = taken ?? frame
+            return target
+        }
+        let ifTaken = edge(to: target, taken ?? frame)
+        let ifSkipped = edge(to: pc + 2, frame)
+        if expected { ir.branch(value, ifTaken, ifSkipped) } else { ir.branch(value, ifSkipped, ifTaken) }
+        return nil
+    }
+
+    func isTrue(_ slot: Slot) -> Bool { slot.type != .nil && slot.type != .false }
+    /// Whether a value is neither nil nor false, unless its type tells.
+    func truth(of slot: Slot) -> Value? { slot.type == .boolean ? slot.value : nil }
+
+    func test(_ i: Instruction) -> Int? {
+        let slot = frame[i.a]
+        return jump(truth(of: slot).map(Slot.boolean) ?? .bool(isTrue(slot)), expecting: i.k)
+    }
+
+    func testAndSet(_ i: Instruction) -> Int? {
+        let slot = frame[i.b]
+        var taken = frame
+        taken[i.a] = slot.type == .boolean ? .bool(i.k) : slot
+        return jump(truth(of: slot).map(Slot.boolean) ?? .bool(isTrue(slot)), expecting: i.k, taken)
+    }
+
+    /// nil where only the interpreter knows.
+    private func equality(_ a: Slot, _ b: Slot) -> Slot? {
+        if a.type.isNumber && b.type.isNumber { return order(.equal, a, b) }
+        switch (a.type, b.type) {
+        case (.boolean, .boolean):
+            guard let x = a.value, let y = b.value else { return nil }
+            return .boolean(ir.compare(LLVMIntEQ, x, y))
+        case (.boolean, .true), (.true, .boolean): return .boolean(a.value ?? b.value ?? ir.bool(false))
+        case (.boolean, .false), (.false, .boolean):
+            return .boolean(ir.xor(a.value ?? b.value ?? ir.bool(false), ir.bool(true)))
+        case (.nil, .nil), (.true, .true), (.false, .false): return .bool(true)
+        case (.constant(let x), .constant(let y)):
+            return .bool(chunk.constants[x] == chunk.constants[y])
+        case (.input(let x), .input(let y)): return x == y ? .bool(true) : nil
+        case (.input(let x), let other), (let other, .input(let x)):
+            // What the compiler does not know can be a string.
+            return inputs[x].kind == .other && !Generator.isNoString(other) ? nil : .bool(false)
+        case (.method, _), (_, .method): return nil
+        default: return .bool(false)
+        }
+    }
+
+    private static func isNoString(_ type: ValueType) -> Bool {
+        switch type {
+        case .nil, .false, .true, .boolean, .integer, .float: true
+        default: false
+        }
+    }
+
+    /// Exact for an integer and a float, however large.
+    func order(_ relation: Relation, _ a: Slot, _ b: Slot) -> Slot? {
+        guard a.type.isNumber, b.type.isNumber, let x = a.value, let y = b.value else { return nil }
+        switch (a.type, b.type) {
+        case (.integer, .integer):
+            let predicate =
+                relation == .less ? LLVMIntSLT : relation == .equal ? LLVMIntEQ : LLVMIntSLE
+            return .boolean(ir.compare(predicate, x, y))
+        case (.float, .float):
+            let predicate =
+                relation == .less ? LLVMRealOLT : relation == .equal ? LLVMRealOEQ : LLVMRealOLE
+            return .boolean(ir.compareFloat(predicate, x, y))
+        case (.integer, _): return .boolean(mixed(relation, integer: x, float: y, isFirst: true))
+        default: return .boolean(mixed(relation, integer: y, float: x, isFirst: false))
+        }
+    }
+
+    private func mixed(_ relation: Relation, integer: Value, float: Value, isFirst: Bool) -> Value {
+        if relation == .equal {
+            let (value, isExact) = converted(float)
+            return ir.and(isExact, ir.compare(LLVMIntEQ, value, integer))
+        }
+        let high = ir.float(0x1p63), low = ir.float(-0x1p63)
+        let isHigh = ir.compareFloat(LLVMRealOGE, float, high)
+        let isLow = ir.compareFloat(LLVMRealOLT, float, low)
+        let isNumber = ir.compareFloat(LLVMRealORD, float, float)
+        // i < f: i < ceil(f);  i <= f: i <= floor(f);  f < i: floor(f) < i;  f <= i: ceil(f) <= i
+        let rounded = ir.integerSaturated((relation == .less) == isFirst ? ir.ceil(float) : ir.floor(float))
+        let predicate = relation == .less ? LLVMIntSLT : LLVMIntSLE
+        let inRange =
+            isFirst ? ir.compare(predicate, integer, rounded) : ir.compare(predicate, rounded, integer)
+        let (ifHigh, ifLow) = (ir.bool(isFirst), ir.bool(!isFirst))
+        return ir.and(isNumber, ir.select(isHigh, ifHigh, ir.select(isLow, ifLow, inRange)))
+    }
+}
