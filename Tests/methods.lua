@@ -109,6 +109,9 @@ function methods.fixture(folder, prefix)
         end)
     end
     -- The same for `mmap.writefile`.
+    function fixture.compiled()
+        return (select(2, debug.getupvalue(mmap.compile(function(x) return x end), 1)))
+    end
     function fixture.replacement()
         local found
         mmap.writefile(fixture.new_path(), function()
@@ -411,6 +414,12 @@ row "mmap.incore" {
     quiet = { function(b) return mmap.incore(b) end, works, gone },
 }
 row "mmap.threads" { lost = false, call("integer?", function() return 1 end), call(function() end) }
+row "mmap.compile" { lost = false,
+    call("function, table?", function() return function(x) return x end, {} end), call(function() return print end),
+}
+row "mmap.whynot" { lost = false, call("function", function() return mmap.compile(function(x) return x end) end) }
+row "mmap.compiled" { lost = false, call("function", function() return mmap.compile(function(x) return x end) end) }
+row "mmap.disassemble" { lost = false, call("function", function() return mmap.compile(function(x) return x end) end) }
 row "mmap.progress" { lost = false, call("boolean?", function() return false end), call(function() end) }
 row "mmap.memfd" { opens = true, lost = false,
     call("string, integer, table?", function() return "name", page, {} end),
@@ -1373,6 +1382,7 @@ row "table.skipped" { call("", function(f) return f.table() end), begun = plan(f
 -- ---- internal objects
 
 row "replacement.__close" { internal = true, lost = false, call(function(f) return f.replacement() end) }
+row "compiled.__gc" { internal = true, lost = false, call(function(f) return f.compiled() end) }
 row "replacement.__gc" { internal = true, lost = false, call(function(f) return f.replacement() end) }
 row "watch.__close" { internal = true, lost = false, call(function(f) return f.watch() end) }
 row "watch.__gc" { internal = true, lost = false, call(function(f) return f.watch() end) }

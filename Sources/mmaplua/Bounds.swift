@@ -16,6 +16,7 @@ struct Bounds {
     private(set) var isSandbox = false
     private var allowsEnvironment = false
     private var allowsPrograms = false
+    private var allowsCompiler = false
     private var allowed: [(access: CInt, path: UnsafePointer<CChar>, argument: UnsafePointer<CChar>)] = []
     private var firstAllowance: UnsafePointer<CChar>?
 
@@ -40,6 +41,8 @@ struct Bounds {
             allowsEnvironment = true
         } else if strcmp(argument, "--allow-run") == 0 {
             allowsPrograms = true
+        } else if strcmp(argument, "--allow-compile") == 0 {
+            allowsCompiler = true
         } else {
             return false
         }
@@ -90,7 +93,7 @@ struct Bounds {
             memory_text: memoryText ?? defaultName(),
             time_text: timeText ?? defaultName(), is_sandbox: isSandbox,
             allows_environment: allowsEnvironment,
-            allows_programs: allowsPrograms)
+            allows_programs: allowsPrograms, allows_compiler: allowsCompiler)
     }
 }
 

@@ -35,6 +35,8 @@ private func usageText(_ name: String) -> String {
       --faults  report page faults at exit
       --trace   report each system call of the library on standard error,
                 with the line of the script
+      --no-compile      make no machine code (mmap.compile)
+      --compile-report  list at exit what was compiled, and what was not and why
       --help    show help and exit
       --version show the version of mmaplua and exit
     For scripts that you do not trust:
@@ -49,6 +51,7 @@ private func usageText(_ name: String) -> String {
       --allow-write=PATH   write, create, rename, and remove there
       --allow-env          read environment variables
       --allow-run          run programs, which are not confined
+      --allow-compile      make machine code (mmap.compile)
 
     """
 }
@@ -105,7 +108,8 @@ private func problem(with option: String) -> String? {
     }
     if begins(with: "--lesson") { return "'--lesson' needs a name; mmaplua --lessons lists them" }
     if option == "--lessons" { return "'--lessons' accepts only --check; use --lesson NAME to run one" }
-    return option == "--allow-env" || option == "--allow-run" ? "'\(option)' needs --sandbox" : nil
+    return ["--allow-env", "--allow-run", "--allow-compile"].contains(option)
+        ? "'\(option)' needs --sandbox" : nil
 }
 
 /// Writes the system error of an option.

@@ -41,6 +41,8 @@ struct Options {
     private var bounds = Bounds()
     private var countsFaults = false
     private var traces = false
+    private var compiles = true
+    private var reportsCompiler = false
     /// In a child of `mmap.spawn`, the descriptor to read its task from; else -1.
     private var child: CInt = -1
 
@@ -139,6 +141,10 @@ struct Options {
             countsFaults = true
         } else if strcmp(argument, "--trace") == 0 {
             traces = true
+        } else if strcmp(argument, "--no-compile") == 0 {
+            compiles = false
+        } else if strcmp(argument, "--compile-report") == 0 {
+            reportsCompiler = true
         } else if strncmp(argument, "--child=", 8) == 0,
             let descriptor = CInt(String(cString: argument + 8)), descriptor >= 0
         {
@@ -192,7 +198,8 @@ struct Options {
                         argc: count, argv: arguments, script: CInt(truncatingIfNeeded: script), child: child,
                         steps: steps.baseAddress, step_count: steps.count, ending: ending,
                         show_version: showsVersion, ignore_environment: ignoresEnvironment,
-                        counts_faults: countsFaults, traces: traces,
+                        counts_faults: countsFaults, traces: traces, compiles: compiles,
+                        reports_compiler: reportsCompiler,
                         name: name, editor: lineEditor(completion),
                         lesson: lesson.baseAddress ?? defaultName(), lesson_length: lesson.count,
                         bounds: bounds.forHost)

@@ -83,7 +83,8 @@ _mmaplua() {
             ;;
         -*)
             mapfile -t COMPREPLY < <(compgen -W '-e -i -l -v -E -W - -- --help --version --memory= --mapped= --time=
-                --lessons --lesson --faults --trace --sandbox --allow-read= --allow-write= --allow-env --allow-run' -- "$current")
+                --lessons --lesson --faults --trace --no-compile --compile-report --sandbox --allow-read= --allow-write= --allow-env --allow-run
+                --allow-compile' -- "$current")
             [[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace 2> /dev/null
             ;;
         *)

@@ -62,3 +62,6 @@ complete -c mmaplua -n __mmaplua_before_script -l allow-read -r -F -d 'In the sa
 complete -c mmaplua -n __mmaplua_before_script -l allow-write -r -F -d 'In the sandbox, allow writing'
 complete -c mmaplua -n __mmaplua_before_script -l allow-env -d 'In the sandbox, allow the environment'
 complete -c mmaplua -n __mmaplua_before_script -l allow-run -d 'In the sandbox, allow programs'
+complete -c mmaplua -n __mmaplua_before_script -l allow-compile -d 'In the sandbox, allow machine code'
+complete -c mmaplua -n __mmaplua_before_script -l no-compile -d 'Make no machine code'
+complete -c mmaplua -n __mmaplua_before_script -l compile-report -d 'Say at the end what was compiled'

@@ -163,8 +163,8 @@ static void run_ending(lua_State *L, const host_plan *plan) {
 
 /* Stores the options that children of this process inherit. */
 static void inherit_options(const host_plan *plan) {
-  static const char *const prefixes[] = {"--memory=", "--mapped=", "--time=", "--sandbox",
-                                         "--allow-",  "--trace",   "-E",      NULL};
+  static const char *const prefixes[] = {"--memory=", "--mapped=",    "--time=", "--sandbox", "--allow-",
+                                         "--trace",   "--no-compile", "-E",      NULL};
   enum { MOST = 250 };
   static const char *options[MOST + 1];
   size_t count = 0;
@@ -225,6 +225,8 @@ int host_main(const host_plan *plan) {
   if (!limits_make_room()) return EXIT_FAILURE;
   if (plan->traces) lm_trace();
   if (plan->counts_faults) host_count_faults();
+  lm_compile_is_off = !plan->compiles;
+  if (plan->reports_compiler) lm_report_compiler();
   inherit_options(plan);
   lua_State *L = luaL_newstate();
   if (L == NULL) {
@@ -233,6 +235,7 @@ int host_main(const host_plan *plan) {
   }
   if (plan->bounds.is_sandbox) {
     host_chunk_mode = "t";
+    if (plan->bounds.allows_compiler) lm_load_compiler();
     /* Not with --allow-run: the programs would inherit Landlock's rules and could not work. */
     if (!plan->bounds.allows_programs) confine(plan);
   }

@@ -32,6 +32,7 @@ static const char texts[] = {
 #embed "../../../manual/09-instruments.txt" suffix(, 0, )
 #embed "../../../manual/10-processes.txt" suffix(, 0, )
 #embed "../../../manual/11-tables.txt" suffix(, 0, )
+#embed "../../../manual/12-compile.txt" suffix(, 0, )
 };
 #pragma clang diagnostic pop
 

@@ -45,6 +45,7 @@ typedef struct {
   bool is_sandbox;
   bool allows_environment;
   bool allows_programs;
+  bool allows_compiler;
 } host_bounds;
 
 /* Exit statuses other than EXIT_SUCCESS and EXIT_FAILURE. */
@@ -60,9 +61,11 @@ typedef struct {
   host_ending ending;
   bool show_version;
   bool ignore_environment;
-  bool counts_faults; /* reports the number of page faults at exit */
-  bool traces;        /* reports the library's system calls */
-  const char *name;   /* program name, the prefix of messages */
+  bool counts_faults;    /* reports the number of page faults at exit */
+  bool traces;           /* reports the library's system calls */
+  bool compiles;         /* mmap.compile makes machine code */
+  bool reports_compiler; /* says at exit what was compiled */
+  const char *name;      /* program name, the prefix of messages */
   host_editor editor;
   const char *lesson; /* Lua source of the module mmap.lesson */
   size_t lesson_length;

@@ -241,6 +241,7 @@ int lm_open_module(lua_State *L) {
   lm_open_lock(L);
   lm_open_files(L);
   lm_open_tables(L);
+  lm_open_compile(L);
   lua_createtable(L, 0, 128);
   lm_set_methods(L, LM_CLASS_mmap);
   lm_name_functions(L, "mmap.");

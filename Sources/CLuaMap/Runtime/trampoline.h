@@ -323,6 +323,7 @@ void lm_open_child(lua_State *L);
 void lm_open_lock(lua_State *L);
 void lm_open_files(lua_State *L);
 void lm_open_tables(lua_State *L);
+void lm_open_compile(lua_State *L);
 
 /* [-0, +0, m] Adds the accessors of Node's Buffer to the table of methods on top. */
 void lm_add_accessors(lua_State *L);

@@ -3,6 +3,7 @@
 #define CLUAMAP_H
 
 #include "lm_child.h"
+#include "lm_compile.h"
 #include "lm_file.h"
 #include "lm_hash.h"
 #include "lm_instruments.h"

@@ -73,7 +73,9 @@ struct Allocator {
 @Suite struct AllocationTests {
     /// Scripts that together use the whole interface, and catch the errors that they cause. `PATH` is a file of three
     /// pages.
-    private static let parts: [String] = [maps, text, views, records, instruments, shared, files, tables]
+    private static let parts: [String] = [
+        maps, text, views, records, instruments, shared, files, tables, compiled,
+    ]
 
     private static let maps = """
         local path = PATH
@@ -319,6 +321,21 @@ struct Allocator {
           text = tostring(e) .. "!"
         end
         return #text
+        """
+
+    private static let compiled = """
+        local b = mmap.anonymous(64)
+        local n = 0
+        local g = mmap.compile(function(b, x)
+          n = n + 1
+          for i = 0, #b - 1 do n = n + b[i] end
+          if x then return { n }, "a" .. x end
+          return n, true, nil, "text"
+        end)
+        assert(g(b) == 1)
+        assert(not pcall(g, 1))
+        assert(g(b, 5)[1] == 2 and n == 2)
+        return #(tostring(mmap.whynot(g)) .. #mmap.compiled(g) .. mmap.disassemble(g))
         """
 
     /// A script above calls every function, method, and metamethod, except for Node's accessors: only two of those.

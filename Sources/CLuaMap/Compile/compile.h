@@ -1,0 +1,78 @@
+/* Compiled functions: the boundary between Lua and the compiler's plug-in. */
+#ifndef COMPILE_H
+#define COMPILE_H
+
+#include "mc_compile.h"
+#include "trampoline.h"
+
+/* Machine code for one combination of types, or the reason why there is none. */
+typedef struct lm_signature {
+  mc_input *inputs;
+  mc_code *code;
+  char *reason;
+  uint32_t resumes, unknowns; /* how often the interpreter continued */
+} lm_signature;
+
+enum { LM_MOST_SIGNATURES = 8, LM_MOST_SOURCES = 500, LM_REASON = 320 };
+
+/* A compiled function is a closure of C. Its upvalues: this userdata; the function; a table with the keys of sources at
+   1, 2, 3 …, and functions that continue at pc at -1 - pc. */
+typedef struct lm_compiled {
+  const void *self, *kind;
+  const void *identity; /* of the function */
+  mc_function *function;
+  const mc_source *sources;
+  int32_t source_count, parameters;
+  int32_t signature_count, latest;
+  lm_signature signatures[LM_MOST_SIGNATURES];
+  int32_t uses;      /* what the compiler made is in use: it is not freed */
+  size_t slot_count; /* the most that a signature needs */
+  bool is_off;       /* the interpreter runs it always */
+  bool is_strict;
+  bool was_called;
+  int32_t line; /* where the function begins */
+  char place[LUA_IDSIZE + 16];
+  char reason[LM_REASON]; /* why the last call did not run compiled; empty if it did */
+} lm_compiled;
+LM_APART(lm_compiled);
+
+enum { LM_UPVALUE_COMPILED = 1, LM_UPVALUE_FUNCTION, LM_UPVALUE_TABLE };
+
+/* [-0, +0, –] The plug-in, loaded at the first call; NULL with a reason if there is none, or no memory to compile. */
+const mc_interface *lm_compiler(char reason[LM_REASON]);
+/* [-0, +0, –] The plug-in, for what it has compiled before. */
+const mc_interface *lm_loaded_compiler(void);
+
+/* [-0, +0, –] The inputs of a call whose arguments are at 1 and following. Pushes the others. `where` gets the stack
+   index of each. A reason if there is something that cannot be an input. Uses `source_count` slots. */
+const char *lm_read_inputs(lua_State *L, const lm_compiled *compiled, mc_input *inputs, uint64_t *slots,
+                           uint16_t *where);
+
+/* The reason of lm_read_inputs where the interpreter most likely raises an error. */
+extern const char lm_unusable_memory[];
+
+/* [-0, +0, –] Remembers the functions of Lua's library that compile. */
+void lm_know_functions(lua_State *L);
+
+/* [-0, +n, e] Leaves machine code by an exit: pushes the results, or lets the interpreter continue. */
+int lm_leave(lua_State *L, lm_compiled *compiled, const mc_exit *exit, const uint64_t *slots, const uint16_t *where);
+
+/* [-0, +0, v] Raises an error from a line of the function: of the lost mapping at an index, or of an interrupt. */
+int lm_raise_lost_at(lua_State *L, int line, int index);
+int lm_raise_interrupt_at(lua_State *L, int line);
+
+/* [-0, +n, e] Runs the function in the interpreter, with the arguments from 1 to the top. */
+int lm_interpret(lua_State *L);
+
+/* [-0, +0, –] The types of the parameters: "buffer, view f64, integer". */
+enum { LM_TYPES = 512 };
+void lm_describe_types(const lm_compiled *compiled, const mc_input *inputs, char text[LM_TYPES]);
+
+/* [-0, +0, –] Adds a line to the report, where there is one. `inputs` is NULL for all types; `code` is NULL where there
+   is none, for `reason`. */
+void lm_report_compiled(const lm_compiled *compiled, const mc_input *inputs, const mc_code *code, const char *reason);
+
+/* [-0, +0, –] Why the last call did not run compiled. */
+void lm_note_reason(lm_compiled *compiled, const char *reason);
+
+#endif

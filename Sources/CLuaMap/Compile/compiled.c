@@ -1,0 +1,368 @@
+/* Compiled functions: mmap.compile, and the call of one. */
+#include "compile.h"
+
+#include <alloca.h>
+#include <stdlib.h>
+
+#include "mm_run.h"
+
+#define LM_COMPILED "mmap.compiled"
+static const char compiled_kind;
+
+static int compiled_call(lua_State *L);
+
+static lm_compiled *compiled_at(lua_State *L, int index) {
+  return (lm_compiled *)lm_kind_at(L, index, sizeof(lm_compiled), &compiled_kind);
+}
+
+void lm_note_reason(lm_compiled *compiled, const char *reason) {
+  snprintf(compiled->reason, sizeof compiled->reason, "%s", reason);
+}
+
+/* [-0, +0, –] The state of the running function; NULL if a script has changed its upvalues with the debug library. */
+static lm_compiled *running(lua_State *L) {
+  lm_compiled *compiled = compiled_at(L, lua_upvalueindex(LM_UPVALUE_COMPILED));
+  int function = lua_upvalueindex(LM_UPVALUE_FUNCTION);
+  if (!compiled || lua_type(L, function) != LUA_TFUNCTION || lua_topointer(L, function) != compiled->identity ||
+      lua_type(L, lua_upvalueindex(LM_UPVALUE_TABLE)) != LUA_TTABLE)
+    return NULL;
+  return compiled;
+}
+
+typedef struct bytecode {
+  uint8_t *bytes;
+  size_t count, capacity;
+} bytecode;
+
+static int add_bytes(lua_State *L, const void *bytes, size_t count, void *target) {
+  (void)L;
+  bytecode *code = target;
+  if (count > code->capacity - code->count) {
+    size_t capacity = (code->capacity + count) * 2;
+    uint8_t *moved = realloc(code->bytes, capacity);
+    if (!moved) return 1;
+    code->bytes = moved;
+    code->capacity = capacity;
+  }
+  if (count > 0) memcpy(code->bytes + code->count, bytes, count);
+  code->count += count;
+  return 0;
+}
+
+/* [-0, +0, m] Decodes the function, at its first call. False with a reason if it cannot be compiled. */
+static bool prepare(lua_State *L, lm_compiled *compiled) {
+  const mc_interface *compiler = lm_compiler(compiled->reason);
+  if (!compiler) return false;
+  if (lua_iscfunction(L, lua_upvalueindex(LM_UPVALUE_FUNCTION))) {
+    lm_note_reason(compiled, "a function of C, or one that is compiled already");
+    return false;
+  }
+  bytecode code = {0};
+  lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
+  int failed = lua_dump(L, add_bytes, &code, 0);
+  lua_pop(L, 1);
+  mc_function *function = NULL;
+  if (failed) lm_note_reason(compiled, "not enough memory");
+  else function = compiler->open(code.bytes, code.count, compiled->reason, sizeof compiled->reason);
+  free(code.bytes);
+  if (!function) return false;
+  size_t count = compiler->source_count(function);
+  if (count > LM_MOST_SOURCES) {
+    compiler->close(function);
+    lm_note_reason(compiled, "the function reads too many upvalues and global variables");
+    return false;
+  }
+  compiled->slot_count = count * MC_SLOTS_PER_INPUT + 1;
+  compiled->sources = compiler->sources(function);
+  compiled->source_count = (int32_t)count;
+  compiled->parameters = 0;
+  for (size_t i = 0; i < count; i++)
+    if (compiled->sources[i].parameter >= compiled->parameters)
+      compiled->parameters = compiled->sources[i].parameter + 1;
+  compiled->function = function;
+  compiled->uses++;
+  for (size_t i = 0; i < count; i++) {
+    if (!compiled->sources[i].key) continue;
+    lua_pushlstring(L, compiled->sources[i].key, compiled->sources[i].key_length);
+    lua_rawseti(L, lua_upvalueindex(LM_UPVALUE_TABLE), (lua_Integer)i + 1);
+  }
+  compiled->uses--;
+  return compiled->function != NULL;
+}
+
+/* [-0, +0, –] Machine code for these inputs, made if there is none yet. */
+static lm_signature *find_signature(lm_compiled *compiled, const mc_input *inputs) {
+  size_t size = (size_t)compiled->source_count * sizeof *inputs;
+  lm_signature *latest = &compiled->signatures[compiled->latest];
+  if (mm_likely(compiled->latest < compiled->signature_count && memcmp(latest->inputs, inputs, size) == 0))
+    return latest;
+  for (int i = 0; i < compiled->signature_count; i++) {
+    if (memcmp(compiled->signatures[i].inputs, inputs, size) != 0) continue;
+    compiled->latest = i;
+    return &compiled->signatures[i];
+  }
+  if (compiled->signature_count == LM_MOST_SIGNATURES) {
+    lm_note_reason(compiled, "it is called with more than 8 combinations of types; make a function for each");
+    return NULL;
+  }
+  const mc_interface *compiler = lm_compiler(compiled->reason);
+  if (!compiler) return NULL;
+  lm_signature signature = {.inputs = malloc(size > 0 ? size : 1)};
+  char reason[LM_REASON];
+  if (signature.inputs) {
+    memcpy(signature.inputs, inputs, size);
+    signature.code = compiler->compile(compiled->function, inputs, reason, sizeof reason);
+    if (signature.code && !mm_budget_take(signature.code->bytes)) {
+      compiler->release(signature.code);
+      signature.code = NULL;
+      snprintf(reason, sizeof reason, "its machine code is over the limit of --memory");
+    }
+    if (!signature.code) signature.reason = strdup(reason);
+    lm_report_compiled(compiled, inputs, signature.code, reason);
+  }
+  if (!signature.code && !signature.reason) {
+    free(signature.inputs);
+    lm_note_reason(compiled, "not enough memory");
+    return NULL;
+  }
+  compiled->latest = compiled->signature_count;
+  compiled->signatures[compiled->signature_count++] = signature;
+  return &compiled->signatures[compiled->latest];
+}
+
+/* How often the interpreter may continue before it runs the whole function. What it continues with most is an error. */
+enum { MOST_RESUMES = 1000, MOST_UNKNOWNS = 3 };
+
+static void give_up(lm_signature *signature, const char *reason) {
+  if (!signature->reason) signature->reason = strdup(reason);
+}
+
+/* [-0, +n, e] Runs machine code, whose inputs are ready. */
+static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs, uint64_t *slots,
+               const uint16_t *where) {
+  const mc_code *code = signature->code;
+  slots[code->line_slot] = (uint64_t)compiled->line;
+  int64_t number;
+  /* A host that does not know of machine code only sets a hook at SIGINT. */
+  if (code->may_be_long) mm_escape_begin();
+  while (mm_unlikely((number = mm_run(code->run, slots)) == MM_RUN_EARLY))
+    if (lm_is_interrupted() || lua_gethookmask(L) != 0) break;
+  if (code->may_be_long) mm_escape_end();
+  int line = (int)slots[code->line_slot];
+  const mc_exit *exit = number >= 0 && (size_t)number < code->exit_count ? &code->exits[number] : NULL;
+  compiled->uses++;
+  for (int i = 0; i < compiled->source_count; i++) {
+    if (inputs[i].kind != MC_BUFFER && inputs[i].kind != MC_VIEW) continue;
+    const mm_region *region = lm_region_at(L, where[i]);
+    if (mm_likely(!region || mm_was_intact(region))) continue;
+    compiled->uses--;
+    return lm_raise_lost_at(L, line, where[i]);
+  }
+  if (mm_unlikely(!exit)) {
+    compiled->uses--;
+    return lm_raise_interrupt_at(L, line);
+  }
+  if (mm_unlikely(exit->kind == MC_RESUME || exit->kind == MC_UNKNOWN)) {
+    char reason[LM_REASON];
+    snprintf(reason, sizeof reason, "line %d: %s", (int)exit->line,
+             exit->reason ? exit->reason : "the interpreter continues here too often");
+    if (exit->kind == MC_UNKNOWN) {
+      lm_note_reason(compiled, reason);
+      if (compiled->is_strict) {
+        compiled->uses--;
+        return luaL_error(L, "not compiled: %s", reason);
+      }
+      if (++signature->unknowns >= MOST_UNKNOWNS) give_up(signature, reason);
+      if (signature->unknowns == 1) lm_report_compiled(compiled, inputs, NULL, reason);
+    } else if (++signature->resumes >= MOST_RESUMES) {
+      give_up(signature, reason);
+    }
+  }
+  return lm_leave(L, compiled, exit, slots, where);
+}
+
+static int not_compiled(lua_State *L, lm_compiled *compiled) {
+  if (compiled->is_strict) return luaL_error(L, "not compiled: %s", compiled->reason);
+  return lm_interpret(L);
+}
+
+/* Slots on the stack of C. More are in memory of Lua: Lua nests calls of C functions 200 deep. */
+enum { MOST_SMALL_SLOTS = 128 };
+
+/* [-?, +n, e] The call of a compiled function. */
+static int compiled_call(lua_State *L) {
+  lm_compiled *compiled = running(L);
+  if (mm_unlikely(!compiled)) return luaL_error(L, "the upvalues of a compiled function were changed");
+  compiled->was_called = true;
+  if (mm_unlikely(compiled->is_off)) return not_compiled(L, compiled);
+  if (mm_unlikely(!compiled->function) && !prepare(L, compiled)) {
+    compiled->is_off = true;
+    lm_report_compiled(compiled, NULL, NULL, compiled->reason);
+    return not_compiled(L, compiled);
+  }
+  if (mm_unlikely(lua_gethook(L) != NULL)) {
+    lm_note_reason(compiled, "a debug hook is set");
+    return not_compiled(L, compiled);
+  }
+  lua_settop(L, compiled->parameters);
+  size_t count = (size_t)compiled->source_count;
+  luaL_checkstack(L, (int)count + 4, NULL);
+  mc_input *inputs = alloca((count + 1) * sizeof *inputs);
+  uint16_t *where = alloca((count + 1) * sizeof *where);
+  uint64_t small[MOST_SMALL_SLOTS];
+  uint64_t *slots = small;
+  size_t capacity = MOST_SMALL_SLOTS;
+again:
+  if (mm_unlikely(compiled->slot_count > capacity)) {
+    capacity = compiled->slot_count;
+    slots = lua_newuserdatauv(L, capacity * sizeof *slots, 0);
+    if (!compiled->function) return not_compiled(L, compiled); /* a finalizer has ended it */
+  }
+  int top = lua_gettop(L);
+  const char *reason = lm_read_inputs(L, compiled, inputs, slots, where);
+  lm_signature *signature = reason ? NULL : find_signature(compiled, inputs);
+  if (mm_unlikely(!signature || signature->reason)) {
+    if (reason) lm_note_reason(compiled, reason);
+    if (signature) lm_note_reason(compiled, signature->reason);
+    lua_settop(L, compiled->parameters);
+    return reason == lm_unusable_memory ? lm_interpret(L) : not_compiled(L, compiled);
+  }
+  if (mm_unlikely(signature->code->slot_count > capacity)) {
+    compiled->slot_count = signature->code->slot_count;
+    lua_settop(L, top);
+    goto again;
+  }
+  compiled->reason[0] = '\0';
+  return run(L, compiled, signature, inputs, slots, where);
+}
+
+static int compiled_gc(lua_State *L) {
+  lm_compiled *compiled = compiled_at(L, 1);
+  if (!compiled) return luaL_typeerror(L, 1, LM_COMPILED);
+  if (!compiled->function) return 0;
+  /* A script can call this by itself, in a finalizer, while the function runs. */
+  compiled->is_off = true;
+  if (compiled->uses > 0) return 0;
+  lm_note_reason(compiled, "its finalizer was called");
+  const mc_interface *compiler = lm_loaded_compiler();
+  for (int i = 0; i < compiled->signature_count; i++) {
+    lm_signature *signature = &compiled->signatures[i];
+    if (signature->code) {
+      mm_budget_give(signature->code->bytes);
+      compiler->release(signature->code);
+    }
+    free(signature->inputs);
+    free(signature->reason);
+  }
+  compiled->signature_count = 0;
+  compiler->close(compiled->function);
+  compiled->function = NULL;
+  return 0;
+}
+
+static const lm_option compile_options[] = {{"strict", LM_BOOLEAN, sizeof(int64_t), 0}, {NULL, LM_INTEGER, 0, 0}};
+
+int lm_custom_mmap_compile(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  struct {
+    int64_t unused;
+    bool is_strict;
+  } options = {0};
+  lm_read_options(L, 2, compile_options, &options);
+  lm_compiled *compiled = lm_new_userdata(L, sizeof *compiled, 0);
+  memset(compiled, 0, sizeof *compiled);
+  compiled->self = compiled;
+  compiled->kind = &compiled_kind;
+  compiled->identity = lua_topointer(L, 1);
+  compiled->is_strict = options.is_strict;
+  lm_note_reason(compiled, "not called yet");
+  lm_set_metatable(L, LM_COMPILED);
+  lua_Debug debug;
+  lua_pushvalue(L, 1);
+  lua_getinfo(L, ">S", &debug);
+  compiled->line = debug.linedefined > 0 ? debug.linedefined : 1;
+  snprintf(compiled->place, sizeof compiled->place, "%s:%d", debug.short_src, compiled->line);
+  lua_pushvalue(L, 1);
+  lua_createtable(L, 0, 0);
+  lua_pushcclosure(L, compiled_call, 3);
+  return 1;
+}
+
+/* [-0, +1, e] Pushes the state of the compiled function at 1 in front of the function. */
+static lm_compiled *check_compiled(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lm_compiled *compiled = NULL;
+  if (lua_tocfunction(L, 1) == compiled_call && lua_getupvalue(L, 1, LM_UPVALUE_COMPILED))
+    compiled = compiled_at(L, -1);
+  if (!compiled) luaL_argerror(L, 1, "a function that mmap.compile returned is expected");
+  return compiled;
+}
+
+int lm_custom_mmap_whynot(lua_State *L) {
+  const lm_compiled *compiled = check_compiled(L);
+  if (compiled->reason[0]) lua_pushstring(L, compiled->reason);
+  else lua_pushnil(L);
+  return 1;
+}
+
+int lm_custom_mmap_compiled(lua_State *L) {
+  lm_compiled *compiled = check_compiled(L);
+  compiled->uses++;
+  lua_createtable(L, compiled->signature_count, 0);
+  int count = 0;
+  for (int i = 0; i < compiled->signature_count; i++) {
+    const lm_signature *signature = &compiled->signatures[i];
+    if (!signature->code) continue;
+    lua_createtable(L, 0, 3);
+    char types[LM_TYPES];
+    lm_describe_types(compiled, signature->inputs, types);
+    lua_pushstring(L, types);
+    lua_setfield(L, -2, "types");
+    lua_pushinteger(L, (lua_Integer)signature->code->length);
+    lua_setfield(L, -2, "bytes");
+    lua_pushnumber(L, signature->code->seconds);
+    lua_setfield(L, -2, "seconds");
+    lua_rawseti(L, -2, ++count);
+  }
+  compiled->uses--;
+  return 1;
+}
+
+int lm_custom_mmap_disassemble(lua_State *L) {
+  lm_compiled *compiled = check_compiled(L);
+  char reason[LM_REASON] = "";
+  const mc_interface *compiler = lm_compiler(reason);
+  compiled->uses++;
+  luaL_Buffer all;
+  luaL_buffinit(L, &all);
+  for (int i = 0; compiler && i < compiled->signature_count; i++) {
+    const lm_signature *signature = &compiled->signatures[i];
+    if (!signature->code) continue;
+    char types[LM_TYPES];
+    lm_describe_types(compiled, signature->inputs, types);
+    lua_pushfstring(L, "for (%s):\n", types);
+    luaL_addvalue(&all);
+    char *text = compiler->disassemble(compiled->function, signature->inputs);
+    if (!text) continue;
+    lua_pushstring(L, text);
+    free(text);
+    luaL_addvalue(&all);
+  }
+  compiled->uses--;
+  luaL_pushresult(&all);
+  if (lua_rawlen(L, -1) == 0)
+    lua_pushfstring(L, "no machine code: %s\n", compiled->reason[0] ? compiled->reason : reason);
+  return 1;
+}
+
+void lm_open_compile(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__gc", compiled_gc}, {NULL, NULL}};
+  luaL_newmetatable(L, LM_COMPILED);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+  lm_know_functions(L);
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+/// Compiled functions in the program: options, the sandbox, signals, pages that vanish.
+@Suite struct CompileCommandTests {
+    private let endless = """
+        local n, b = 0, mmap.anonymous(4096)
+        local f = mmap.compile(function(x)
+          n = n + 1
+          while true do
+            for i = 0, #b - 1 do b[i] = x x = (x * 5 + 1) & 255 end
+          end
+        end, { strict = true })
+        print(pcall(f, 1))
+        print(n, mmap.whynot(f))
+        """
+
+    @Test func optionsAndTheSandbox() throws {
+        let script = "local g = mmap.compile(function(x) return x + 1 end) print(g(1), mmap.whynot(g))"
+        let program = Program.mmaplua
+        #expect(try program.run(["-e", script]).output == "2\tnil\n")
+        #expect(
+            try program.run(["--no-compile", "-e", script]).output
+                == "2\tnothing is compiled (--no-compile)\n")
+        #expect(
+            try program.run(["--sandbox", "-e", script]).output
+                == "2\tnothing is compiled in a sandbox (use --allow-compile)\n")
+        #expect(try program.run(["--sandbox", "--allow-compile", "-e", script]).output == "2\tnil\n")
+        #expect(try program.run(["--allow-compile", "-e", script]).errors.contains("needs --sandbox"))
+        let report = try program.run([
+            "--compile-report", "-e", "\(script) mmap.compile(function(x) return {} end)(0.5)",
+        ]).errors
+        #expect(report.hasPrefix("compiled functions:\n  (command line):1 (integer): "))
+        #expect(report.contains("(float): not compiled: line 1: a table is made"))
+        #expect(try program.run(["--compile-report", "-e", ""]).errors == "compiled functions: none\n")
+    }
+
+    @Test func timeEndsMachineCode() throws {
+        let outcome = try Program.mmaplua.run(["--time=0.5", "-e", endless])
+        #expect(outcome.output.contains("time limit exceeded"))
+        // The upvalue is as before the call.
+        #expect(outcome.output.hasSuffix("\n0\tnil\n"))
+    }
+
+    @Test func lostPagesAreAnError() throws {
+        let outcome = try Program.mmaplua.run([
+            "-e",
+            """
+            local path = os.tmpname()
+            local page = mmap.PAGESIZE
+            local file = assert(io.open(path, "wb")) file:write(("x"):rep(4 * page)) file:close()
+            local b = mmap.open(path, "r+")
+            local sum = mmap.compile(function(b) local s = 0
+              for i = 0, #b - 1 do s = s + b[i] end
+              return s end, { strict = true })
+            print(sum(b))
+            io.open(path, "wb"):close()
+            local ok, e = pcall(sum, b)
+            print(ok, e.code, (tostring(e):gsub(":.*", "")))
+            print(select(2, pcall(sum, b)).code)
+            os.remove(path)
+            """,
+        ])
+        #expect(outcome.output == "\(4 * getpagesize() * 120)\nfalse\tSIGBUS\t(command line)\nSIGBUS\n")
+    }
+
+    /// The SIGINT handler of a stock lua5.4 only sets a hook.
+    @Test(
+        .enabled(
+            if: Program.lua.exists && Program.variable("MMAPLUA_MODULE") != nil,
+            "there is no lua5.4, or no module for it: MMAPLUA_MODULE"))
+    func interruptEndsMachineCodeInAStockLua() throws {
+        let module = try #require(Program.variable("MMAPLUA_MODULE"))
+        let outcome = try Program.lua.run([
+            "-e",
+            """
+            package.cpath = "\(module)"
+            mmap = require "mmap"
+            os.execute("(sleep 0.5; kill -INT $PPID) >/dev/null 2>&1 &")
+            \(endless)
+            """,
+        ])
+        #expect(outcome.output.contains(/^false\t\(command line\):\d+: interrupted!\n0\tnil\n$/))
+    }
+
+    @Test func codeCountsForTheLimitOfMemory() throws {
+        let outcome = try Program.mmaplua.run([
+            "--memory=1500K", "-e",
+            """
+            local list = {}
+            for i = 1, 3000 do
+              list[i] = mmap.compile(function(x) return x + 1 end)
+              list[i](1)
+              if mmap.whynot(list[i]) then print(mmap.whynot(list[i])) break end
+            end
+            """,
+        ])
+        #expect(outcome.output.contains("--memory") || outcome.errors.contains("not enough memory"))
+    }
+}
