@@ -3,25 +3,55 @@ internal import Glibc
 
 // What the plug-in exports: mc_compile.h.
 
-/// A function, with its sources as C sees them. Lives until it is closed.
+/// A function and those that it calls, with their sources as C sees them. Lives until it is closed.
 private final class Handle {
-    let function: LuaFunction
-    let sources: UnsafeMutablePointer<mc_source>
+    private(set) var group: Group
+    private(set) var sources: UnsafeMutablePointer<mc_source>
     /// The strings among the constants.
-    let strings: [UnsafeMutableBufferPointer<CChar>?]
+    private(set) var strings: [UnsafeMutableBufferPointer<CChar>?] = []
 
     init(_ function: LuaFunction) {
-        self.function = function
-        strings = function.chunk.constants.map { constant in
+        group = Group(function)
+        sources = .allocate(capacity: 1)
+        describe()
+    }
+
+    func link(_ function: LuaFunction) throws(Reason) {
+        try group.add(function)
+        describe()
+    }
+
+    func addLayout(_ size: Int) -> Int {
+        group.layouts.append(Layout(size: size))
+        return group.layouts.count - 1
+    }
+    func addField(_ name: [UInt8], _ offset: Int, _ element: Element) {
+        guard let last = group.layouts.indices.last, element.isValid, offset >= 0,
+            offset <= group.layouts[last].size - element.size
+        else { return }
+        group.layouts[last].fields[name] = Layout.Field(offset: offset, element: element)
+    }
+
+    func unite(_ source: Int, _ earlier: Int) {
+        group.unite(source, with: earlier)
+        for (index, source) in group.sources.enumerated() {
+            sources[index].is_written = source.isWritten
+        }
+    }
+
+    private func describe() {
+        strings += group.constants[strings.count...].map { constant in
             guard case .string(let bytes) = constant else { return nil }
             let text = UnsafeMutableBufferPointer<CChar>.allocate(capacity: bytes.count + 1)
             _ = text.initialize(from: bytes.map { CChar(bitPattern: $0) } + [0])
             return text
         }
-        sources = .allocate(capacity: max(function.sources.list.count, 1))
-        for (index, source) in function.sources.list.enumerated() {
+        sources.deallocate()
+        sources = .allocate(capacity: max(group.sources.count, 1))
+        for (index, source) in group.sources.enumerated() {
             var result = mc_source()
             (result.parameter, result.parent) = (-1, -1)
+            result.member = Int32(source.member)
             result.is_written = source.isWritten
             switch source.place {
             case .parameter(let number): result.parameter = Int32(number)
@@ -46,7 +76,7 @@ private final class Handle {
 
     func inputs(_ given: UnsafePointer<mc_input>) throws(Reason) -> [Input] {
         var inputs: [Input] = []
-        for index in function.sources.list.indices {
+        for index in group.sources.indices {
             let input = given[index]
             let kind: Input.Kind =
                 switch Int(input.kind) {
@@ -58,6 +88,11 @@ private final class Handle {
                 case MC_BUFFER: .buffer
                 case MC_VIEW: .view
                 case MC_FUNCTION: .function(Int(input.detail))
+                case MC_ABSENT: .absent
+                case MC_RECORDS where group.layouts.indices.contains(Int(input.detail)):
+                    .records(Int(input.detail))
+                case MC_COMPILED where group.members.indices.contains(Int(input.detail)):
+                    .compiled(Int(input.detail))
                 default: .other
                 }
             let element = Element(code: Int(input.element))
@@ -79,11 +114,11 @@ private final class CodeHandle {
     private var values: [UnsafeMutablePointer<mc_value>] = []
     private var reasons: [UnsafeMutablePointer<CChar>] = []
 
-    init(_ function: CompiledFunction, _ chunk: Chunk, _ sources: [Source], seconds: Double) {
+    init(_ function: CompiledFunction, _ group: Group, seconds: Double) {
         self.function = function
         exits = .allocate(capacity: max(function.exits.count, 1))
         for (index, exit) in function.exits.enumerated() {
-            (exits + index).initialize(to: describe(exit, chunk))
+            (exits + index).initialize(to: describe(exit, group.members[exit.member].chunk))
         }
         typealias Run = @convention(c) (UnsafeMutablePointer<UInt64>) -> Int64
         code.initialize(
@@ -91,7 +126,8 @@ private final class CodeHandle {
                 run: unsafeBitCast(function.code.entry, to: Run.self), slot_count: function.slotCount,
                 line_slot: function.lineSlot, exits: UnsafePointer(exits),
                 exit_count: function.exits.count,
-                bytes: function.code.extent, length: function.code.count, may_be_long: function.hasLoop,
+                bytes: function.code.extent, length: function.code.count, may_be_long: function.mayBeLong,
+                is_linked: function.isLinked,
                 seconds: seconds,
                 owner: Unmanaged.passUnretained(self).toOpaque()))
     }
@@ -110,13 +146,16 @@ private final class CodeHandle {
         var result = mc_exit(
             kind: Int32(MC_RESUME), pc: Int32(exit.pc), line: Int32(chunk.lines[exit.pc]),
             count: Int32(exit.items.count), results: 0,
-            registers: Int32((exit.items.map(\.place).max() ?? -1) + 1),
+            registers: Int32((exit.items.map(\.place).filter { $0 < Exit.firstGiven }.max() ?? -1) + 1),
+            member: Int32(exit.member), extent: Int32(exit.extent), called: Int32(exit.called),
+            given: Int32(exit.items.lazy.filter { $0.place >= Exit.firstGiven }.count),
+            is_below: exit.kind == .call,
             values: UnsafePointer(list), reason: nil)
         switch exit.kind {
         case .results(let count):
             result.kind = Int32(MC_RETURN)
             result.results = Int32(count)
-        case .resume: break
+        case .resume, .call: break
         case .raise: result.kind = Int32(MC_RAISE)
         case .unknown(let reason):
             result.kind = Int32(MC_UNKNOWN)
@@ -142,6 +181,7 @@ private final class CodeHandle {
         case .float: kind = MC_FLOAT
         case .constant(let number): (kind, value.constant) = (MC_CONSTANT, Int32(number))
         case .input(let number): (kind, value.number) = (MC_INPUT, Int32(number))
+        case .record(let number): (kind, value.number) = (MC_RECORD, Int32(number))
         case .method(let number, let name):
             (kind, value.number, value.constant) = (MC_METHOD, Int32(number), Int32(name))
         }
@@ -199,7 +239,8 @@ private func attempt<T>(_ body: () throws(Reason) -> T) throws(Reason) -> T {
 }
 
 private func open(
-    _ bytes: UnsafePointer<UInt8>, _ count: Int, _ reason: UnsafeMutablePointer<CChar>, _ capacity: Int
+    _ bytes: UnsafePointer<UInt8>, _ count: Int, _ reason: UnsafeMutablePointer<CChar>,
+    _ capacity: Int
 ) -> OpaquePointer? {
     do {
         let function = try LuaFunction(Array(UnsafeBufferPointer(start: bytes, count: count)))
@@ -211,16 +252,16 @@ private func open(
 }
 
 private func compile(
-    _ pointer: OpaquePointer, _ inputs: UnsafePointer<mc_input>, _ reason: UnsafeMutablePointer<CChar>,
+    _ pointer: OpaquePointer, _ inputs: UnsafePointer<mc_input>,
+    _ reason: UnsafeMutablePointer<CChar>,
     _ capacity: Int
 ) -> UnsafeMutablePointer<mc_code>? {
     let handle = Handle.of(pointer)
     do {
         let start = seconds()
         let inputs = try handle.inputs(inputs)
-        let compiled = try attempt { () throws(Reason) in try handle.function.compile(inputs) }
-        let code = CodeHandle(
-            compiled, handle.function.chunk, handle.function.sources.list, seconds: seconds() - start)
+        let compiled = try attempt { () throws(Reason) in try handle.group.compile(inputs) }
+        let code = CodeHandle(compiled, handle.group, seconds: seconds() - start)
         _ = Unmanaged.passRetained(code)
         return code.code
     } catch {
@@ -235,12 +276,14 @@ private func copy(_ bytes: [UInt8]) -> UnsafeMutablePointer<UInt8>? {
     return memory.assumingMemoryBound(to: UInt8.self)
 }
 
-private func disassemble(_ pointer: OpaquePointer, _ inputs: UnsafePointer<mc_input>) -> UnsafeMutablePointer<
-    CChar
->? {
+private func disassemble(_ pointer: OpaquePointer, _ inputs: UnsafePointer<mc_input>)
+    -> UnsafeMutablePointer<
+        CChar
+    >?
+{
     let handle = Handle.of(pointer)
     let text = try? attempt { () throws(Reason) in
-        try handle.function.assembly(try handle.inputs(inputs))
+        try handle.group.assembly(try handle.inputs(inputs))
     }
     return text.flatMap { strdup($0) }
 }
@@ -251,7 +294,20 @@ nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = 
         to: mc_interface(
             version: Int32(MC_VERSION), open: open,
             close: { Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer($0)).release() },
-            source_count: { Handle.of($0).function.sources.list.count },
+            link: { pointer, bytes, count in
+                let handle = Handle.of(pointer)
+                do throws(Reason) {
+                    try handle.link(try LuaFunction(Array(UnsafeBufferPointer(start: bytes, count: count))))
+                } catch { return -1 }
+                return Int32(handle.group.members.count - 1)
+            },
+            add_layout: { Int32(Handle.of($0).addLayout($1)) },
+            add_field: { pointer, name, length, offset, element in
+                let bytes = UnsafeRawBufferPointer(start: name, count: length)
+                Handle.of(pointer).addField(Array(bytes), offset, Element(code: Int(element)))
+            },
+            unite: { Handle.of($0).unite(Int($1), Int($2)) },
+            source_count: { Handle.of($0).group.sources.count },
             sources: { UnsafePointer(Handle.of($0).sources) },
             constant: { pointer, number, length in
                 let handle = Handle.of(pointer)
@@ -264,8 +320,9 @@ nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = 
             },
             compile: compile,
             release: { Unmanaged<AnyObject>.fromOpaque($0.pointee.owner).release() },
-            resume: { pointer, pc, registers, count in
-                let bytes = Handle.of(pointer).function.chunk.resumed(at: Int(pc), registers: Int(registers))
+            resume: { pointer, member, pc, registers, count in
+                let members = Handle.of(pointer).group.members
+                let bytes = members[Int(member)].chunk.resumed(at: Int(pc), registers: Int(registers))
                 count.pointee = bytes.count
                 return copy(bytes)
             },

@@ -1,7 +1,5 @@
-internal import CLLVM
-
 /// A function of Lua that is to be compiled: its bytecode, decoded, and what follows from it alone.
-final class LuaFunction {
+struct LuaFunction {
     let chunk: Chunk
     let flow: Flow
     let sources: Sources
@@ -14,34 +12,7 @@ final class LuaFunction {
 
     /// Machine code for inputs of these kinds, one for each source.
     func compile(_ inputs: [Input]) throws(Reason) -> CompiledFunction {
-        guard let machine = Machine.host else { throw Reason("LLVM does not know this processor") }
-        let generator = Generator(chunk, flow, sources, inputs)
-        try generator.generate()
-        try check(generator.exits)
-        let object = try ObjectFile(try Optimizer(machine: machine).object(generator.ir))
-        return CompiledFunction(
-            code: try MachineCode(object), exits: generator.exits, slotCount: generator.slotCount,
-            lineSlot: generator.lineSlot, hasLoop: flow.hasLoop)
-    }
-
-    /// The machine code as text, with the lines of Lua between.
-    func assembly(_ inputs: [Input]) throws(Reason) -> String {
-        guard let machine = Machine.host else { throw Reason("LLVM does not know this processor") }
-        let generator = Generator(chunk, flow, sources, inputs)
-        generator.ir.describeLines(from: chunk.lines.min() ?? 0)
-        try generator.generate()
-        return try Optimizer(machine: machine).assembly(generator.ir)
-    }
-
-    /// Code that only ever leaves for the interpreter is none.
-    private func check(_ exits: [Exit]) throws(Reason) {
-        let returns = exits.contains { if case .results = $0.kind { true } else { false } }
-        if returns { return }
-        for exit in exits {
-            if case .unknown(let reason) = exit.kind {
-                throw Reason("line \(chunk.lines[exit.pc]): \(reason)")
-            }
-        }
+        try Group(self).compile(inputs)
     }
 }
 
@@ -51,13 +22,19 @@ final class CompiledFunction {
     let exits: [Exit]
     let slotCount: Int
     let lineSlot: Int
-    let hasLoop: Bool
+    /// Whether it calls functions of Lua.
+    let isLinked: Bool
+    /// Whether it has a loop or calls.
+    let mayBeLong: Bool
 
-    init(code: MachineCode, exits: [Exit], slotCount: Int, lineSlot: Int, hasLoop: Bool) {
+    init(
+        code: MachineCode, exits: [Exit], slotCount: Int, lineSlot: Int, isLinked: Bool, mayBeLong: Bool
+    ) {
         self.code = code
         self.exits = exits
         self.slotCount = slotCount
         self.lineSlot = lineSlot
-        self.hasLoop = hasLoop
+        self.isLinked = isLinked
+        self.mayBeLong = mayBeLong
     }
 }

@@ -19,7 +19,8 @@ void lm_note_reason(lm_compiled *compiled, const char *reason) {
   snprintf(compiled->reason, sizeof compiled->reason, "%s", reason);
 }
 
-/* [-0, +0, –] The state of the running function; NULL if a script has changed its upvalues with the debug library. */
+/* [-0, +0, –] The state of the running function; NULL if a script has changed
+ * its upvalues with the debug library. */
 static lm_compiled *running(lua_State *L) {
   lm_compiled *compiled = compiled_at(L, lua_upvalueindex(LM_UPVALUE_COMPILED));
   int function = lua_upvalueindex(LM_UPVALUE_FUNCTION);
@@ -49,7 +50,30 @@ static int add_bytes(lua_State *L, const void *bytes, size_t count, void *target
   return 0;
 }
 
-/* [-0, +0, m] Decodes the function, at its first call. False with a reason if it cannot be compiled. */
+uint8_t *lm_bytecode(lua_State *L, size_t *count) {
+  bytecode code = {0};
+  if (lua_dump(L, add_bytes, &code, 0) != 0) {
+    free(code.bytes);
+    return NULL;
+  }
+  *count = code.count;
+  return code.bytes;
+}
+
+bool lm_is_compiled(lua_State *L, int index) { return lua_tocfunction(L, index) == compiled_call; }
+
+const void *lm_function_at(lua_State *L, int index) {
+  if (!lua_iscfunction(L, index)) return lua_topointer(L, index);
+  if (!lm_is_compiled(L, index) || !lua_getupvalue(L, index, LM_UPVALUE_FUNCTION)) return NULL;
+  const void *identity = lua_iscfunction(L, -1) ? NULL : lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return identity;
+}
+
+static const char too_many_sources[] = "the function reads too many upvalues and global variables";
+
+/* [-0, +0, m] Decodes the function, at its first call. False with a reason if
+ * it cannot be compiled. */
 static bool prepare(lua_State *L, lm_compiled *compiled) {
   const mc_interface *compiler = lm_compiler(compiled->reason);
   if (!compiler) return false;
@@ -57,22 +81,21 @@ static bool prepare(lua_State *L, lm_compiled *compiled) {
     lm_note_reason(compiled, "a function of C, or one that is compiled already");
     return false;
   }
-  bytecode code = {0};
   lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
-  int failed = lua_dump(L, add_bytes, &code, 0);
+  size_t count;
+  uint8_t *bytes = lm_bytecode(L, &count);
   lua_pop(L, 1);
   mc_function *function = NULL;
-  if (failed) lm_note_reason(compiled, "not enough memory");
-  else function = compiler->open(code.bytes, code.count, compiled->reason, sizeof compiled->reason);
-  free(code.bytes);
+  if (!bytes) lm_note_reason(compiled, "not enough memory");
+  else function = compiler->open(bytes, count, compiled->reason, sizeof compiled->reason);
+  free(bytes);
   if (!function) return false;
-  size_t count = compiler->source_count(function);
+  count = compiler->source_count(function);
   if (count > LM_MOST_SOURCES) {
     compiler->close(function);
-    lm_note_reason(compiled, "the function reads too many upvalues and global variables");
+    lm_note_reason(compiled, too_many_sources);
     return false;
   }
-  compiled->slot_count = count * MC_SLOTS_PER_INPUT + 1;
   compiled->sources = compiler->sources(function);
   compiled->source_count = (int32_t)count;
   compiled->parameters = 0;
@@ -81,13 +104,12 @@ static bool prepare(lua_State *L, lm_compiled *compiled) {
       compiled->parameters = compiled->sources[i].parameter + 1;
   compiled->function = function;
   compiled->uses++;
-  for (size_t i = 0; i < count; i++) {
-    if (!compiled->sources[i].key) continue;
-    lua_pushlstring(L, compiled->sources[i].key, compiled->sources[i].key_length);
-    lua_rawseti(L, lua_upvalueindex(LM_UPVALUE_TABLE), (lua_Integer)i + 1);
-  }
+  lua_settop(L, compiled->parameters);
+  bool has_room = lm_link(L, compiled, compiler);
   compiled->uses--;
-  return compiled->function != NULL;
+  if (!has_room) lm_note_reason(compiled, too_many_sources);
+  compiled->slot_count = (size_t)compiled->source_count * MC_SLOTS_PER_INPUT + 1;
+  return has_room;
 }
 
 /* [-0, +0, –] Machine code for these inputs, made if there is none yet. */
@@ -102,7 +124,8 @@ static lm_signature *find_signature(lm_compiled *compiled, const mc_input *input
     return &compiled->signatures[i];
   }
   if (compiled->signature_count == LM_MOST_SIGNATURES) {
-    lm_note_reason(compiled, "it is called with more than 8 combinations of types; make a function for each");
+    lm_note_reason(compiled, "it is called with more than 8 combinations of "
+                             "types; make a function for each");
     return NULL;
   }
   const mc_interface *compiler = lm_compiler(compiled->reason);
@@ -130,7 +153,8 @@ static lm_signature *find_signature(lm_compiled *compiled, const mc_input *input
   return &compiled->signatures[compiled->latest];
 }
 
-/* How often the interpreter may continue before it runs the whole function. What it continues with most is an error. */
+/* How often the interpreter may continue before it runs the whole function.
+ * What it continues with most is an error. */
 enum { MOST_RESUMES = 1000, MOST_UNKNOWNS = 3 };
 
 static void give_up(lm_signature *signature, const char *reason) {
@@ -142,6 +166,12 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
                const uint16_t *where) {
   const mc_code *code = signature->code;
   slots[code->line_slot] = (uint64_t)compiled->line;
+  if (code->is_linked) {
+    const lm_frames *frames = lm_own_frames();
+    slots[code->line_slot + 1] = (uintptr_t)frames->next;
+    slots[code->line_slot + 2] = (uintptr_t)frames->end;
+    slots[code->line_slot + 3] = frames->stack_end;
+  }
   int64_t number;
   /* A host that does not know of machine code only sets a hook at SIGINT. */
   if (code->may_be_long) mm_escape_begin();
@@ -152,7 +182,7 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
   const mc_exit *exit = number >= 0 && (size_t)number < code->exit_count ? &code->exits[number] : NULL;
   compiled->uses++;
   for (int i = 0; i < compiled->source_count; i++) {
-    if (inputs[i].kind != MC_BUFFER && inputs[i].kind != MC_VIEW) continue;
+    if (inputs[i].kind != MC_BUFFER && inputs[i].kind != MC_VIEW && inputs[i].kind != MC_RECORDS) continue;
     const mm_region *region = lm_region_at(L, where[i]);
     if (mm_likely(!region || mm_was_intact(region))) continue;
     compiled->uses--;
@@ -164,9 +194,10 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
   }
   if (mm_unlikely(exit->kind == MC_RESUME || exit->kind == MC_UNKNOWN)) {
     char reason[LM_REASON];
-    snprintf(reason, sizeof reason, "line %d: %s", (int)exit->line,
-             exit->reason ? exit->reason : "the interpreter continues here too often");
-    if (exit->kind == MC_UNKNOWN) {
+    const mc_exit *last = lm_innermost(code, exit);
+    snprintf(reason, sizeof reason, "line %d: %s", (int)last->line,
+             last->reason ? last->reason : "the interpreter continues here too often");
+    if (last->kind == MC_UNKNOWN) {
       lm_note_reason(compiled, reason);
       if (compiled->is_strict) {
         compiled->uses--;
@@ -178,7 +209,7 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
       give_up(signature, reason);
     }
   }
-  return lm_leave(L, compiled, exit, slots, where);
+  return lm_leave(L, compiled, code, exit, slots, where);
 }
 
 static int not_compiled(lua_State *L, lm_compiled *compiled) {
@@ -186,7 +217,8 @@ static int not_compiled(lua_State *L, lm_compiled *compiled) {
   return lm_interpret(L);
 }
 
-/* Slots on the stack of C. More are in memory of Lua: Lua nests calls of C functions 200 deep. */
+/* Slots on the stack of C. More are in memory of Lua: Lua nests calls of C
+ * functions 200 deep. */
 enum { MOST_SMALL_SLOTS = 128 };
 
 /* [-?, +n, e] The call of a compiled function. */
@@ -206,7 +238,7 @@ static int compiled_call(lua_State *L) {
   }
   lua_settop(L, compiled->parameters);
   size_t count = (size_t)compiled->source_count;
-  luaL_checkstack(L, (int)count + 4, NULL);
+  luaL_checkstack(L, (int)count + 12, NULL);
   mc_input *inputs = alloca((count + 1) * sizeof *inputs);
   uint16_t *where = alloca((count + 1) * sizeof *where);
   uint64_t small[MOST_SMALL_SLOTS];
@@ -240,7 +272,8 @@ static int compiled_gc(lua_State *L) {
   lm_compiled *compiled = compiled_at(L, 1);
   if (!compiled) return luaL_typeerror(L, 1, LM_COMPILED);
   if (!compiled->function) return 0;
-  /* A script can call this by itself, in a finalizer, while the function runs. */
+  /* A script can call this by itself, in a finalizer, while the function runs.
+   */
   compiled->is_off = true;
   if (compiled->uses > 0) return 0;
   lm_note_reason(compiled, "its finalizer was called");
@@ -289,7 +322,8 @@ int lm_custom_mmap_compile(lua_State *L) {
   return 1;
 }
 
-/* [-0, +1, e] Pushes the state of the compiled function at 1 in front of the function. */
+/* [-0, +1, e] Pushes the state of the compiled function at 1 in front of the
+ * function. */
 static lm_compiled *check_compiled(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);

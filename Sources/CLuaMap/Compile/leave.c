@@ -16,6 +16,10 @@ static void push_value(lua_State *L, const lm_compiled *compiled, const mc_inter
     case MC_FLOAT: lua_pushnumber(L, mm_double_of_bits(slots[value->slot])); break;
     case MC_BOOLEAN: lua_pushboolean(L, slots[value->slot] != 0); break;
     case MC_INPUT: lua_pushvalue(L, where[value->number]); break;
+    case MC_RECORD:
+      lua_pushinteger(L, (lua_Integer)slots[value->slot]);
+      lua_gettable(L, where[value->number]);
+      break;
     case MC_CONSTANT:
     case MC_METHOD:
       text = compiler->constant(compiled->function, value->constant, &length);
@@ -26,23 +30,28 @@ static void push_value(lua_State *L, const lm_compiled *compiled, const mc_inter
   }
 }
 
+enum { LM_BINDER = 0, MOST_INSTRUCTIONS = 10000, MOST_REGISTERS = 512 };
+
 /* [-0, +1, e] The function that continues at the pc of an exit. */
 static void push_continuation(lua_State *L, const lm_compiled *compiled, const mc_interface *compiler,
                               const mc_exit *exit) {
-  int table = lua_upvalueindex(LM_UPVALUE_TABLE), function = lua_upvalueindex(LM_UPVALUE_FUNCTION);
-  /* Two exits at one pc need the same registers: those that are live there. */
-  if (lua_rawgeti(L, table, -1 - exit->pc) == LUA_TFUNCTION && !lua_iscfunction(L, -1)) return;
+  int table = lua_upvalueindex(LM_UPVALUE_TABLE);
+  lua_Integer key =
+      -1 - (((lua_Integer)exit->member * MOST_INSTRUCTIONS + exit->pc) * MOST_REGISTERS + exit->registers);
+  if (lua_rawgeti(L, table, key) == LUA_TFUNCTION && !lua_iscfunction(L, -1)) return;
   lua_pop(L, 1);
   size_t count;
-  uint8_t *chunk = compiler->resume(compiled->function, exit->pc, exit->registers, &count);
+  uint8_t *chunk = compiler->resume(compiled->function, exit->member, exit->pc, exit->registers, &count);
   if (!chunk) luaL_error(L, "not enough memory");
   int status = luaL_loadbufferx(L, (const char *)chunk, count, "compiled", "b");
   free(chunk);
   if (status != LUA_OK) lua_error(L);
-  for (int i = 1; lua_upvalueid(L, -1, i); i++)
-    if (lua_upvalueid(L, function, i)) lua_upvaluejoin(L, -1, i, function, i);
+  lm_push_link(L, exit->member);
+  for (int i = 1; lua_upvalueid(L, -2, i); i++)
+    if (lua_upvalueid(L, -1, i)) lua_upvaluejoin(L, -2, i, -1, i);
+  lua_pop(L, 1);
   lua_pushvalue(L, -1);
-  lua_rawseti(L, table, -1 - exit->pc);
+  lua_rawseti(L, table, key);
 }
 
 static int finish(lua_State *L, int status, lua_KContext base) {
@@ -50,18 +59,175 @@ static int finish(lua_State *L, int status, lua_KContext base) {
   return lua_gettop(L) - (int)base;
 }
 
+const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit) {
+  const uint64_t *frame = lm_own_frames()->next;
+  while (exit->is_below) {
+    exit = &code->exits[frame[0]];
+    frame += exit->extent;
+  }
+  return exit;
+}
+
+/* [-1, +1, m] uses 1 slot. */
+static int make_box(lua_State *L) {
+  lua_newuserdatauv(L, (size_t)lua_tointegerx(L, 1, NULL), 0);
+  return 1;
+}
+
+/* [-0, +1, e] Copies the frames below an exit to memory of Lua, because
+   finalizers, which may run with any allocation, may run machine code. */
+static const uint64_t *push_frames(lua_State *L, const mc_code *code, const mc_exit *exit) {
+  lm_frames *frames = lm_own_frames();
+  uint64_t *start = frames->next;
+  while (exit->is_below) {
+    exit = &code->exits[frames->next[0]];
+    frames->next += exit->extent;
+  }
+  size_t size = (size_t)((char *)frames->next - (char *)start);
+  lua_pushcfunction(L, make_box);
+  lua_pushinteger(L, (lua_Integer)size);
+  int status = lua_pcallk(L, 1, 1, 0, 0, NULL);
+  frames->next = start;
+  if (status != LUA_OK) lua_error(L);
+  return memcpy(lua_touserdata(L, -1), start, size);
+}
+
+/* The arguments of a continuation: a table, and how many there are. */
+static int give_all(lua_State *L) {
+  int count = (int)lua_tointegerx(L, 2, NULL);
+  luaL_checkstack(L, count, NULL);
+  for (int i = 1; i <= count; i++) lua_rawgeti(L, 1, i);
+  return count;
+}
+static int give_arguments(lua_State *L) { return lua_gettop(L); }
+
+/* [-0, +1, e] Loads a chunk of one line, which is that of the function for messages. */
+static void load_at(lua_State *L, int line, const char *source) {
+  enum { MOST_LINES = 1 << 20 };
+  if (line < 1 || line > MOST_LINES) line = 1;
+  luaL_checkstack(L, 6, NULL);
+  lua_Debug debug;
+  lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
+  lua_getinfo(L, ">S", &debug);
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  for (int i = 1; i < line; i++) luaL_addchar(&text, '\n');
+  luaL_addstring(&text, source);
+  luaL_pushresult(&text);
+  size_t length;
+  const char *chunk = lua_tolstring(L, -1, &length);
+  if (luaL_loadbufferx(L, chunk, length, debug.source, "t") != LUA_OK) lua_error(L);
+  lua_remove(L, -2);
+}
+
+/* [-3, +1, e] Of a function, a table and a count on top of the stack: a function that calls the first with what is in
+   the table, whatever it is called with. It is one of Lua, so that many of them can be nested. */
+static void bind(lua_State *L, const lm_compiled *compiled) {
+  int table = lua_upvalueindex(LM_UPVALUE_TABLE);
+  if (lua_rawgeti(L, table, LM_BINDER) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    load_at(L, compiled->line,
+            "local all = ... return function(f, t, n) return function() return f(all(t, n)) end end");
+    lua_pushcfunction(L, give_all);
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, table, LM_BINDER);
+  }
+  lua_insert(L, -4);
+  lua_call(L, 3, 1);
+}
+
+/* What is needed to push the values of an exit. */
+typedef struct leaving {
+  const lm_compiled *compiled;
+  const mc_interface *compiler;
+  const mc_code *code;
+  const uint16_t *where;
+} leaving;
+
+/* [-0, +1, e] The function that an exit calls: it gives the results of the
+ * call, which are in `slots`. */
+static void push_given(lua_State *L, const leaving *l, const mc_exit *exit, const uint64_t *slots) {
+  lua_pushcfunction(L, give_arguments);
+  lua_createtable(L, exit->given, 0);
+  for (int i = 0; i < exit->count; i++) {
+    if (exit->values[i].place < MC_GIVEN) continue;
+    push_value(L, l->compiled, l->compiler, &exit->values[i], slots, l->where);
+    lua_rawseti(L, -2, exit->values[i].place - MC_GIVEN + 1);
+  }
+  lua_pushinteger(L, exit->given);
+  bind(L, l->compiled);
+}
+
+/* [-0, +1, e] A table with the registers of a frame, and what the loop that
+ * does not run needs. */
+static void push_registers(lua_State *L, const leaving *l, const mc_exit *exit, const uint64_t *frame) {
+  lua_createtable(L, exit->registers + 3, 0);
+  for (int i = 0; i < exit->count; i++) {
+    int place = exit->values[i].place;
+    if (place < 0 || place >= MC_GIVEN) continue;
+    push_value(L, l->compiled, l->compiler, &exit->values[i], frame, l->where);
+    lua_rawseti(L, -2, place + 1);
+  }
+  for (int i = 1; i <= 3; i++) {
+    lua_pushinteger(L, i % 2);
+    lua_rawseti(L, -2, exit->registers + i);
+  }
+}
+
+/* [-0, +1, e] The function that an exit calls: it continues in the frames
+   below. The outermost of them is made first; each gets the next one as the
+   value of the register that it calls. */
+static void push_below(lua_State *L, const leaving *l, const mc_exit *exit) {
+  const uint64_t *frame = push_frames(L, l->code, exit);
+  int box = lua_gettop(L), registers = box + 1, first = box + 2;
+  lua_pushnil(L);
+  lua_pushnil(L);
+  while (exit->is_below || exit->called >= 0) {
+    int called = exit->called;
+    bool has_frame = exit->is_below;
+    if (has_frame) {
+      exit = &l->code->exits[frame[0]];
+      push_registers(L, l, exit, frame);
+      push_continuation(L, l->compiled, l->compiler, exit);
+      lua_pushvalue(L, -2);
+      lua_pushinteger(L, exit->registers + 3);
+      bind(L, l->compiled);
+      if (exit->is_below) frame += exit->extent;
+    } else {
+      lua_pushnil(L);
+      push_given(L, l, exit, frame);
+    }
+    if (lua_type(L, registers) == LUA_TTABLE) lua_rawseti(L, registers, called + 1);
+    else lua_replace(L, first);
+    lua_replace(L, registers);
+    if (!has_frame) break;
+  }
+  lua_copy(L, first, box);
+  lua_settop(L, box);
+}
+
 /* [-0, +n, e] */
-static int resume(lua_State *L, lm_compiled *compiled, const mc_interface *compiler, const mc_exit *exit,
-                  const uint64_t *slots, const uint16_t *where) {
+static int resume(lua_State *L, lm_compiled *compiled, const mc_interface *compiler, const mc_code *code,
+                  const mc_exit *exit, const uint64_t *slots, const uint16_t *where) {
   int base = lua_gettop(L);
-  luaL_checkstack(L, exit->registers + 8, NULL);
+  luaL_checkstack(L, exit->registers + 16, NULL);
+  const leaving l = {compiled, compiler, code, where};
+  if (exit->is_below) push_below(L, &l, exit);
+  else if (exit->called >= 0) push_given(L, &l, exit, slots);
+  int called = lua_gettop(L);
   push_continuation(L, compiled, compiler, exit);
   int first = lua_gettop(L);
   for (int i = 0; i < exit->registers; i++) lua_pushnil(L);
   for (int i = 0; i < exit->count; i++) {
-    if (exit->values[i].place < 0) continue;
+    int place = exit->values[i].place;
+    if (place < 0 || place >= MC_GIVEN) continue;
     push_value(L, compiled, compiler, &exit->values[i], slots, where);
-    lua_replace(L, first + 1 + exit->values[i].place);
+    lua_replace(L, first + 1 + place);
+  }
+  if (exit->called >= 0) {
+    lua_pushvalue(L, called);
+    lua_replace(L, first + 1 + exit->called);
   }
   /* For the loop that does not run. */
   lua_pushinteger(L, 1);
@@ -69,6 +235,10 @@ static int resume(lua_State *L, lm_compiled *compiled, const mc_interface *compi
   lua_pushinteger(L, 1);
   int count = exit->registers + 3;
   compiled->uses--;
+  if (called > base) {
+    /* The function below is in a register now. */
+    lua_remove(L, called);
+  }
   lua_callk(L, count, LUA_MULTRET, base, finish);
   return finish(L, LUA_OK, base);
 }
@@ -87,41 +257,33 @@ static int raise_for_caller(lua_State *L, lm_compiled *compiled, const mc_interf
   return lua_error(L);
 }
 
-int lm_leave(lua_State *L, lm_compiled *compiled, const mc_exit *exit, const uint64_t *slots, const uint16_t *where) {
+int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, const uint64_t *slots,
+             const uint16_t *where) {
   const mc_interface *compiler = lm_loaded_compiler();
   luaL_checkstack(L, exit->count + 4, NULL);
   for (int i = 0; i < exit->count; i++) {
     if (exit->values[i].place >= 0 || i < exit->results) continue;
     push_value(L, compiled, compiler, &exit->values[i], slots, where);
-    int upvalue = compiled->sources[-1 - exit->values[i].place].upvalue;
-    if (!lua_setupvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION), upvalue)) lua_pop(L, 1);
+    const mc_source *source = &compiled->sources[-1 - exit->values[i].place];
+    lm_push_link(L, source->member);
+    lua_insert(L, -2);
+    if (!lua_setupvalue(L, -2, source->upvalue)) lua_pop(L, 1);
+    lua_pop(L, 1);
   }
   if (exit->kind == MC_RAISE) return raise_for_caller(L, compiled, compiler, exit, slots, where);
-  if (exit->kind != MC_RETURN) return resume(L, compiled, compiler, exit, slots, where);
+  if (exit->kind != MC_RETURN) return resume(L, compiled, compiler, code, exit, slots, where);
   int results = exit->results;
   for (int i = 0; i < results; i++) push_value(L, compiled, compiler, &exit->values[i], slots, where);
   compiled->uses--;
   return results;
 }
 
-/* [-1, +0, v] The function on top raises. It is called from a function of Lua that has nothing but this line of this
-   file: so luaL_where finds them. `index` is its argument. */
+/* [-1, +0, v] The function on top raises. It is called from a function of Lua
+   that has nothing but this line of this file: so luaL_where finds them.
+   `index` is its argument. */
 static int raise_at(lua_State *L, int line, int index) {
-  enum { MOST_LINES = 1 << 20 };
-  if (line < 1 || line > MOST_LINES) line = 1;
-  luaL_checkstack(L, 6, NULL);
-  lua_Debug debug;
-  lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
-  lua_getinfo(L, ">S", &debug);
-  luaL_Buffer text;
-  luaL_buffinit(L, &text);
-  for (int i = 1; i < line; i++) luaL_addchar(&text, '\n');
-  luaL_addstring(&text, "local raise, of = ... raise(of)");
-  luaL_pushresult(&text);
-  size_t length;
-  const char *chunk = lua_tolstring(L, -1, &length);
-  if (luaL_loadbufferx(L, chunk, length, debug.source, "t") != LUA_OK) return lua_error(L);
-  lua_pushvalue(L, -3);
+  load_at(L, line, "local raise, of = ... raise(of)");
+  lua_pushvalue(L, -2);
   if (index) lua_pushvalue(L, index);
   else lua_pushnil(L);
   lua_call(L, 2, 0);
@@ -148,7 +310,8 @@ int lm_raise_lost_at(lua_State *L, int line, int index) {
 }
 
 int lm_raise_interrupt_at(lua_State *L, int line) {
-  lua_sethook(L, NULL, 0, 0); /* a hook of the SIGINT handler would raise the error without the line */
+  lua_sethook(L, NULL, 0, 0); /* a hook of the SIGINT handler would raise the
+                                 error without the line */
   lua_pushcfunction(L, raise_interrupt);
   return raise_at(L, line, 0);
 }

@@ -4,12 +4,16 @@
 #include "compile.h"
 
 void lm_describe_types(const lm_compiled *compiled, const mc_input *inputs, char text[LM_TYPES]) {
-  static const char *const kinds[] = {"nil",     "boolean", "boolean", "integer",  "float",
-                                      "boolean", "buffer",  "view",    "function", "other"};
+  static const char *const kinds[] = {
+      [MC_NIL] = "nil",         [MC_FALSE] = "boolean", [MC_TRUE] = "boolean",      [MC_INTEGER] = "integer",
+      [MC_FLOAT] = "float",     [MC_BUFFER] = "buffer", [MC_VIEW] = "view",         [MC_FUNCTION] = "function",
+      [MC_RECORDS] = "records", [MC_OTHER] = "other",   [MC_COMPILED] = "function",
+  };
+  enum { KINDS = sizeof kinds / sizeof *kinds };
   size_t length = 0;
   text[0] = '\0';
   for (int i = 0; i < compiled->parameters && length < LM_TYPES - 40; i++) {
-    const char *kind = inputs[i].kind <= MC_OTHER ? kinds[inputs[i].kind] : "other";
+    const char *kind = inputs[i].kind < KINDS && kinds[inputs[i].kind] ? kinds[inputs[i].kind] : "other";
     bool is_view = inputs[i].kind == MC_VIEW;
     int count = snprintf(text + length, LM_TYPES - length, "%s%s%s%s", i > 0 ? ", " : "", kind, is_view ? " " : "",
                          is_view ? lm_type_name(inputs[i].element) : "");

@@ -9,8 +9,13 @@ final class Emitter {
     let module: LLVMModuleRef
     let builder: LLVMBuilderRef
     let bit, i8, i16, i32, i64, single, double, pointer: LLVMTypeRef
+    private let result: LLVMTypeRef
+    // Of the function that is being made.
     private(set) var function: Value
-    let slots: Value
+    private(set) var slots: Value
+    /// The memory for frames, if another function calls it.
+    private(set) var window: Value
+    private let main: Value
 
     init() {
         context = LLVMContextCreate()
@@ -24,14 +29,71 @@ final class Emitter {
         single = LLVMFloatTypeInContext(context)
         double = LLVMDoubleTypeInContext(context)
         pointer = LLVMPointerTypeInContext(context, 0)
+        var pair: [LLVMTypeRef?] = [i64, i64]
+        result = LLVMStructTypeInContext(context, &pair, 2, 0)
         var parameters: [LLVMTypeRef?] = [pointer]
-        function = LLVMAddFunction(module, "lua_function", LLVMFunctionType(i64, &parameters, 1, 0))
-        slots = LLVMGetParam(function, 0)
+        main = LLVMAddFunction(module, "lua_function", LLVMFunctionType(i64, &parameters, 1, 0))
+        function = main
+        slots = LLVMGetParam(main, 0)
+        window = slots
         attribute("nounwind")
         attribute("noalias", at: 1)
     }
 
+    // Functions
+
+    struct Function {
+        let value: Value
+        let type: LLVMTypeRef
+    }
+
+    /// A function for the slots, the memory for frames, and arguments of these types. It returns two words.
+    func declare(_ name: String, _ types: [LLVMTypeRef]) -> Function {
+        var parameters: [LLVMTypeRef?] = [pointer, pointer] + types
+        let type: LLVMTypeRef = LLVMFunctionType(result, &parameters, UInt32(parameters.count), 0)
+        guard let value = LLVMAddFunction(module, name, type) else {
+            return Function(value: main, type: type)
+        }
+        LLVMSetLinkage(value, LLVMInternalLinkage)
+        attribute("nounwind", of: value)
+        for index in 1...2 { attribute("noalias", at: UInt32(index), of: value) }
+        return Function(value: value, type: type)
+    }
+
+    /// From now on all is part of this function, or of the first one.
+    func begin(_ other: Function?, _ firstLine: Int) {
+        function = other?.value ?? main
+        slots = LLVMGetParam(function, 0)
+        window = other == nil ? slots : LLVMGetParam(function, 1)
+        describe(firstLine)
+    }
+
+    func argument(_ number: Int) -> Value { LLVMGetParam(function, UInt32(number + 2)) }
+
+    func call(_ callee: Function, _ window: Value, _ arguments: [Value]) -> Value {
+        var arguments: [Value?] = [slots, window] + arguments
+        return LLVMBuildCall2(
+            builder, callee.type, callee.value, &arguments, UInt32(arguments.count), "")
+    }
+    func part(_ pair: Value, _ number: UInt32) -> Value {
+        LLVMBuildExtractValue(builder, pair, number, "")
+    }
+    func give(_ first: Value, _ second: Value) {
+        var values: [Value?] = [first, second]
+        LLVMBuildAggregateRet(builder, &values, 2)
+    }
+    /// Returns what a call has returned.
+    func giveSame(_ pair: Value) { LLVMBuildRet(builder, pair) }
+
+    func type(of type: ValueType) -> LLVMTypeRef {
+        type == .float ? double : type == .boolean ? bit : i64
+    }
+    func number(_ address: Value) -> Value { LLVMBuildPtrToInt(builder, address, i64, "") }
+    /// An address in the frame of the machine.
+    func stackPlace() -> Value { number(LLVMBuildAlloca(builder, i8, "")) }
+
     deinit {
+        finish()
         LLVMDisposeBuilder(builder)
         LLVMDisposeModule(module)
         LLVMContextDispose(context)
@@ -42,34 +104,49 @@ final class Emitter {
         _ number: UInt64 = 0
     ) {
         let kind = LLVMGetEnumAttributeKindForName(name, name.utf8.count)
-        LLVMAddAttributeAtIndex(value ?? function, index, LLVMCreateEnumAttribute(context, kind, number))
+        LLVMAddAttributeAtIndex(
+            value ?? function, index, LLVMCreateEnumAttribute(context, kind, number))
     }
 
     // Lines, for the assembly that people read
 
     private var scope: LLVMMetadataRef?
+    private var debug: (builder: LLVMDIBuilderRef, file: LLVMMetadataRef)?
 
     /// From now on each instruction has the line that `line` was last told.
-    func describeLines(from first: Int) {
-        let debug = LLVMCreateDIBuilder(module)
-        defer { LLVMDisposeDIBuilder(debug) }
+    func describeLines() {
+        guard let builder = LLVMCreateDIBuilder(module) else { return }
         let name = "lua"
-        let file = LLVMDIBuilderCreateFile(debug, name, name.utf8.count, "", 0)
+        guard let file = LLVMDIBuilderCreateFile(builder, name, name.utf8.count, "", 0) else { return }
         _ = LLVMDIBuilderCreateCompileUnit(
-            debug, LLVMDWARFSourceLanguageC, file, name, name.utf8.count, 1, "", 0, 0, "", 0,
+            builder, LLVMDWARFSourceLanguageC, file, name, name.utf8.count, 1, "", 0, 0, "", 0,
             LLVMDWARFEmissionLineTablesOnly, 0, 0, 0, "", 0, "", 0)
-        let type = LLVMDIBuilderCreateSubroutineType(debug, file, nil, 0, LLVMDIFlagZero)
-        scope = LLVMDIBuilderCreateFunction(
-            debug, file, name, name.utf8.count, name, name.utf8.count, file, UInt32(first), type, 0, 1,
-            UInt32(first),
-            LLVMDIFlagZero, 1)
-        LLVMSetSubprogram(function, scope)
         let flag = "Debug Info Version"
         LLVMAddModuleFlag(
             module, LLVMModuleFlagBehaviorWarning, flag, flag.utf8.count,
             LLVMValueAsMetadata(LLVMConstInt(i32, UInt64(LLVMDebugMetadataVersion()), 0)))
-        LLVMDIBuilderFinalize(debug)
+        debug = (builder, file)
+        describe(0)
+    }
+
+    private func describe(_ first: Int) {
+        guard let debug else { return }
+        let name = "lua"
+        let type = LLVMDIBuilderCreateSubroutineType(debug.builder, debug.file, nil, 0, LLVMDIFlagZero)
+        scope = LLVMDIBuilderCreateFunction(
+            debug.builder, debug.file, name, name.utf8.count, name, name.utf8.count, debug.file,
+            UInt32(first),
+            type, 0, 1, UInt32(first), LLVMDIFlagZero, 1)
+        LLVMSetSubprogram(function, scope)
         line(first)
+    }
+
+    /// All functions are made.
+    func finish() {
+        guard let debug else { return }
+        LLVMDIBuilderFinalize(debug.builder)
+        LLVMDisposeDIBuilder(debug.builder)
+        self.debug = nil
     }
 
     func line(_ number: Int) {
@@ -81,7 +158,9 @@ final class Emitter {
     // Blocks
 
     var here: Block { LLVMGetInsertBlock(builder) }
-    func block(_ name: String = "") -> Block { LLVMAppendBasicBlockInContext(context, function, name) }
+    func block(_ name: String = "") -> Block {
+        LLVMAppendBasicBlockInContext(context, function, name)
+    }
     func continueAt(_ block: Block) { LLVMPositionBuilderAtEnd(builder, block) }
 
     /// Emits at the end of another block.
@@ -152,15 +231,24 @@ final class Emitter {
 
     // Floats: none of them may be reassociated or contracted.
 
-    func addFloat(_ a: Value, _ b: Value) -> Value { folded(a, b, +) ?? LLVMBuildFAdd(builder, a, b, "") }
-    func subFloat(_ a: Value, _ b: Value) -> Value { folded(a, b, -) ?? LLVMBuildFSub(builder, a, b, "") }
-    func mulFloat(_ a: Value, _ b: Value) -> Value { folded(a, b, *) ?? LLVMBuildFMul(builder, a, b, "") }
-    func divideFloat(_ a: Value, _ b: Value) -> Value { folded(a, b, /) ?? LLVMBuildFDiv(builder, a, b, "") }
+    func addFloat(_ a: Value, _ b: Value) -> Value {
+        folded(a, b, +) ?? LLVMBuildFAdd(builder, a, b, "")
+    }
+    func subFloat(_ a: Value, _ b: Value) -> Value {
+        folded(a, b, -) ?? LLVMBuildFSub(builder, a, b, "")
+    }
+    func mulFloat(_ a: Value, _ b: Value) -> Value {
+        folded(a, b, *) ?? LLVMBuildFMul(builder, a, b, "")
+    }
+    func divideFloat(_ a: Value, _ b: Value) -> Value {
+        folded(a, b, /) ?? LLVMBuildFDiv(builder, a, b, "")
+    }
     /// An operation on constants. LLVM's NaN of 0 / 0 has another sign than the processor's.
     private func folded(_ a: Value, _ b: Value, _ operation: (Double, Double) -> Double) -> Value? {
         guard LLVMIsAConstantFP(a) != nil, LLVMIsAConstantFP(b) != nil else { return nil }
         var losesInfo: LLVMBool = 0
-        return float(operation(LLVMConstRealGetDouble(a, &losesInfo), LLVMConstRealGetDouble(b, &losesInfo)))
+        return float(
+            operation(LLVMConstRealGetDouble(a, &losesInfo), LLVMConstRealGetDouble(b, &losesInfo)))
     }
     func negateFloat(_ a: Value) -> Value { LLVMBuildFNeg(builder, a, "") }
     func compareFloat(_ predicate: LLVMRealPredicate, _ a: Value, _ b: Value) -> Value {
@@ -174,8 +262,12 @@ final class Emitter {
     func extend(_ value: Value, _ type: LLVMTypeRef, signed: Bool) -> Value {
         signed ? LLVMBuildSExt(builder, value, type, "") : LLVMBuildZExt(builder, value, type, "")
     }
-    func truncate(_ value: Value, _ type: LLVMTypeRef) -> Value { LLVMBuildTrunc(builder, value, type, "") }
-    func cast(_ value: Value, _ type: LLVMTypeRef) -> Value { LLVMBuildBitCast(builder, value, type, "") }
+    func truncate(_ value: Value, _ type: LLVMTypeRef) -> Value {
+        LLVMBuildTrunc(builder, value, type, "")
+    }
+    func cast(_ value: Value, _ type: LLVMTypeRef) -> Value {
+        LLVMBuildBitCast(builder, value, type, "")
+    }
     func widen(_ value: Value) -> Value { LLVMBuildFPExt(builder, value, double, "") }
     func narrow(_ value: Value) -> Value { LLVMBuildFPTrunc(builder, value, single, "") }
 
@@ -210,7 +302,9 @@ final class Emitter {
     func ceil(_ value: Value) -> Value { intrinsic("llvm.ceil", [double], value) }
     func swapBytes(_ value: Value) -> Value { intrinsic("llvm.bswap", [LLVMTypeOf(value)], value) }
     /// The integer of a float: the nearest where it is out of range, 0 for NaN.
-    func integerSaturated(_ value: Value) -> Value { intrinsic("llvm.fptosi.sat", [i64, double], value) }
+    func integerSaturated(_ value: Value) -> Value {
+        intrinsic("llvm.fptosi.sat", [i64, double], value)
+    }
 
     /// A function of helpers.c without effects. LLVM does not know it and leaves it as it is.
     func helper(_ name: String, _ result: LLVMTypeRef, _ arguments: Value...) -> Value {

@@ -25,7 +25,9 @@ final class Version {
     /// By the place in the frame.
     let phis: [(place: Int, phi: Value)]
 
-    init(_ pc: Int, _ block: Block, _ region: Region?, _ frame: Frame, _ phis: [(place: Int, phi: Value)]) {
+    init(
+        _ pc: Int, _ block: Block, _ region: Region?, _ frame: Frame, _ phis: [(place: Int, phi: Value)]
+    ) {
         self.pc = pc
         self.block = block
         self.region = region
@@ -62,6 +64,8 @@ final class Region {
     var available: Set<Value> = []
     /// Values of the loop that are a sum of the index and of available values.
     var forms: [Value: Form] = [:]
+    /// Values of the loop that are at least 0 and at most this.
+    var greatest: [Value: Int64] = [:]
     var conditions: Set<Condition> = []
 
     init(
@@ -111,18 +115,28 @@ struct Exit {
     enum Kind: Equatable {
         case results(Int)
         case resume
+        /// A function that was called has left: the interpreter continues in it, and then here.
+        case call
         /// `error` with a level that is not the function itself.
         case raise
         case unknown(String)
     }
     struct Item {
         let type: ValueType
-        /// The register, or -1 - the source of an upvalue.
+        /// The register, or -1 - the source of an upvalue, or firstGiven + the number of a result.
         let place: Int
-        /// The slot, if it has a value.
+        /// The slot, if it has a value, or the word of the function's part of the frames.
         let slot: Int
     }
+    /// The results of the call at `pc`, which was made.
+    static let firstGiven = 1000
+
     let kind: Kind
+    let member: Int
     let pc: Int
     let items: [Item]
+    /// Words of the function's part of the frames; 0 for the first function, whose values are in slots.
+    let extent: Int
+    /// The register of the call that the interpreter makes again, of a function that knows the results; -1 for none.
+    let called: Int
 }

@@ -150,12 +150,20 @@ extension Generator {
 
     private func bits(_ operation: Operation, _ a: Value, _ b: Value) -> Value {
         switch operation {
-        case .band: ir.and(a, b)
+        case .band: masked(a, b)
         case .bor: ir.or(a, b)
         case .bxor: ir.xor(a, b)
         case .shl: shift(a, b)
         default: shift(a, ir.sub(ir.integer(0), b))
         }
+    }
+
+    private func masked(_ a: Value, _ b: Value) -> Value {
+        let value = ir.and(a, b)
+        if let mask = ir.constantInteger(b) ?? ir.constantInteger(a), mask >= 0 {
+            region?.greatest[value] = mask
+        }
+        return value
     }
 
     /// To the left, or by a negative number to the right; by 64 and more nothing is left.

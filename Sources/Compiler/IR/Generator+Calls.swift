@@ -4,23 +4,25 @@ internal import CLLVM
 /// Calls of functions that the compiler knows.
 extension Generator {
     func call(_ i: Instruction) -> Int? {
-        guard let count = i.b == 0 ? open.map({ $0.top - i.a - 1 }) : i.b - 1, count >= 0 else {
+        guard let count = i.b == 0 ? openCount(from: i.a + 1) : i.b - 1 else {
             return leave("a call with an open number of arguments")
         }
         let arguments = count == 0 ? [] : (i.a + 1...i.a + count).map { frame[$0] }
         let outcome: Outcome
         switch frame[i.a].type {
         case .input(let input):
+            if case .compiled(let number) = inputs[input].kind { return callLua(i, number, arguments) }
             guard case .function(let number) = inputs[input].kind else {
                 return leave("\(name(input)) is called, which is no function that compiles")
             }
             if number == Int(MC_ERROR) { return raise(arguments) }
             outcome = callFunction(number, arguments, name(input))
-        case .method(let input, let name): outcome = callMethod(input, name, Array(arguments.dropFirst()))
+        case .method(let input, let name):
+            outcome = callMethod(input, name, Array(arguments.dropFirst()))
         default: return leave("a call of something that does not compile")
         }
         switch outcome {
-        case .value(let slot): return finish(i, slot)
+        case .value(let slot): return finish(i, slot.map { [$0] } ?? [])
         case .either(let condition, let yes, let no): return fork(i, condition, yes, no)
         case .unknown(let reason): return leave(reason)
         }
@@ -29,7 +31,8 @@ extension Generator {
     /// The interpreter raises the error, but where its position is that of a caller: it would find the program's code
     /// that lets it continue.
     private func raise(_ arguments: [Slot]) -> Int? {
-        guard arguments.count > 1, let level = arguments[1].value.flatMap(ir.constantInteger), level > 1
+        guard instance == nil, arguments.count > 1,
+            let level = arguments[1].value.flatMap(ir.constantInteger), level > 1
         else {
             return leaveForError()
         }
@@ -44,21 +47,13 @@ extension Generator {
         case unknown(String)
     }
 
-    /// Puts the result where the call wants it.
-    private func finish(_ i: Instruction, _ result: Slot?) -> Int? {
-        let wanted = i.opcode == .tailcall ? -1 : i.c - 1
-        if wanted < 0 {
-            guard let result else { return leave("an open number of results") }
-            if i.opcode == .tailcall {
-                frame[i.a] = result
-                return giveResults(i.a, 1)
-            }
-            let place = resumePlace
-            frame[i.a] = result
-            open = (i.a + 1, place.pc, place.frame)
-            return pc + 1
+    /// Puts the results where the call wants them.
+    func finish(_ i: Instruction, _ results: [Slot]) -> Int? {
+        if i.opcode == .tailcall { return giveResults(results) }
+        if i.c == 0 { open = (pc, frame, results) }
+        for number in 0..<(i.c == 0 ? results.count : i.c - 1) {
+            frame[i.a + number] = number < results.count ? results[number] : .nil
         }
-        for number in 0..<wanted { frame[i.a + number] = number == 0 ? result ?? .nil : .nil }
         return pc + 1
     }
 
@@ -77,17 +72,18 @@ extension Generator {
     }
 
     private func text(_ constant: Int) -> String {
-        guard chunk.constants.indices.contains(constant), case .string(let bytes) = chunk.constants[constant]
-        else {
+        let constants = module.group.constants
+        guard constants.indices.contains(constant), case .string(let bytes) = constants[constant] else {
             return "?"
         }
         return String(decoding: bytes, as: UTF8.self)
     }
 
     private func name(_ input: Int) -> String {
-        switch sources.list[input].place {
+        let sources = module.group.sources
+        switch sources[input].place {
         case .field(let parent, let key):
-            if case .field = sources.list[parent].place { return "\(name(parent)).\(text(key))" }
+            if case .field = sources[parent].place { return "\(name(parent)).\(text(key))" }
             return text(key)
         default: return "a value of a variable"
         }
@@ -130,7 +126,8 @@ extension Generator {
             MC_EXP: "mc_exp", MC_LOG: "mc_log", MC_SIN: "mc_sin", MC_COS: "mc_cos", MC_TAN: "mc_tan",
             MC_ASIN: "mc_asin", MC_ACOS: "mc_acos",
         ]
-        guard arguments.count == 1, let helper = helpers.first(where: { Int($0.key) == function })?.value
+        guard arguments.count == 1,
+            let helper = helpers.first(where: { Int($0.key) == function })?.value
         else {
             return .unknown("\(name) with this number of arguments")
         }
@@ -214,7 +211,8 @@ extension Generator {
             (1...2).contains(arguments.count)
         {
             let offset = arguments.count == 2 ? arguments[1] : zero
-            return write(input, element, offset, arguments[0], isChecked: !element.isFloat, isAccessor: true)
+            return write(
+                input, element, offset, arguments[0], isChecked: !element.isFloat, isAccessor: true)
         }
         return unknown
     }
@@ -228,7 +226,8 @@ extension Generator {
     }
 
     private func write(
-        _ input: Int, _ element: Element, _ offset: Slot, _ value: Slot, isChecked: Bool, isAccessor: Bool
+        _ input: Int, _ element: Element, _ offset: Slot, _ value: Slot, isChecked: Bool,
+        isAccessor: Bool
     ) -> Outcome {
         guard offset.type == .integer, let offset = offset.value, value.type.isNumber else {
             return .unknown("an offset that is no integer, or a value that is no number")

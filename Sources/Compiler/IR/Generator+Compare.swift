@@ -33,7 +33,11 @@ extension Generator {
         }
         let ifTaken = edge(to: target, taken ?? frame)
         let ifSkipped = edge(to: pc + 2, frame)
-        if expected { ir.branch(value, ifTaken, ifSkipped) } else { ir.branch(value, ifSkipped, ifTaken) }
+        if expected {
+            ir.branch(value, ifTaken, ifSkipped)
+        } else {
+            ir.branch(value, ifSkipped, ifTaken)
+        }
         return nil
     }
 
@@ -65,12 +69,12 @@ extension Generator {
             return .boolean(ir.xor(a.value ?? b.value ?? ir.bool(false), ir.bool(true)))
         case (.nil, .nil), (.true, .true), (.false, .false): return .bool(true)
         case (.constant(let x), .constant(let y)):
-            return .bool(chunk.constants[x] == chunk.constants[y])
+            return .bool(module.group.constants[x] == module.group.constants[y])
         case (.input(let x), .input(let y)): return x == y ? .bool(true) : nil
         case (.input(let x), let other), (let other, .input(let x)):
             // What the compiler does not know can be a string.
             return inputs[x].kind == .other && !Generator.isNoString(other) ? nil : .bool(false)
-        case (.method, _), (_, .method): return nil
+        case (.method, _), (_, .method), (.record, _), (_, .record): return nil
         default: return .bool(false)
         }
     }
@@ -104,12 +108,14 @@ extension Generator {
             let (value, isExact) = converted(float)
             return ir.and(isExact, ir.compare(LLVMIntEQ, value, integer))
         }
-        let high = ir.float(0x1p63), low = ir.float(-0x1p63)
+        let high = ir.float(0x1p63)
+        let low = ir.float(-0x1p63)
         let isHigh = ir.compareFloat(LLVMRealOGE, float, high)
         let isLow = ir.compareFloat(LLVMRealOLT, float, low)
         let isNumber = ir.compareFloat(LLVMRealORD, float, float)
         // i < f: i < ceil(f);  i <= f: i <= floor(f);  f < i: floor(f) < i;  f <= i: ceil(f) <= i
-        let rounded = ir.integerSaturated((relation == .less) == isFirst ? ir.ceil(float) : ir.floor(float))
+        let rounded = ir.integerSaturated(
+            (relation == .less) == isFirst ? ir.ceil(float) : ir.floor(float))
         let predicate = relation == .less ? LLVMIntSLT : LLVMIntSLE
         let inRange =
             isFirst ? ir.compare(predicate, integer, rounded) : ir.compare(predicate, rounded, integer)

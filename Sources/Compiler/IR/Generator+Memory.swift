@@ -3,6 +3,11 @@ internal import CLLVM
 /// Elements of buffers and views: every access is checked, here or before the loop.
 extension Generator {
     func getElement(_ i: Instruction, _ object: Slot, _ index: Slot) -> Int? {
+        if case .input(let input) = object.type, inputs[input].layout != nil, let place = index.value,
+            index.type == .integer
+        {
+            return set(i.a, Slot(type: .record(input), value: checked(place, loaded[input].count)))
+        }
         guard case .input(let input) = object.type, inputs[input].isMemory else {
             return leave("an element is read of something that is no buffer and no view")
         }
@@ -30,9 +35,45 @@ extension Generator {
         return pc + 1
     }
 
+    // Fields of records
+
+    /// The field and its address. nil if it is no number.
+    private func field(_ register: Int, _ input: Int, _ name: Int) -> (Element, Value)? {
+        guard let layout = inputs[input].layout, let index = frame[register].value,
+            case .string(let bytes) = chunk.constants[name],
+            let field = module.group.layouts[layout].fields[bytes]
+        else { return nil }
+        let record = ir.address(loaded[input].value, ir.mul(index, loaded[input].stride))
+        return (field.element, ir.address(record, ir.integer(Int64(field.offset))))
+    }
+
+    func readField(_ i: Instruction, _ input: Int) -> Int? {
+        guard let (element, address) = field(i.b, input, i.c) else {
+            return leave("a field of a record that is no number")
+        }
+        return set(i.a, loadElement(element, address))
+    }
+
+    func setField(_ i: Instruction) -> Int? {
+        guard case .record(let input) = frame[i.a].type else {
+            return leave("a field of a table is set; use local variables")
+        }
+        let value = i.k ? constant(i.c) : frame[i.c]
+        guard value.type.isNumber, let (element, address) = field(i.a, input, i.b) else {
+            return leave("a field of a record that is no number, or a value that is none")
+        }
+        guard inputs[input].isWritable else { return leaveForError() }
+        storeElement(fitting(value, element, isChecked: true), element, address)
+        changed()
+        return pc + 1
+    }
+
     /// An index below a limit. In a copy of a loop without checks, the check is before the loop where that can be.
     func checked(_ index: Value, _ limit: Value) -> Value {
         if let region, !region.isChecked, let form = region.form(index, ir.constantInteger(index)) {
+            region.conditions.insert(Region.Condition(form: form, limit: limit))
+        } else if let region, !region.isChecked, let greatest = region.greatest[index] {
+            let form = Region.Form(hasIndex: false, terms: [], constant: greatest)
             region.conditions.insert(Region.Condition(form: form, limit: limit))
         } else {
             require(ir.compare(LLVMIntULT, index, limit))
@@ -65,7 +106,10 @@ extension Generator {
             }
             return .float(element.size == 8 ? ir.cast(bits, ir.double) : ir.widen(ir.cast(bits, ir.single)))
         }
-        return .integer(element.size == 8 ? bits : ir.extend(bits, ir.i64, signed: element.isSigned))
+        let value = element.size == 8 ? bits : ir.extend(bits, ir.i64, signed: element.isSigned)
+        // As the index of a table of counters.
+        if element.size == 1, !element.isSigned { region?.greatest[value] = 255 }
+        return .integer(value)
     }
 
     /// The bits of a number as an element. Where it does not fit, the interpreter continues.

@@ -6,22 +6,29 @@ internal import CLLVM
 /// So types need no fixed point: `local s = 0; for … do s = s + v[i] end` has a first iteration with an integer, which
 /// leads into a loop with a float.
 final class Generator {
+    let module: Module
+    /// The function that this is, where another one calls it; nil for the first one.
+    let instance: Instance?
+    let member: Int
     let chunk: Chunk
     let flow: Flow
     let sources: Sources
-    let inputs: [Input]
-    let ir = Emitter()
-    /// The sources of the written upvalues, which are in the frame after the registers.
+    let firstConstant: Int
+    /// The sources of the written upvalues, which are in the frame after the registers, unless they are in memory.
     let written: [Int]
+    var ir: Emitter { module.ir }
+    var inputs: [Input] { module.inputs }
+    var exits: [Exit] { module.exits }
 
     private let entry: Block
+    /// The part of the frames that is this function's own; for the first function, that of one that it calls.
+    private(set) var window: Value
     /// Of each input: its number, or of memory the address, the count, and the stride.
     private(set) var loaded: [(value: Value, count: Value, stride: Value)] = []
     private var versions: [Version.Key: Version] = [:]
     private var counts: [Version.Place: Int] = [:]
     private var work: [Version] = []
     var regions: [(unchecked: Region, fast: Block, slow: Block)] = []
-    private(set) var exits: [Exit] = []
 
     // The place of the code that is being made.
     var pc = 0
@@ -30,29 +37,49 @@ final class Generator {
     /// By register: where the interpreter continues if the call of the function in it cannot be compiled: where the
     /// function was fetched, so that messages have its name.
     var callStarts: [Int: (pc: Int, frame: Frame)] = [:]
-    /// After a call with an open number of results, of which there is one: the register after it, and where the
-    /// interpreter continues.
-    var open: (top: Int, pc: Int, frame: Frame)?
+    /// After a call with an open number of results: the call, the registers before it, and the results.
+    var open: (pc: Int, frame: Frame, results: [Slot])?
 
-    init(_ chunk: Chunk, _ flow: Flow, _ sources: Sources, _ inputs: [Input]) {
-        self.chunk = chunk
-        self.flow = flow
-        self.sources = sources
-        self.inputs = inputs
-        written = sources.list.indices.filter { sources.list[$0].isWritten }
-        entry = ir.block("entry")
+    convenience init(_ chunk: Chunk, _ flow: Flow, _ sources: Sources, _ inputs: [Input]) {
+        self.init(Module(Group(chunk, flow, sources), inputs))
+    }
+
+    init(_ module: Module, _ instance: Instance? = nil) {
+        self.module = module
+        self.instance = instance
+        member = instance?.key.member ?? 0
+        let own = module.group.members[member]
+        (chunk, flow, sources, firstConstant) = (own.chunk, own.flow, own.sources, own.firstConstant)
+        written =
+            module.isLinked
+            ? [] : module.group.sources.indices.filter { module.group.sources[$0].isWritten }
+        module.ir.begin(instance?.function, chunk.lines.min() ?? 0)
+        entry = module.ir.block("entry")
+        window = module.ir.window
     }
 
     static let slotsPerInput = 3
     var lineSlot: Int { inputs.count * Generator.slotsPerInput }
-    var firstExitSlot: Int { lineSlot + 1 }
-    var slotCount: Int { firstExitSlot + (exits.map(\.items.count).max() ?? 0) }
+    /// The frames of functions that are called, the end of the memory for them, and of that of the stack.
+    var framesSlot: Int { lineSlot + 1 }
+    var firstExitSlot: Int { lineSlot + 4 }
+    var slotCount: Int {
+        firstExitSlot + (exits.lazy.filter { $0.extent == 0 }.map(\.items.count).max() ?? 0)
+    }
 
     func generate() throws(Reason) {
+        try generateBody()
+        while let next = module.waiting.popLast() { try Generator(module, next).generateBody() }
+        ir.finish()
+    }
+
+    private func generateBody() throws(Reason) {
         ir.continueAt(entry)
         for index in inputs.indices { loadInput(index) }
-        frame = (0..<chunk.registers).map { $0 < chunk.parameters ? slot(ofInput: $0) : .nil }
+        if instance == nil && module.isLinked { window = ir.load(ir.pointer, ir.slot(framesSlot)) }
+        frame = (0..<chunk.registers).map { $0 < chunk.parameters ? parameter($0) : .nil }
         frame += written.map(slot(ofInput:))
+        let arguments = frame
         let first = edge(to: 0, frame)
         while let version = work.popLast() {
             guard exits.count < 4096, versions.count < 8192 else {
@@ -62,7 +89,18 @@ final class Generator {
         }
         for region in regions { choose(region.unchecked, region.fast, region.slow) }
         ir.continueAt(entry)
-        ir.jump(first)
+        if instance == nil {
+            ir.jump(first)
+        } else {
+            ir.branchLikely(hasRoom(), first, exit(.resume, 0, arguments))
+        }
+    }
+
+    private func parameter(_ number: Int) -> Slot {
+        guard let instance else { return slot(ofInput: number) }
+        let types = instance.key.types
+        let place = types[..<number].lazy.filter(\.hasValue).count
+        return Slot(type: types[number], value: types[number].hasValue ? ir.argument(place) : nil)
     }
 
     /// Emits code before all other code.
@@ -73,11 +111,13 @@ final class Generator {
         switch inputs[index].kind {
         case .float: loaded.append((ir.load(ir.double, ir.slot(place)), ir.integer(0), ir.integer(0)))
         case .integer: loaded.append((ir.load(ir.i64, ir.slot(place)), ir.integer(0), ir.integer(0)))
-        case .buffer, .view:
+        case .buffer, .view, .records:
+            let size =
+                inputs[index].layout.map { module.group.layouts[$0].size } ?? inputs[index].element.size
             let stride =
-                inputs[index].isPacked
-                ? ir.integer(Int64(inputs[index].element.size)) : ir.load(ir.i64, ir.slot(place + 2))
-            loaded.append((ir.load(ir.pointer, ir.slot(place)), ir.load(ir.i64, ir.slot(place + 1)), stride))
+                inputs[index].isPacked ? ir.integer(Int64(size)) : ir.load(ir.i64, ir.slot(place + 2))
+            loaded.append(
+                (ir.load(ir.pointer, ir.slot(place)), ir.load(ir.i64, ir.slot(place + 1)), stride))
         default: loaded.append((ir.integer(0), ir.integer(0), ir.integer(0)))
         }
     }
@@ -153,8 +193,7 @@ final class Generator {
                         if region.showsIndex, place == region.register + 3 { continue }
                     }
                 }
-                let type = slot.type == .integer ? ir.i64 : slot.type == .float ? ir.double : ir.bit
-                let phi = ir.phi(type)
+                let phi = ir.phi(ir.type(of: slot.type))
                 phis.append((place, phi))
                 own[place] = Slot(type: slot.type, value: phi)
             }
@@ -170,6 +209,16 @@ final class Generator {
 
     // Exits
 
+    /// Words of the function's own part of the frames: the number of an exit, and a register each.
+    var extent: Int { instance == nil ? 0 : chunk.registers + 1 }
+
+    /// Whether there is memory for the frame, and for that of the machine.
+    private func hasRoom() -> Value {
+        return ir.and(
+            ir.compare(LLVMIntULE, ir.number(word(extent)), ir.load(ir.i64, ir.slot(framesSlot + 1))),
+            ir.compare(LLVMIntUGE, ir.stackPlace(), ir.load(ir.i64, ir.slot(framesSlot + 2))))
+    }
+
     /// A block that leaves the machine code, with the registers as they are before `pc`.
     func exit(_ kind: Exit.Kind, _ pc: Int, _ frame: Frame) -> Block {
         var items: [(Slot, Int)] = []
@@ -179,51 +228,80 @@ final class Generator {
         return exit(kind, pc, items, frame)
     }
 
-    func exit(_ kind: Exit.Kind, _ pc: Int, _ values: [(Slot, Int)], _ frame: Frame) -> Block {
+    func exit(
+        _ kind: Exit.Kind, _ pc: Int, _ values: [(Slot, Int)], _ frame: Frame, called: Int = -1
+    ) -> Block {
         var items: [Exit.Item] = []
         let block = ir.block("exit")
         ir.at(block) {
             let upvalues = written.enumerated().map { (frame[chunk.registers + $0], -1 - $1) }
+            let first = instance == nil ? firstExitSlot : 1
             for (number, (slot, place)) in (values + upvalues).enumerated() {
-                items.append(Exit.Item(type: slot.type, place: place, slot: firstExitSlot + number))
+                items.append(Exit.Item(type: slot.type, place: place, slot: first + number))
                 guard let value = slot.value else { continue }
-                let stored = slot.type == .boolean ? ir.extend(value, ir.i64, signed: false) : value
-                ir.store(stored, ir.slot(firstExitSlot + number))
+                ir.store(
+                    word(value, slot.type), instance == nil ? ir.slot(first + number) : word(first + number))
             }
-            ir.give(ir.integer(Int64(exits.count)))
+            if instance == nil && module.isLinked { items += memoryUpvalues }
+            let number = ir.integer(Int64(exits.count))
+            if instance == nil {
+                ir.give(number)
+            } else {
+                ir.store(number, window)
+                ir.give(ir.integer(-1), ir.integer(0))
+            }
         }
-        exits.append(Exit(kind: kind, pc: pc, items: items))
+        module.exits.append(
+            Exit(kind: kind, member: member, pc: pc, items: items, extent: extent, called: called))
         return block
+    }
+
+    func word(_ number: Int) -> Value { ir.address(window, ir.integer(Int64(8 * number))) }
+    func word(_ value: Value, _ type: ValueType) -> Value {
+        switch type {
+        case .boolean: ir.extend(value, ir.i64, signed: false)
+        case .float: ir.cast(value, ir.i64)
+        default: value
+        }
+    }
+
+    /// Upvalues that are written and in memory, in the slots of their inputs.
+    private var memoryUpvalues: [Exit.Item] {
+        module.group.sources.enumerated().compactMap { source, description in
+            guard description.isWritten, module.group.canonical(source) == source,
+                case .upvalue = description.place, let type = inputs[source].type, type.hasValue
+            else { return nil }
+            return Exit.Item(type: type, place: -1 - source, slot: source * Generator.slotsPerInput)
+        }
     }
 
     /// Goes on if the condition holds; else the interpreter continues, before the instruction at hand.
     func require(_ condition: Value) {
         if let known = ir.constantInteger(condition), known != 0 { return }
         let next = ir.block()
-        ir.branchLikely(condition, next, exit(.resume, resumePlace.pc, resumePlace.frame))
+        ir.branchLikely(condition, next, exit(.resume))
         ir.continueAt(next)
     }
 
-    /// Where the interpreter continues for the instruction at hand.
-    var resumePlace: (pc: Int, frame: Frame) {
-        switch chunk.code[pc].opcode {
-        case .call?, .tailcall?:
-            if let start = callStarts[chunk.code[pc].a] { return start }
-            fallthrough
-        case .return_?:
-            if chunk.code[pc].b == 0, let open { return (open.pc, open.frame) }
-            return (pc, frame)
-        default: return (pc, frame)
-        }
+    /// A block that leaves at the instruction at hand.
+    private func exit(_ kind: Exit.Kind) -> Block {
+        let i = chunk.code[pc]
+        let isCall = i.opcode == .call || i.opcode == .tailcall
+        if isCall, let start = callStarts[i.a] { return exit(kind, start.pc, start.frame) }
+        guard isCall || i.opcode == .return_, i.b == 0, let open else { return exit(kind, pc, frame) }
+        let results = open.results.enumerated().map { ($1, Exit.firstGiven + $0) }
+        let called = (Slot.nil, chunk.code[open.pc].a)
+        return exit(
+            kind, open.pc, around(open.pc, open.frame) + [called] + results, frame, called: called.1)
     }
 
     /// Ends the code here: the interpreter continues.
     func leave(_ reason: String) -> Int? {
-        ir.jump(exit(.unknown(reason), resumePlace.pc, resumePlace.frame))
+        ir.jump(exit(.unknown(reason)))
         return nil
     }
     func leaveForError() -> Int? {
-        ir.jump(exit(.resume, resumePlace.pc, resumePlace.frame))
+        ir.jump(exit(.resume))
         return nil
     }
 

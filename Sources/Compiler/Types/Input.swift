@@ -9,6 +9,8 @@ struct Source: Hashable {
         case field(of: Int, Int)
     }
     let place: Place
+    /// The function whose input it is.
+    var member = 0
     var isWritten = false
 }
 
@@ -45,6 +47,21 @@ struct Sources {
         }
     }
 
+    /// The same for a function that is a member of a group.
+    func shifted(_ member: Int, by first: Int, constants: Int) -> Sources {
+        var result = self
+        result.list = list.map { source in
+            var place = source.place
+            if case .field(let parent, let key) = place {
+                place = .field(of: parent + first, key + constants)
+            }
+            return Source(place: place, member: member, isWritten: source.isWritten)
+        }
+        result.read = read.mapValues { $0 + first }
+        result.upvalues = upvalues.mapValues { $0 + first }
+        return result
+    }
+
     private mutating func upvalue(_ index: Int) -> Int {
         if let known = upvalues[index] { return known }
         upvalues[index] = list.count
@@ -63,7 +80,13 @@ struct Sources {
 struct Input: Hashable {
     enum Kind: Hashable {
         case `nil`, `false`, `true`, integer, float, buffer, view, other
+        /// Records with this layout.
+        case records(Int)
+        /// A field of something that is no table.
+        case absent
         case function(Int)
+        /// A member of the group.
+        case compiled(Int)
     }
     let kind: Kind
     var element = Element(code: 0)
@@ -80,7 +103,19 @@ struct Input: Hashable {
         default: nil
         }
     }
+    /// Whether its elements are numbers.
     var isMemory: Bool { kind == .buffer || kind == .view }
+    var layout: Int? { if case .records(let layout) = kind { layout } else { nil } }
+}
+
+/// The fields of records that are numbers.
+struct Layout {
+    struct Field {
+        let offset: Int
+        let element: Element
+    }
+    let size: Int
+    var fields: [[UInt8]: Field] = [:]
 }
 
 /// A type of numbers in memory: the codes of mm_elements.h.
@@ -96,7 +131,9 @@ struct Element: Hashable {
     var isBrain: Bool { kind == 11 }
     var isValid: Bool { (0...31).contains(code) && kind <= 11 }
 
-    static let names = ["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "f16", "bf16"]
+    static let names = [
+        "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "f16", "bf16",
+    ]
 
     init(code: Int) { self.code = code }
 
@@ -122,7 +159,8 @@ struct Element: Hashable {
             return nil
         }
         let names = [
-            "Int8": 1, "UInt8": 0, "Uint8": 0, "UInt16": 2, "Uint16": 2, "Int16": 3, "UInt32": 4, "Uint32": 4,
+            "Int8": 1, "UInt8": 0, "Uint8": 0, "UInt16": 2, "Uint16": 2, "Int16": 3, "UInt32": 4,
+            "Uint32": 4,
             "Int32": 5, "BigUInt64": 6, "BigUint64": 6, "BigInt64": 7, "Float": 8, "Double": 9,
         ]
         guard let kind = names[name] else { return nil }

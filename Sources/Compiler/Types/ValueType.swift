@@ -7,8 +7,13 @@ enum ValueType: Hashable {
     case input(Int)
     /// A method of an input, by the constant of its name.
     case method(Int, Int)
+    /// A record of an input; the value is its index.
+    case record(Int)
 
     var isNumber: Bool { self == .integer || self == .float }
     /// Whether there is a value at run time.
-    var hasValue: Bool { isNumber || self == .boolean }
+    var hasValue: Bool {
+        if case .record = self { return true }
+        return isNumber || self == .boolean
+    }
 }

@@ -334,7 +334,7 @@ struct Allocator {
         end)
         assert(g(b) == 1)
         assert(not pcall(g, 1))
-        assert(g(b, 5)[1] == 2 and n == 2)
+        assert(g(b, 5)[1] == 3 and n == 3)
         return #(tostring(mmap.whynot(g)) .. #mmap.compiled(g) .. mmap.disassemble(g))
         """
 
