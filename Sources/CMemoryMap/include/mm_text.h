@@ -37,6 +37,52 @@ enum {
   MM_TEXT_OPTIONAL = 8
 };
 
+/* Of 64 bytes, a bit each: where one of three is, and where the third is. */
+typedef struct mm_marks {
+  uint64_t all, third;
+} mm_marks;
+
+/* Inlined, so that what depends on the three alone is computed once for all of a text. */
+static inline mm_marks mm_find_marks(const uint8_t *_Nonnull bytes, uint8_t first, uint8_t second, uint8_t third) {
+  mm_marks marks = {0, 0};
+#if defined(__SSE2__)
+  typedef char block __attribute__((vector_size(16)));
+  for (int part = 0; part < 4; part++) {
+    block b;
+    memcpy(&b, bytes + 16 * part, sizeof b);
+    block is_third = (block)(b == (block){} + (char)third);
+    block is_any = (block)(b == (block){} + (char)first) | (block)(b == (block){} + (char)second) | is_third;
+    marks.all |= (uint64_t)(uint32_t)__builtin_ia32_pmovmskb128(is_any) << 16 * part;
+    marks.third |= (uint64_t)(uint32_t)__builtin_ia32_pmovmskb128(is_third) << 16 * part;
+  }
+#else
+  for (int i = 0; i < 64; i++) {
+    uint64_t is_third = bytes[i] == third;
+    marks.all |= (is_third | (bytes[i] == first) | (bytes[i] == second)) << i;
+    marks.third |= is_third << i;
+  }
+#endif
+  return marks;
+}
+
+/* Of 16 bytes, a bit each: which are in one of two ranges, given by their first byte and how many come after it. */
+static inline uint32_t mm_find_ranges(const uint8_t *_Nonnull bytes, uint8_t first, uint8_t more, uint8_t other_first,
+                                      uint8_t other_more) {
+#if defined(__SSE2__)
+  typedef unsigned char block __attribute__((vector_size(16)));
+  typedef char mask __attribute__((vector_size(16)));
+  block b;
+  memcpy(&b, bytes, sizeof b);
+  mask found = (mask)(b - first <= (block){} + more) | (mask)(b - other_first <= (block){} + other_more);
+  return (uint32_t)__builtin_ia32_pmovmskb128(found);
+#else
+  uint32_t found = 0;
+  for (int i = 0; i < 16; i++)
+    found |= (uint32_t)((uint8_t)(bytes[i] - first) <= more || (uint8_t)(bytes[i] - other_first) <= other_more) << i;
+  return found;
+#endif
+}
+
 /* A walk over the rows of bytes [position, end) of a buffer. */
 typedef struct mm_rows {
   mm_region region;

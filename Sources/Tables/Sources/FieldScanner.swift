@@ -16,10 +16,6 @@ var allMarks: Int { quotedMark | escapedMark | missingMark }
 ///
 /// Others may write the bytes meanwhile: no place depends on a byte that is read twice.
 struct FieldScanner {
-    private let separatorBytes: SIMD16<UInt8>
-    private let newlineBytes = SIMD16<UInt8>(repeating: newline)
-    private let quoteBytes: SIMD16<UInt8>
-    private let quotes: UInt64
     private let separator: UInt8
     private let quote: UInt8
     private let isQuoted: Bool
@@ -34,9 +30,6 @@ struct FieldScanner {
         separator = format.separator.first ?? 0
         quote = format.quotes ?? separator
         isQuoted = format.quotes != nil
-        quotes = repeated(quote)
-        separatorBytes = SIMD16(repeating: separator)
-        quoteBytes = SIMD16(repeating: quote)
         comment = format.comment.first ?? newline
         isCareful = !format.comment.isEmpty || format.skipsBlank
         self.fields = fields
@@ -56,6 +49,7 @@ struct FieldScanner {
         _ targets: FieldTargets, _ starts: UnsafeMutablePointer<Int>, from first: Int, room: Int
     ) -> Int {
         var row = first
+        var window = Window(self, base, end, readable: readable)
         while row < room {
             var next = place
             if next >= end { break }
@@ -63,7 +57,7 @@ struct FieldScanner {
                 let byte = base[next]
                 if byte == comment || byte == newline || byte == carriageReturn { break }
             }
-            guard scanRow(base, &next, end, readable, targets, row) else { break }
+            guard scanRow(base, &next, end, &window, targets, row) else { break }
             starts[row] = place
             place = next
             row &+= 1
@@ -73,7 +67,7 @@ struct FieldScanner {
 
     @inline(__always)
     private func scanRow(
-        _ base: UnsafePointer<UInt8>, _ place: inout Int, _ end: Int, _ readable: Int,
+        _ base: UnsafePointer<UInt8>, _ place: inout Int, _ end: Int, _ window: inout Window,
         _ targets: FieldTargets, _ row: Int
     ) -> Bool {
         var field = 0
@@ -87,7 +81,7 @@ struct FieldScanner {
                 stop = start
                 marks = quotedMark
                 while true {
-                    stop = find(base, stop, end, readable)
+                    stop = window.quote(from: stop)
                     if stop >= end { return false }
                     if stop &+ 1 >= end || base[stop &+ 1] != quote { break }
                     marks = quotedMark | escapedMark
@@ -100,7 +94,7 @@ struct FieldScanner {
                     border = newline
                 }
             } else {
-                stop = findBorder(base, start, end, readable)
+                stop = window.border(from: start)
                 place = stop
                 border = stop < end ? base[stop] : newline
                 if border == newline && stop > start && stop < end && base[stop &- 1] == carriageReturn {
@@ -118,56 +112,66 @@ struct FieldScanner {
         }
     }
 
-    /// The next separator, newline, or quote, or `end`.
-    @inline(__always)
-    private func findBorder(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ readable: Int) -> Int {
-        var place = start
-        while place &+ 16 <= readable {
-            let bytes = UnsafeRawPointer(base + place).loadUnaligned(as: SIMD16<UInt8>.self)
-            let marks = unsafeBitCast(
-                (bytes .== separatorBytes) .| (bytes .== newlineBytes) .| (bytes .== quoteBytes),
-                to: SIMD2<UInt64>.self)
-            // 8 where a half has none. No branch tells the halves apart: lengths are hard to predict.
-            let low = marks[0].trailingZeroBitCount &>> 3
-            let high = marks[1].trailingZeroBitCount &>> 3
-            let found = low &+ (high & (0 &- low &>> 3))
-            place &+= found
-            if found < 16 { return min(place, end) }
-            if place >= end { return end }
+    /// 64 bytes of the text, of which it is known where separators, newlines, and quotes are.
+    private struct Window {
+        private let base: UnsafePointer<UInt8>
+        private let end: Int
+        /// The last place where a window may begin.
+        private let last: Int
+        private let scanner: FieldScanner
+        /// At first far away.
+        private var start = Int.min / 2
+        private var marks = mm_marks()
+
+        @inline(__always)
+        init(_ scanner: FieldScanner, _ base: UnsafePointer<UInt8>, _ end: Int, readable: Int) {
+            (self.scanner, self.base, self.end) = (scanner, base, end)
+            last = min(readable &- 64, end &- 1)
         }
-        while place < end {
-            let byte = base[place]
-            if byte == separator || byte == newline || byte == quote { return place }
-            place &+= 1
+
+        @inline(__always)
+        private mutating func move(to place: Int) -> Bool {
+            if place > last { return false }
+            start = place
+            marks = mm_find_marks(base + place, scanner.separator, newline, scanner.quote)
+            return true
         }
-        return end
+
+        /// The next separator, newline, or quote, or the end of the text.
+        @inline(__always)
+        mutating func border(from place: Int) -> Int { find(place, { $0.all }) { $0.isBorder($1) } }
+
+        /// The next quote, or the end of the text.
+        @inline(__always)
+        mutating func quote(from place: Int) -> Int { find(place, { $0.third }) { $0.quote == $1 } }
+
+        @inline(__always)
+        private mutating func find(
+            _ place: Int, _ marksOf: (mm_marks) -> UInt64, _ isOne: (FieldScanner, UInt8) -> Bool
+        ) -> Int {
+            var next = place
+            if next &- start >= 64 && !move(to: next) { return findSlowly(next, isOne) }
+            var found = marksOf(marks) & ~0 &<< UInt64(truncatingIfNeeded: next &- start)
+            while found == 0 {
+                next = start &+ 64
+                if !move(to: next) { return findSlowly(next, isOne) }
+                found = marksOf(marks)
+            }
+            return min(start &+ found.trailingZeroBitCount, end)
+        }
+
+        /// At the end of the text.
+        @inline(never)
+        private func findSlowly(_ place: Int, _ isOne: (FieldScanner, UInt8) -> Bool) -> Int {
+            var place = place
+            while place < end && !isOne(scanner, base[place]) { place &+= 1 }
+            return min(place, end)
+        }
     }
 
-    /// The next quote, or `end`.
     @inline(__always)
-    private func find(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ readable: Int) -> Int {
-        var place = start
-        while place &+ 8 <= readable {
-            let marks = zeros(mm_load_word(base + place) ^ quotes)
-            if marks != 0 { return min(place &+ (marks.trailingZeroBitCount &>> 3), end) }
-            place &+= 8
-            if place >= end { return end }
-        }
-        while place < end {
-            if base[place] == quote { return place }
-            place &+= 1
-        }
-        return end
-    }
+    private func isBorder(_ byte: UInt8) -> Bool { byte == separator || byte == newline || byte == quote }
 }
 
 private var newline: UInt8 { UInt8(ascii: "\n") }
 private var carriageReturn: UInt8 { UInt8(ascii: "\r") }
-
-private func repeated(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
-
-/// Sets the highest bit of each byte that is zero, and maybe of bytes above one.
-@inline(__always)
-private func zeros(_ word: UInt64) -> UInt64 {
-    (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
-}

@@ -122,6 +122,39 @@ struct DelimitedTests {
         format.bad = bad
         try each([97, 44, 34, 10, 13], upTo: length) { try check($0, format, buffer) }
     }
+
+    @Test("Rows with fields of all lengths, in quotes and not", arguments: 0..<4)
+    func long(_ seed: Int) throws {
+        var random = TestRandom(UInt64(seed))
+        let buffer = try TestBuffer(pageSize)
+        var format = DelimitedFormat(separator: [44])
+        if seed == 3 { format.quote = nil }
+        for _ in 0..<600 {
+            var text: [UInt8] = []
+            for _ in 0..<Int.random(in: 1..<12, using: &random) {
+                for field in 0..<2 {
+                    let length = [3, 20, 64, 130].randomElement(using: &random) ?? 0
+                    let isQuoted = seed != 3 && Int.random(in: 0..<3, using: &random) == 0
+                    let bytes: [UInt8] = isQuoted ? [97, 98, 44, 10, 13] : [97, 98, 195]
+                    if isQuoted { text.append(34) }
+                    for _ in 0..<Int.random(in: 0..<length, using: &random) {
+                        text.append(bytes.randomElement(using: &random) ?? 97)
+                        if isQuoted && Int.random(in: 0..<20, using: &random) == 0 { text += [34, 34] }
+                    }
+                    if isQuoted { text.append(34) }
+                    if field == 0 { text.append(44) }
+                }
+                text += Int.random(in: 0..<4, using: &random) == 0 ? [13, 10] : [10]
+            }
+            if Bool.random(using: &random) { text.removeLast() }
+            // Now and then a byte that does not fit.
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                text[Int.random(in: text.indices, using: &random)] =
+                    [34, 44, 10, 13].randomElement(using: &random) ?? 34
+            }
+            try check(Array(text.prefix(pageSize)), format, buffer)
+        }
+    }
 }
 
 extension DelimitedTests {
