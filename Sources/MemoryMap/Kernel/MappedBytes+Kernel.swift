@@ -141,12 +141,23 @@ extension MappedBytes {
     ///
     /// - Parameter usesKept: Whether the descriptor that a mapping of a file in memory keeps will do.
     package func fileSize(at path: UnsafePointer<CChar>, usesKept: Bool = true) -> Int? {
+        fileStatus(at: path, usesKept: usesKept).map { Int($0.st_size) }
+    }
+
+    /// The size of the mapped file and when it was last written, in seconds and nanoseconds; nil as for `fileSize`.
+    package func fileStamp(at path: UnsafePointer<CChar>) -> [Int]? {
+        fileStatus(at: path, usesKept: true).map {
+            [Int($0.st_size), $0.st_mtim.tv_sec, $0.st_mtim.tv_nsec]
+        }
+    }
+
+    private func fileStatus(at path: UnsafePointer<CChar>, usesKept: Bool) -> stat? {
         let slot = region.slot
         guard slot.pointee.kind == MM_FILE, (try? requireHeap()) != nil else { return nil }
         let kept = usesKept ? slot.kept : nil
         let status = kept.flatMap { try? systemStatus($0) } ?? systemStatus(of: path)
         guard let status, slot.isFile(status) else { return nil }
-        return Int(status.st_size)
+        return status
     }
 
     /// Locks a range in memory: mlock(2), rounded outward to whole pages.

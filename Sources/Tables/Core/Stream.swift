@@ -100,6 +100,9 @@ package class Source {
     /// The rows that did not fit and were left out, in the last run.
     package var skipped: Int { 0 }
 
+    /// What changes where the rows do; nil if nobody knows: a script may write its own memory at any time.
+    package var stamp: [Int]? { nil }
+
     /// The source in words, for `t:explain()`: a line without its end.
     package var explanation: [UInt8] { [] }
 }

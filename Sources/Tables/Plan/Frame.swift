@@ -130,6 +130,15 @@ package final class Frame {
         return storage.vector
     }
 
+    /// Bytes of memory.
+    var size: Int {
+        store.reduce(arena.capacity) { size, storage in
+            guard let storage else { return size }
+            return size &+ storage.texts.memory.capacity &+ storage.words.memory.capacity
+                &+ (storage.nulls?.memory.capacity ?? 0)
+        }
+    }
+
     /// For frames without a column.
     func setCount(_ count: Int) { self.count = count }
 

@@ -24,6 +24,7 @@ extension Table {
     func typeOfResults(_ function: Int, _ arguments: [Int], _ run: Run) throws(TableError) -> ColumnType {
         guard let functions = run.functions else { throw TableError("a function needs an interpreter") }
         let wanted = Array(repeating: false, count: columns.count).adding(arguments)
+        let groups = try groupsBelow(run)
         let stream = try open(run, wanted: wanted)
         let results = try Results()
         var type: ColumnType?
@@ -46,7 +47,31 @@ extension Table {
                 }
             }
         }
+        if let groups, groups.frame.size <= Table.mostKept { groups.table.keep(groups.frame, groups.stamp) }
         return type ?? .number
+    }
+
+    /// Groups up to this, in bytes, are kept for the next result.
+    private static var mostKept: Int { 64 << 20 }
+
+    /// Computes all of the groups that the rows are made of, so that they need not be computed again for the result; nil
+    /// if there are none, or they may be others then.
+    private func groupsBelow(
+        _ run: Run
+    ) throws(TableError) -> (table: Table, frame: Frame, stamp: [Int])? {
+        switch step {
+        case .group(let table, let grouping):
+            guard let stamp else { return nil }
+            let all = Array(repeating: true, count: columns.count)
+            let frame = try groups(of: table, grouping, all, run)
+            keep(frame, stamp)
+            return (self, frame, stamp)
+        case .filter(let table, _), .filterFunction(let table, _, _), .project(let table, _),
+            .fill(let table, _, _), .sort(let table, _), .top(let table, _, _), .head(let table, _),
+            .compute(let table, _, _):
+            return try table.groupsBelow(run)
+        case .source, .distinct, .join, .append: return nil
+        }
     }
 }
 

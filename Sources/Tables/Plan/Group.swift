@@ -2,6 +2,14 @@ internal import Glibc
 internal import MemoryMap
 
 extension Table {
+    /// The groups that this table is: those that were kept, or computed now.
+    func groups(
+        of table: Table, _ grouping: Grouping, _ wanted: [Bool], _ run: Run
+    ) throws(TableError) -> Frame {
+        if let kept = takeKept() { return kept }
+        return try table.group(grouping, columns, wanted, run)
+    }
+
     /// The groups of the table's rows, in the order of their first rows.
     ///
     /// - Parameter columns: Of the result.

@@ -28,8 +28,8 @@ extension Table {
             return try table.openFunction(
                 run, wanted, filters, columns, arguments, isFilter: false, function)
         case .group(let table, let grouping):
-            return try table.group(grouping, columns, wanted.adding(filters.map { $0.column }), run).open()
-                .filtered(filters)
+            let needed = wanted.adding(filters.map { $0.column })
+            return try groups(of: table, grouping, needed, run).open().filtered(filters)
         case .sort(let table, let keys):
             let needed = wanted.adding(keys.map { $0.column } + filters.map { $0.column })
             let frame = try Frame(collecting: table.open(run, wanted: needed, filters: filters), run)

@@ -5,6 +5,8 @@ package final class Table {
     let step: Step
     /// The steps of the plan, one after the other, and all of them; a table that is used twice counts twice.
     private let (depth, size): (Int, Int)
+    /// Groups that were computed before their result was asked for, and the stamp of the rows.
+    private var kept: (groups: Frame, stamp: [Int])?
 
     init(_ columns: [Column], _ step: Step) {
         (self.columns, self.step) = (columns, step)
@@ -22,6 +24,30 @@ package final class Table {
     }
 
     package convenience init(_ source: Source) { self.init(source.columns, .source(source)) }
+
+    func keep(_ groups: Frame, _ stamp: [Int]) { kept = (groups, stamp) }
+
+    /// The groups that were kept, if the rows are still as they were: once, since they take memory.
+    func takeKept() -> Frame? {
+        guard let kept else { return nil }
+        self.kept = nil
+        return kept.stamp == stamp ? kept.groups : nil
+    }
+
+    /// What changes where the rows do; nil if nobody knows.
+    var stamp: [Int]? {
+        switch step {
+        case .source(let source): return source.stamp
+        case .filterFunction, .compute: return nil
+        default:
+            var stamps: [Int] = []
+            for origin in step.origins {
+                guard let stamp = origin.stamp else { return nil }
+                stamps += stamp
+            }
+            return stamps
+        }
+    }
 
     /// What a table does with the rows of the tables that it comes from.
     enum Step {

@@ -71,6 +71,8 @@ package final class DelimitedSource: Source {
 
     package override var skipped: Int { tally.count }
 
+    package override var stamp: [Int]? { text.stamp }
+
     package override var explanation: [UInt8] {
         var message = Message()
         message.put("delimited text, sep = \"")

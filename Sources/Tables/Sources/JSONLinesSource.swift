@@ -112,6 +112,8 @@ package final class JSONLinesSource: Source {
 
     package override var skipped: Int { tally.count }
 
+    package override var stamp: [Int]? { text.stamp }
+
     package override var explanation: [UInt8] {
         var message = Message()
         message.put("JSON lines, ")

@@ -66,6 +66,14 @@ package final class TextFile: @unchecked Sendable {
         }
     }
 
+    /// What changes where the file does; nil for a buffer, or if nobody knows.
+    var stamp: [Int]? {
+        guard let path else { return nil }
+        return (path + [0]).withUnsafeBytes { bytes in
+            bytes.bindMemory(to: CChar.self).baseAddress.flatMap { MappedBytes(region).fileStamp(at: $0) }
+        }
+    }
+
     /// Checks that the file still has its first `end` bytes. Those after its end, in its last page, read as zeros.
     func checkReached(_ end: Int) throws(TableError) {
         guard let path else { return }
@@ -203,6 +211,16 @@ package struct FileText: Sendable {
 
     /// Bytes.
     package var count: Int { parts.reduce(0) { $0 &+ $1.size } }
+
+    /// What changes where one of the files does; nil if nobody knows.
+    var stamp: [Int]? {
+        var stamps: [Int] = []
+        for part in parts {
+            guard let stamp = part.file.stamp else { return nil }
+            stamps += stamp
+        }
+        return stamps
+    }
 
     /// Part `k` of `n` of the bytes, cut after rows. Compressed files are not cut.
     package func piece(

@@ -115,6 +115,61 @@ struct FunctionTests {
         #expect(try table.computed(name("n"), function: 2, [2], run).values(run).allSatisfy { $0[6] == nil })
     }
 
+    /// Rows that know whether they changed, and count how often they were read.
+    private final class Stamped: Source {
+        private let base: RowsSource
+        var now: [Int]?
+        private(set) var reads = 0
+
+        init(_ rows: [[Value?]], _ now: [Int]?) {
+            base = RowsSource(Sample.columns, rows)
+            self.now = now
+            super.init(base.columns)
+        }
+
+        override var stamp: [Int]? { now }
+
+        override func open(_ run: Run, wanted: [Bool], filters: [Predicate]) throws(TableError) -> RowStream {
+            reads += 1
+            return try base.open(run, wanted: wanted, filters: filters)
+        }
+    }
+
+    @Test("Groups that a function needs are computed once, where the rows stay as they are")
+    func once() throws {
+        let functions = Functions([{ .some($0[0]) }, { .some($0[0] == nil ? .number(0) : .number(1)) }])
+        let run = run(functions)
+        func table(_ source: Stamped) throws -> Table {
+            let groups = try Table(source).grouped(
+                Grouping(
+                    keys: [Grouping.Key(0, name: name("s"))],
+                    aggregates: [
+                        Aggregate(.count, nil, name: name("n")), Aggregate(.max, 2, name: name("m")),
+                    ]))
+            return try groups.filtered(Predicate(column: 1, .compare(.greater, .integer(1))))
+                .computed(name("f"), function: 0, [1], run).computed(name("g"), function: 1, [0], run)
+        }
+        let plain = Stamped(rows, nil)
+        let expected = try table(plain).values(run)
+        #expect(plain.reads == 3)
+        #expect(expected.count > 2)
+
+        let source = Stamped(rows, [1])
+        let once = try table(source)
+        #expect(source.reads == 1)
+        #expect(try once.values(run) == expected)
+        #expect(source.reads == 1)
+        // They are not kept for long.
+        #expect(try once.values(run) == expected)
+        #expect(source.reads == 2)
+
+        let changed = Stamped(rows, [1])
+        let twice = try table(changed)
+        changed.now = [2]
+        #expect(try twice.values(run) == expected)
+        #expect(changed.reads == 2)
+    }
+
     @Test("A result of another type than the first ones is an error that says what to do")
     func mismatch() throws {
         var count = 0
