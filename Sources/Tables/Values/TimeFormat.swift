@@ -78,11 +78,21 @@ struct TimeFormat: Sendable {
     }
 
     /// Reads the texts, as far as each is a time, and returns how many were.
-    func read(_ texts: UnsafePointer<Text>, count: Int, into values: UnsafeMutablePointer<Double>) -> Int {
+    func read(
+        _ texts: UnsafePointer<Text>, count: Int, into values: UnsafeMutablePointer<Double>,
+        _ day: inout SameDay
+    ) -> Int {
         steps.withUnsafeBufferPointer { steps in
             for row in 0..<count {
-                guard let seconds = Self.seconds(texts[row], steps) else { return row }
+                let text = texts[row]
+                if let seconds = day.seconds(text) {
+                    values[row] = seconds
+                    continue
+                }
+                var places = SameDay.Places()
+                guard let seconds = Self.seconds(text, steps, &places) else { return row }
                 values[row] = seconds
+                day.remember(text, places, seconds)
             }
             return count
         }
@@ -97,7 +107,9 @@ struct TimeFormat: Sendable {
     }
 
     @inline(__always)
-    private static func seconds(_ text: Text, _ steps: UnsafeBufferPointer<Step>) -> Double? {
+    private static func seconds(
+        _ text: Text, _ steps: UnsafeBufferPointer<Step>, _ places: inout SameDay.Places
+    ) -> Double? {
         var place = TimeText(text)
         var time = CivilTime()
         var extra = Extra()
@@ -134,10 +146,11 @@ struct TimeFormat: Sendable {
                 guard let day = place.digits(atMost: 3), day >= 1 else { return nil }
                 extra.dayOfYear = day
             case .hour:
-                guard let hour = place.digits(atMost: 2) else { return nil }
+                guard let hour = place.digits(atMost: 2, &places.hour, in: text) else { return nil }
                 time.hour = hour
             case .hour12:
                 guard let hour = place.digits(atMost: 2), hour >= 1, hour <= 12 else { return nil }
+                places.isOther = true
                 extra.hour12 = hour % 12
             case .half:
                 let letter = place.next() | 0x20
@@ -146,17 +159,20 @@ struct TimeFormat: Sendable {
                 else { return nil }
                 extra.isMorning = letter == UInt8(ascii: "a")
             case .minute:
-                guard let minute = place.digits(atMost: 2) else { return nil }
+                guard let minute = place.digits(atMost: 2, &places.minute, in: text) else { return nil }
                 time.minute = minute
             case .second:
-                guard let second = place.digits(atMost: 2) else { return nil }
+                guard let second = place.digits(atMost: 2, &places.second, in: text) else { return nil }
                 time.second = second
-            case .fraction: if !place.fraction(&time) { return nil }
+            case .fraction:
+                if !place.fraction(&time) { return nil }
+                places.isOther = true
             case .zone: if !place.zone(&time) { return nil }
             case .zoneName: if !place.universalTime() { return nil }
             case .epoch:
                 let isNegative = place.take(UInt8(ascii: "-"))
                 guard let seconds = place.digits(atMost: 12) else { return nil }
+                places.isOther = true
                 extra.epoch = isNegative ? 0 &- seconds : seconds
             }
         }

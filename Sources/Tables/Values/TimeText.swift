@@ -48,6 +48,18 @@ struct TimeText {
         return count == 0 ? nil : value
     }
 
+    /// The same.
+    ///
+    /// - Parameter start: Gets the place of the digits in the text if there are `most` of them, else -1.
+    @inline(__always)
+    mutating func digits(atMost most: Int, _ start: inout Int, in text: Text) -> Int? {
+        skipBlanks()
+        let first = place
+        let value = digits(atMost: most)
+        start = place - first == most ? first - text.start : -1
+        return value
+    }
+
     @inline(__always)
     mutating func skipBlanks() { while place < end, isBlank(place[0]) { place += 1 } }
 

@@ -57,8 +57,9 @@ package struct ValueParser: Sendable {
         }
         var marks = NullMarks(vector)
         var row = 0
+        var day = SameDay()
         while true {
-            row &+= try values(texts + row, count &- row, vector.words + row)
+            row &+= try values(texts + row, count &- row, vector.words + row, &day)
             if row == count { break }
             if !nulls.contain(texts[row]) {
                 if bad == .error { return row }
@@ -89,18 +90,20 @@ package struct ValueParser: Sendable {
 
     /// Reads texts, as far as each is a value and not null, and returns how many were.
     private func values(
-        _ texts: UnsafePointer<Text>, _ count: Int, _ values: UnsafeMutablePointer<UInt64>
+        _ texts: UnsafePointer<Text>, _ count: Int, _ values: UnsafeMutablePointer<UInt64>,
+        _ day: inout SameDay
     ) throws(TableError) -> Int {
-        if !nulls.mayBeValues { return try valuesOrNulls(texts, count, values) }
+        if !nulls.mayBeValues { return try valuesOrNulls(texts, count, values, &day) }
         for row in 0..<count {
             if nulls.contain(texts[row]) { return row }
-            if try valuesOrNulls(texts + row, 1, values + row) == 0 { return row }
+            if try valuesOrNulls(texts + row, 1, values + row, &day) == 0 { return row }
         }
         return count
     }
 
     private func valuesOrNulls(
-        _ texts: UnsafePointer<Text>, _ count: Int, _ values: UnsafeMutablePointer<UInt64>
+        _ texts: UnsafePointer<Text>, _ count: Int, _ values: UnsafeMutablePointer<UInt64>,
+        _ day: inout SameDay
     ) throws(TableError) -> Int {
         let doubles = UnsafeMutableRawPointer(values).assumingMemoryBound(to: Double.self)
         switch column.type {
@@ -115,10 +118,15 @@ package struct ValueParser: Sendable {
             }
             return count
         case .time:
-            if let format { return format.read(texts, count: count, into: doubles) }
+            if let format { return format.read(texts, count: count, into: doubles, &day) }
             for row in 0..<count {
+                if let value = day.seconds(texts[row]) {
+                    doubles[row] = value
+                    continue
+                }
                 guard let value = Double(iso: texts[row]) else { return row }
                 doubles[row] = value
+                day.remember(texts[row], SameDay.Places(iso: texts[row]), value)
             }
             return count
         }

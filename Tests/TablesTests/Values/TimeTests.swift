@@ -37,6 +37,64 @@ struct TimeTests {
         #expect(expected == 2_932_897)
     }
 
+    @Test("Times one after the other are what each is alone", arguments: 0..<4)
+    func inOrder(_ seed: Int) throws {
+        var random = TestRandom(UInt64(seed))
+        let formats: [String?] = [
+            nil, "%d/%b/%Y:%H:%M:%S %z", "%Y-%m-%d %H:%M:%S", "%H:%M:%S %j %Y", "%d%H%M%S%m%Y",
+            "%Y-%m-%dT%H:%M:%S.%f",
+            "%H %M %S", "%s %H:%M:%S", "%I:%M:%S %p %H %Y-%m-%d", "%H:%M:%S %H %Y-%m-%d", "%Y-%m-%d %H:%M",
+            "%c %H:%M:%S",
+        ]
+        for format in formats {
+            guard let parser = try? ValueParser(column(.time, format), bad: .null) else { continue }
+            var texts: [String] = []
+            var day = "2024-02-29"
+            for _ in 0..<400 {
+                func two(_ limit: Int) -> String {
+                    let number = Int.random(in: 0..<limit, using: &random)
+                    // Now and then a digit is missing, or is none.
+                    switch Int.random(in: 0..<30, using: &random) {
+                    case 0: return "\(number)"
+                    case 1: return " " + padded(number % 10, 1)
+                    case 2: return "x" + padded(number % 10, 1)
+                    default: return padded(number, 2)
+                    }
+                }
+                if Int.random(in: 0..<8, using: &random) == 0 {
+                    day =
+                        "2024-0\(Int.random(in: 1..<9, using: &random))-1\(Int.random(in: 0..<9, using: &random))"
+                }
+                let (hour, minute, second) = (two(25), two(61), two(61))
+                let clock = "\(hour):\(minute):\(second)"
+                let zone = ["", "Z", "+0100", " -02:30", ".5", ".250Z"].randomElement(using: &random) ?? ""
+                switch format {
+                case nil:
+                    texts.append("\(day)\(["T", " "].randomElement(using: &random) ?? "")\(clock)\(zone)")
+                case "%d/%b/%Y:%H:%M:%S %z": texts.append("\(day.suffix(2))/Feb/2024:\(clock) +0100")
+                case "%Y-%m-%d %H:%M:%S": texts.append(" \(day) \(clock) ")
+                case "%H:%M:%S %j %Y": texts.append("\(clock) 1\(day.suffix(1)) 2023")
+                case "%d%H%M%S%m%Y": texts.append("1\(second.suffix(1))\(hour)\(minute)\(second)022024")
+                case "%Y-%m-%dT%H:%M:%S.%f": texts.append("\(day)T\(clock).5")
+                case "%H %M %S": texts.append("\(hour) \(minute) \(second)")
+                case "%s %H:%M:%S": texts.append("86400 \(clock)")
+                case "%I:%M:%S %p %H %Y-%m-%d": texts.append("\(clock) pm \(two(25)) \(day)")
+                case "%H:%M:%S %H %Y-%m-%d": texts.append("\(clock) \(two(25)) \(day)")
+                default: texts.append("\(day) \(hour):\(minute)")
+                }
+            }
+            let parsed = try Parsed(parser, Texts(texts))
+            var values = 0
+            for (row, text) in texts.enumerated() {
+                let alone = try value(text, parser)
+                let found = parsed.vector.isNull(row) ? nil : parsed.vector.words[row]
+                if found != alone { Issue.record("\(format ?? "ISO 8601"): \(text)") }
+                if alone != nil { values += 1 }
+            }
+            #expect(values > 100, "\(format ?? "ISO 8601")")
+        }
+    }
+
     @Test("Every day of the years 1600 to 2400, as ISO 8601 and by formats")
     func texts() throws {
         let formats = ["%d/%b/%Y", "%Y %j", "%m-%d-%Y"]
