@@ -8,7 +8,7 @@ package final class JSONIndex {
     private let index: OpaquePointer
     /// For texts of so many bytes there is memory.
     private var capacity = 0
-    /// In the text, and ascending.
+    /// In the text, and ascending. After them comes the length of the text.
     private(set) var positions: UnsafePointer<UInt32>
     private(set) var count = 0
     private var counted = 0

@@ -47,10 +47,10 @@ struct JSONToken {
 
 /// The paths of some columns, as a tree of keys, and where a row has their values.
 ///
-/// A column's number is its place in the list of paths.
+/// A column's number is its place in the list of tree.
 struct JSONPaths {
     /// A key of an object.
-    private struct Edge {
+    fileprivate struct Edge {
         /// In `names`.
         var start: Int32
         var count: Int32
@@ -64,7 +64,7 @@ struct JSONPaths {
     }
 
     /// An object whose keys are looked for.
-    private struct Branch {
+    fileprivate struct Branch {
         var firstEdge: Int32
         var edges: Int32
         /// In `table`: the first edge of each place.
@@ -72,20 +72,54 @@ struct JSONPaths {
         var mask: Int32
         /// Bit `n % 64` is set if a key has `n` bytes.
         var lengths: UInt64
-        /// The edge that is expected next: keys come in the same order in most rows.
-        var expected: Int32
+        /// In `shapes`: the keys of the last such object, in order.
+        var firstSeen: Int32
         /// The row that had it last.
         var row: Int
     }
 
-    private let names: List<UInt8>
-    private let edges: List<Edge>
-    private let branches: List<Branch>
-    private let table: List<Int32>
-    /// For keys with escapes.
-    private let scratch: Memory
-    /// The number of rows so far.
-    private var rows = 0
+    /// A key that an object of a branch had at a place: most have the same keys in the same order.
+    fileprivate struct Seen {
+        /// The first and the last eight bytes, which are all; a key of fewer has zeros after them.
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+        /// 0 for none.
+        var count: Int32 = 0
+        /// The edge, or -1.
+        var edge: Int32 = -1
+    }
+
+    /// An array or object that is open, and what was before it.
+    fileprivate struct Open {
+        var branch: Int32
+        var seen: Int32
+        /// Which column's value it is, or -1.
+        var column: Int32
+        var rank: UInt8
+        var kind: sj_kind
+        var start: UInt32
+    }
+
+    /// The tree, and what is noted while a row is read: in memory that `JSONPaths` keeps.
+    fileprivate struct Tree: BitwiseCopyable {
+        let names: UnsafeMutablePointer<UInt8>
+        let edges: UnsafeMutablePointer<Edge>
+        let branches: UnsafeMutablePointer<Branch>
+        let table: UnsafeMutablePointer<Int32>
+        let shapes: UnsafeMutablePointer<Seen>
+        /// One more than can be open.
+        let opens: UnsafeMutablePointer<Open>
+        /// For keys with escapes.
+        let scratch: Unmanaged<Memory>
+        /// The number of rows so far.
+        var rows = 0
+    }
+
+    private var tree: Tree
+    private let memory: [Memory]
+
+    /// Keys of an object that are remembered.
+    private static var shape: Int { 64 }
 
     init(_ paths: [JSONPath]) throws(TableError) {
         /// The tree while it grows.
@@ -120,7 +154,7 @@ struct JSONPaths {
             }
         }
         var (names, edges) = (try List<UInt8>(), try List<Edge>())
-        var (branches, table) = (try List<Branch>(), try List<Int32>())
+        var (branches, table, shapes) = (try List<Branch>(), try List<Int32>(), try List<Seen>())
         var waiting = [root]
         var next = 0
         while next < waiting.count {
@@ -130,7 +164,8 @@ struct JSONPaths {
             while size < node.keys.count * 2 { size *= 2 }
             var branch = Branch(
                 firstEdge: Int32(edges.count), edges: Int32(node.keys.count), firstPlace: Int32(table.count),
-                mask: Int32(size - 1), lengths: 0, expected: Int32(edges.count), row: -1)
+                mask: Int32(size - 1), lengths: 0, firstSeen: Int32(shapes.count), row: -1)
+            try shapes.extend(JSONPaths.shape).update(repeating: Seen(), count: JSONPaths.shape)
             try table.extend(size).update(repeating: -1, count: size)
             for place in node.keys.indices {
                 let key = node.keys[place]
@@ -154,12 +189,18 @@ struct JSONPaths {
             }
             try branches.append(branch)
         }
-        (self.names, self.edges, self.branches, self.table) = (names, edges, branches, table)
-        scratch = try Memory(256)
+        let opens = try Memory((JSONReader.maximumDepth &+ 1) &* MemoryLayout<Open>.stride)
+        let scratch = try Memory(256)
+        tree = Tree(
+            names: names.base, edges: edges.base, branches: branches.base, table: table.base,
+            shapes: shapes.base, opens: opens.bound(to: Open.self), scratch: .passUnretained(scratch))
+        memory = [
+            names.memory, edges.memory, branches.memory, table.memory, shapes.memory, opens, scratch,
+        ]
     }
 
     @inline(__always)
-    private static func hash(_ name: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    fileprivate static func hash(_ name: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var hash = UInt64(truncatingIfNeeded: count)
         if count >= 8 {
             let bytes = UnsafeRawPointer(name)
@@ -174,89 +215,165 @@ struct JSONPaths {
         return Int(truncatingIfNeeded: hash &>> 40)
     }
 
-    /// Finds the columns' values in a row.
+    /// Reads a row, an object, and finds the columns' values in it.
     ///
     /// The last of equal keys counts, as in Python and JavaScript.
     ///
     /// - Parameters:
-    ///   - nodes: Of the row; the first is its object.
+    ///   - text: As for `JSONScan`; so are `end` and `token`.
     ///   - base: The place of `text` in the block.
     ///   - tokens: For each column `stride` tokens, of which those of the row, `row`, are missing.
+    /// - Returns: What is wrong with it; then any tokens may be set.
     @inline(__always)
-    mutating func find(
-        _ text: UnsafePointer<UInt8>, _ nodes: UnsafePointer<sj_node>, base: UInt32,
+    mutating func read(
+        _ text: UnsafePointer<UInt8>, end: Int, _ index: JSONIndex, _ token: inout Int, base: UInt32,
         _ tokens: UnsafeMutablePointer<JSONToken>, stride: Int, row: Int
-    ) throws(TableError) {
-        rows &+= 1
-        try walk(text, nodes, 0, 0, base, tokens + row, stride)
+    ) throws(TableError) -> JSONFault? {
+        tree.rows &+= 1
+        let finder = Finder(tree, text, base, tokens + row, stride)
+        var scan = JSONScan(text, end: end, index, token: token, finder)
+        let fault = try scan.run()
+        token = scan.token
+        return fault
     }
 
-    private func walk(
-        _ text: UnsafePointer<UInt8>, _ nodes: UnsafePointer<sj_node>, _ object: Int, _ branch: Int,
-        _ base: UInt32,
-        _ tokens: UnsafeMutablePointer<JSONToken>, _ stride: Int
-    ) throws(TableError) {
-        let lengths = branches[branch].lengths
-        let end = Int(nodes[object].next)
-        var node = object &+ 1
-        while node < end {
-            let key = nodes[node]
-            let value = node &+ 1
-            node = Int(nodes[value].next)
-            var (name, count) = (text + Int(key.start), Int(key.count))
-            if key.kind == SJ_ESCAPED { (name, count) = try unescaped(name, count) }
-            if lengths & 1 &<< UInt64(count & 63) == 0 { continue }
-            guard let edge = find(branch, name, count) else { continue }
-            let found = nodes[value]
-            if edge.column >= 0 {
-                let token = tokens + Int(edge.column) &* stride
-                if edge.rank <= token.pointee.rank {
-                    token.pointee = JSONToken(
-                        start: base &+ found.start, count: found.count, kind: found.kind, rank: edge.rank)
+    /// Finds values while a row is read.
+    private struct Finder: JSONSink {
+        private let tree: Tree
+        private let text: UnsafePointer<UInt8>
+        private let base: UInt32
+        private let tokens: UnsafeMutablePointer<JSONToken>
+        private let stride: Int
+        /// The innermost array or object; at first there is none.
+        private var open: UnsafeMutablePointer<Open>
+        /// Its branch, or -1 if no column is in it, and its next key in `shapes`.
+        private var branch = -1
+        private var seen = 0
+        private var lastSeen = 0
+        /// What the next value is: a column's, or -1, and an object with keys that are looked for, or -1.
+        private var column = -1
+        private var rank: UInt8 = 0
+        /// The row itself is one.
+        private var child = 0
+
+        init(
+            _ tree: Tree, _ text: UnsafePointer<UInt8>, _ base: UInt32,
+            _ tokens: UnsafeMutablePointer<JSONToken>, _ stride: Int
+        ) {
+            (self.tree, self.text, self.base, self.tokens, self.stride) = (tree, text, base, tokens, stride)
+            open = tree.opens
+        }
+
+        @inline(__always)
+        mutating func key(_ start: Int, _ length: Int, _ kind: sj_kind) throws(TableError) {
+            if branch < 0 { return }
+            let edge = try edge(text + start, length, kind)
+            if edge < 0 { return }
+            let found = tree.edges[edge]
+            (column, rank, child) = (Int(found.column), found.rank, Int(found.branch))
+            if child >= 0 {
+                if tree.branches[child].row == tree.rows { tree.clear(child, tokens, stride) }
+                tree.branches[child].row = tree.rows
+            }
+        }
+
+        /// The edge of a key, or -1.
+        @inline(__always)
+        private mutating func edge(
+            _ name: UnsafePointer<UInt8>, _ length: Int, _ kind: sj_kind
+        ) throws(TableError) -> Int {
+            if kind == SJ_STRING && length <= 16 && length > 0 && seen < lastSeen {
+                let bytes = UnsafeRawPointer(name)
+                var first = bytes.loadUnaligned(as: UInt64.self).littleEndian
+                var last: UInt64 = 0
+                if length < 8 {
+                    first &= ~(UInt64.max &<< UInt64(length &* 8))
+                } else {
+                    last = bytes.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
                 }
+                let known = tree.shapes + seen
+                seen &+= 1
+                if Int(known.pointee.count) == length && known.pointee.first == first
+                    && known.pointee.last == last
+                {
+                    return Int(known.pointee.edge)
+                }
+                let edge = tree.find(branch, name, length)
+                known.pointee = Seen(
+                    first: first, last: last, count: Int32(truncatingIfNeeded: length),
+                    edge: Int32(truncatingIfNeeded: edge))
+                return edge
             }
-            if edge.branch >= 0 {
-                let child = Int(edge.branch)
-                if branches[child].row == rows { clear(child, tokens, stride) }
-                branches.base[child].row = rows
-                if found.kind == SJ_OBJECT { try walk(text, nodes, value, child, base, tokens, stride) }
+            if seen < lastSeen { seen &+= 1 }
+            if kind == SJ_STRING { return tree.find(branch, name, length) }
+            let (plain, count) = try tree.unescaped(name, length)
+            return tree.find(branch, plain, count)
+        }
+
+        @inline(__always)
+        mutating func value(_ start: Int, _ length: Int, _ kind: sj_kind) {
+            if column >= 0 { put(start, length, kind, column, rank) }
+            (column, child) = (-1, -1)
+        }
+
+        @inline(__always)
+        private func put(_ start: Int, _ length: Int, _ kind: sj_kind, _ column: Int, _ rank: UInt8) {
+            let token = tokens + column &* stride
+            if rank <= token.pointee.rank {
+                token.pointee = JSONToken(
+                    start: base &+ UInt32(truncatingIfNeeded: start),
+                    count: UInt32(truncatingIfNeeded: length), kind: kind, rank: rank)
             }
+        }
+
+        @inline(__always)
+        mutating func begin(_ start: Int, _ kind: sj_kind) {
+            open += 1
+            open.pointee = Open(
+                branch: Int32(truncatingIfNeeded: branch), seen: Int32(truncatingIfNeeded: seen),
+                column: Int32(truncatingIfNeeded: column), rank: rank, kind: kind,
+                start: UInt32(truncatingIfNeeded: start))
+            branch = kind == SJ_OBJECT ? child : -1
+            if branch >= 0 { expect(Int(tree.branches[branch].firstSeen)) }
+            (column, child) = (-1, -1)
+        }
+
+        @inline(__always)
+        private mutating func expect(_ first: Int) { (seen, lastSeen) = (first, first &+ JSONPaths.shape) }
+
+        @inline(__always)
+        mutating func finish(_ end: Int) -> Bool {
+            let ended = open.pointee
+            if ended.column >= 0 {
+                put(Int(ended.start), end &- Int(ended.start), ended.kind, Int(ended.column), ended.rank)
+            }
+            (branch, seen) = (Int(ended.branch), Int(ended.seen))
+            if branch >= 0 { lastSeen = Int(tree.branches[branch].firstSeen) &+ JSONPaths.shape }
+            open -= 1
+            return open > tree.opens && open.pointee.kind == SJ_OBJECT
         }
     }
 
-    @inline(__always)
-    private func find(_ branch: Int, _ name: UnsafePointer<UInt8>, _ count: Int) -> Edge? {
-        let here = branches.base + branch
-        let expected = Int(here.pointee.expected)
-        var found = -1
-        if matches(edges[expected], name, count) {
-            found = expected
-        } else {
-            let place = Int(here.pointee.firstPlace) &+ JSONPaths.hash(name, count) & Int(here.pointee.mask)
-            var next = Int(table[place])
-            while next >= 0 {
-                if matches(edges[next], name, count) {
-                    found = next
-                    break
-                }
-                next = Int(edges[next].other)
-            }
-        }
-        if found < 0 { return nil }
-        let after = found &+ 1 &- Int(here.pointee.firstEdge)
-        here.pointee.expected =
-            here.pointee.firstEdge &+ (after < Int(here.pointee.edges) ? Int32(truncatingIfNeeded: after) : 0)
-        return edges[found]
+}
+
+extension JSONPaths.Tree {
+    /// The edge of a key, or -1.
+    fileprivate func find(_ branch: Int, _ name: UnsafePointer<UInt8>, _ count: Int) -> Int {
+        let here = branches + branch
+        if here.pointee.lengths & 1 &<< UInt64(count & 63) == 0 { return -1 }
+        let place = Int(here.pointee.firstPlace) &+ JSONPaths.hash(name, count) & Int(here.pointee.mask)
+        var next = Int(table[place])
+        while next >= 0 && !matches(edges[next], name, count) { next = Int(edges[next].other) }
+        return next
     }
 
-    @inline(__always)
-    private func matches(_ edge: Edge, _ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        Int(edge.count) == count && memcmp(names.base + Int(edge.start), name, count) == 0
+    private func matches(_ edge: JSONPaths.Edge, _ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        Int(edge.count) == count && memcmp(names + Int(edge.start), name, count) == 0
     }
 
     /// Forgets what was found in a former object of the same key.
     @inline(never)
-    private func clear(_ branch: Int, _ tokens: UnsafeMutablePointer<JSONToken>, _ stride: Int) {
+    fileprivate func clear(_ branch: Int, _ tokens: UnsafeMutablePointer<JSONToken>, _ stride: Int) {
         let first = Int(branches[branch].firstEdge)
         for index in first..<first &+ Int(branches[branch].edges) {
             let edge = edges[index]
@@ -269,9 +386,10 @@ struct JSONPaths {
     }
 
     @inline(never)
-    private func unescaped(
+    fileprivate func unescaped(
         _ name: UnsafePointer<UInt8>, _ count: Int
     ) throws(TableError) -> (UnsafePointer<UInt8>, Int) {
+        let scratch = scratch.takeUnretainedValue()
         try scratch.reserve(count)
         let target = scratch.bound(to: UInt8.self)
         return (UnsafePointer(target), unescape(name, count, target))

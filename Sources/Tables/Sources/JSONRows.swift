@@ -128,7 +128,9 @@ package final class JSONRows {
         if base[Int(index.positions[token])] != UInt8(ascii: "{") {
             return try notAnObject(row, base, lineEnd)
         }
-        var fault = try reader.read(base, end: lineEnd, index, &token)
+        var fault = try paths.read(
+            base, end: lineEnd, index, &token, base: UInt32(truncatingIfNeeded: start), tokens,
+            stride: Batch.capacity, row: row)
         if fault == nil && token < index.count && Int(index.positions[token]) < lineEnd {
             fault = JSONFault(.rest, Int(index.positions[token]))
         }
@@ -136,9 +138,6 @@ package final class JSONRows {
             skipTokens(lineEnd)
             return try misfit(row, start &+ fault.offset, fault)
         }
-        try paths.find(
-            base, reader.nodes, base: UInt32(truncatingIfNeeded: start), tokens, stride: Batch.capacity,
-            row: row)
         return true
     }
 

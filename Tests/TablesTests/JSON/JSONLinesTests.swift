@@ -157,6 +157,54 @@ struct JSONLinesTests {
         #expect(try read(text, keys.map { $0 + " integer" }).rows == expected)
     }
 
+    @Test("Keys of all lengths, in the same order or another, with escapes, twice, and at several depths")
+    func keys() throws {
+        var random = Generator(state: 7)
+        let all = (0..<40).map { String(repeating: "k", count: $0 % 20) + ["", "a"][$0 / 20] + "\($0)" }
+        let keys = all + ["q\\\"uote", "\\u006b\\u006b7"]
+        let inner = [all[0], all[9], all[17], all[30], "none"]
+        // "kk7" is a key with escapes too.
+        let columns =
+            all.filter { $0.count % 3 != 1 && $0 != all[5] } + ["kk7"] + inner.map { all[5] + "." + $0 }
+        var (text, expected) = ("", [String]())
+        var order = Array(keys.indices)
+        for row in 0..<300 {
+            // In most rows the same keys in the same order.
+            if random.next() % 4 == 0 { order = Array(keys.indices).shuffled(using: &random) }
+            var values: [String: Int] = [:]
+            var parts: [String] = []
+            for key in order where random.next() % 16 != 0 {
+                let value = row * 100 + key
+                if key == 5 {
+                    // The object may come twice: the last one counts.
+                    for _ in 0...Int(random.next() % 2) {
+                        for name in inner { values[all[5] + "." + name] = nil }
+                        var own: [String] = []
+                        for name in inner where random.next() % 4 != 0 {
+                            values[all[5] + "." + name] = value + own.count
+                            own.append("\"\(name)\": \(value + own.count)")
+                        }
+                        parts.append("\"\(all[5])\":{\(own.joined(separator: " , "))}")
+                    }
+                    values[all[5]] = nil
+                } else if key % 7 == 3 {
+                    // Where it is no column's.
+                    parts.append("\"\(keys[key])\":\(value)")
+                    parts.append("\"x\(keys[key])\":[{\"\(all[5])\":{\"none\":1}}, [], \"\\\\\", {}]")
+                    values[keys[key] == "\\u006b\\u006b7" ? "kk7" : keys[key]] = value
+                } else {
+                    parts.append("\"\(keys[key])\":\(value)")
+                    values[keys[key] == "\\u006b\\u006b7" ? "kk7" : keys[key]] = value
+                }
+            }
+            text += "{" + parts.joined(separator: ",") + "}\n"
+            expected.append(columns.map { values[$0].map { "\($0)" } ?? "-" }.joined(separator: " "))
+        }
+        let rows = try read(text, columns.map { $0 + " integer" }).rows
+        #expect(rows.count == expected.count)
+        for (row, wanted) in zip(rows, expected) { #expect(row == wanted) }
+    }
+
     @Test("Values that do not fit are errors, nulls, or rows that are left out")
     func misfits() throws {
         for (type, value, shown, advice) in [

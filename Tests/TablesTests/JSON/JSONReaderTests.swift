@@ -14,9 +14,11 @@ struct JSONDocument {
         self.bytes = bytes
         let index = try JSONIndex()
         var reader = try JSONReader()
-        // Of exactly this size, so that the address sanitizer sees what is read outside.
-        let text = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
+        // Of exactly the size that may be read, so that the address sanitizer sees what is read outside; backslashes
+        // follow, so that one that is taken for the text's own is seen.
+        let text = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count + 8)
         defer { text.deallocate() }
+        text.update(repeating: UInt8(ascii: "\\"), count: bytes.count + 8)
         text.update(from: bytes, count: bytes.count)
         var found: [sj_node] = []
         var fault: JSONFault?
