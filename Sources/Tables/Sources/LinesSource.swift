@@ -24,6 +24,11 @@ package struct LinePattern: Sendable {
         self.groups = groups.sorted { $0.number < $1.number }
     }
 
+    /// The pattern for lines of which some groups are wanted, if it needs no PCRE2.
+    fileprivate func plain(_ groups: [Int]) -> PlainPattern? {
+        options.isEmpty && steps == nil ? PlainPattern(source, groups: groups) : nil
+    }
+
     fileprivate func compiled() throws(TableError) -> CompiledPattern {
         try CompiledPattern(source, options, steps: steps, refusal: LinePattern.refusal)
     }
@@ -103,6 +108,8 @@ package final class LinesSource: Source {
 
     package override var skipped: Int { tally.count }
 
+    package override var stamp: [Int]? { text.stamp }
+
     package override var explanation: [UInt8] {
         var message = Message()
         message.put("lines of ")
@@ -144,12 +151,14 @@ package final class LinesStream: TextStream {
     private let pattern: LinePattern?
     private let groups: [Int]
     private let patterns = Spares<CompiledPattern>()
+    fileprivate let plain: PlainPattern?
 
     init(
         _ columns: [Column], _ format: DelimitedFormat, _ pattern: LinePattern?, _ groups: [Int],
         _ blocks: TextBlocks, total: Int, _ run: Run, wanted: [Bool], filters: [Predicate], _ tally: Tally
     ) throws(TableError) {
         (self.pattern, self.groups) = (pattern, groups)
+        plain = pattern?.plain(groups)
         try super.init(
             columns, format, mostFields: groups.count, blocks, total: total, run, wanted: wanted,
             filters: filters, tally)
@@ -216,16 +225,25 @@ private final class PatternCursor: LinesCursor {
     private let pattern: CompiledPattern
     private let groups: [Int]
     private let bad: BadValues
+    private let plain: PlainPattern?
+    /// Two offsets for each column.
+    private let offsets: UnsafeMutablePointer<Int>
 
     init(
         _ stream: LinesStream, _ pattern: CompiledPattern, _ groups: [Int], _ block: TextBlock,
         _ work: TextWork
     ) {
         (self.stream, self.pattern, self.groups, bad) = (stream, pattern, groups, stream.format.bad)
+        plain = stream.plain
+        offsets = .allocate(capacity: 2 &* groups.count)
+        offsets.initialize(repeating: 0, count: 2 &* groups.count)
         super.init(stream, columns: groups.count, block, work)
     }
 
-    deinit { stream.give(pattern) }
+    deinit {
+        offsets.deallocate()
+        stream.give(pattern)
+    }
 
     override func scan(_ base: UnsafePointer<UInt8>) throws(TableError) -> Int {
         let end = block.range.upperBound
@@ -233,9 +251,8 @@ private final class PatternCursor: LinesCursor {
         while count < Batch.capacity, place < end, failure == nil {
             guard let line = line(base, end) else { continue }
             let bytes = UnsafeRawBufferPointer(start: base + line.lowerBound, count: line.count)
-            let isMatch = try matches(bytes)
-            if isMatch {
-                put(UnsafePointer(base + line.lowerBound), line.count, count)
+            if try matches(bytes, readable: region.length &- line.lowerBound) {
+                put(base + line.lowerBound, line.count, count)
             } else if bad == .null {
                 for column in groups.indices { targets[column]?[count] = Text(base, missingMark) }
             } else {
@@ -253,17 +270,28 @@ private final class PatternCursor: LinesCursor {
     }
 
     private func put(_ line: UnsafePointer<UInt8>, _ length: Int, _ row: Int) {
-        guard let offsets = pattern.pointer.pointee.offsets else { return }
-        for (column, group) in groups.enumerated() {
+        for column in groups.indices {
             guard let target = targets[column] else { continue }
-            let (start, stop) = (offsets[2 &* group], offsets[2 &* group &+ 1])
+            let (start, stop) = (offsets[2 &* column], offsets[2 &* column &+ 1])
             // A group may end before it begins, by \K in a lookahead.
             let isPart = start >= 0 && start <= stop && stop <= length
-            target[row] = isPart ? Text(line + Int(start), Int(stop &- start)) : Text(line, missingMark)
+            target[row] = isPart ? Text(line + start, stop &- start) : Text(line, missingMark)
         }
     }
 
-    private func matches(_ line: UnsafeRawBufferPointer) throws(TableError) -> Bool {
+    /// Whether a line matches; then `offsets` are those of the groups.
+    private func matches(_ line: UnsafeRawBufferPointer, readable: Int) throws(TableError) -> Bool {
+        if let plain, line.count < 1 << 16, let start = line.bindMemory(to: UInt8.self).baseAddress {
+            return plain.matches(start, line.count, readable: readable, offsets)
+        }
+        guard try isFound(line), let found = pattern.pointer.pointee.offsets else { return false }
+        for (column, group) in groups.enumerated() {
+            (offsets[2 &* column], offsets[2 &* column &+ 1]) = (found[2 &* group], found[2 &* group &+ 1])
+        }
+        return true
+    }
+
+    private func isFound(_ line: UnsafeRawBufferPointer) throws(TableError) -> Bool {
         if let isMatch = pattern.pointer.pointee.matchesAtOnce(line) { return isMatch }
         var stopped: TableError?
         let result = try mapped(path: block.file.path) { () throws(MapError) in
