@@ -87,6 +87,14 @@ struct JSONPaths {
         var count: Int32 = 0
         /// The edge, or -1.
         var edge: Int32 = -1
+
+        @inline(__always)
+        static func words(_ name: UnsafePointer<UInt8>, _ length: Int) -> (first: UInt64, last: UInt64) {
+            let bytes = UnsafeRawPointer(name)
+            let first = bytes.loadUnaligned(as: UInt64.self).littleEndian
+            if length < 8 { return (first & ~(UInt64.max &<< UInt64(truncatingIfNeeded: length &* 8)), 0) }
+            return (first, bytes.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self))
+        }
     }
 
     /// An array or object that is open, and what was before it.
@@ -265,9 +273,48 @@ struct JSONPaths {
         }
 
         @inline(__always)
+        func expectedKey(_ start: Int, room: Int) -> Int {
+            if branch < 0 || seen >= lastSeen { return -1 }
+            let known = tree.shapes + seen
+            let length = Int(known.pointee.count)
+            if length == 0 || length > room { return -1 }
+            let (first, last) = Seen.words(text + start, length)
+            return known.pointee.first == first && known.pointee.last == last ? length : -1
+        }
+
+        @inline(__always)
+        mutating func takeExpectedKey() {
+            let edge = Int(tree.shapes[seen].edge)
+            seen &+= 1
+            enter(edge)
+        }
+
+        @inline(__always)
         mutating func key(_ start: Int, _ length: Int, _ kind: sj_kind) throws(TableError) {
             if branch < 0 { return }
-            let edge = try edge(text + start, length, kind)
+            let edge: Int
+            let name = text + start
+            if kind == SJ_STRING {
+                edge = tree.find(branch, name, length)
+            } else {
+                let (plain, count) = try tree.unescaped(name, length)
+                edge = tree.find(branch, plain, count)
+            }
+            if seen < lastSeen {
+                if kind == SJ_STRING && length <= 16 {
+                    let (first, last) = Seen.words(name, length)
+                    tree.shapes[seen] = Seen(
+                        first: first, last: last, count: Int32(truncatingIfNeeded: length),
+                        edge: Int32(truncatingIfNeeded: edge))
+                }
+                seen &+= 1
+            }
+            enter(edge)
+        }
+
+        /// The value of an edge's key, if there is one, is next.
+        @inline(__always)
+        private mutating func enter(_ edge: Int) {
             if edge < 0 { return }
             let found = tree.edges[edge]
             (column, rank, child) = (Int(found.column), found.rank, Int(found.branch))
@@ -275,39 +322,6 @@ struct JSONPaths {
                 if tree.branches[child].row == tree.rows { tree.clear(child, tokens, stride) }
                 tree.branches[child].row = tree.rows
             }
-        }
-
-        /// The edge of a key, or -1.
-        @inline(__always)
-        private mutating func edge(
-            _ name: UnsafePointer<UInt8>, _ length: Int, _ kind: sj_kind
-        ) throws(TableError) -> Int {
-            if kind == SJ_STRING && length <= 16 && length > 0 && seen < lastSeen {
-                let bytes = UnsafeRawPointer(name)
-                var first = bytes.loadUnaligned(as: UInt64.self).littleEndian
-                var last: UInt64 = 0
-                if length < 8 {
-                    first &= ~(UInt64.max &<< UInt64(length &* 8))
-                } else {
-                    last = bytes.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
-                }
-                let known = tree.shapes + seen
-                seen &+= 1
-                if Int(known.pointee.count) == length && known.pointee.first == first
-                    && known.pointee.last == last
-                {
-                    return Int(known.pointee.edge)
-                }
-                let edge = tree.find(branch, name, length)
-                known.pointee = Seen(
-                    first: first, last: last, count: Int32(truncatingIfNeeded: length),
-                    edge: Int32(truncatingIfNeeded: edge))
-                return edge
-            }
-            if seen < lastSeen { seen &+= 1 }
-            if kind == SJ_STRING { return tree.find(branch, name, length) }
-            let (plain, count) = try tree.unescaped(name, length)
-            return tree.find(branch, plain, count)
         }
 
         @inline(__always)

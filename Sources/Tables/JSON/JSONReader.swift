@@ -59,6 +59,12 @@ private struct NodeMaker: JSONSink {
     init(nodes: UnsafeMutablePointer<sj_node>) { self.nodes = nodes }
 
     @inline(__always)
+    func expectedKey(_ start: Int, room: Int) -> Int { -1 }
+
+    @inline(__always)
+    mutating func takeExpectedKey() {}
+
+    @inline(__always)
     mutating func key(_ start: Int, _ length: Int, _ kind: sj_kind) { value(start, length, kind) }
 
     @inline(__always)

@@ -3,6 +3,12 @@ internal import Glibc
 
 /// What is made of JSON text while it is read.
 protocol JSONSink {
+    /// The length of a key, without escapes, that is expected next and stands at a place; -1 if there is none.
+    ///
+    /// - Parameter room: Bytes of the text from there on; eight more can be read.
+    func expectedKey(_ start: Int, room: Int) -> Int
+    /// The key was that one, and its value follows.
+    mutating func takeExpectedKey()
     /// A key, whose value follows: a string.
     mutating func key(_ start: Int, _ length: Int, _ kind: sj_kind) throws(TableError)
     /// Anything but an array or an object; a string without its quotes.
@@ -55,12 +61,17 @@ struct JSONScan<Sink: JSONSink> {
             if place >= end { return JSONFault(.incomplete, end) }
             if isKey {
                 guard text[place] == UInt8(ascii: "\"") else { return JSONFault(.key, place) }
-                let (length, kind, fault) = string(place)
-                if let fault { return fault }
-                let colon = next
-                if colon >= end { return JSONFault(.incomplete, end) }
-                guard text[colon] == UInt8(ascii: ":") else { return JSONFault(.colon, colon) }
-                try sink.key(place &+ 1, length, kind)
+                // In most rows the keys are those of the row before: then no other string needs to be looked for.
+                let expected = sink.expectedKey(place &+ 1, room: end &- place &- 1)
+                let colon = place &+ expected &+ 2
+                if expected >= 0, colon < end, Int(positions[token &+ 1]) == colon,
+                    text[colon &- 1] == UInt8(ascii: "\""), text[colon] == UInt8(ascii: ":")
+                {
+                    token &+= 1
+                    sink.takeExpectedKey()
+                } else if let fault = try takeKey(place) {
+                    return fault
+                }
                 token &+= 1
                 place = next
                 if place >= end { return JSONFault(.incomplete, end) }
@@ -117,6 +128,18 @@ struct JSONScan<Sink: JSONSink> {
                 isObject = sink.finish(place &+ 1)
             }
         }
+    }
+
+    /// Reads the key that begins with the quote at `place`; the colon after it is then next.
+    @inline(__always)
+    private mutating func takeKey(_ place: Int) throws(TableError) -> JSONFault? {
+        let (length, kind, fault) = string(place)
+        if let fault { return fault }
+        let colon = next
+        if colon >= end { return JSONFault(.incomplete, end) }
+        guard text[colon] == UInt8(ascii: ":") else { return JSONFault(.colon, colon) }
+        try sink.key(place &+ 1, length, kind)
+        return nil
     }
 
     /// The string that begins with the quote at `place`: its length, and whether it has escapes.
