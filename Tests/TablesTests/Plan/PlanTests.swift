@@ -238,6 +238,57 @@ struct PlanTests {
         }
     }
 
+    @Test("The best of many rows are the first of the sorted ones")
+    func topOfMany() throws {
+        let table = Sample.table(Sample.rows(9000, seed: 12), pieceSize: 5000)
+        for column in Sample.columns.indices {
+            for isDescending in [false, true] {
+                let key = SortKey(column, isDescending: isDescending)
+                for limit in [1, 30, 2500, 8000] {
+                    let best = try table.top(limit, key).values()
+                    #expect(best == (try table.sorted([key]).head(limit).values()), "\(column) \(limit)")
+                }
+            }
+        }
+    }
+
+    @Test("Many strings, alike in their first bytes or not", arguments: 0..<4, [false, true])
+    func manyStrings(_ kind: Int, _ isDescending: Bool) throws {
+        var random = Generator(state: UInt64(kind))
+        let count = 70_000
+        let rows = (0..<count).map { row -> [Value?] in
+            let number = random.next()
+            var text: String
+            switch kind {
+            case 0: text = "a common start \(number % 5000)"
+            case 1: text = String(number % 1000, radix: 2)
+            case 2:
+                text = String(repeating: "\0", count: Int(number % 12)) + (number % 7 == 0 ? "\u{FF}" : "")
+            default: text = "\(number)"
+            }
+            if number % 50 == 1 { text = String(repeating: text, count: 4) }
+            return [number % 100 == 0 ? nil : .string(Array(text.utf8)), .integer(Int64(row))]
+        }
+        let columns = [Column(name("s"), .string), Column(name("i"), .integer)]
+        let table = Table(RowsSource(columns, rows, pieceSize: 10_000, batchSize: 2000))
+        let sorted = try table.sorted([SortKey(0, isDescending: isDescending)]).collect(Run { _ in true })
+        #expect(sorted.count == count)
+        guard let texts = sorted.vector(0), let numbers = sorted.vector(1) else { return }
+        var seen = Set<Int64>()
+        var wrong = 0
+        for row in 0..<count {
+            seen.insert(numbers.integers[row])
+            if row == 0 || texts.isNull(row) && !texts.isNull(row - 1) { continue }
+            let isEqual = texts.isNull(row) || texts.texts[row - 1] == texts.texts[row]
+            let order = isEqual ? 0 : texts.texts[row - 1].order(texts.texts[row])
+            let isInOrder =
+                isEqual
+                ? numbers.integers[row - 1] < numbers.integers[row] : isDescending ? order > 0 : order < 0
+            if texts.isNull(row - 1) && !texts.isNull(row) || !isInOrder { wrong += 1 }
+        }
+        #expect(seen.count == count && wrong == 0)
+    }
+
     @Test("The first rows, each combination once, columns chosen, renamed, and filled")
     func others() throws {
         let rows = Sample.rows(300, seed: 5)
