@@ -18,6 +18,8 @@ package struct TypeInference {
     private var isEmpty = true
     private var hasLong = false
     private var hasFraction = false
+    /// Whether there are digits; words such as `NaN` are numbers among those that have some.
+    private var hasDigits = false
 
     package init(decimal: UInt8 = UInt8(ascii: "."), nulls: [[UInt8]] = [[]]) {
         point = decimal
@@ -36,12 +38,13 @@ package struct TypeInference {
         if isEmpty { return .string }
         if kinds.contains(.integer) { return .integer }
         if kinds.contains(.u64) { return .u64 }
-        if kinds.contains(.number) { return hasLong && !hasFraction ? .string : .number }
+        if kinds.contains(.number) { return hasLong && !hasFraction || !hasDigits ? .string : .number }
         if kinds.contains(.boolean) { return .boolean }
         return kinds.contains(.time) ? .time : .string
     }
 
     private mutating func kindsOfText(_ text: Text) -> Kinds {
+        if Double(notFinite: text) != nil { return .number }
         var place = 0
         var end = text.count
         while place < end, isBlank(text.start[place]) { place &+= 1 }
@@ -58,6 +61,7 @@ package struct TypeInference {
             if overflow || carry { isLong = true }
             (value, digits, place) = (sum, digits &+ 1, place &+ 1)
         }
+        if digits > 0 { hasDigits = true }
         if place == end && digits > 0 {
             if isLong {
                 hasLong = true
@@ -77,7 +81,7 @@ package struct TypeInference {
             while byte() &- 48 <= 9 { (digits, place) = (digits &+ 1, place &+ 1) }
         }
         if digits > 0 && place == end {
-            hasFraction = true
+            (hasFraction, hasDigits) = (true, true)
             return .number
         }
         if Bool(text) != nil { return .boolean }

@@ -142,7 +142,7 @@ package struct ValueParser: Sendable {
             row &+= readPlainNumerals(
                 places + row, count: count &- row, into: values + row, as: kind, point: point)
             if row == count || nulls.contain(texts[row]) { return row }
-            guard let value = try UInt64(luaNumeral: texts[row], kind, point) else { return row }
+            guard let value = try UInt64(numeral: texts[row], kind, point) else { return row }
             values[row] = value
             row &+= 1
         }
@@ -167,7 +167,7 @@ package struct ValueParser: Sendable {
                 message += [UInt8]("a time in ISO 8601, such as 2024-12-31T23:59:59Z".utf8)
             }
         }
-        let fitting = try UInt64(luaNumeral: text, .number, point) == nil ? "string" : "number"
+        let fitting = try UInt64(numeral: text, .number, point) == nil ? "string" : "number"
         if fitting != "number" || column.type != .number {
             message += [UInt8](" (give the column the type '".utf8) + [UInt8](fitting.utf8)
             message += [UInt8]("', or use bad = \"nil\" or \"skip\")".utf8)
@@ -254,7 +254,33 @@ extension Bool {
     }
 }
 
+extension Double {
+    /// What is no finite number, as `t:write` writes it.
+    init?(notFinite text: Text) {
+        // Each byte is read once.
+        var letters: UInt32 = 0
+        for byte in text.buffer.prefix(4) { letters = letters << 8 | UInt32(byte) }
+        switch (text.count, letters) {
+        case (3, 0x4E_614E): self = .nan
+        case (3, 0x69_6E66): self = .infinity
+        case (4, 0x2D69_6E66): self = -.infinity
+        default: return nil
+        }
+    }
+}
+
 extension UInt64 {
+    /// The value of a column of the kind: its bits.
+    init?(numeral text: Text, _ kind: NumeralKind, _ point: UInt8) throws(TableError) {
+        if let value = try UInt64(luaNumeral: text, kind, point) {
+            self = value
+        } else if kind == .number, let value = Double(notFinite: text) {
+            self = value.bitPattern
+        } else {
+            return nil
+        }
+    }
+
     /// The value of a column of the kind, of any text that `b:fields` accepts for it: its bits.
     init?(luaNumeral text: Text, _ kind: NumeralKind, _ point: UInt8) throws(TableError) {
         // Most are short. The copy is private, because strtod(3) reads bytes more than once.

@@ -96,7 +96,8 @@ struct NumberTests {
             ("9223372036854775807", 0x1p63), ("9223372036854775808", 0x1p63),
             ("18446744073709551616", 0x1p64),
             ("9007199254740993", 9007199254740992), ("0.30000000000000004", 0.1 + 0.2),
-            ("0000000000000000000000000000001", 1), ("1E5", 1e5), ("1e+5", 1e5),
+            ("0000000000000000000000000000001", 1), ("1E5", 1e5), ("1e+5", 1e5), ("inf", .infinity),
+            ("-inf", -.infinity), ("NaN", .nan),
         ] as [(String, Double)])
     func numerals(_ text: String, _ expected: Double) throws {
         let bits = try value(text, ValueParser(column(.number)))
@@ -106,7 +107,8 @@ struct NumberTests {
     @Test(
         "No numbers",
         arguments: [
-            "x", "nan", "inf", "-inf", "Infinity", "NaN", "1x", "1 2", "0x", "0xg", "e5", "1e", "1e+", "--1",
+            "x", "nan", "Inf", "+inf", "-NaN", "Infinity", "NaN ", "in", "-in", "1x", "1 2", "0x", "0xg",
+            "e5", "1e", "1e+", "--1",
             "+-1", "- 1",
             ".", "-", "+", "1.2.3", "1,5", "1\u{0}", "\u{0}", "0x1p", "1e5.5", "½", " ", "1_000", "1d5",
             "0b1",
