@@ -110,7 +110,8 @@ function methods.fixture(folder, prefix)
     end
     -- The same for `mmap.writefile`.
     function fixture.compiled()
-        return (select(2, debug.getupvalue(mmap.compile(function(x) return x end), 1)))
+        local _, closure = debug.getupvalue(mmap.compile(function(x) return x end), 2)
+        return (select(2, debug.getupvalue(closure, 1)))
     end
     function fixture.replacement()
         local found

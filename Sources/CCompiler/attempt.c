@@ -1,37 +1,32 @@
-/* Lack of memory in LLVM, which is compiled without exceptions: it ends the process. */
+/* Lack of memory in LLVM and in Swift's runtime, which end the process then: they leave the compiler by a jump instead.
+   scripts/build links the plug-in with --wrap, so that all of it allocates with the functions below. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mc_helpers.h"
 
 static _Thread_local jmp_buf *way_out;
 
-static _Noreturn void leave(void) {
-  if (!way_out) abort();
+static void leave(void) {
   jmp_buf *target = way_out;
+  if (!target) return;
   way_out = NULL;
   longjmp(*target, 1);
 }
 
-static void leave_llvm(void *data, const char *reason, bool dumps) {
-  (void)data, (void)reason, (void)dumps;
-  leave();
-}
 static void leave_after_fatal(const char *reason) {
   (void)reason;
   leave();
 }
 
-/* llvm/Support/ErrorHandling.h and llvm-c/ErrorHandling.h */
-void install_bad_alloc_handler(void (*handler)(void *, const char *, bool),
-                               void *data) __asm__("_ZN4llvm31install_bad_alloc_error_handlerEPFvPvPKcbES0_");
-void LLVMInstallFatalErrorHandler(void (*handler)(const char *));
+void LLVMInstallFatalErrorHandler(void (*handler)(const char *)); /* llvm-c/ErrorHandling.h */
 
 bool mc_attempt(void (*body)(void *), void *context) {
   static bool is_installed;
   if (!is_installed) {
     is_installed = true;
-    install_bad_alloc_handler(leave_llvm, NULL);
     LLVMInstallFatalErrorHandler(leave_after_fatal);
   }
   jmp_buf here;
@@ -42,40 +37,87 @@ bool mc_attempt(void (*body)(void *), void *context) {
   return true;
 }
 
-/* operator new and delete, which would raise an exception that nothing catches. */
-static void *allocate(size_t size) {
-  void *p = malloc(size > 0 ? size : 1);
-  if (!p) leave();
-  return p;
-}
-static void *allocate_aligned(size_t size, size_t alignment) {
-  void *p = NULL;
-  if (posix_memalign(&p, alignment < sizeof p ? sizeof p : alignment, size > 0 ? size : 1) != 0) leave();
-  return p;
+/* The constructors of LLVM's global variables run while the plug-in is loaded, which no jump may leave. If malloc(3)
+   has nothing then, they get pieces of a reserve, which are not used again. */
+enum { RESERVE = 4 << 20, ALIGNMENT = 64 };
+static _Alignas(ALIGNMENT) unsigned char reserve[RESERVE];
+static size_t taken;
+
+static bool is_reserve(const void *block) { return (uintptr_t)block - (uintptr_t)reserve < RESERVE; }
+
+/* The size of a piece is in the word before it. */
+static void *take(size_t size) {
+  leave();
+  size_t count = (size + ALIGNMENT + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  if (size > RESERVE || count > RESERVE - taken) return NULL;
+  unsigned char *block = reserve + taken + ALIGNMENT;
+  taken += count;
+  memcpy(block - sizeof size, &size, sizeof size);
+  return block;
 }
 
-/* Weak: the tests are one program, in which simdjson has its own. */
-#define HIDDEN __attribute__((visibility("hidden"), weak))
-HIDDEN void *mc_new(size_t size) __asm__("_Znwm");
-HIDDEN void *mc_new_array(size_t size) __asm__("_Znam");
-HIDDEN void *mc_new_aligned(size_t size, size_t alignment) __asm__("_ZnwmSt11align_val_t");
-HIDDEN void *mc_new_array_aligned(size_t size, size_t alignment) __asm__("_ZnamSt11align_val_t");
-HIDDEN void mc_delete(void *p) __asm__("_ZdlPv");
-HIDDEN void mc_delete_array(void *p) __asm__("_ZdaPv");
-HIDDEN void mc_delete_sized(void *p, size_t size) __asm__("_ZdlPvm");
-HIDDEN void mc_delete_array_sized(void *p, size_t size) __asm__("_ZdaPvm");
-HIDDEN void mc_delete_aligned(void *p, size_t alignment) __asm__("_ZdlPvSt11align_val_t");
-HIDDEN void mc_delete_array_aligned(void *p, size_t alignment) __asm__("_ZdaPvSt11align_val_t");
-HIDDEN void mc_delete_sized_aligned(void *p, size_t size, size_t alignment) __asm__("_ZdlPvmSt11align_val_t");
+#define REAL(name) __real_##name
+#define WRAP(name) __attribute__((visibility("hidden"))) __wrap_##name
+void *REAL(malloc)(size_t size) __attribute__((weak));
+void *REAL(calloc)(size_t count, size_t size) __attribute__((weak));
+void *REAL(realloc)(void *block, size_t size) __attribute__((weak));
+int REAL(posix_memalign)(void **block, size_t alignment, size_t size) __attribute__((weak));
+void *REAL(aligned_alloc)(size_t alignment, size_t size) __attribute__((weak));
+void REAL(free)(void *block) __attribute__((weak));
+size_t REAL(malloc_usable_size)(void *block) __attribute__((weak));
 
-void *mc_new(size_t size) { return allocate(size); }
-void *mc_new_array(size_t size) { return allocate(size); }
-void *mc_new_aligned(size_t size, size_t alignment) { return allocate_aligned(size, alignment); }
-void *mc_new_array_aligned(size_t size, size_t alignment) { return allocate_aligned(size, alignment); }
-void mc_delete(void *p) { free(p); }
-void mc_delete_array(void *p) { free(p); }
-void mc_delete_sized(void *p, size_t size) { (void)size, free(p); }
-void mc_delete_array_sized(void *p, size_t size) { (void)size, free(p); }
-void mc_delete_aligned(void *p, size_t alignment) { (void)alignment, free(p); }
-void mc_delete_array_aligned(void *p, size_t alignment) { (void)alignment, free(p); }
-void mc_delete_sized_aligned(void *p, size_t size, size_t alignment) { (void)size, (void)alignment, free(p); }
+void *WRAP(malloc)(size_t size);
+void *WRAP(calloc)(size_t count, size_t size);
+void *WRAP(realloc)(void *block, size_t size);
+int WRAP(posix_memalign)(void **block, size_t alignment, size_t size);
+void *WRAP(aligned_alloc)(size_t alignment, size_t size);
+void WRAP(free)(void *block);
+size_t WRAP(malloc_usable_size)(void *block);
+
+void *__wrap_malloc(size_t size) {
+  void *block = REAL(malloc)(size);
+  return block ? block : take(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+  void *block = REAL(calloc)(count, size);
+  size_t all;
+  if (block || __builtin_mul_overflow(count, size, &all)) return block;
+  return take(all);
+}
+
+size_t __wrap_malloc_usable_size(void *block) {
+  if (!is_reserve(block)) return REAL(malloc_usable_size)(block);
+  size_t size;
+  memcpy(&size, (unsigned char *)block - sizeof size, sizeof size);
+  return size;
+}
+
+void *__wrap_realloc(void *block, size_t size) {
+  void *moved = is_reserve(block) ? NULL : REAL(realloc)(block, size > 0 ? size : 1);
+  if (moved) return moved;
+  moved = __wrap_malloc(size);
+  if (!moved || !block) return moved;
+  size_t had = __wrap_malloc_usable_size(block);
+  memcpy(moved, block, had < size ? had : size);
+  if (!is_reserve(block)) REAL(free)(block);
+  return moved;
+}
+
+int __wrap_posix_memalign(void **block, size_t alignment, size_t size) {
+  int error = REAL(posix_memalign)(block, alignment, size);
+  if (error == 0) return 0;
+  if (alignment > ALIGNMENT) leave();
+  else *block = take(size);
+  return alignment <= ALIGNMENT && *block ? 0 : error;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  void *block = REAL(aligned_alloc)(alignment, size);
+  if (!block && alignment > ALIGNMENT) leave();
+  return block || alignment > ALIGNMENT ? block : take(size);
+}
+
+void __wrap_free(void *block) {
+  if (!is_reserve(block)) REAL(free)(block);
+}

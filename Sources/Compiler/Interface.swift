@@ -207,37 +207,6 @@ private func report(_ reason: Reason, _ target: UnsafeMutablePointer<CChar>, _ c
     target[count] = 0
 }
 
-/// Runs what may end for lack of memory in LLVM. After that LLVM is in an unknown state and is not used again.
-nonisolated(unsafe) private var isBroken = false
-/// One thread at a time: they share the description of the processor.
-nonisolated(unsafe) private let lock: UnsafeMutablePointer<pthread_mutex_t> = {
-    let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    pthread_mutex_init(lock, nil)
-    return lock
-}()
-
-private func attempt<T>(_ body: () throws(Reason) -> T) throws(Reason) -> T {
-    pthread_mutex_lock(lock)
-    defer { pthread_mutex_unlock(lock) }
-    guard !isBroken else {
-        throw Reason("the compiler ran out of memory before; the interpreter runs everything now")
-    }
-    var result: Result<T, Reason>?
-    let isDone = withoutActuallyEscaping(body) { body in
-        var task: () -> Void = {
-            do throws(Reason) { result = .success(try body()) } catch { result = .failure(error) }
-        }
-        return withUnsafeMutablePointer(to: &task) { task in
-            mc_attempt({ $0?.assumingMemoryBound(to: (() -> Void).self).pointee() }, task)
-        }
-    }
-    guard isDone, let result else {
-        isBroken = true
-        throw Reason("there is not enough memory to compile; the interpreter runs everything now")
-    }
-    return try result.get()
-}
-
 private func open(
     _ bytes: UnsafePointer<UInt8>, _ count: Int, _ reason: UnsafeMutablePointer<CChar>,
     _ capacity: Int
@@ -260,7 +229,7 @@ private func compile(
     do {
         let start = seconds()
         let inputs = try handle.inputs(inputs)
-        let compiled = try attempt { () throws(Reason) in try handle.group.compile(inputs) }
+        let compiled = try handle.group.compile(inputs)
         let code = CodeHandle(compiled, handle.group, seconds: seconds() - start)
         _ = Unmanaged.passRetained(code)
         return code.code
@@ -277,22 +246,25 @@ private func copy(_ bytes: [UInt8]) -> UnsafeMutablePointer<UInt8>? {
 }
 
 private func disassemble(_ pointer: OpaquePointer, _ inputs: UnsafePointer<mc_input>)
-    -> UnsafeMutablePointer<
-        CChar
-    >?
+    -> UnsafeMutablePointer<CChar>?
 {
     let handle = Handle.of(pointer)
-    let text = try? attempt { () throws(Reason) in
-        try handle.group.assembly(try handle.inputs(inputs))
-    }
+    let text = try? handle.group.assembly(try handle.inputs(inputs))
     return text.flatMap { strdup($0) }
 }
+
+/// entry.c knows.
+nonisolated(unsafe) private let isOff: UnsafeMutablePointer<Bool> = {
+    let value = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
+    value.initialize(to: false)
+    return value
+}()
 
 nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = {
     let pointer = UnsafeMutablePointer<mc_interface>.allocate(capacity: 1)
     pointer.initialize(
         to: mc_interface(
-            version: Int32(MC_VERSION), open: open,
+            version: Int32(MC_VERSION), is_off: UnsafePointer(isOff), open: open,
             close: { Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer($0)).release() },
             link: { pointer, bytes, count in
                 let handle = Handle.of(pointer)
@@ -331,6 +303,4 @@ nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = 
 }()
 
 @implementation @c
-public func mc_interface_of(_ version: Int32) -> UnsafePointer<mc_interface>? {
-    version == Int32(MC_VERSION) ? UnsafePointer(interface) : nil
-}
+public func mc_swift_interface() -> UnsafePointer<mc_interface> { UnsafePointer(interface) }

@@ -51,6 +51,15 @@ local more <const> = {
         mmap.struct(fields)
     end },
     { "show", function(b) b:show { width = 200 } end, buffer }, { "explain", function(b) b:explain() end, buffer },
+    { "compile", function(b)
+        local function add(x, y) return x + y end
+        local f = mmap.compile(function(b, x)
+            local s = 0
+            for i = 0, #b - 1 do s = add(s, b[i]) end
+            return s .. "!"
+        end)
+        assert(f(b, 1) == "0!")
+    end, function() return mmap.anonymous(100) end },
     { "missing", function() pcall(mmap.open, ("x/"):rep(2000)) end },
 }
 
@@ -82,9 +91,9 @@ if not name then
 end
 local walk = require "heap"
 mmap.threads(3)
--- mmap.advices tries all advice values of the kernel, which is slow: skip more allocations.
+-- mmap.advices tries all advice values of the kernel, and LLVM allocates very often: skip more allocations.
 local full = os.getenv "HEAP_FULL" == "1"
-local step = (name == "mmap.advices" and 97 or 1) * (full and 1 or 12)
+local step = (({ ["mmap.advices"] = 97, ["+compile"] = 7 })[name] or 1) * (full and 1 or 12)
 local widths, rests = full and { 1, 2, all } or { 1, all }, full and { 0, 1, 4, 16, 64, 256, 1024 } or { 0, 64 }
 local ways, fails, fixture = find(name)
 -- Paths and names that a call creates. Each child creates the same ones and removes them.

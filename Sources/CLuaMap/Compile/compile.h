@@ -5,8 +5,7 @@
 #include "mc_compile.h"
 #include "trampoline.h"
 
-/* Machine code for one combination of types, or the reason why there is none.
- */
+/* Machine code for one combination of types, or the reason why there is none. */
 typedef struct lm_signature {
   mc_input *inputs;
   mc_code *code;
@@ -16,10 +15,8 @@ typedef struct lm_signature {
 
 enum { LM_MOST_SIGNATURES = 8, LM_MOST_SOURCES = 500, LM_MOST_LINKS = 32, LM_MOST_LAYOUTS = 16, LM_REASON = 320 };
 
-/* A compiled function is a closure of C. Its upvalues: this userdata; the
-   function; a table with the keys of sources at 1, 2, 3 …, functions that it
-   calls from LM_LINKS on, and functions that continue at a pc at negative
-   numbers. */
+/* A compiled function is a closure of C. Its upvalues: this userdata; the function; a table with the keys of sources at
+   1, 2, 3 …, functions that it calls from LM_LINKS on, and functions that continue at a pc at negative numbers. */
 typedef struct lm_compiled {
   const void *self, *kind;
   const void *identity; /* of the function */
@@ -29,86 +26,86 @@ typedef struct lm_compiled {
   int32_t signature_count, latest, link_count;
   uint64_t layouts[LM_MOST_LAYOUTS]; /* of records, by their numbers */
   int32_t layout_count;
-  const void *links[LM_MOST_LINKS]; /* functions that are compiled with it, by
-                                       number; the first is itself */
+  const void *links[LM_MOST_LINKS]; /* functions that are compiled with it, by number; the first is itself */
   lm_signature signatures[LM_MOST_SIGNATURES];
-  int32_t uses;      /* what the compiler made is in use: it is not freed */
-  size_t slot_count; /* the most that a signature needs */
-  bool is_off;       /* the interpreter runs it always */
+  int32_t uses;        /* what the compiler made is in use: it is not freed */
+  size_t slot_count;   /* the most that a signature needs */
+  bool is_off;         /* the interpreter runs it always */
+  uintptr_t outermost; /* a place on the stack of C: calls of itself in the interpreter have lower ones */
   bool is_strict;
   bool was_called;
   int32_t line; /* where the function begins */
   char place[LUA_IDSIZE + 16];
-  char reason[LM_REASON]; /* why the last call did not run compiled; empty if it
-                             did */
+  char reason[LM_REASON]; /* why the last call did not run compiled; empty if it did */
 } lm_compiled;
 LM_APART(lm_compiled);
 
 enum { LM_UPVALUE_COMPILED = 1, LM_UPVALUE_FUNCTION, LM_UPVALUE_TABLE };
 enum { LM_LINKS = 1 << 20 };
 
-/* Memory for the frames of functions that machine code calls, of the running
- * thread. */
+/* Memory for the frames of functions that machine code calls, of the running thread. */
 typedef struct lm_frames {
-  uint64_t *next, *end; /* NULL if there is none */
+  uint64_t *next, *end;
   uintptr_t stack_end;
+  bool is_mapped;
 } lm_frames;
 lm_frames *lm_own_frames(void);
+/* Sets the slots that tell linked machine code where the memory is. To be called by the thread that runs the code. Where
+   there is none, the first function that is called leaves at once, and its frame is in `spare`. */
+enum { LM_SPARE = 300 };
+void lm_lend_frames(const mc_code *code, uint64_t *slots, uint64_t spare[LM_SPARE]);
 
-/* [-0, +0, –] The Lua function at an index, that of a compiled function there
- * too; NULL for any other value. */
+/* [-0, +0, –] The Lua function at an index, that of a compiled function there too; NULL for any other value. */
 const void *lm_function_at(lua_State *L, int index);
 /* [-0, +1, –] Pushes the function with this number among the links. */
 void lm_push_link(lua_State *L, int number);
-/* [-0, +0, m] Finds the functions that it may call, and adds them. The
-   arguments are at 1 and following. False if there are too many sources. */
+/* [-0, +0, m] Finds the functions that it may call, and adds them. The arguments are at 1 and following. False if there
+   are too many sources. */
 bool lm_link(lua_State *L, lm_compiled *compiled, const mc_interface *compiler);
-/* [-0, +0, –] The bytecode of the function on top of the stack, to be freed
- * with free(3); NULL if there is no memory. */
+/* [-0, +0, –] The bytecode of the function on top of the stack, to be freed with free(3); NULL if there is no memory. */
 uint8_t *lm_bytecode(lua_State *L, size_t *count);
-/* Whether the value at an index is a compiled function. */
-bool lm_is_compiled(lua_State *L, int index);
+/* [-0, +1, –] Pushes the function that is compiled, if the value at an index is a compiled function; else false. */
+bool lm_push_compiled(lua_State *L, int index);
 
-/* [-0, +0, –] The plug-in, loaded at the first call; NULL with a reason if
- * there is none, or no memory to compile. */
+/* [-0, +0, –] The plug-in, loaded at the first call; NULL with a reason if there is none, or no memory to compile. */
 const mc_interface *lm_compiler(char reason[LM_REASON]);
 /* [-0, +0, –] The plug-in, for what it has compiled before. */
 const mc_interface *lm_loaded_compiler(void);
+/* [-0, +0, –] Whether it has run out of memory: nothing runs compiled any more. */
+bool lm_compiler_is_off(void);
 
-/* [-0, +0, –] The inputs of a call whose arguments are at 1 and following.
-   Pushes the others. `where` gets the stack index of each. A reason if there is
-   something that cannot be an input. Uses `source_count` slots. */
+/* [-0, +0, –] The inputs of a call whose arguments are at 1 and following. Pushes the others. `where` gets the stack
+   index of each. A reason if there is something that cannot be an input. Uses `source_count` slots. */
 const char *lm_read_inputs(lua_State *L, lm_compiled *compiled, mc_input *inputs, uint64_t *slots, uint16_t *where);
 
-/* The reason of lm_read_inputs where the interpreter most likely raises an
- * error. */
+/* The reason of lm_read_inputs where the interpreter most likely raises an error. */
 extern const char lm_unusable_memory[];
 
 /* [-0, +0, –] Remembers the functions of Lua's library that compile. */
 void lm_know_functions(lua_State *L);
 
-/* [-0, +n, e] Leaves machine code by an exit: pushes the results, or lets the
- * interpreter continue. */
+/* [-0, +n, e] Leaves machine code by an exit: pushes the results, or lets the interpreter continue. */
 int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, const uint64_t *slots,
              const uint16_t *where);
 /* [-0, +0, –] The exit of the innermost function that has left. */
 const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit);
 
-/* [-0, +0, v] Raises an error from a line of the function: of the lost mapping
- * at an index, or of an interrupt. */
+/* [-0, +1, e] Loads a chunk of one line, which for messages is a line of the function at an index. */
+void lm_load_at(lua_State *L, int function, int line, const char *source);
+
+/* [-0, +0, v] Raises an error from a line of the function: of the lost mapping at an index, or of an interrupt. */
 int lm_raise_lost_at(lua_State *L, int line, int index);
 int lm_raise_interrupt_at(lua_State *L, int line);
 
-/* [-0, +n, e] Runs the function in the interpreter, with the arguments from 1
- * to the top. */
+/* [-0, +n, e] Runs the function in the interpreter, with the arguments from 1 to the top. */
 int lm_interpret(lua_State *L);
 
 /* [-0, +0, –] The types of the parameters: "buffer, view f64, integer". */
 enum { LM_TYPES = 512 };
 void lm_describe_types(const lm_compiled *compiled, const mc_input *inputs, char text[LM_TYPES]);
 
-/* [-0, +0, –] Adds a line to the report, where there is one. `inputs` is NULL
-   for all types; `code` is NULL where there is none, for `reason`. */
+/* [-0, +0, –] Adds a line to the report, where there is one. `inputs` is NULL for all types; `code` is NULL where there
+   is none, for `reason`. */
 void lm_report_compiled(const lm_compiled *compiled, const mc_input *inputs, const mc_code *code, const char *reason);
 
 /* [-0, +0, –] Why the last call did not run compiled. */

@@ -19,15 +19,12 @@ void lm_note_reason(lm_compiled *compiled, const char *reason) {
   snprintf(compiled->reason, sizeof compiled->reason, "%s", reason);
 }
 
-/* [-0, +0, –] The state of the running function; NULL if a script has changed
- * its upvalues with the debug library. */
+/* [-0, +0, –] The state of the running function; NULL if a script has changed its upvalues with the debug library. */
 static lm_compiled *running(lua_State *L) {
   lm_compiled *compiled = compiled_at(L, lua_upvalueindex(LM_UPVALUE_COMPILED));
   int function = lua_upvalueindex(LM_UPVALUE_FUNCTION);
-  if (!compiled || lua_type(L, function) != LUA_TFUNCTION || lua_topointer(L, function) != compiled->identity ||
-      lua_type(L, lua_upvalueindex(LM_UPVALUE_TABLE)) != LUA_TTABLE)
-    return NULL;
-  return compiled;
+  if (mm_unlikely(!compiled || lua_topointer(L, function) != compiled->identity)) return NULL;
+  return lua_type(L, lua_upvalueindex(LM_UPVALUE_TABLE)) == LUA_TTABLE ? compiled : NULL;
 }
 
 typedef struct bytecode {
@@ -60,24 +57,55 @@ uint8_t *lm_bytecode(lua_State *L, size_t *count) {
   return code.bytes;
 }
 
-bool lm_is_compiled(lua_State *L, int index) { return lua_tocfunction(L, index) == compiled_call; }
+/* The upvalues of the function that a script gets, which is one of Lua. So a function that calls itself in the interpreter
+   is not nested in C, where Lua allows 200 calls: once it is known that the interpreter runs all of it, LM_TARGET is the
+   function itself. */
+enum { LM_TARGET = 1, LM_STATE };
+enum { LM_WRAPPER = -1 };
+
+/* [-0, +1, –] Pushes the closure of C of the compiled function at an index. False, and nothing, for any other value. */
+static bool push_state(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TFUNCTION || !lua_getupvalue(L, index, LM_STATE)) return false;
+  if (lua_tocfunction(L, -1) == compiled_call) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+bool lm_push_compiled(lua_State *L, int index) {
+  if (!push_state(L, index)) return false;
+  const char *name = lua_getupvalue(L, -1, LM_UPVALUE_FUNCTION);
+  if (!name) lua_pushnil(L);
+  lua_remove(L, -2);
+  return true;
+}
 
 const void *lm_function_at(lua_State *L, int index) {
-  if (!lua_iscfunction(L, index)) return lua_topointer(L, index);
-  if (!lm_is_compiled(L, index) || !lua_getupvalue(L, index, LM_UPVALUE_FUNCTION)) return NULL;
+  if (lua_iscfunction(L, index)) return NULL;
+  if (!lm_push_compiled(L, index)) return lua_topointer(L, index);
   const void *identity = lua_iscfunction(L, -1) ? NULL : lua_topointer(L, -1);
   lua_pop(L, 1);
   return identity;
 }
 
+/* [-0, +0, –] uses 2 slots. From now on the interpreter runs the function, and this code is not called. */
+static void run_itself(lua_State *L, lm_compiled *compiled) {
+  compiled->is_off = true;
+  if (compiled->is_strict) return;
+  if (lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), LM_WRAPPER) == LUA_TFUNCTION) {
+    lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
+    if (!lua_setupvalue(L, -2, LM_TARGET)) lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 static const char too_many_sources[] = "the function reads too many upvalues and global variables";
 
-/* [-0, +0, m] Decodes the function, at its first call. False with a reason if
- * it cannot be compiled. */
+/* [-0, +0, m] Decodes the function, at its first call. False with a reason if it cannot be compiled. */
 static bool prepare(lua_State *L, lm_compiled *compiled) {
   const mc_interface *compiler = lm_compiler(compiled->reason);
   if (!compiler) return false;
-  if (lua_iscfunction(L, lua_upvalueindex(LM_UPVALUE_FUNCTION))) {
+  int given = lua_upvalueindex(LM_UPVALUE_FUNCTION);
+  if (lua_iscfunction(L, given) || lm_push_compiled(L, given)) {
     lm_note_reason(compiled, "a function of C, or one that is compiled already");
     return false;
   }
@@ -153,8 +181,15 @@ static lm_signature *find_signature(lm_compiled *compiled, const mc_input *input
   return &compiled->signatures[compiled->latest];
 }
 
-/* How often the interpreter may continue before it runs the whole function.
- * What it continues with most is an error. */
+/* [-0, +0, v] With the position of the caller. */
+static int raise_strict(lua_State *L, const char *reason) {
+  luaL_where(L, 2);
+  lua_pushfstring(L, "not compiled: %s", reason);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* How often the interpreter may continue before it runs the whole function. What it continues with most is an error. */
 enum { MOST_RESUMES = 1000, MOST_UNKNOWNS = 3 };
 
 static void give_up(lm_signature *signature, const char *reason) {
@@ -166,17 +201,14 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
                const uint16_t *where) {
   const mc_code *code = signature->code;
   slots[code->line_slot] = (uint64_t)compiled->line;
-  if (code->is_linked) {
-    const lm_frames *frames = lm_own_frames();
-    slots[code->line_slot + 1] = (uintptr_t)frames->next;
-    slots[code->line_slot + 2] = (uintptr_t)frames->end;
-    slots[code->line_slot + 3] = frames->stack_end;
-  }
+  if (code->is_linked) lm_lend_frames(code, slots, alloca(LM_SPARE * sizeof *slots));
   int64_t number;
   /* A host that does not know of machine code only sets a hook at SIGINT. */
   if (code->may_be_long) mm_escape_begin();
-  while (mm_unlikely((number = mm_run(code->run, slots)) == MM_RUN_EARLY))
-    if (lm_is_interrupted() || lua_gethookmask(L) != 0) break;
+  if (!code->may_be_long) number = code->run(slots);
+  else
+    while (mm_unlikely((number = mm_run(code->run, slots)) == MM_RUN_EARLY))
+      if (lm_is_interrupted() || lua_gethookmask(L) != 0) break;
   if (code->may_be_long) mm_escape_end();
   int line = (int)slots[code->line_slot];
   const mc_exit *exit = number >= 0 && (size_t)number < code->exit_count ? &code->exits[number] : NULL;
@@ -201,7 +233,7 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
       lm_note_reason(compiled, reason);
       if (compiled->is_strict) {
         compiled->uses--;
-        return luaL_error(L, "not compiled: %s", reason);
+        return raise_strict(L, reason);
       }
       if (++signature->unknowns >= MOST_UNKNOWNS) give_up(signature, reason);
       if (signature->unknowns == 1) lm_report_compiled(compiled, inputs, NULL, reason);
@@ -213,12 +245,18 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
 }
 
 static int not_compiled(lua_State *L, lm_compiled *compiled) {
-  if (compiled->is_strict) return luaL_error(L, "not compiled: %s", compiled->reason);
+  if (compiled->is_strict) return raise_strict(L, compiled->reason);
+  /* A function that calls itself. */
+  enum { DEEP = 1 << 17 };
+  char here;
+  uintptr_t place = (uintptr_t)&here;
+  if (place > compiled->outermost) compiled->outermost = place;
+  luaL_checkstack(L, 4, NULL);
+  if (compiled->is_off || compiled->outermost - place > DEEP) run_itself(L, compiled);
   return lm_interpret(L);
 }
 
-/* Slots on the stack of C. More are in memory of Lua: Lua nests calls of C
- * functions 200 deep. */
+/* Slots on the stack of C. More are in memory of Lua: Lua nests calls of C functions 200 deep. */
 enum { MOST_SMALL_SLOTS = 128 };
 
 /* [-?, +n, e] The call of a compiled function. */
@@ -230,6 +268,10 @@ static int compiled_call(lua_State *L) {
   if (mm_unlikely(!compiled->function) && !prepare(L, compiled)) {
     compiled->is_off = true;
     lm_report_compiled(compiled, NULL, NULL, compiled->reason);
+    return not_compiled(L, compiled);
+  }
+  if (mm_unlikely(lm_compiler_is_off())) {
+    lm_compiler(compiled->reason);
     return not_compiled(L, compiled);
   }
   if (mm_unlikely(lua_gethook(L) != NULL)) {
@@ -272,8 +314,7 @@ static int compiled_gc(lua_State *L) {
   lm_compiled *compiled = compiled_at(L, 1);
   if (!compiled) return luaL_typeerror(L, 1, LM_COMPILED);
   if (!compiled->function) return 0;
-  /* A script can call this by itself, in a finalizer, while the function runs.
-   */
+  /* A script can call this by itself, in a finalizer, while the function runs. */
   compiled->is_off = true;
   if (compiled->uses > 0) return 0;
   lm_note_reason(compiled, "its finalizer was called");
@@ -295,6 +336,23 @@ static int compiled_gc(lua_State *L) {
 
 static const lm_option compile_options[] = {{"strict", LM_BOOLEAN, sizeof(int64_t), 0}, {NULL, LM_INTEGER, 0, 0}};
 
+/* [-1, +1, e] The function of Lua that calls the closure on top of the stack, with as many parameters as the function at
+   1 has. For messages it is where that function is. */
+static void push_wrapper(lua_State *L, const lm_compiled *compiled, int parameters) {
+  enum { MOST = 100 };
+  char names[MOST * 5 + 8] = "...", text[2 * sizeof names + 100];
+  if (parameters >= 0 && parameters <= MOST) names[0] = '\0';
+  for (int i = 0, length = 0; i < parameters && parameters <= MOST; i++)
+    length += snprintf(names + length, sizeof names - (size_t)length, i ? ",a%d" : "a%d", i);
+  /* `state` is there for whynot and the like. */
+  snprintf(text, sizeof text, "local target, state = ... return function(%s) do return target(%s) end return state end",
+           names, names);
+  lm_load_at(L, 1, compiled->line, text);
+  lua_insert(L, -2);
+  lua_pushvalue(L, -1);
+  lua_call(L, 2, 1);
+}
+
 int lm_custom_mmap_compile(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 2);
@@ -313,23 +371,27 @@ int lm_custom_mmap_compile(lua_State *L) {
   lm_set_metatable(L, LM_COMPILED);
   lua_Debug debug;
   lua_pushvalue(L, 1);
-  lua_getinfo(L, ">S", &debug);
+  lua_getinfo(L, ">Su", &debug);
+  int parameters = debug.isvararg ? -1 : debug.nparams;
   compiled->line = debug.linedefined > 0 ? debug.linedefined : 1;
   snprintf(compiled->place, sizeof compiled->place, "%s:%d", debug.short_src, compiled->line);
   lua_pushvalue(L, 1);
   lua_createtable(L, 0, 0);
+  lua_pushvalue(L, -1);
+  lua_insert(L, 3);
   lua_pushcclosure(L, compiled_call, 3);
+  push_wrapper(L, compiled, parameters);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, 3, LM_WRAPPER);
   return 1;
 }
 
-/* [-0, +1, e] Pushes the state of the compiled function at 1 in front of the
- * function. */
+/* [-0, +1, e] Pushes the state of the compiled function at 1 in front of the function. */
 static lm_compiled *check_compiled(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lm_compiled *compiled = NULL;
-  if (lua_tocfunction(L, 1) == compiled_call && lua_getupvalue(L, 1, LM_UPVALUE_COMPILED))
-    compiled = compiled_at(L, -1);
+  if (push_state(L, 1) && lua_getupvalue(L, -1, LM_UPVALUE_COMPILED)) compiled = compiled_at(L, -1);
   if (!compiled) luaL_argerror(L, 1, "a function that mmap.compile returned is expected");
   return compiled;
 }

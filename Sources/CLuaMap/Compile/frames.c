@@ -1,14 +1,12 @@
-/* Memory for the frames of machine code whose functions call each other: one
-   piece for each thread. A frame is written only when its function leaves for
-   the interpreter. */
+/* Memory for the frames of machine code whose functions call each other: one piece for each thread. A frame is
+   written only when its function leaves for the interpreter. */
 #include <pthread.h>
 #include <sys/mman.h>
 
 #include "compile.h"
 
 enum {
-  FRAMES = 1 << 20,    /* bytes. Deeper calls continue in the interpreter, which
-                       makes machine code run again */
+  FRAMES = 1 << 20,    /* bytes. Deeper calls continue in the interpreter, which makes machine code run again */
   SLACK = 4096,        /* for results, which may be more than the registers of a frame */
   KEPT_STACK = 1 << 17 /* for functions that machine code calls, and for signals */
 };
@@ -40,8 +38,8 @@ static void find_stack(lm_frames *frames) {
 
 lm_frames *lm_own_frames(void) {
   lm_frames *frames = &own;
-  if (mm_unlikely(frames->stack_end == 0)) find_stack(frames);
-  if (mm_likely(frames->next != NULL)) return frames;
+  if (mm_likely(frames->is_mapped)) return frames;
+  if (frames->stack_end == 0) find_stack(frames);
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_key);
   if (!mm_budget_take(FRAMES)) return frames;
@@ -51,7 +49,16 @@ lm_frames *lm_own_frames(void) {
     return frames;
   }
   pthread_setspecific(at_exit, start);
+  frames->is_mapped = true;
   frames->next = start;
   frames->end = frames->next + (FRAMES - SLACK) / sizeof *frames->next;
   return frames;
+}
+
+void lm_lend_frames(const mc_code *code, uint64_t *slots, uint64_t spare[LM_SPARE]) {
+  lm_frames *frames = lm_own_frames();
+  if (!frames->is_mapped) frames->next = frames->end = spare;
+  slots[code->line_slot + 1] = (uintptr_t)frames->next;
+  slots[code->line_slot + 2] = (uintptr_t)frames->end;
+  slots[code->line_slot + 3] = frames->stack_end;
 }

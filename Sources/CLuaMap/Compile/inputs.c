@@ -1,11 +1,9 @@
-/* The inputs of machine code: arguments, upvalues, and what a function reads of
- * tables in upvalues. */
+/* The inputs of machine code: arguments, upvalues, and what a function reads of tables in upvalues. */
 #include <stdlib.h>
 
 #include "compile.h"
 
-/* The functions that compile, by name; and by address, which a script cannot
- * change. */
+/* The functions that compile, by name; and by address, which a script cannot change. */
 static struct {
   const char *table, *name;
   uint8_t number;
@@ -71,6 +69,10 @@ static int layout_number(lua_State *L, lm_compiled *compiled, int index, const l
   }
   const mc_interface *compiler = lm_loaded_compiler();
   int number = compiler->add_layout(compiled->function, records->records.size);
+  if (number != compiled->layout_count) {
+    lua_settop(L, top);
+    return -1;
+  }
   for (lua_pushnil(L); lua_next(L, top + 2); lua_pop(L, 1)) {
     mm_field field = (mm_field)lua_tointegerx(L, -1, NULL);
     if (lua_type(L, -2) != LUA_TSTRING || !lua_isinteger(L, -1) || mm_field_kind(field) != MM_NUMBER) continue;
@@ -138,8 +140,7 @@ void lm_push_link(lua_State *L, int number) {
   else lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), LM_LINKS + number);
 }
 
-/* [-0, +1, –] Pushes the value of a source that is no parameter; nil and false
- * if there is none. */
+/* [-0, +1, –] Pushes the value of a source that is no parameter; nil and false if there is none. */
 static bool push_source(lua_State *L, const lm_compiled *compiled, int number, const uint16_t *where) {
   const mc_source *source = &compiled->sources[number];
   if (source->parent < 0) {
@@ -190,8 +191,7 @@ static void link_function(lua_State *L, lm_compiled *compiled, const mc_interfac
   if (!identity || compiled->link_count == LM_MOST_LINKS) return;
   for (int i = 0; i < compiled->link_count; i++)
     if (compiled->links[i] == identity) return;
-  if (!lm_is_compiled(L, index)) lua_pushvalue(L, index);
-  else if (!lua_getupvalue(L, index, LM_UPVALUE_FUNCTION)) return;
+  if (!lm_push_compiled(L, index)) lua_pushvalue(L, index);
   size_t count;
   uint8_t *bytes = lm_bytecode(L, &count);
   int number = bytes ? compiler->link(compiled->function, bytes, count) : -1;

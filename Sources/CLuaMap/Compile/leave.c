@@ -37,7 +37,7 @@ static void push_continuation(lua_State *L, const lm_compiled *compiled, const m
                               const mc_exit *exit) {
   int table = lua_upvalueindex(LM_UPVALUE_TABLE);
   lua_Integer key =
-      -1 - (((lua_Integer)exit->member * MOST_INSTRUCTIONS + exit->pc) * MOST_REGISTERS + exit->registers);
+      -2 - (((lua_Integer)exit->member * MOST_INSTRUCTIONS + exit->pc) * MOST_REGISTERS + exit->registers);
   if (lua_rawgeti(L, table, key) == LUA_TFUNCTION && !lua_iscfunction(L, -1)) return;
   lua_pop(L, 1);
   size_t count;
@@ -60,7 +60,7 @@ static int finish(lua_State *L, int status, lua_KContext base) {
 }
 
 const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit) {
-  const uint64_t *frame = lm_own_frames()->next;
+  const uint64_t *frame = exit->is_below ? lm_own_frames()->next : NULL;
   while (exit->is_below) {
     exit = &code->exits[frame[0]];
     frame += exit->extent;
@@ -74,8 +74,8 @@ static int make_box(lua_State *L) {
   return 1;
 }
 
-/* [-0, +1, e] Copies the frames below an exit to memory of Lua, because
-   finalizers, which may run with any allocation, may run machine code. */
+/* [-0, +1, e] Copies the frames below an exit to memory of Lua, because finalizers, which may run with any
+   allocation, may run machine code. */
 static const uint64_t *push_frames(lua_State *L, const mc_code *code, const mc_exit *exit) {
   lm_frames *frames = lm_own_frames();
   uint64_t *start = frames->next;
@@ -101,13 +101,12 @@ static int give_all(lua_State *L) {
 }
 static int give_arguments(lua_State *L) { return lua_gettop(L); }
 
-/* [-0, +1, e] Loads a chunk of one line, which is that of the function for messages. */
-static void load_at(lua_State *L, int line, const char *source) {
+void lm_load_at(lua_State *L, int function, int line, const char *source) {
   enum { MOST_LINES = 1 << 20 };
   if (line < 1 || line > MOST_LINES) line = 1;
   luaL_checkstack(L, 6, NULL);
   lua_Debug debug;
-  lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
+  lua_pushvalue(L, function);
   lua_getinfo(L, ">S", &debug);
   luaL_Buffer text;
   luaL_buffinit(L, &text);
@@ -126,8 +125,8 @@ static void bind(lua_State *L, const lm_compiled *compiled) {
   int table = lua_upvalueindex(LM_UPVALUE_TABLE);
   if (lua_rawgeti(L, table, LM_BINDER) != LUA_TFUNCTION) {
     lua_pop(L, 1);
-    load_at(L, compiled->line,
-            "local all = ... return function(f, t, n) return function() return f(all(t, n)) end end");
+    lm_load_at(L, lua_upvalueindex(LM_UPVALUE_FUNCTION), compiled->line,
+               "local all = ... return function(f, t, n) return function() return f(all(t, n)) end end");
     lua_pushcfunction(L, give_all);
     lua_call(L, 1, 1);
     lua_pushvalue(L, -1);
@@ -145,8 +144,7 @@ typedef struct leaving {
   const uint16_t *where;
 } leaving;
 
-/* [-0, +1, e] The function that an exit calls: it gives the results of the
- * call, which are in `slots`. */
+/* [-0, +1, e] The function that an exit calls: it gives the results of the call, which are in `slots`. */
 static void push_given(lua_State *L, const leaving *l, const mc_exit *exit, const uint64_t *slots) {
   lua_pushcfunction(L, give_arguments);
   lua_createtable(L, exit->given, 0);
@@ -159,8 +157,7 @@ static void push_given(lua_State *L, const leaving *l, const mc_exit *exit, cons
   bind(L, l->compiled);
 }
 
-/* [-0, +1, e] A table with the registers of a frame, and what the loop that
- * does not run needs. */
+/* [-0, +1, e] A table with the registers of a frame, and what the loop that does not run needs. */
 static void push_registers(lua_State *L, const leaving *l, const mc_exit *exit, const uint64_t *frame) {
   lua_createtable(L, exit->registers + 3, 0);
   for (int i = 0; i < exit->count; i++) {
@@ -175,9 +172,8 @@ static void push_registers(lua_State *L, const leaving *l, const mc_exit *exit, 
   }
 }
 
-/* [-0, +1, e] The function that an exit calls: it continues in the frames
-   below. The outermost of them is made first; each gets the next one as the
-   value of the register that it calls. */
+/* [-0, +1, e] The function that an exit calls: it continues in the frames below. The outermost of them is made
+   first; each gets the next one as the value of the register that it calls. */
 static void push_below(lua_State *L, const leaving *l, const mc_exit *exit) {
   const uint64_t *frame = push_frames(L, l->code, exit);
   int box = lua_gettop(L), registers = box + 1, first = box + 2;
@@ -250,7 +246,7 @@ static int raise_for_caller(lua_State *L, lm_compiled *compiled, const mc_interf
   uint64_t level = slots[exit->values[1].slot];
   compiled->uses--;
   if (lua_type(L, -1) == LUA_TSTRING) {
-    luaL_where(L, level > INT_MAX ? INT_MAX : (int)level - 1);
+    luaL_where(L, level > INT_MAX ? INT_MAX : (int)level); /* the function that a script gets is one more */
     lua_insert(L, -2);
     lua_concat(L, 2);
   }
@@ -278,11 +274,10 @@ int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_
   return results;
 }
 
-/* [-1, +0, v] The function on top raises. It is called from a function of Lua
-   that has nothing but this line of this file: so luaL_where finds them.
-   `index` is its argument. */
+/* [-1, +0, v] The function on top raises. It is called from a function of Lua that has nothing but this line of this
+   file: so luaL_where finds them. `index` is its argument. */
 static int raise_at(lua_State *L, int line, int index) {
-  load_at(L, line, "local raise, of = ... raise(of)");
+  lm_load_at(L, lua_upvalueindex(LM_UPVALUE_FUNCTION), line, "local raise, of = ... raise(of)");
   lua_pushvalue(L, -2);
   if (index) lua_pushvalue(L, index);
   else lua_pushnil(L);

@@ -61,11 +61,17 @@ static const mc_interface *volatile compiler;
 
 const mc_interface *lm_loaded_compiler(void) { return compiler; }
 
+bool lm_compiler_is_off(void) { return compiler && *compiler->is_off; }
+
 const mc_interface *lm_compiler(char reason[LM_REASON]) {
   static char problem[LM_REASON];
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   if (lm_compile_is_off) {
     snprintf(reason, LM_REASON, "nothing is compiled (--no-compile)");
+    return NULL;
+  }
+  if (lm_compiler_is_off()) {
+    snprintf(reason, LM_REASON, "the compiler ran out of memory; the interpreter runs everything now");
     return NULL;
   }
   if (!has_memory()) {

@@ -42,6 +42,25 @@ import Testing
         #expect(outcome.output.hasSuffix("\n0\tnil\n"))
     }
 
+    private let recursion = """
+        local function fib(n) if n < 2 then return n end return fib(n - 1) + fib(n - 2) end
+        local g = mmap.compile(fib)
+
+        """
+
+    @Test func timeEndsRecursion() throws {
+        let outcome = try Program.mmaplua.run(["--time=0.5", "-e", recursion + "print(pcall(g, 90))"])
+        #expect(outcome.output.contains("time limit exceeded"))
+    }
+
+    /// The frames of functions that call each other take 1 MiB. Without it the interpreter makes the calls.
+    @Test func recursionWithoutMemoryForFrames() throws {
+        let outcome = try Program.mmaplua.run([
+            "--memory=1M", "-e", recursion + "print(g(20), mmap.whynot(g), g(21))",
+        ])
+        #expect(outcome.output == "6765\tnil\t10946\n")
+    }
+
     @Test func lostPagesAreAnError() throws {
         let outcome = try Program.mmaplua.run([
             "-e",

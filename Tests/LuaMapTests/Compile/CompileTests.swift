@@ -299,6 +299,64 @@ import Testing
                 """)
     }
 
+    /// A function that calls itself in the interpreter is not nested in C, which ends at 200 calls.
+    @Test func deepCallsInTheInterpreter() {
+        check(
+            """
+            local g
+            g = mmap.compile(function(n) if n == 0 then return "" end local s = g(n - 1) return s .. (n & 1) end)
+            for _, n in ipairs { 3, 150, 1000, 20000 } do eq(#g(n), n) end
+            assert(mmap.whynot(g):find "strings are joined")
+            local h
+            h = mmap.compile(function(n, ...) if n == 0 then return 0 end return h(n - 1, ...) + select("#", ...) end)
+            eq(h(50000, 1, 2), 100000); assert(mmap.whynot(h):find "'...'")
+            """)
+    }
+
+    @Test func limits() {
+        check(
+            Self.same + """
+                local function many(n) return load("return function(x) " .. ("x = x + 1 "):rep(n) .. " return x end", "=f")() end
+                -- Two instructions for each sum.
+                eq(compiled(many(4990))(1), 4991)
+                local g = mmap.compile(many(5001))
+                eq(g(1), 5002)
+                assert(mmap.whynot(g):find "instructions; the most is 10000", mmap.whynot(g))
+                -- Upvalues, all that Lua has.
+                local names, sum, set = {}, {}, {}
+                for i = 1, 120 do names[i], sum[i], set[i] = "a" .. i, "a" .. i, ("a%d = a%d + x"):format(i, i) end
+                local more = {}
+                for i = 1, 120 do more[i], sum[120 + i] = "b" .. i, "b" .. i end
+                local f = load("local " .. table.concat(names, ", ") .. " = " .. ("1, "):rep(119) .. "1.5 return (function() local " ..
+                  table.concat(more, ", ") .. " = " .. ("2, "):rep(119) .. "2 return function(x) " .. table.concat(set, " ") .. " return " ..
+                  table.concat(sum, " + ") .. " end end)()", "=f")()
+                local g = compiled(f)
+                eq(g(0), 360.5); eq(g(1), 480.5); eq(f(0), 480.5)
+                -- Registers.
+                local list = {}
+                for i = 1, 240 do list[i] = "x * " .. i end
+                local f = load("return function(x) return math.max(" .. table.concat(list, ", ") .. ") end", "=f")()
+                same(f, compiled(f), 3); same(f, compiled(f), -3)
+                -- Without debug information; one of C; one that is compiled already.
+                local g = mmap.compile(load(string.dump(function(x) return x end, true)))
+                eq(g(5), 5); assert(mmap.whynot(g):find "no line numbers")
+                local g = mmap.compile(math.floor)
+                eq(g(2.5), 2); assert(mmap.whynot(g):find "a function of C")
+                local g = mmap.compile(mmap.compile(function(x) return x + 1 end))
+                eq(g(2), 3); assert(mmap.whynot(g):find "compiled already")
+                -- A table with a metatable, and what is no table, under the name of a library.
+                local math <const> = setmetatable({}, { __index = math })
+                local f = function(x) if x then return math.floor(x) end return 0 end
+                local g = mmap.compile(f)
+                same(f, g, 1.5); same(f, g, false); same(f, g, nil)
+                local f = function(x) local s = "x" if x then return s.y.z end return 1 end
+                same(f, mmap.compile(f), false); same(f, mmap.compile(f), true)
+                local nothing
+                local f = function(x) if x then return nothing.y.z end return 1 end
+                same(f, compiled(f), false); same(f, mmap.compile(f), true)
+                """)
+    }
+
     @Test func aDebugHookStopsMachineCode() {
         check(
             """
@@ -310,13 +368,20 @@ import Testing
             eq(y, 2); eq(mmap.whynot(g), "a debug hook is set"); assert(lines > 0)
             eq(g(2), 3); eq(mmap.whynot(g), nil)
             -- What the debug library can do to it is an error.
-            debug.setupvalue(g, 1, 5)
+            local function state(g) return select(2, debug.getupvalue(g, 2)) end
+            debug.setupvalue(state(g), 1, 5)
             fails("the upvalues of a compiled function were changed", g, 1)
+            fails("a function that mmap.compile returned", mmap.whynot, g)
+            local g = mmap.compile(function(x) return x + 1 end)
+            debug.setupvalue(g, 2, 5)
+            fails("a function that mmap.compile returned", mmap.whynot, g)
             local g = mmap.compile(function(x) return x + 1 end)
             g(1)
-            local _, state = debug.getupvalue(g, 1)
-            debug.getmetatable(state).__gc(state)
+            local _, compiled = debug.getupvalue(state(g), 1)
+            debug.getmetatable(compiled).__gc(compiled)
             eq(g(1), 2); assert(mmap.whynot(g):find "finalizer")
+            debug.setupvalue(g, 1, 5)
+            fails("attempt to call a number value", g)
             """)
     }
 }
