@@ -7,7 +7,9 @@
 
 #include "mc_helpers.h"
 
-static _Thread_local jmp_buf *way_out;
+/* initial-exec: the thread-local data of all of the plug-in is there when it is loaded. Else the C library would allocate
+   it at its first use, and end the process where it cannot. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) jmp_buf *way_out;
 
 static void leave(void) {
   jmp_buf *target = way_out;
