@@ -98,6 +98,14 @@ static void run_itself(lua_State *L, lm_compiled *compiled) {
   lua_pop(L, 1);
 }
 
+/* [-?, +?, m] As many arguments as there are parameters. */
+static void take_arguments(lua_State *L, const lm_compiled *compiled) {
+  int count = lua_gettop(L);
+  if (mm_likely(count == compiled->parameters)) return;
+  if (count < compiled->parameters) luaL_checkstack(L, compiled->parameters - count + LUA_MINSTACK, NULL);
+  lua_settop(L, compiled->parameters);
+}
+
 static const char too_many_sources[] = "the function reads too many upvalues and global variables";
 
 /* [-0, +0, m] Decodes the function, at its first call. False with a reason if it cannot be compiled. */
@@ -132,7 +140,7 @@ static bool prepare(lua_State *L, lm_compiled *compiled) {
       compiled->parameters = compiled->sources[i].parameter + 1;
   compiled->function = function;
   compiled->uses++;
-  lua_settop(L, compiled->parameters);
+  take_arguments(L, compiled);
   bool has_room = lm_link(L, compiled, compiler);
   compiled->uses--;
   if (!has_room) lm_note_reason(compiled, too_many_sources);
@@ -140,12 +148,18 @@ static bool prepare(lua_State *L, lm_compiled *compiled) {
   return has_room;
 }
 
+static bool is_same(const mc_input *a, const mc_input *b, size_t size) {
+  if (mm_unlikely(size > 8 * sizeof *a)) return memcmp(a, b, size) == 0;
+  for (size_t i = 0; i < size / sizeof *a; i++)
+    if (memcmp(&a[i], &b[i], sizeof *a) != 0) return false;
+  return true;
+}
+
 /* [-0, +0, –] Machine code for these inputs, made if there is none yet. */
 static lm_signature *find_signature(lm_compiled *compiled, const mc_input *inputs) {
   size_t size = (size_t)compiled->source_count * sizeof *inputs;
   lm_signature *latest = &compiled->signatures[compiled->latest];
-  if (mm_likely(compiled->latest < compiled->signature_count && memcmp(latest->inputs, inputs, size) == 0))
-    return latest;
+  if (mm_likely(compiled->latest < compiled->signature_count && is_same(latest->inputs, inputs, size))) return latest;
   for (int i = 0; i < compiled->signature_count; i++) {
     if (memcmp(compiled->signatures[i].inputs, inputs, size) != 0) continue;
     compiled->latest = i;
@@ -278,9 +292,9 @@ static int compiled_call(lua_State *L) {
     lm_note_reason(compiled, "a debug hook is set");
     return not_compiled(L, compiled);
   }
-  lua_settop(L, compiled->parameters);
+  take_arguments(L, compiled);
   size_t count = (size_t)compiled->source_count;
-  luaL_checkstack(L, (int)count + 12, NULL);
+  if (mm_unlikely(count > 4)) luaL_checkstack(L, (int)count + 12, NULL);
   mc_input *inputs = alloca((count + 1) * sizeof *inputs);
   uint16_t *where = alloca((count + 1) * sizeof *where);
   uint64_t small[MOST_SMALL_SLOTS];

@@ -256,7 +256,7 @@ static int raise_for_caller(lua_State *L, lm_compiled *compiled, const mc_interf
 int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, const uint64_t *slots,
              const uint16_t *where) {
   const mc_interface *compiler = lm_loaded_compiler();
-  luaL_checkstack(L, exit->count + 4, NULL);
+  if (mm_unlikely(exit->count > 2)) luaL_checkstack(L, exit->count + 4, NULL);
   for (int i = 0; i < exit->count; i++) {
     if (exit->values[i].place >= 0 || i < exit->results) continue;
     push_value(L, compiled, compiler, &exit->values[i], slots, where);

@@ -337,6 +337,14 @@ import Testing
                 for i = 1, 240 do list[i] = "x * " .. i end
                 local f = load("return function(x) return math.max(" .. table.concat(list, ", ") .. ") end", "=f")()
                 same(f, compiled(f), 3); same(f, compiled(f), -3)
+                -- Parameters, fewer of which are given.
+                for _, count in ipairs { 30, 101, 190 } do
+                  local names = {}
+                  for i = 1, count do names[i] = "p" .. i end
+                  local f = load("return function(" .. table.concat(names, ", ") .. ") return p1, p" .. count .. " end", "=f")()
+                  local g = compiled(f)
+                  same(f, g); same(f, g, 1); same(f, g, table.unpack(list, 1, count)); same(f, g, table.unpack(list, 1, 240))
+                end
                 -- Without debug information; one of C; one that is compiled already.
                 local g = mmap.compile(load(string.dump(function(x) return x end, true)))
                 eq(g(5), 5); assert(mmap.whynot(g):find "no line numbers")
