@@ -106,15 +106,19 @@ import Testing
     private func attempt(_ bytes: [UInt8], compiles: Bool) {
         do throws(Reason) {
             let function = try LuaFunction(bytes)
-            let kinds: [Input.Kind] = [.buffer, .view, .integer, .float, .other]
-            for turn in 0..<(compiles ? 3 : 1) {
+            let kinds: [Input.Kind] = [.buffer, .view, .integer, .float, .other, .compiled(0), .records(0)]
+            for turn in 0..<(compiles ? 4 : 1) {
                 let inputs = function.sources.list.indices.map {
                     Input(
                         kind: kinds[($0 + turn) % kinds.count], element: Element(code: 0), isWritable: true,
                         isPacked: true)
                 }
-                let generator = Generator(function.chunk, function.flow, function.sources, inputs)
-                try generator.generate()
+                var group = Group(function)
+                group.layouts.append(
+                    Layout(
+                        size: 9, fields: [Array("x".utf8): Layout.Field(offset: 1, element: Element(code: 3))]
+                    ))
+                let generator = try group.generated(inputs)
                 try Optimizer.check(generator.ir)
                 for exit in generator.exits.prefix(3) {
                     _ = function.chunk.resumed(at: exit.pc, registers: 3)

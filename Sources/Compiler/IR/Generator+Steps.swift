@@ -167,7 +167,7 @@ extension Generator {
 
     func giveResults(_ first: Int, _ count: Int?) -> Int? {
         guard let count = count ?? openCount(from: first) else { return leave("") }
-        return giveResults(Array(frame[first..<first + count]))
+        return giveResults((first..<first + count).map { frame[$0] })
     }
 
     /// The number of registers up to the last of an open number of results.
