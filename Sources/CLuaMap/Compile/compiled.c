@@ -279,10 +279,15 @@ static int compiled_call(lua_State *L) {
   if (mm_unlikely(!compiled)) return luaL_error(L, "the upvalues of a compiled function were changed");
   compiled->was_called = true;
   if (mm_unlikely(compiled->is_off)) return not_compiled(L, compiled);
-  if (mm_unlikely(!compiled->function) && !prepare(L, compiled)) {
+  if (mm_unlikely(!compiled->function)) {
+    /* Where memory runs out in the middle, Lua raises an error, and it stays so. */
     compiled->is_off = true;
-    lm_report_compiled(compiled, NULL, NULL, compiled->reason);
-    return not_compiled(L, compiled);
+    lm_note_reason(compiled, "there was not enough memory to compile it");
+    if (!prepare(L, compiled)) {
+      lm_report_compiled(compiled, NULL, NULL, compiled->reason);
+      return not_compiled(L, compiled);
+    }
+    compiled->is_off = false;
   }
   if (mm_unlikely(lm_compiler_is_off())) {
     lm_compiler(compiled->reason);
