@@ -47,9 +47,11 @@ int host_manual_words(lua_State *L);
 /* Whether the terminal shows UTF-8, according to LC_ALL, LC_CTYPE and LANG. */
 bool host_is_unicode(void);
 
-/* Pushes a picture of the value at the index and returns true, if it is an object of the library or a table without a
-   metatable, and standard output is a terminal. Never raises. */
-bool host_push_display(lua_State *L, int index);
+typedef enum { HOST_NOT_SHOWN, HOST_SHOWN, HOST_FAILED } host_display;
+/* [-0, +(0|1), –] Pushes a picture of the value at the index, if it is an object of the library or a table without a
+   metatable, and standard output is a terminal. HOST_FAILED: pushes the error where print would do the same work once
+   more. */
+host_display host_push_display(lua_State *L, int index);
 /* Whether standard output is a terminal other than a dumb one. */
 bool host_is_shown(void);
 /* Writes a text to standard output, through $PAGER or less(1) if it is longer than the terminal. */

@@ -48,13 +48,15 @@ static bool is_plain_table(lua_State *L, int index) {
   return false;
 }
 
-bool host_push_display(lua_State *L, int index) {
-  if (!host_is_shown() || !(lua_type(L, index) == LUA_TUSERDATA || is_plain_table(L, index))) return false;
+host_display host_push_display(lua_State *L, int index) {
+  if (!host_is_shown() || !(lua_type(L, index) == LUA_TUSERDATA || is_plain_table(L, index))) return HOST_NOT_SHOWN;
   lua_pushvalue(L, index);
   lua_pushcfunction(L, display);
   lua_insert(L, -2);
   /* After an error, or Ctrl-C during the drawing, print shows the value without a picture. */
-  bool is_shown = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING;
-  if (!is_shown) lua_pop(L, 1);
-  return is_shown;
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == LUA_OK && lua_type(L, -1) == LUA_TSTRING) return HOST_SHOWN;
+  if (status != LUA_OK && lm_table_at(L, index)) return HOST_FAILED;
+  lua_pop(L, 1);
+  return HOST_NOT_SHOWN;
 }

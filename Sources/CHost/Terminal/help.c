@@ -76,6 +76,10 @@ static void push_library(lua_State *L) {
       luaL_getmetafield(L, -1, "__index") == LUA_TTABLE) {
     lua_pushvalue(L, classes + 1);
     add_functions(L, -2, "mmap.");
+    if (lua_getfield(L, -2, "json") == LUA_TTABLE && luaL_getmetafield(L, -1, "__index") == LUA_TTABLE) {
+      lua_pushvalue(L, classes + 1);
+      add_functions(L, -2, "mmap.json.");
+    }
   }
   lua_settop(L, classes + 1);
 }

@@ -107,7 +107,14 @@ static void print_results(lua_State *L) {
   /* A print of the script gets the values themselves, not pictures. Of several results only tables have a picture. */
   bool is_table = false;
   for (int i = 2; i <= count + 1 && lua_iscfunction(L, 1); i++) {
-    if ((count > 1 && lua_type(L, i) != LUA_TTABLE) || !host_push_display(L, i)) continue;
+    if (count > 1 && lua_type(L, i) != LUA_TTABLE) continue;
+    host_display display = host_push_display(L, i);
+    if (display == HOST_FAILED) {
+      host_interrupts_end(L);
+      host_message(luaL_tolstring(L, -1, NULL), "");
+      return;
+    }
+    if (display == HOST_NOT_SHOWN) continue;
     lua_replace(L, i);
     is_table = count > 1;
   }

@@ -6,16 +6,24 @@
 /* The last name that was not in the table of methods. A copy, because the string may be collected. */
 static _Thread_local struct {
   char name[32];
-  bool is_view;
+  char class[32];
 } missing;
 
-void lm_note_missing(lua_State *L) {
+static void note(lua_State *L, const char *class) {
   size_t length;
   const char *name = lm_string_at(L, 2, &length);
-  if (!name || length >= sizeof missing.name) return;
+  if (!name || length >= sizeof missing.name || strlen(class) >= sizeof missing.class) return;
   memcpy(missing.name, name, length);
   missing.name[length] = 0;
-  missing.is_view = lm_view_at(L, 1) != NULL;
+  strcpy(missing.class, class);
+}
+
+void lm_note_missing(lua_State *L) { note(L, lm_view_at(L, 1) ? LM_VIEW : LM_BUFFER); }
+
+int lm_find_no_method(lua_State *L) {
+  const char *class = lm_string_at(L, lua_upvalueindex(1), &(size_t){0});
+  if (class) note(L, class);
+  return 0;
 }
 
 static const struct {
@@ -64,14 +72,16 @@ const char *lm_push_advice(lua_State *L, const char *message) {
   size_t length = strcspn(name, "'");
   if (strcmp(name + length, "')") != 0 || strlen(missing.name) != length || memcmp(name, missing.name, length) != 0)
     return NULL;
-  const char *class = missing.is_view ? "view" : "buffer";
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    if (strcmp(missing.name, others[i].name) == 0 && (others[i].view || !missing.is_view))
+  const char *class = strchr(missing.class, '.') ? strchr(missing.class, '.') + 1 : missing.class;
+  bool is_view = strcmp(missing.class, LM_VIEW) == 0, is_buffer = strcmp(missing.class, LM_BUFFER) == 0;
+  for (size_t i = 0; i < sizeof others / sizeof *others && (is_view || is_buffer); i++)
+    if (strcmp(missing.name, others[i].name) == 0 && (others[i].view || is_buffer))
       return lua_pushfstring(L, "a %s has no method '%s': %s", class, missing.name,
-                             missing.is_view ? others[i].view : others[i].buffer);
-  const char *methods = push_methods(L, missing.is_view ? LM_VIEW : LM_BUFFER);
+                             is_view ? others[i].view : others[i].buffer);
+  const char *methods = push_methods(L, missing.class);
   lm_push_meant(L, missing.name, length, methods);
-  lua_pushfstring(L, "a %s has no method '%s'%s", class, missing.name, lua_tostring(L, -1));
+  lua_pushfstring(L, "%s %s has no method '%s'%s", strchr("aeiou", *class) ? "an" : "a", class, missing.name,
+                  lua_tostring(L, -1));
   lua_replace(L, -3);
   lua_pop(L, 1);
   return lua_tostring(L, -1);

@@ -233,6 +233,9 @@ void lm_set_methods(lua_State *L, enum lm_class class);
 void lm_open_class(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods,
                    lua_CFunction index);
 
+/* [-0, +0, –] A lua_CFunction, the __index of a table of methods: notes that the class, its upvalue, has no method with
+   the name at 2. Returns nothing. */
+int lm_find_no_method(lua_State *L);
 /* [-0, +0, m] Makes the metatable of a class, whose __index is the table of methods itself. */
 void lm_open_methods(lua_State *L, const char *name, enum lm_class class, const luaL_Reg *metamethods);
 

@@ -115,6 +115,19 @@ static const char *const synonyms[][2] = {
     {"maximum", "max"},
     {"greatest", "max"},
     {"total", "sum"},
+    {"filter", "where"},
+    {"limit", "head"},
+    {"order", "sort"},
+    {"orderby", "sort"},
+    {"order_by", "sort"},
+    {"groupby", "group"},
+    {"group_by", "group"},
+    {"mutate", "with"},
+    {"merge", "join"},
+    {"union", "append"},
+    {"concat", "append"},
+    {"unique", "distinct"},
+    {"save", "write"},
 };
 
 /* The next word of a list: words are separated by blanks and end at a comma. NULL after the last. */

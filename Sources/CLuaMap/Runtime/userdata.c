@@ -80,6 +80,11 @@ void lm_open_methods(lua_State *L, const char *name, enum lm_class class, const 
   lua_createtable(L, 0, 8);
   lua_createtable(L, 0, 8);
   lm_set_methods(L, class);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, name);
+  lua_pushcclosure(L, lm_find_no_method, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
   lua_setfield(L, -2, "__methods");

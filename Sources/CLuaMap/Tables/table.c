@@ -101,6 +101,29 @@ static int make(lua_State *L, verb *body, int other, int function) {
   return 1;
 }
 
+void lm_check_list(lua_State *L, int index, int argument, const char *option) {
+  if (lua_type(L, index) != LUA_TTABLE) return;
+  luaL_checkstack(L, 8, NULL);
+  int top = lua_gettop(L), list = lua_absindex(L, index);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+  for (lua_pushnil(L); lm_next(L, list); lua_settop(L, top + 1)) {
+    lua_Integer number = lua_isinteger(L, top + 1) ? lua_tointegerx(L, top + 1, NULL) : 0;
+    if (number >= 1 && number <= count) continue;
+    luaL_tolstring(L, top + 1, NULL);
+    const char *key = lm_show(L, -1);
+    luaL_argerror(L, argument,
+                  option ? lua_pushfstring(L, "option '%s': list expected, but it has the key '%s'", option, key)
+                         : lua_pushfstring(L, "list expected, but it has the key '%s'", key));
+  }
+  lua_settop(L, top);
+}
+
+/* [-0, +0, e] Checks the arguments that are lists. */
+static void check_lists(lua_State *L) {
+  int top = lua_gettop(L);
+  for (int i = 2; i <= top; i++) lm_check_list(L, i, i, NULL);
+}
+
 /* [-0, +0, e] Checks the table at 1, and that as many arguments follow as there are types, which end with NULL. */
 static void check(lua_State *L, const char *const *types) {
   lm_check_table(L, 1);
@@ -113,6 +136,7 @@ static void check(lua_State *L, const char *const *types) {
     static const char *const types[] = {__VA_ARGS__, NULL};                                                            \
     check(L, types);                                                                                                   \
     lua_settop(L, most);                                                                                               \
+    check_lists(L);                                                                                                    \
     return make(L, lm_table_##name, 0, 0);                                                                             \
   }
 VERB(rename, 3, "string", "string")
@@ -144,6 +168,7 @@ int lm_custom_table_group(lua_State *L) {
   static const char *const types[] = {"string or table", "string or table", NULL};
   check(L, types);
   lua_settop(L, 3);
+  check_lists(L);
   lua_pushliteral(L, "as");
   check_parts(L);
   return make(L, lm_table_group, 0, 0);
@@ -151,6 +176,7 @@ int lm_custom_table_group(lua_State *L) {
 
 int lm_custom_table_distinct(lua_State *L) {
   lm_check_table(L, 1);
+  check_lists(L);
   return make(L, lm_table_distinct, 0, 0);
 }
 
@@ -162,6 +188,7 @@ int lm_custom_table_where(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, *types);
   if (lua_gettop(L) < 3) return luaL_typeerror(L, 3, "string");
   lm_check_count(L, 4, LM_TABLE);
+  check_lists(L);
   /* After a regex, its pattern and its flags follow. */
   if (lm_regex_at(L, 4)) {
     lua_getiuservalue(L, 4, 1);

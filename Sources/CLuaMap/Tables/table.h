@@ -7,6 +7,10 @@
 /* [-0, +0, e] The open table at an argument. */
 lm_table *lm_check_table(lua_State *L, int argument);
 
+/* [-0, +0, e] Raises if the Lua table at an index, an argument or the option of one, has a key that is not the number
+   of an element: it would be passed over without a word. `option` is NULL for an argument. */
+void lm_check_list(lua_State *L, int index, int argument, const char *option);
+
 /* [-0, +1, m] A new, closed table. */
 lm_table *lm_new_table(lua_State *L);
 

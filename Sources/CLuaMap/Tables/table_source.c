@@ -24,6 +24,7 @@ static void push_strings(lua_State *L, const char *name, bool may_be_string) {
   int option = lua_gettop(L) + 1;
   int type = push_option(L, name, LUA_TTABLE, may_be_string ? LUA_TSTRING : LUA_TTABLE, "table");
   if (type == LUA_TNIL) return;
+  lm_check_list(L, option, 2, name);
   lua_createtable(L, 4, 0);
   if (type == LUA_TSTRING) {
     lua_pushvalue(L, option);
@@ -167,6 +168,7 @@ static void push_parts(lua_State *L) {
   } else if (lua_type(L, LM_TABLE_SOURCE) != LUA_TTABLE) {
     luaL_typeerror(L, LM_TABLE_SOURCE, expected);
   } else if (lua_rawlen(L, LM_TABLE_SOURCE) > 0) {
+    lm_check_list(L, LM_TABLE_SOURCE, LM_TABLE_SOURCE, NULL);
     push_paths(L);
   } else {
     push_views(L);

@@ -19,6 +19,11 @@ func lm_table_save(
     }
 }
 
+private func isPacked(_ path: [UInt8]) -> Bool {
+    let name = String(decoding: path.suffix(4), as: UTF8.self).lowercased()
+    return name.hasSuffix(".gz") || name == ".zst"
+}
+
 /// By the word that was given, else by the extension.
 private func writtenFormat(_ path: [UInt8], _ format: CInt) throws(TableError) -> RowText.Format {
     switch Int(format) {
@@ -33,7 +38,9 @@ private func writtenFormat(_ path: [UInt8], _ format: CInt) throws(TableError) -
     case ".jsonl": return .jsonLines
     default:
         throw TableError(
-            "the format of '\(shown(path))' is not known by its extension: name it .csv, .tsv or .jsonl, or give \"csv\", \"tsv\" or \"jsonl\""
+            isPacked(path)
+                ? "'\(shown(path))': tables are not written compressed; write '.csv', '.tsv' or '.jsonl', and compress it then"
+                : "the format of '\(shown(path))' is not known by its extension: name it .csv, .tsv or .jsonl, or give \"csv\", \"tsv\" or \"jsonl\""
         )
     }
 }

@@ -381,8 +381,11 @@ extension Aggregate {
         case .variance, .stddev:
             if type.isNumeric { return .number }
         }
-        throw TableError(
-            "\(function) of column '\(shown(columns[column].name))' needs numbers, and it is \(type.name); give its type: columns = { \"\(shown(columns[column].name)) number\" }"
-        )
+        let name = shown(columns[column].name)
+        let advice =
+            type == .string
+            ? "; t:with(\"\(name)\", tonumber, \"\(name)\") makes numbers of it, or give the types of all columns that you need: columns = { \"\(name) number\", … }"
+            : ""
+        throw TableError("\(function) of column '\(name)' needs numbers, and it is \(type.name)\(advice)")
     }
 }

@@ -84,7 +84,11 @@ package final class DelimitedCursor: TextCursor {
             }
             place = state.position
             guard count >= 0 else {
-                try refuse(state.start) { $0.explain(ScanStatus(rawValue: count), field: state.column &+ 1) }
+                // Left out, this row would take the rest of the file with it.
+                let isFatal = count == ScanStatus.unclosedQuote.rawValue
+                try refuse(state.start, always: isFatal) {
+                    $0.explain(ScanStatus(rawValue: count), field: state.column &+ 1)
+                }
                 return false
             }
             guard let base = rows.region.base else { return false }
@@ -153,6 +157,8 @@ extension Message {
                 : fields < expected
                     ? "bad = \"nil\" makes missing fields null"
                     : "fields with a separator need quotes; bad = \"nil\" drops fields after the last column")
-        put(", bad = \"skip\" leaves such rows out)")
+        put(", bad = \"skip\" leaves such rows out")
+        if fields > 1 && expected == 1 { put("; sep = \";\" if another byte separates the fields") }
+        put(")")
     }
 }

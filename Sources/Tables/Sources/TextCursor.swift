@@ -55,9 +55,11 @@ package class TextCursor: Cursor {
     /// rows, at most `Batch.capacity`.
     func scan(_ base: UnsafePointer<UInt8>) throws(TableError) -> Int { 0 }
 
-    /// Passes over a row without the texts that it should have.
-    final func refuse(_ start: Int, _ explain: (inout Message) -> Void) throws(TableError) {
-        if stream.format.bad == .skip {
+    /// Passes over a row without the texts that it should have; with `always`, not even where such rows are left out.
+    final func refuse(
+        _ start: Int, always: Bool = false, _ explain: (inout Message) -> Void
+    ) throws(TableError) {
+        if stream.format.bad == .skip && !always {
             skipped &+= 1
             return
         }

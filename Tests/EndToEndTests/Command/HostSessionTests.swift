@@ -64,6 +64,20 @@ struct HostSessionTests {
         #expect(terminal.sees("\nstillhere\n> "))
     }
 
+    @Test func `Ctrl-C ends the picture of a table, which is not made once more by print`() throws {
+        let terminal = try session()
+        terminal.type("t = mmap.table { n = mmap.anonymous(8):view 'u8' }:where(function() while true do end end, 'n')\n")
+        #expect(terminal.sees("\n> "))
+        terminal.type("io.write 'show', t\n")
+        #expect(terminal.sees("bad argument"))
+        terminal.type("t\n")
+        Thread.sleep(forTimeInterval: 0.5)
+        terminal.type(Self.controlC)
+        #expect(terminal.sees("interrupted!\n> "))
+        terminal.type("'still' .. 'here'\n")
+        #expect(terminal.sees("\nstillhere\n> "))
+    }
+
     @Test func `the line can be edited`() throws {
         let terminal = try session()
         terminal.type("'ac' .. ''" + String(repeating: Self.left, count: 8) + "b\n")

@@ -576,6 +576,12 @@ function suite.everyMistakeIsNamedAtOnce()
     { "element 2: path expected", mmap.table, { "x.csv", 1 } }, { "different formats", mmap.table, { "x.csv", "y.tsv" } }, { "zero byte", mmap.table, { "x\0.csv" } },
     { "have 1 and 2 rows", mmap.table, { a = mmap.anonymous(1):view "u8", b = mmap.anonymous(2):view "u8" } }, { "cannot be read as string", mmap.table, { a = mmap.anonymous(1):view "u8" }, { columns = { "a string" } } },
     { "no column 'b'", mmap.table, { a = mmap.anonymous(1):view "u8" }, { columns = { "b" } } }, { "'merge' does not go|does not go with merge", mmap.table, mmap.anonymous(9), { format = "csv", merge = true, quote = "'" } },
+    { "list expected, but it has the key 's'", t.group, t, "n", { s = "sum m" } }, { "the key 'k'", t.group, t, { k = "n" }, "count" },
+    { "the key 'as'", t.group, t, "n", { "sum m", as = "s" } }, { "the key 'a'", t.where, t, "n", "in", { 1, a = 3 } }, { "the key 'a'", t.distinct, t, { a = "n" } },
+    { "the key 'a'", t.select, t, { a = "n" } }, { "the key 'n'", t.sort, t, { n = "desc" } }, { "the key 'x'", mmap.table, { "a.csv", x = "b.csv" } },
+    { "option 'columns': list expected, but it has the key 'b'", mmap.table, "x.csv", { columns = { "a integer", b = "number" } } },
+    { "option 'null': list expected, but it has the key '0'", mmap.table, "x.csv", { null = { [0] = "" } } },
+    { "tables are not written compressed", t.write, t, folder .. "/a.csv.gz" },
     { "no field that is a number or a string", mmap.table, mmap.anonymous(9):records(mmap.struct { { "a", "u8", 2 } }) },
   }
   for _, case in ipairs(cases) do

@@ -11,6 +11,8 @@ struct DelimitedReference {
     enum Row {
         case fields([ReferenceField])
         case bad
+        /// It may take all rows after it along, so it is never left out.
+        case unclosed
     }
 
     let format: DelimitedFormat
@@ -60,7 +62,7 @@ struct DelimitedReference {
                 field.isQuoted = true
                 place += 1
                 while true {
-                    guard let next = byte(place) else { return .bad }
+                    guard let next = byte(place) else { return .unclosed }
                     if next == escape, let after = byte(place + 1), after == quote || after == escape {
                         field.text.append(after)
                         place += 2
@@ -108,6 +110,7 @@ struct DelimitedReference {
                 expected = fields.count
                 break search
             case .bad: if format.bad != .skip { break search }
+            case .unclosed: break search
             }
         }
         let width = max(expected ?? columns, columns)
@@ -115,6 +118,7 @@ struct DelimitedReference {
         var skipped = 0
         for (start, row) in rows {
             guard case .fields(var fields) = row else {
+                if case .unclosed = row { return (result, start, skipped) }
                 if format.bad != .skip { return (result, start, skipped) }
                 skipped += 1
                 continue
