@@ -3,6 +3,45 @@ extension Chunk {
     func check() throws(Reason) {
         guard !code.isEmpty else { throw Reader.bad }
         for pc in code.indices { try check(pc) }
+        try checkLoops()
+    }
+
+    /// Numeric loops are as Lua makes them: each has its two instructions, its body is entered by the first one alone,
+    /// and nothing in the body writes the count, the step, or the index that the loop keeps. Machine code relies on it.
+    private func checkLoops() throws(Reason) {
+        /// For each instruction the first instruction of the innermost loop that it is in, or -1.
+        var innermost = [Int](repeating: -1, count: code.count)
+        var open: [(start: Int, end: Int)] = []
+        for (pc, i) in code.enumerated() {
+            while let last = open.last, last.end < pc { open.removeLast() }
+            innermost[pc] = open.last?.start ?? -1
+            if i.opcode == .forprep {
+                let end = pc + 1 + i.bx
+                guard end < code.count, code[end].opcode == .forloop, code[end].a == i.a,
+                    code[end].bx == end - pc, end < open.last?.end ?? code.count
+                else { throw Reader.bad }
+                open.append((pc, end))
+            } else if i.opcode == .forloop {
+                guard let last = open.last, last.end == pc else { throw Reader.bad }
+            }
+        }
+        for pc in code.indices {
+            let effect = Effect(self, pc)
+            for next in effect.next where innermost[next] >= 0 {
+                let start = innermost[next]
+                guard pc == start || start < pc && pc <= start + 1 + code[start].bx else { throw Reader.bad }
+            }
+            var start = innermost[pc]
+            while start >= 0 {
+                let (a, end) = (code[start].a, start + 1 + code[start].bx)
+                if pc < end {
+                    for register in a...a + 2 {
+                        guard !effect.definitions.contains(register) else { throw Reader.bad }
+                    }
+                }
+                start = innermost[start]
+            }
+        }
     }
 
     private func check(_ pc: Int) throws(Reason) {

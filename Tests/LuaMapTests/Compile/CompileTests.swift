@@ -345,6 +345,23 @@ import Testing
                   local g = compiled(f)
                   same(f, g); same(f, g, 1); same(f, g, table.unpack(list, 1, count)); same(f, g, table.unpack(list, 1, 240))
                 end
+                -- Bytecode that was changed: the body of a loop writes what the loop keeps. Registers 1 to 3 do.
+                local v = mmap.anonymous(80):view "f64"
+                for register = 1, 3 do
+                  local dump = string.dump(function(v) for i = 0, 9 do local x = i + 100 v[i] = 7.5 end end)
+                  local found = 0
+                  for p = 1, #dump - 3 do
+                    local word = string.unpack("<I4", dump, p)
+                    if word & 0x7fff == (21 | 5 << 7) then -- OP_ADDI to register 5
+                      dump = dump:sub(1, p - 1) .. string.pack("<I4", word & ~0x7fff | 21 | register << 7) .. dump:sub(p + 4)
+                      found = found + 1
+                    end
+                  end
+                  eq(found, 1)
+                  local f = load(dump)
+                  local g = mmap.compile(f)
+                  eq(pcall(g, v), (pcall(f, v))); assert(mmap.whynot(g):find "was changed", mmap.whynot(g))
+                end
                 -- Without debug information; one of C; one that is compiled already.
                 local g = mmap.compile(load(string.dump(function(x) return x end, true)))
                 eq(g(5), 5); assert(mmap.whynot(g):find "no line numbers")
