@@ -49,11 +49,13 @@ static void push_byte(lua_State *L, const char *name) {
 }
 
 /* [-0, +2, e] Pushes the pattern and its flags. */
-static void push_pattern(lua_State *L) {
+static void push_pattern(lua_State *L, lm_table_options *options) {
   int type = push_option(L, "pattern", LUA_TSTRING, LUA_TUSERDATA, "string or mmap.regex");
   if (type == LUA_TUSERDATA) {
     int regex = lua_gettop(L);
-    if (!lm_regex_at(L, regex)) bad_option(L, "pattern", "string or mmap.regex", regex);
+    const lm_regex *object = lm_regex_at(L, regex);
+    if (!object) return (void)bad_option(L, "pattern", "string or mmap.regex", regex);
+    options->steps = object->pattern.has_steps ? object->pattern.steps : 0;
     lua_getiuservalue(L, regex, 2);
     lm_user_value(L, regex, 1);
     lua_replace(L, regex);
@@ -191,7 +193,7 @@ int lm_custom_mmap_table(lua_State *L) {
   read_options(L, &options);
   push_strings(L, "columns", false);
   push_strings(L, "null", true);
-  push_pattern(L);
+  push_pattern(L, &options);
   push_byte(L, "quote");
   push_byte(L, "escape");
   push_byte(L, "decimal");

@@ -65,6 +65,7 @@ typedef struct lm_column {
 
 /* The options of mmap.table; the values of the others are on the stack. */
 typedef struct lm_table_options {
+  uint32_t steps; /* the limit of steps that the regex of `pattern` has; 0 if it has none */
   mm_separator separator, comment;
   bool has_header, header, has_csv, csv, merge, lazyquotes, skipblank;
   bool has_separator, has_comment;

@@ -8,16 +8,17 @@ internal import Tables
 final class RegexMatcher: Matcher, @unchecked Sendable {
     private let source: [UInt8]
     private let options: PatternOptions
+    private let steps: UInt32?
     private let pattern: CompiledPattern
 
     /// - Throws: If the pattern is none, or there is no memory for it.
-    convenience init(_ source: [UInt8], flags: [UInt8]) throws(TableError) {
-        try self.init(source, PatternOptions(letters: flags))
+    convenience init(_ source: [UInt8], flags: [UInt8], steps: UInt32? = nil) throws(TableError) {
+        try self.init(source, PatternOptions(letters: flags), steps)
     }
 
-    private init(_ source: [UInt8], _ options: PatternOptions) throws(TableError) {
-        (self.source, self.options) = (source, options)
-        pattern = try CompiledPattern(source, options) { error in
+    private init(_ source: [UInt8], _ options: PatternOptions, _ steps: UInt32?) throws(TableError) {
+        (self.source, self.options, self.steps) = (source, options, steps)
+        pattern = try CompiledPattern(source, options, steps: steps) { error in
             TableError("the pattern is wrong at byte \(error.offset); mmap.regex says why")
         }
     }
@@ -30,7 +31,7 @@ final class RegexMatcher: Matcher, @unchecked Sendable {
         return result != .none
     }
 
-    func copy() throws(TableError) -> any Matcher { try RegexMatcher(source, options) }
+    func copy() throws(TableError) -> any Matcher { try RegexMatcher(source, options, steps) }
 }
 
 extension PatternOptions {

@@ -203,7 +203,8 @@ extension TableArguments {
             var pattern: LinePattern?
             if let source = optionalBytes(CInt(LM_TABLE_PATTERN)) {
                 pattern = try LinePattern(
-                    source, PatternOptions(letters: optionalBytes(CInt(LM_TABLE_FLAGS)) ?? []))
+                    source, PatternOptions(letters: optionalBytes(CInt(LM_TABLE_FLAGS)) ?? []),
+                    steps: options.steps > 0 ? options.steps : nil)
             }
             let format = try delimitedFormat([], options, given)
             return try LinesSource(try files(paths, options, run), format, pattern, try requests(nil), run)

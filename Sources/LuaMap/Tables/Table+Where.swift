@@ -65,6 +65,9 @@ extension TableArguments {
             throw TableError(MapError("booleans have no order: use == or ~=", argument: 3))
         }
         if let value = try value(4, for: column, argument: 4) { return .compare(comparison, value) }
+        if column.type == .number || column.type == .time {
+            return .init(comparison, lua_tointegerx(state, 4, nil))
+        }
         return column.type == .u64
             ? .init(comparison, lua_tonumberx(state, 4, nil), UInt64.self) { .u64($0) }
             : .init(comparison, lua_tonumberx(state, 4, nil), Int64.self) { .integer($0) }
@@ -77,21 +80,34 @@ extension TableArguments {
             )
         }
         if let pattern = optionalBytes(4) { return try RegexMatcher(pattern, flags: []) }
-        guard lm_regex_at(state, 4) != nil, let pattern = optionalBytes(5) else {
+        guard let regex = lm_regex_at(state, 4), let pattern = optionalBytes(5) else {
             throw TableError(MapError(type: "string or mmap.regex", argument: 4))
         }
-        return try RegexMatcher(pattern, flags: optionalBytes(6) ?? [])
+        let limit = regex.pointee.pattern
+        return try RegexMatcher(
+            pattern, flags: optionalBytes(6) ?? [], steps: limit.has_steps ? limit.steps : nil)
     }
 
     /// A value for a column, which must be able to hold it.
     func constant(_ index: CInt, for column: Column, argument: CInt) throws(TableError) -> Predicate.Constant
     {
         if let value = try value(index, for: column, argument: argument) { return value }
-        throw TableError(
-            "column '\(shown(column.name))' is \(column.type.name), and the number is no \(column.type.name)")
+        let why =
+            column.type == .number || column.type == .time
+            ? "no float is equal to the integer" : "the number is no \(column.type.name)"
+        throw TableError("column '\(shown(column.name))' is \(column.type.name), and \(why)")
     }
 
-    /// A value to compare a column with, of its type; nil for a number that a column of integers cannot hold.
+    /// The number at an index; nil for an integer that no float is equal to.
+    private func number(_ index: CInt) -> Predicate.Constant? {
+        let value = lua_tonumberx(state, index, nil)
+        if lua_isinteger(state, index) != 0, Int64(exactly: value) != lua_tointegerx(state, index, nil) {
+            return nil
+        }
+        return .number(value)
+    }
+
+    /// A value to compare a column with, of its type; nil for a number that the column cannot hold.
     private func value(_ index: CInt, for column: Column, argument: CInt) throws(TableError) -> Predicate
         .Constant?
     {
@@ -102,9 +118,9 @@ extension TableArguments {
         case .boolean:
             if found == LUA_TBOOLEAN { return .boolean(lua_toboolean(state, index) != 0) }
         case .number:
-            if found == LUA_TNUMBER { return .number(lua_tonumberx(state, index, nil)) }
+            if found == LUA_TNUMBER { return number(index) }
         case .time:
-            if found == LUA_TNUMBER { return .number(lua_tonumberx(state, index, nil)) }
+            if found == LUA_TNUMBER { return number(index) }
             if let text = Arguments(state).string(index) { return .number(try seconds(text)) }
         case .integer:
             if found == LUA_TNUMBER {
@@ -156,6 +172,19 @@ extension Predicate.Comparison {
 }
 
 extension Predicate.Test {
+    /// A comparison of floats with an integer that none of them is equal to.
+    fileprivate init(_ comparison: Predicate.Comparison, _ integer: Int64) {
+        let nearest = Double(integer)
+        let isAbove = Int64(exactly: nearest).map { $0 > integer } ?? true
+        switch comparison {
+        case .equal: self = .among([])
+        case .notEqual: self = .isNotNull
+        case .less, .lessOrEqual: self = .compare(isAbove ? .less : .lessOrEqual, .number(nearest))
+        case .greater, .greaterOrEqual:
+            self = .compare(isAbove ? .greaterOrEqual : .greater, .number(nearest))
+        }
+    }
+
     /// A comparison of integers with a number that is none.
     fileprivate init<Value: FixedWidthInteger>(
         _ comparison: Predicate.Comparison, _ number: Double, _: Value.Type,

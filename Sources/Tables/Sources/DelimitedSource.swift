@@ -40,7 +40,7 @@ package final class DelimitedSource: Source {
             text.append(file, range)
             shapes.append(shape)
         }
-        let columns = try inferred(named ?? [], format) { (columns) throws(TableError) in
+        let columns = try inferred(named ?? [], format, run) { (columns) throws(TableError) in
             DelimitedSource(columns, format, shapes, text)
         }
         self.init(columns, format, shapes, text)

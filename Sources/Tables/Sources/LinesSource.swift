@@ -76,7 +76,7 @@ package final class LinesSource: Source {
         for file in files {
             text.append(file, try file.beginning(.lines, run).lines(hasHeader: format.hasHeader == true, run))
         }
-        let columns = try inferred(wanted, format) { (columns) throws(TableError) in
+        let columns = try inferred(wanted, format, run) { (columns) throws(TableError) in
             LinesSource(columns, format, pattern, groups, text)
         }
         self.init(columns, format, pattern, groups, text)

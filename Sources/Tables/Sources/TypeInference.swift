@@ -2,14 +2,14 @@
 ///
 /// - Parameter make: A source whose columns are all strings.
 func inferred(
-    _ requests: [ColumnRequest], _ format: DelimitedFormat,
+    _ requests: [ColumnRequest], _ format: DelimitedFormat, _ run: Run,
     _ make: (_ columns: [Column]) throws(TableError) -> Source
 ) throws(TableError) -> [Column] {
     var columns = requests.map { Column($0.name, $0.type ?? .string, format: $0.format) }
     let open = requests.indices.filter { requests[$0].type == nil }
     if open.isEmpty { return columns }
     let source = try make(requests.map { Column($0.name, .string) })
-    let stream = try source.open(Run { _ in true }, wanted: requests.map { $0.type == nil }, filters: [])
+    let stream = try source.open(run, wanted: requests.map { $0.type == nil }, filters: [])
     while let piece = try stream.pull() {
         guard let batch = try piece.cursor.pull(), batch.count > 0 else { continue }
         for column in open {

@@ -14,6 +14,8 @@ import Testing
     @Test func aWriteThatFailsLeavesTheOldFile() { check(suite: "tables") }
     @Test func delimitedTextHasTheOptionsOfFields() { check(suite: "tables") }
     @Test func everyMistakeIsNamedAtOnce() { check(suite: "tables") }
+    @Test func integersThatNoFloatIsEqualTo() { check(suite: "tables") }
+    @Test func theStepsOfARegexAreLimited() { check(suite: "tables") }
     @Test func errorsHaveTheScriptsPosition() { check(suite: "tables") }
     @Test func anErrorOfAFunctionIsTheErrorOfTheResult() { check(suite: "tables") }
     @Test func aFunctionMayDoAnything() { check(suite: "tables") }

@@ -592,6 +592,44 @@ function suite.everyMistakeIsNamedAtOnce()
   end
 end
 
+-- Integers near the floats of a column, beside Lua's own comparison.
+function suite.integersThatNoFloatIsEqualTo()
+  local v = mmap.anonymous(8 * 9):view "f64"
+  v:set(0, -2.0 ^ 63, -2.0 ^ 53, 0, 2.0 ^ 53, 2.0 ^ 53 + 2, 2.0 ^ 63, 1 / 0, -1 / 0, 0 / 0)
+  local t = mmap.table { x = v }
+  local operators = {
+    ["=="] = function(a, b) return a == b end, ["~="] = function(a, b) return a ~= b end, ["<"] = function(a, b) return a < b end,
+    ["<="] = function(a, b) return a <= b end, [">"] = function(a, b) return a > b end, [">="] = function(a, b) return a >= b end,
+  }
+  local integers = { 0, 1 << 53, (1 << 53) + 1, (1 << 53) + 3, -(1 << 53) - 1, math.maxinteger, math.mininteger, math.mininteger + 1 }
+  for _, integer in ipairs(integers) do
+    for name, operator in pairs(operators) do
+      local expected = 0
+      for i = 0, #v - 1 do if operator(v[i], integer) then expected = expected + 1 end end
+      assert(t:where("x", name, integer):count() == expected, name .. integer)
+    end
+    local expected = 0
+    for i = 0, #v - 1 do if v[i] == integer then expected = expected + 1 end end
+    assert(t:where("x", "in", { integer }):count() == expected, integer)
+  end
+  local ok, e = pcall(t.fill, t, "x", (1 << 53) + 1)
+  assert(not ok and e:find "no float is equal", e)
+end
+
+-- The limit of a regex holds in tables too.
+function suite.theStepsOfARegexAreLimited()
+  local text = ("a"):rep(24) .. "!\n"
+  local b = mmap.anonymous(#text)
+  b:copy(0, text)
+  for _, make in ipairs {
+    function() return mmap.table(b, { format = "lines" }):where("line", "matches", mmap.regex("^(a+)+$", "", { steps = 1000 })):count() end,
+    function() return mmap.table(b, { format = "lines", pattern = mmap.regex("(?<x>(a+)+)$", "", { steps = 1000 }) }):count() end,
+  } do
+    local ok, e = pcall(make)
+    assert(not ok and tostring(e):find("more steps than the 'steps' of its regex (1000)", 1, true), tostring(e))
+  end
+end
+
 function suite.errorsHaveTheScriptsPosition()
   local t = small()
   local ok, e = pcall(function() return t:where("x", "==", 1) end)
