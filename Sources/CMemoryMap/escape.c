@@ -13,41 +13,40 @@
 static _Thread_local __attribute__((tls_model("initial-exec"))) sigjmp_buf *volatile way_out;
 static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_atomic_t came_early;
 
+/* Returns the value of `body`; `left` if mm_escape ended it, `early` if mm_escape was called before it began. A macro: the
+   function that calls sigsetjmp(3) must not have returned when the jump comes. */
+#define MM_RETURN_ESCAPABLE(type, left, early, body)                                                                   \
+  do {                                                                                                                 \
+    sigjmp_buf here_;                                                                                                  \
+    if (sigsetjmp(here_, 0)) return left;                                                                              \
+    way_out = &here_;                                                                                                  \
+    mm_barrier();                                                                                                      \
+    type result_ = early;                                                                                              \
+    if (mm_unlikely(came_early)) came_early = 0;                                                                       \
+    else result_ = body;                                                                                               \
+    mm_barrier();                                                                                                      \
+    way_out = NULL;                                                                                                    \
+    return result_;                                                                                                    \
+  } while (0)
+
 int mm_match(const mm_pattern *pattern, const uint8_t *subject, size_t length, size_t start, uint32_t options) {
   /* PCRE2's interpreter allocates, so a jump out of it is not safe. */
   if (!pattern->is_machine_code)
     return pcre2_match(pattern->code, subject, length, start, options | PCRE2_NO_JIT | PCRE2_NO_UTF_CHECK,
                        pattern->data, pattern->context);
-  sigjmp_buf here;
-  if (sigsetjmp(here, 0)) return MM_MATCH_LEFT;
-  way_out = &here;
-  mm_barrier();
-  int result = MM_MATCH_LEFT;
-  if (mm_unlikely(came_early)) came_early = 0;
-  else result = pcre2_jit_match(pattern->code, subject, length, start, options, pattern->data, pattern->context);
-  mm_barrier();
-  way_out = NULL;
-  return result;
+  MM_RETURN_ESCAPABLE(int, MM_MATCH_LEFT, MM_MATCH_LEFT,
+                      pcre2_jit_match(pattern->code, subject, length, start, options, pattern->data, pattern->context));
 }
 
 int64_t mm_run(int64_t (*code)(uint64_t *), uint64_t *slots) {
-  sigjmp_buf here;
-  if (sigsetjmp(here, 0)) return MM_RUN_LEFT;
-  way_out = &here;
-  mm_barrier();
-  int64_t result = MM_RUN_EARLY;
-  if (mm_unlikely(came_early)) came_early = 0;
-  else result = code(slots);
-  mm_barrier();
-  way_out = NULL;
-  return result;
+  MM_RETURN_ESCAPABLE(int64_t, MM_RUN_LEFT, MM_RUN_EARLY, code(slots));
 }
 
 void mm_escape(int signal) {
   sigjmp_buf *target = way_out;
   if (!target) {
-    /* The signal may have come just before the intended match. So the next match ends at once, and its caller decides
-       whether to start it again. */
+    /* The signal may have come just before the intended match or code. So the next one ends at once, and its caller
+       decides whether to start it again. */
     came_early = 1;
     return;
   }

@@ -24,20 +24,20 @@ static void push_value(lua_State *L, const lm_compiled *compiled, const mc_inter
     case MC_METHOD:
       text = compiler->constant(compiled->function, value->constant, &length);
       lua_pushlstring(L, text ? text : "", length);
-      if (value->kind == MC_METHOD) { lua_gettable(L, where[value->number]); }
+      if (value->kind == MC_METHOD) lua_gettable(L, where[value->number]);
       break;
     default: lua_pushnil(L); break;
   }
 }
 
-enum { LM_BINDER = 0, MOST_INSTRUCTIONS = 10000, MOST_REGISTERS = 512 };
+enum { LM_BINDER = 0, MOST_REGISTERS = 512 };
 
 /* [-0, +1, e] The function that continues at the pc of an exit. */
 static void push_continuation(lua_State *L, const lm_compiled *compiled, const mc_interface *compiler,
                               const mc_exit *exit) {
   int table = lua_upvalueindex(LM_UPVALUE_TABLE);
   lua_Integer key =
-      -2 - (((lua_Integer)exit->member * MOST_INSTRUCTIONS + exit->pc) * MOST_REGISTERS + exit->registers);
+      -2 - (((lua_Integer)exit->member * MC_MOST_INSTRUCTIONS + exit->pc) * MOST_REGISTERS + exit->registers);
   if (lua_rawgeti(L, table, key) == LUA_TFUNCTION && !lua_iscfunction(L, -1)) return;
   lua_pop(L, 1);
   size_t count;
@@ -47,6 +47,8 @@ static void push_continuation(lua_State *L, const lm_compiled *compiled, const m
   free(chunk);
   if (status != LUA_OK) lua_error(L);
   lm_push_link(L, exit->member);
+  /* lua_upvaluejoin takes a function of C, with which the debug library can replace it, for one of Lua. */
+  if (lua_type(L, -1) != LUA_TFUNCTION || lua_iscfunction(L, -1)) luaL_error(L, LM_CHANGED_UPVALUES);
   for (int i = 1; lua_upvalueid(L, -2, i); i++)
     if (lua_upvalueid(L, -1, i)) lua_upvaluejoin(L, -2, i, -1, i);
   lua_pop(L, 1);
@@ -305,8 +307,7 @@ int lm_raise_lost_at(lua_State *L, int line, int index) {
 }
 
 int lm_raise_interrupt_at(lua_State *L, int line) {
-  lua_sethook(L, NULL, 0, 0); /* a hook of the SIGINT handler would raise the
-                                 error without the line */
+  lua_sethook(L, NULL, 0, 0); /* a hook of the SIGINT handler would raise the error without the line */
   lua_pushcfunction(L, raise_interrupt);
   return raise_at(L, line, 0);
 }

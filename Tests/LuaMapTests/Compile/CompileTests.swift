@@ -407,6 +407,17 @@ import Testing
             eq(g(1), 2); assert(mmap.whynot(g):find "finalizer")
             debug.setupvalue(g, 1, 5)
             fails("attempt to call a number value", g)
+            -- A function of C in the place of one that it calls, where the interpreter is to go on in that one.
+            local n = 1
+            local function called(x) if x < 0 then return x end n = n + 1 return x .. "a" end
+            local g = mmap.compile(function(x) local r = called(x) return r end)
+            eq(g(1), "1a")
+            local _, all = debug.getupvalue(state(g), 3)
+            local count = 0
+            for key, value in pairs(all) do if key < -1 then all[key] = nil end end
+            for key, value in pairs(all) do if value == called then all[key], count = string.gmatch("aaa", "a"), count + 1 end end
+            eq(count, 1)
+            fails("the upvalues of a compiled function were changed", g, 1)
             """)
     }
 }
