@@ -24,9 +24,7 @@ static bool attempt(void (*body)(void *), void *context) {
   return is_done;
 }
 
-static void say_why(char *reason, size_t capacity) {
-  snprintf(reason, capacity, "the compiler ran out of memory; the interpreter runs everything now");
-}
+static void say_why(char *reason, size_t capacity) { snprintf(reason, capacity, "%s", MC_NO_MEMORY); }
 
 typedef struct call {
   mc_function *function;

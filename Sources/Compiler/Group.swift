@@ -1,3 +1,5 @@
+internal import CCompiler
+
 /// A function of Lua and those that it calls, which are compiled with it.
 struct Group {
     struct Member {
@@ -17,7 +19,7 @@ struct Group {
     /// Upvalues that are the same variable as an earlier one.
     private(set) var same: [Int: Int] = [:]
 
-    static let most = 32
+    private static let most = MC_MOST_FUNCTIONS
 
     init(_ function: LuaFunction) { add(function.chunk, function.flow, function.sources) }
     init(_ chunk: Chunk, _ flow: Flow, _ sources: Sources) { add(chunk, flow, sources) }

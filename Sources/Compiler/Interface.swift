@@ -120,10 +120,9 @@ private final class CodeHandle {
         for (index, exit) in function.exits.enumerated() {
             (exits + index).initialize(to: describe(exit, group.members[exit.member].chunk))
         }
-        typealias Run = @convention(c) (UnsafeMutablePointer<UInt64>) -> Int64
         code.initialize(
             to: mc_code(
-                run: unsafeBitCast(function.code.entry, to: Run.self), slot_count: function.slotCount,
+                run: function.code.run, slot_count: function.slotCount,
                 line_slot: function.lineSlot, exits: UnsafePointer(exits),
                 exit_count: function.exits.count,
                 bytes: function.code.extent, length: function.code.count, may_be_long: function.mayBeLong,
@@ -253,18 +252,11 @@ private func disassemble(_ pointer: OpaquePointer, _ inputs: UnsafePointer<mc_in
     return text.flatMap { strdup($0) }
 }
 
-/// entry.c knows.
-nonisolated(unsafe) private let isOff: UnsafeMutablePointer<Bool> = {
-    let value = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
-    value.initialize(to: false)
-    return value
-}()
-
 nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = {
     let pointer = UnsafeMutablePointer<mc_interface>.allocate(capacity: 1)
     pointer.initialize(
         to: mc_interface(
-            version: Int32(MC_VERSION), is_off: UnsafePointer(isOff), open: open,
+            version: Int32(MC_VERSION), is_off: nil, open: open,
             close: { Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer($0)).release() },
             link: { pointer, bytes, count in
                 let handle = Handle.of(pointer)

@@ -21,6 +21,12 @@
 enum { MC_VERSION = 1 };
 #define MC_INTERFACE_NAME "mc_interface_of"
 
+/* Functions with more instructions are not compiled, and not more functions together. */
+enum { MC_MOST_INSTRUCTIONS = 10000, MC_MOST_FUNCTIONS = 32 };
+
+/* Why nothing is compiled after `is_off`. */
+#define MC_NO_MEMORY "the compiler ran out of memory; the interpreter runs everything now"
+
 /* What a value is. */
 enum {
   MC_NIL,
@@ -145,8 +151,9 @@ typedef struct mc_code {
 
 typedef struct mc_interface {
   int32_t version;
-  /* Set when the compiler ran out of memory, which its parts cannot tell. Nothing is compiled from then on. */
-  const volatile bool *_Nonnull is_off;
+  /* Set when the compiler ran out of memory. Nothing is compiled from then on. The table of Swift's functions, which
+     cannot tell, has NULL. */
+  const volatile bool *_Nullable is_off;
   /* Decodes a function that lua_dump wrote, with its debug information. NULL with a reason if it cannot be compiled. */
   mc_function *_Nullable (*_Nonnull open)(const uint8_t *bytes, size_t count, char *reason, size_t capacity);
   void (*_Nonnull close)(mc_function *function);

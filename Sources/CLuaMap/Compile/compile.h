@@ -13,7 +13,7 @@ typedef struct lm_signature {
   uint32_t resumes, unknowns; /* how often the interpreter continued */
 } lm_signature;
 
-enum { LM_MOST_SIGNATURES = 8, LM_MOST_SOURCES = 500, LM_MOST_LINKS = 32, LM_MOST_LAYOUTS = 16, LM_REASON = 320 };
+enum { LM_MOST_SIGNATURES = 8, LM_MOST_SOURCES = 500, LM_MOST_LAYOUTS = 16, LM_REASON = 320 };
 
 /* A compiled function is a closure of C. Its upvalues: this userdata; the function; a table with the keys of sources at
    1, 2, 3 …, functions that it calls from LM_LINKS on, and functions that continue at a pc at negative numbers. */
@@ -26,14 +26,13 @@ typedef struct lm_compiled {
   int32_t signature_count, latest, link_count;
   uint64_t layouts[LM_MOST_LAYOUTS]; /* of records, by their numbers */
   int32_t layout_count;
-  const void *links[LM_MOST_LINKS]; /* functions that are compiled with it, by number; the first is itself */
+  const void *links[MC_MOST_FUNCTIONS]; /* functions that are compiled with it, by number; the first is itself */
   lm_signature signatures[LM_MOST_SIGNATURES];
   int32_t uses;        /* what the compiler made is in use: it is not freed */
   size_t slot_count;   /* the most that a signature needs */
   bool is_off;         /* the interpreter runs it always */
   uintptr_t outermost; /* a place on the stack of C: calls of itself in the interpreter have lower ones */
   bool is_strict;
-  bool was_called;
   int32_t line; /* where the function begins */
   char place[LUA_IDSIZE + 16];
   char reason[LM_REASON]; /* why the last call did not run compiled; empty if it did */
@@ -41,6 +40,7 @@ typedef struct lm_compiled {
 LM_APART(lm_compiled);
 
 enum { LM_UPVALUE_COMPILED = 1, LM_UPVALUE_FUNCTION, LM_UPVALUE_TABLE };
+#define LM_CHANGED_UPVALUES "the upvalues of a compiled function were changed"
 enum { LM_LINKS = 1 << 20 };
 
 /* Memory for the frames of functions that machine code calls, of the running thread. */

@@ -166,8 +166,7 @@ static lm_signature *find_signature(lm_compiled *compiled, const mc_input *input
     return &compiled->signatures[i];
   }
   if (compiled->signature_count == LM_MOST_SIGNATURES) {
-    lm_note_reason(compiled, "it is called with more than 8 combinations of "
-                             "types; make a function for each");
+    lm_note_reason(compiled, "it is called with more than 8 combinations of types; make a function for each");
     return NULL;
   }
   const mc_interface *compiler = lm_compiler(compiled->reason);
@@ -276,8 +275,7 @@ enum { MOST_SMALL_SLOTS = 128 };
 /* [-?, +n, e] The call of a compiled function. */
 static int compiled_call(lua_State *L) {
   lm_compiled *compiled = running(L);
-  if (mm_unlikely(!compiled)) return luaL_error(L, "the upvalues of a compiled function were changed");
-  compiled->was_called = true;
+  if (mm_unlikely(!compiled)) return luaL_error(L, LM_CHANGED_UPVALUES);
   if (mm_unlikely(compiled->is_off)) return not_compiled(L, compiled);
   if (mm_unlikely(!compiled->function)) {
     /* Where memory runs out in the middle, Lua raises an error, and it stays so. */

@@ -188,7 +188,7 @@ const char *lm_read_inputs(lua_State *L, lm_compiled *compiled, mc_input *inputs
 /* [-0, +0, m] Adds the function at an index, if it is one of Lua. */
 static void link_function(lua_State *L, lm_compiled *compiled, const mc_interface *compiler, int index) {
   const void *identity = lm_function_at(L, index);
-  if (!identity || compiled->link_count == LM_MOST_LINKS) return;
+  if (!identity || compiled->link_count == MC_MOST_FUNCTIONS) return;
   for (int i = 0; i < compiled->link_count; i++)
     if (compiled->links[i] == identity) return;
   if (!lm_push_compiled(L, index)) lua_pushvalue(L, index);

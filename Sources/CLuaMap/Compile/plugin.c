@@ -71,7 +71,7 @@ const mc_interface *lm_compiler(char reason[LM_REASON]) {
     return NULL;
   }
   if (lm_compiler_is_off()) {
-    snprintf(reason, LM_REASON, "the compiler ran out of memory; the interpreter runs everything now");
+    snprintf(reason, LM_REASON, "%s", MC_NO_MEMORY);
     return NULL;
   }
   if (!has_memory()) {

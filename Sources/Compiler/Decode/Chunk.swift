@@ -1,3 +1,5 @@
+internal import CCompiler
+
 /// A constant of a function.
 enum Constant: Equatable {
     case `nil`, `false`, `true`
@@ -29,7 +31,7 @@ struct Chunk {
         var lineDefined = 0
     }
 
-    static let mostInstructions = 10_000
+    static let mostInstructions = MC_MOST_INSTRUCTIONS
     private static let header: [UInt8] =
         [0x1b, 0x4c, 0x75, 0x61, 0x54, 0, 0x19, 0x93, 0x0d, 0x0a, 0x1a, 0x0a, 4, 8, 8]
         + [0x78, 0x56, 0, 0, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0x28, 0x77, 0x40]

@@ -1,3 +1,4 @@
+internal import CCompiler
 internal import CLLVM
 
 /// A value of the function: its type, and where it has one at run time, LLVM's value.
@@ -101,7 +102,7 @@ final class Region {
             && register != self.register + 3
     }
     /// Whether the variable that the body sees is the index.
-    var showsIndex: Bool { !loop.written.contains(register) && !loop.written.contains(register + 3) }
+    var showsIndex: Bool { !loop.written.contains(register + 3) }
 
     func form(_ value: Value, _ constant: Int64?) -> Form? {
         if let constant { return Form(hasIndex: false, terms: [], constant: constant) }
@@ -129,7 +130,7 @@ struct Exit {
         let slot: Int
     }
     /// The results of the call at `pc`, which was made.
-    static let firstGiven = 1000
+    static let firstGiven = MC_GIVEN
 
     let kind: Kind
     let member: Int

@@ -72,7 +72,8 @@ extension Generator {
         }
     }
 
-    /// `true` and `false` are not types of their own where functions of Lua are called.
+    /// `true` and `false` are not types of their own where functions of Lua are called, and where there are many
+    /// versions.
     func withoutTruth(_ slot: Slot) -> Slot {
         slot.type == .true || slot.type == .false ? .boolean(ir.bool(slot.type == .true)) : slot
     }

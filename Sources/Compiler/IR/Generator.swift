@@ -1,3 +1,4 @@
+internal import CCompiler
 internal import CLLVM
 
 /// Makes LLVM's code of a function, for inputs of known types.
@@ -58,7 +59,7 @@ final class Generator {
         window = module.ir.window
     }
 
-    static let slotsPerInput = 3
+    static let slotsPerInput = MC_SLOTS_PER_INPUT
     var lineSlot: Int { inputs.count * Generator.slotsPerInput }
     /// The frames of functions that are called, the end of the memory for them, and of that of the stack.
     var framesSlot: Int { lineSlot + 1 }
@@ -158,9 +159,7 @@ final class Generator {
             Version.Key(pc: pc, region: place.region, types: frame.map(\.type))
         }
         if versions[key()] == nil, counts[place, default: 0] >= Version.manyEnough {
-            frame = frame.map { slot in
-                slot.type == .true || slot.type == .false ? .boolean(ir.bool(slot.type == .true)) : slot
-            }
+            frame = frame.map(withoutTruth)
         }
         if versions[key()] == nil {
             guard counts[place, default: 0] < Version.most else {

@@ -13,7 +13,7 @@ struct Flow {
     struct Loop {
         /// The instructions of the body, with the FORLOOP.
         let body: ClosedRange<Int>
-        /// Registers that the body writes; those of the loop itself only if the body does.
+        /// Registers that the body writes; of the loop's own at most the variable.
         let written: RegisterSet
     }
 
@@ -61,17 +61,8 @@ struct Flow {
         var loops: [Int: Loop] = [:]
         for (pc, i) in chunk.code.enumerated() where i.opcode == .forprep {
             let end = pc + 1 + i.bx
-            guard chunk.code.indices.contains(end), chunk.code[end].opcode == .forloop,
-                chunk.code[end].a == i.a, end - chunk.code[end].bx == pc, pc + 1 <= end
-            else { continue }
             let inside = pc + 1..<end
-            // No jump backward, and none from outside but those of the loop itself.
-            let hasLoop = inside.contains { at in effects[at].next.contains { $0 <= at } }
-            let isEntered = effects.indices.contains { at in
-                at != pc && !(pc + 1...end).contains(at)
-                    && effects[at].next.contains { (pc + 1...end).contains($0) }
-            }
-            guard !hasLoop, !isEntered else { continue }
+            if inside.contains(where: { at in effects[at].next.contains { $0 <= at } }) { continue }
             var written = RegisterSet()
             for at in inside { written.formUnion(effects[at].definitions) }
             loops[pc] = Loop(body: pc + 1...end, written: written)

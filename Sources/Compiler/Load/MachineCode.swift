@@ -3,16 +3,16 @@ internal import CCompiler
 /// Machine code in memory, ready to run.
 final class MachineCode {
     let start: UnsafeMutableRawPointer
-    let entry: UnsafeMutableRawPointer
+    private let entry: UnsafeMutableRawPointer
     /// Bytes of memory, in whole pages, and of code.
     let extent: Int
     let count: Int
 
     init(_ object: ObjectFile) throws(Reason) {
-        extent = (object.image.count + 4095) & ~4095
-        count = object.codeCount
+        let extent = (object.image.count + 4095) & ~4095
+        (self.extent, count) = (extent, object.codeCount)
         let start = object.image.withUnsafeBufferPointer { image in
-            image.baseAddress.flatMap { mc_code_map($0, image.count, (image.count + 4095) & ~4095) }
+            image.baseAddress.flatMap { mc_code_map($0, image.count, extent) }
         }
         guard let start else { throw Reason("there is no memory for the machine code") }
         self.start = start
@@ -21,8 +21,7 @@ final class MachineCode {
 
     deinit { mc_code_unmap(start, extent) }
 
-    func run(_ slots: UnsafeMutablePointer<UInt64>) -> Int64 {
-        typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>) -> Int64
-        return unsafeBitCast(entry, to: Function.self)(slots)
+    var run: @convention(c) (UnsafeMutablePointer<UInt64>) -> Int64 {
+        unsafeBitCast(entry, to: (@convention(c) (UnsafeMutablePointer<UInt64>) -> Int64).self)
     }
 }

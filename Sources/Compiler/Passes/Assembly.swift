@@ -3,21 +3,7 @@ internal import CLLVM
 extension Optimizer {
     /// The machine code as text.
     func assembly(_ ir: Emitter) throws(Reason) -> String {
-        try optimize(ir)
-        var message: UnsafeMutablePointer<CChar>?
-        var buffer: LLVMMemoryBufferRef?
-        guard
-            LLVMTargetMachineEmitToMemoryBuffer(
-                machine.target, ir.module, LLVMAssemblyFile, &message, &buffer) == 0,
-            let buffer
-        else {
-            defer { LLVMDisposeMessage(message) }
-            throw Reason("LLVM makes no code of it")
-        }
-        defer { LLVMDisposeMemoryBuffer(buffer) }
-        let bytes = UnsafeRawBufferPointer(
-            start: LLVMGetBufferStart(buffer), count: LLVMGetBufferSize(buffer))
-        return Optimizer.readable(String(decoding: bytes, as: UTF8.self))
+        Optimizer.readable(String(decoding: try emitted(ir, LLVMAssemblyFile), as: UTF8.self))
     }
 
     /// The instructions and labels, and for each `.loc` the line of Lua.

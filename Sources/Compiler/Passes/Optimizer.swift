@@ -26,13 +26,14 @@ struct Optimizer {
         try verify(ir)
     }
 
-    func object(_ ir: Emitter) throws(Reason) -> [UInt8] {
+    func object(_ ir: Emitter) throws(Reason) -> [UInt8] { try emitted(ir, LLVMObjectFile) }
+
+    /// The file that LLVM makes of the code.
+    func emitted(_ ir: Emitter, _ kind: LLVMCodeGenFileType) throws(Reason) -> [UInt8] {
         try optimize(ir)
         var message: UnsafeMutablePointer<CChar>?
         var buffer: LLVMMemoryBufferRef?
-        guard
-            LLVMTargetMachineEmitToMemoryBuffer(machine.target, ir.module, LLVMObjectFile, &message, &buffer)
-                == 0,
+        guard LLVMTargetMachineEmitToMemoryBuffer(machine.target, ir.module, kind, &message, &buffer) == 0,
             let buffer
         else {
             defer { LLVMDisposeMessage(message) }

@@ -47,7 +47,7 @@ struct JSONToken {
 
 /// The paths of some columns, as a tree of keys, and where a row has their values.
 ///
-/// A column's number is its place in the list of tree.
+/// A column's number is its place in the list of paths.
 struct JSONPaths {
     /// A key of an object.
     fileprivate struct Edge {
@@ -367,7 +367,6 @@ struct JSONPaths {
             return open > tree.opens && open.pointee.kind == SJ_OBJECT
         }
     }
-
 }
 
 extension JSONPaths.Tree {
