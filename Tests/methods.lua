@@ -108,6 +108,20 @@ function methods.fixture(folder, prefix)
             error "b:watch keeps nothing on its stack"
         end)
     end
+    -- The tables of a compiled function, while the interpreter continues. Without the compiler there are none.
+    function fixture.made()
+        local function find()
+            for level = 2, 6 do
+                for i = 1, debug.getinfo(level, "f") and 20 or 0 do
+                    local _, value = debug.getlocal(level, i)
+                    local meta = type(value) == "userdata" and debug.getmetatable(value)
+                    if meta and meta.__name == "mmap.made" then return value end
+                end
+            end
+        end
+        local g = mmap.compile(function() local t = { 1 } local made = find() return made, t end)
+        return g() or fixture.compiled()
+    end
     -- The same for `mmap.writefile`.
     function fixture.compiled()
         local _, closure = debug.getupvalue(mmap.compile(function(x) return x end), 2)
@@ -1384,6 +1398,8 @@ row "table.skipped" { call("", function(f) return f.table() end), begun = plan(f
 
 row "replacement.__close" { internal = true, lost = false, call(function(f) return f.replacement() end) }
 row "compiled.__gc" { internal = true, lost = false, call(function(f) return f.compiled() end) }
+row "made.__close" { internal = true, lost = false, call(function(f) return f.made() end) }
+row "made.__gc" { internal = true, lost = false, call(function(f) return f.made() end) }
 row "replacement.__gc" { internal = true, lost = false, call(function(f) return f.replacement() end) }
 row "watch.__close" { internal = true, lost = false, call(function(f) return f.watch() end) }
 row "watch.__gc" { internal = true, lost = false, call(function(f) return f.watch() end) }

@@ -126,6 +126,7 @@ static const mc_source *sources(const mc_function *function) { return swift->sou
 static const char *constant(const mc_function *function, int32_t number, size_t *length) {
   return swift->constant(function, number, length);
 }
+static bool makes_tables(const mc_function *function) { return swift->makes_tables(function); }
 
 const mc_interface *mc_interface_of(int32_t version) {
   static const mc_interface interface = {
@@ -140,6 +141,8 @@ const mc_interface *mc_interface_of(int32_t version) {
       .source_count = source_count,
       .sources = sources,
       .constant = constant,
+      .makes_tables = makes_tables,
+      .free_tables = mc_tables_free,
       .compile = compile,
       .release = release,
       .resume = resume,

@@ -35,7 +35,8 @@ static const struct {
     MC_FUNCTION_ROW(mc_fmod) MC_FUNCTION_ROW(mc_pow) MC_FUNCTION_ROW(mc_exp) MC_FUNCTION_ROW(mc_log)
         MC_FUNCTION_ROW(mc_log_base) MC_FUNCTION_ROW(mc_sin) MC_FUNCTION_ROW(mc_cos) MC_FUNCTION_ROW(mc_tan)
             MC_FUNCTION_ROW(mc_asin) MC_FUNCTION_ROW(mc_acos) MC_FUNCTION_ROW(mc_atan2) MC_FUNCTION_ROW(mc_widen_half)
-                MC_FUNCTION_ROW(mc_narrow_half) MC_FUNCTION_ROW(mc_narrow_brain)
+                MC_FUNCTION_ROW(mc_narrow_half) MC_FUNCTION_ROW(mc_narrow_brain) MC_FUNCTION_ROW(mc_table_new)
+                    MC_FUNCTION_ROW(mc_table_grow) MC_FUNCTION_ROW(mc_table_length)
     /* What LLVM makes of loops and of its own operations. */
     MC_FUNCTION_ROW(memset) MC_FUNCTION_ROW(memcpy) MC_FUNCTION_ROW(memmove) MC_FUNCTION_ROW(floor)
         MC_FUNCTION_ROW(ceil)};

@@ -42,6 +42,25 @@ int64_t mm_run(int64_t (*code)(uint64_t *), uint64_t *slots) {
   MM_RETURN_ESCAPABLE(int64_t, MM_RUN_LEFT, MM_RUN_EARLY, code(slots));
 }
 
+static _Thread_local sigjmp_buf *held;
+
+void mm_run_hold(void) {
+  held = way_out;
+  way_out = NULL;
+  mm_barrier();
+}
+
+void mm_run_release(void) {
+  sigjmp_buf *target = held;
+  held = NULL;
+  mm_barrier();
+  way_out = target;
+  if (mm_likely(!came_early) || !target) return;
+  came_early = 0;
+  way_out = NULL;
+  siglongjmp(*target, 1);
+}
+
 void mm_escape(int signal) {
   sigjmp_buf *target = way_out;
   if (!target) {

@@ -46,6 +46,9 @@ struct Group {
         if sources[source].isWritten { sources[canonical(earlier)].isWritten = true }
     }
 
+    /// Whether the first function makes tables: others do not.
+    var makesTables: Bool { members[0].chunk.code.contains { $0.opcode == .newtable } }
+
     func canonical(_ source: Int) -> Int { same[source] ?? source }
 
     /// Whether some member writes the variable.
@@ -138,7 +141,8 @@ extension Group {
         let object = try ObjectFile(try Optimizer(machine: machine).object(generator.ir))
         return CompiledFunction(
             code: try MachineCode(object), exits: generator.exits, slotCount: generator.slotCount,
-            lineSlot: generator.lineSlot, isLinked: generator.module.isLinked,
+            lineSlot: generator.lineSlot, tablesSlot: generator.tablesSlot,
+            isLinked: generator.module.isLinked,
             mayBeLong: generator.module.isLinked || members[0].flow.hasLoop)
     }
 
@@ -153,7 +157,7 @@ extension Group {
         let returns = exits.contains { if case .results = $0.kind { true } else { false } }
         if returns { return }
         for exit in exits {
-            if case .unknown(let reason) = exit.kind {
+            if case .unknown(let reason) = exit.kind, reason != Generator.badKey {
                 throw Reason("line \(members[exit.member].chunk.lines[exit.pc]): \(reason)")
             }
         }

@@ -123,7 +123,7 @@ private final class CodeHandle {
         code.initialize(
             to: mc_code(
                 run: function.code.run, slot_count: function.slotCount,
-                line_slot: function.lineSlot, exits: UnsafePointer(exits),
+                line_slot: function.lineSlot, tables_slot: function.tablesSlot, exits: UnsafePointer(exits),
                 exit_count: function.exits.count,
                 bytes: function.code.extent, length: function.code.count, may_be_long: function.mayBeLong,
                 is_linked: function.isLinked,
@@ -178,6 +178,8 @@ private final class CodeHandle {
         case .boolean: kind = MC_BOOLEAN
         case .integer: kind = MC_INTEGER
         case .float: kind = MC_FLOAT
+        case .any: kind = MC_ANY
+        case .table: kind = MC_TABLE
         case .constant(let number): (kind, value.constant) = (MC_CONSTANT, Int32(number))
         case .input(let number): (kind, value.number) = (MC_INPUT, Int32(number))
         case .record(let number): (kind, value.number) = (MC_RECORD, Int32(number))
@@ -282,6 +284,8 @@ nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = 
                 length.pointee = text.count - 1
                 return UnsafePointer(text.baseAddress)
             },
+            makes_tables: { Handle.of($0).group.makesTables },
+            free_tables: { mc_tables_free($0) },
             compile: compile,
             release: { Unmanaged<AnyObject>.fromOpaque($0.pointee.owner).release() },
             resume: { pointer, member, pc, registers, count in

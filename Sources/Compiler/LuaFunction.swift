@@ -22,18 +22,21 @@ final class CompiledFunction {
     let exits: [Exit]
     let slotCount: Int
     let lineSlot: Int
+    let tablesSlot: Int
     /// Whether it calls functions of Lua.
     let isLinked: Bool
     /// Whether it has a loop or calls.
     let mayBeLong: Bool
 
     init(
-        code: MachineCode, exits: [Exit], slotCount: Int, lineSlot: Int, isLinked: Bool, mayBeLong: Bool
+        code: MachineCode, exits: [Exit], slotCount: Int, lineSlot: Int, tablesSlot: Int, isLinked: Bool,
+        mayBeLong: Bool
     ) {
         self.code = code
         self.exits = exits
         self.slotCount = slotCount
         self.lineSlot = lineSlot
+        self.tablesSlot = tablesSlot
         self.isLinked = isLinked
         self.mayBeLong = mayBeLong
     }

@@ -41,5 +41,19 @@ let samples = [
     end
     """,
     "local n = 0 return function(x) n = n + 1 repeat n = n * 2 until n > x return { n, x .. 'a' }, function() return n end end",
+    """
+    return function(b, n)
+      local t, u, s = { 1, n, [0] = true }, {}, 0
+      for i = 1, n do
+        local w = {}
+        t[i & 7] = (t[i & 7] or 0) + 1
+        w[#w + 1], w[2.0] = i * 0.5, t[1]
+        if t[i] ~= t[0] and t[i] < 5 then t, u = u, w elseif not t[3] then t[3] = nil end
+        s = math.max(s, t[1]) + #u
+        b[0] = t[2]
+      end
+      return t, u, t == u, s, t[1], { math.abs(s) }
+    end
+    """,
     "return function(t) for k, v in pairs(t) do t[k] = v .. 'x' t.x = #t end return t.y(t), select('#', t()) end",
 ]

@@ -89,7 +89,7 @@ import Testing
             .mmbin, .mmbini, .mmbink, .extraarg,
         ]
         let reasons: Set<Opcode> = [
-            .settabup, .newtable, .setlist, .concat, .closure, .vararg, .varargprep, .tforprep,
+            .settabup, .concat, .closure, .vararg, .varargprep, .tforprep,
             .tforcall,
             .tforloop, .close, .tbc,
         ]

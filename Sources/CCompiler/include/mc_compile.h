@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mc_tables.h"
+
 #pragma clang assume_nonnull begin
 
 /* Changes with any change of this file. */
@@ -45,7 +47,10 @@ enum {
   MC_INPUT,    /* in exits: the input with this number */
   MC_CONSTANT, /* in exits: the constant with this number, a string */
   MC_RECORD,   /* in exits: the record of the input `number` whose index is in the slot */
-  MC_METHOD    /* in exits: the method of the input `number` whose name is the constant `constant` */
+  MC_METHOD,   /* in exits: the method of the input `number` whose name is the
+                  constant `constant` */
+  MC_TABLE,    /* in exits: a table of the call, whose address is in the slot */
+  MC_ANY       /* in exits: MC_NIL to MC_FLOAT, as the slot after it says */
 };
 
 /* Functions of Lua's library that compile. */
@@ -104,7 +109,8 @@ typedef struct mc_value {
   int16_t place; /* of an exit to the interpreter: the register, from 0; MC_GIVEN + the number of a result of the call
                 there; or -1 - the source of a written upvalue */
   int32_t number, constant;
-  int32_t slot; /* of MC_INTEGER, MC_FLOAT, MC_BOOLEAN; in a frame, the word */
+  int32_t slot; /* of MC_INTEGER, MC_FLOAT, MC_BOOLEAN, MC_TABLE, MC_ANY; in a
+                   frame, the word */
 } mc_value;
 
 enum { MC_GIVEN = 1000 };
@@ -137,7 +143,10 @@ typedef struct mc_function mc_function;
 typedef struct mc_code {
   int64_t (*_Nonnull run)(uint64_t *slots);
   size_t slot_count;
-  size_t line_slot; /* the slot where the code stores the line of the loop it enters */
+  size_t line_slot;   /* the slot where the code stores the line of the loop it
+                         enters */
+  size_t tables_slot; /* an input where the function makes tables: the address of
+                         an mc_tables */
   const mc_exit *exits;
   size_t exit_count;
   size_t bytes;     /* of machine code, in whole pages */
@@ -167,7 +176,11 @@ typedef struct mc_interface {
   size_t (*_Nonnull source_count)(const mc_function *function);
   const mc_source *_Nonnull (*_Nonnull sources)(const mc_function *function);
   const char *_Nullable (*_Nonnull constant)(const mc_function *function, int32_t number, size_t *length);
-  /* Machine code for these inputs, one for each source; NULL with a reason if it cannot be compiled. */
+  /* Whether its machine code makes tables. */
+  bool (*_Nonnull makes_tables)(const mc_function *function);
+  void (*_Nonnull free_tables)(mc_tables *tables);
+  /* Machine code for these inputs, one for each source; NULL with a reason if
+   * it cannot be compiled. */
   mc_code *_Nullable (*_Nonnull compile)(mc_function *function, const mc_input *inputs, char *reason, size_t capacity);
   void (*_Nonnull release)(mc_code *code);
   /* A binary chunk: the member of the function that takes `registers` registers as parameters and continues at `pc`.

@@ -33,6 +33,7 @@ typedef struct lm_compiled {
   bool is_off;         /* the interpreter runs it always */
   uintptr_t outermost; /* a place on the stack of C: calls of itself in the interpreter have lower ones */
   bool is_strict;
+  bool makes_tables;
   int32_t line; /* where the function begins */
   char place[LUA_IDSIZE + 16];
   char reason[LM_REASON]; /* why the last call did not run compiled; empty if it did */
@@ -84,9 +85,33 @@ extern const char lm_unusable_memory[];
 /* [-0, +0, –] Remembers the functions of Lua's library that compile. */
 void lm_know_functions(lua_State *L);
 
-/* [-0, +n, e] Leaves machine code by an exit: pushes the results, or lets the interpreter continue. */
-int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, const uint64_t *slots,
-             const uint16_t *where);
+/* The tables of one call, or of the parts of one. A userdata that is closed with the call: they are freed whatever
+   happens. */
+typedef struct lm_made {
+  const void *self, *kind;
+  int index; /* on the stack */
+  size_t count;
+  mc_tables *parts;
+} lm_made;
+LM_APART(lm_made);
+
+extern const mc_memory lm_table_memory;
+/* [-0, +1, e] A new one, to be closed. */
+lm_made *lm_new_made(lua_State *L, size_t count);
+/* [-0, +0, –] */
+void lm_open_made(lua_State *L);
+/* [-0, +1, –] A value with its tag, MC_NIL to MC_FLOAT. */
+void lm_push_any(lua_State *L, uint64_t tag, uint64_t value);
+/* [-0, +0, –] Frees the tables. */
+void lm_free_made(lm_made *made);
+/* [-0, +n, e] Pushes a table of Lua for each table among the values of an exit, puts its stack index into the slot, and
+   frees the tables. */
+void lm_push_made(lua_State *L, lm_made *made, size_t part, const mc_exit *exit, uint64_t *slots);
+
+/* [-0, +n, e] Leaves machine code by an exit: pushes the results, or lets the
+   interpreter continue. `made` is NULL if the function makes no tables. */
+int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, uint64_t *slots,
+             const uint16_t *where, lm_made *made, size_t part);
 /* [-0, +0, –] The exit of the innermost function that has left. */
 const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit);
 

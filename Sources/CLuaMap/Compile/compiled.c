@@ -132,6 +132,7 @@ static bool prepare(lua_State *L, lm_compiled *compiled) {
     lm_note_reason(compiled, too_many_sources);
     return false;
   }
+  compiled->makes_tables = compiler->makes_tables(function);
   compiled->sources = compiler->sources(function);
   compiled->source_count = (int32_t)count;
   compiled->parameters = 0;
@@ -211,10 +212,11 @@ static void give_up(lm_signature *signature, const char *reason) {
 
 /* [-0, +n, e] Runs machine code, whose inputs are ready. */
 static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs, uint64_t *slots,
-               const uint16_t *where) {
+               const uint16_t *where, lm_made *made) {
   const mc_code *code = signature->code;
   slots[code->line_slot] = (uint64_t)compiled->line;
   if (code->is_linked) lm_lend_frames(code, slots, alloca(LM_SPARE * sizeof *slots));
+  slots[code->tables_slot] = made ? (uintptr_t)made->parts : 0;
   int64_t number;
   /* A host that does not know of machine code only sets a hook at SIGINT. */
   if (code->may_be_long) mm_escape_begin();
@@ -231,10 +233,12 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
     const mm_region *region = lm_region_at(L, where[i]);
     if (mm_likely(!region || mm_was_intact(region))) continue;
     compiled->uses--;
+    if (made) lm_free_made(made);
     return lm_raise_lost_at(L, line, where[i]);
   }
   if (mm_unlikely(!exit)) {
     compiled->uses--;
+    if (made) lm_free_made(made);
     return lm_raise_interrupt_at(L, line);
   }
   if (mm_unlikely(exit->kind == MC_RESUME || exit->kind == MC_UNKNOWN)) {
@@ -254,7 +258,7 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
       give_up(signature, reason);
     }
   }
-  return lm_leave(L, compiled, code, exit, slots, where);
+  return lm_leave(L, compiled, code, exit, slots, where, made, 0);
 }
 
 static int not_compiled(lua_State *L, lm_compiled *compiled) {
@@ -303,6 +307,11 @@ static int compiled_call(lua_State *L) {
   uint64_t small[MOST_SMALL_SLOTS];
   uint64_t *slots = small;
   size_t capacity = MOST_SMALL_SLOTS;
+  lm_made *made = NULL;
+  if (compiled->makes_tables) {
+    made = lm_new_made(L, 1);
+    if (!compiled->function) return not_compiled(L, compiled); /* a finalizer has ended it */
+  }
 again:
   if (mm_unlikely(compiled->slot_count > capacity)) {
     capacity = compiled->slot_count;
@@ -324,7 +333,7 @@ again:
     goto again;
   }
   compiled->reason[0] = '\0';
-  return run(L, compiled, signature, inputs, slots, where);
+  return run(L, compiled, signature, inputs, slots, where, made);
 }
 
 static int compiled_gc(lua_State *L) {
@@ -478,4 +487,5 @@ void lm_open_compile(lua_State *L) {
   lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
   lm_know_functions(L);
+  lm_open_made(L);
 }

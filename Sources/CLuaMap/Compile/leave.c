@@ -4,6 +4,16 @@
 
 #include "compile.h"
 
+void lm_push_any(lua_State *L, uint64_t tag, uint64_t value) {
+  switch (tag) {
+    case MC_FALSE: lua_pushboolean(L, 0); break;
+    case MC_TRUE: lua_pushboolean(L, 1); break;
+    case MC_INTEGER: lua_pushinteger(L, (lua_Integer)value); break;
+    case MC_FLOAT: lua_pushnumber(L, mm_double_of_bits(value)); break;
+    default: lua_pushnil(L); break;
+  }
+}
+
 /* [-0, +1, m] uses 2 slots. Pushes a value of an exit. */
 static void push_value(lua_State *L, const lm_compiled *compiled, const mc_interface *compiler, const mc_value *value,
                        const uint64_t *slots, const uint16_t *where) {
@@ -26,6 +36,8 @@ static void push_value(lua_State *L, const lm_compiled *compiled, const mc_inter
       lua_pushlstring(L, text ? text : "", length);
       if (value->kind == MC_METHOD) lua_gettable(L, where[value->number]);
       break;
+    case MC_TABLE: lua_pushvalue(L, (int)slots[value->slot]); break;
+    case MC_ANY: lm_push_any(L, slots[value->slot + 1], slots[value->slot]); break;
     default: lua_pushnil(L); break;
   }
 }
@@ -175,9 +187,11 @@ static void push_registers(lua_State *L, const leaving *l, const mc_exit *exit, 
 }
 
 /* [-0, +1, e] The function that an exit calls: it continues in the frames below. The outermost of them is made
-   first; each gets the next one as the value of the register that it calls. */
-static void push_below(lua_State *L, const leaving *l, const mc_exit *exit) {
-  const uint64_t *frame = push_frames(L, l->code, exit);
+   first; each gets the next one as the value of the register that it calls. `frame` is NULL if the frames were not
+   copied yet. */
+static void push_below(lua_State *L, const leaving *l, const mc_exit *exit, const uint64_t *frame) {
+  if (frame) lua_pushnil(L);
+  else frame = push_frames(L, l->code, exit);
   int box = lua_gettop(L), registers = box + 1, first = box + 2;
   lua_pushnil(L);
   lua_pushnil(L);
@@ -207,11 +221,11 @@ static void push_below(lua_State *L, const leaving *l, const mc_exit *exit) {
 
 /* [-0, +n, e] */
 static int resume(lua_State *L, lm_compiled *compiled, const mc_interface *compiler, const mc_code *code,
-                  const mc_exit *exit, const uint64_t *slots, const uint16_t *where) {
+                  const mc_exit *exit, const uint64_t *slots, const uint16_t *where, const uint64_t *frames) {
   int base = lua_gettop(L);
   luaL_checkstack(L, exit->registers + 16, NULL);
   const leaving l = {compiled, compiler, code, where};
-  if (exit->is_below) push_below(L, &l, exit);
+  if (exit->is_below) push_below(L, &l, exit, frames);
   else if (exit->called >= 0) push_given(L, &l, exit, slots);
   int called = lua_gettop(L);
   push_continuation(L, compiled, compiler, exit);
@@ -255,10 +269,16 @@ static int raise_for_caller(lua_State *L, lm_compiled *compiled, const mc_interf
   return lua_error(L);
 }
 
-int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, const uint64_t *slots,
-             const uint16_t *where) {
+int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_exit *exit, uint64_t *slots,
+             const uint16_t *where, lm_made *made, size_t part) {
   const mc_interface *compiler = lm_loaded_compiler();
   if (mm_unlikely(exit->count > 2)) luaL_checkstack(L, exit->count + 4, NULL);
+  const uint64_t *frames = NULL;
+  if (made) {
+    luaL_checkstack(L, 2 * exit->count + 8, NULL);
+    if (exit->is_below) frames = push_frames(L, code, exit);
+    lm_push_made(L, made, part, exit, slots);
+  }
   for (int i = 0; i < exit->count; i++) {
     if (exit->values[i].place >= 0 || i < exit->results) continue;
     push_value(L, compiled, compiler, &exit->values[i], slots, where);
@@ -269,7 +289,7 @@ int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_
     lua_pop(L, 1);
   }
   if (exit->kind == MC_RAISE) return raise_for_caller(L, compiled, compiler, exit, slots, where);
-  if (exit->kind != MC_RETURN) return resume(L, compiled, compiler, code, exit, slots, where);
+  if (exit->kind != MC_RETURN) return resume(L, compiled, compiler, code, exit, slots, where, frames);
   int results = exit->results;
   for (int i = 0; i < results; i++) push_value(L, compiled, compiler, &exit->values[i], slots, where);
   compiled->uses--;

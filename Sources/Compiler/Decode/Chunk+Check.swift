@@ -67,6 +67,8 @@ extension Chunk {
         case .setfield:
             try name(i.b)
             if i.k { try constant(i.c) }
+        case .newtable: try follows(pc, .extraarg)
+        case .setlist: if i.k { try follows(pc, .extraarg) }
         case .settable, .seti: if i.k { try constant(i.c) }
         case .`self`: if i.k { try name(i.c) }
         case .addk, .subk, .mulk, .modk, .powk, .divk, .idivk, .bandk, .bork, .bxork:

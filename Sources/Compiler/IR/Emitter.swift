@@ -86,7 +86,7 @@ final class Emitter {
     func giveSame(_ pair: Value) { LLVMBuildRet(builder, pair) }
 
     func type(of type: ValueType) -> LLVMTypeRef {
-        type == .float ? double : type == .boolean ? bit : i64
+        type == .float ? double : type == .boolean ? bit : type == .table ? pointer : i64
     }
     func number(_ address: Value) -> Value { LLVMBuildPtrToInt(builder, address, i64, "") }
     /// An address in the frame of the machine.
@@ -205,6 +205,7 @@ final class Emitter {
         // LLVMConstReal would make another NaN of a NaN.
         LLVMConstBitCast(LLVMConstInt(i64, value.bitPattern, 0), double)
     }
+    func tag(_ kind: Int) -> Value { LLVMConstInt(i8, UInt64(kind), 0) }
     func bool(_ value: Bool) -> Value { LLVMConstInt(bit, value ? 1 : 0, 0) }
     func constantInteger(_ value: Value) -> Int64? {
         LLVMIsAConstantInt(value) == nil ? nil : LLVMConstIntGetSExtValue(value)
@@ -273,18 +274,49 @@ final class Emitter {
 
     // Memory
 
-    func load(_ type: LLVMTypeRef, _ address: Value) -> Value {
+    /// Parts of memory that have nothing in common.
+    enum Space: String {
+        /// Buffers and views: they may overlap each other.
+        case mapped
+        case tables, values, tags
+    }
+
+    func load(_ type: LLVMTypeRef, _ address: Value, in space: Space? = nil) -> Value {
         guard let load = LLVMBuildLoad2(builder, type, address, "") else { return address }
         LLVMSetAlignment(load, 1)
+        mark(load, space)
         return load
     }
-    func store(_ value: Value, _ address: Value) {
-        LLVMSetAlignment(LLVMBuildStore(builder, value, address), 1)
+    func store(_ value: Value, _ address: Value, in space: Space? = nil) {
+        guard let store = LLVMBuildStore(builder, value, address) else { return }
+        LLVMSetAlignment(store, 1)
+        mark(store, space)
+    }
+
+    private var marks: [Space: Value] = [:]
+
+    private func mark(_ instruction: Value, _ space: Space?) {
+        guard let space else { return }
+        if marks[space] == nil {
+            let zero = LLVMValueAsMetadata(integer(0))
+            var root = [LLVMMDStringInContext2(context, "lua", 3)]
+            let name = space.rawValue
+            var parts = [
+                LLVMMDStringInContext2(context, name, name.utf8.count),
+                LLVMMDNodeInContext2(context, &root, 1), zero,
+            ]
+            let type = LLVMMDNodeInContext2(context, &parts, 3)
+            var access = [type, type, zero]
+            marks[space] = LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, &access, 3))
+        }
+        LLVMSetMetadata(instruction, LLVMGetMDKindIDInContext(context, "tbaa", 4), marks[space])
     }
     func address(_ base: Value, _ offset: Value) -> Value {
         var offsets: [Value?] = [offset]
         return LLVMBuildGEP2(builder, i8, base, &offsets, 1, "")
     }
+    func pointer(_ bits: Value) -> Value { LLVMBuildIntToPtr(builder, bits, pointer, "") }
+    func isNull(_ address: Value) -> Value { LLVMBuildIsNull(builder, address, "") }
     func slot(_ index: Int) -> Value { address(slots, integer(Int64(index) * 8)) }
 
     // Calls
@@ -308,14 +340,26 @@ final class Emitter {
 
     /// A function of helpers.c without effects. LLVM does not know it and leaves it as it is.
     func helper(_ name: String, _ result: LLVMTypeRef, _ arguments: Value...) -> Value {
+        call(name, result, arguments, isPure: true)
+    }
+
+    /// A function of tables.c, which changes memory and may not return.
+    func action(_ name: String, _ result: LLVMTypeRef, _ arguments: Value...) -> Value {
+        call(name, result, arguments, isPure: false)
+    }
+
+    private func call(_ name: String, _ result: LLVMTypeRef, _ arguments: [Value], isPure: Bool) -> Value {
         var arguments: [Value?] = arguments
         var types: [LLVMTypeRef?] = arguments.map { LLVMTypeOf($0) }
         let type = LLVMFunctionType(result, &types, UInt32(types.count), 0)
         var callee = LLVMGetNamedFunction(module, name)
         if callee == nil {
             callee = LLVMAddFunction(module, name, type)
-            for name in ["nounwind", "willreturn"] { attribute(name, of: callee) }
-            attribute("memory", of: callee, 0)
+            attribute("nounwind", of: callee)
+            if isPure {
+                attribute("willreturn", of: callee)
+                attribute("memory", of: callee, 0)
+            }
         }
         return LLVMBuildCall2(builder, type, callee, &arguments, UInt32(arguments.count), "")
     }

@@ -5,12 +5,16 @@ internal import CLLVM
 struct Slot {
     let type: ValueType
     let value: Value?
+    /// Of `any`: MC_NIL, MC_FALSE, MC_TRUE, MC_INTEGER or MC_FLOAT. The value is then that of a table's place.
+    var tag: Value?
 
     static var `nil`: Slot { Slot(type: .nil, value: nil) }
     static func constant(_ type: ValueType) -> Slot { Slot(type: type, value: nil) }
     static func integer(_ value: Value) -> Slot { Slot(type: .integer, value: value) }
     static func float(_ value: Value) -> Slot { Slot(type: .float, value: value) }
     static func boolean(_ value: Value) -> Slot { Slot(type: .boolean, value: value) }
+    static func any(_ value: Value, _ tag: Value) -> Slot { Slot(type: .any, value: value, tag: tag) }
+    static func table(_ value: Value) -> Slot { Slot(type: .table, value: value) }
     static func bool(_ value: Bool) -> Slot { Slot(type: value ? .true : .false, value: nil) }
 }
 
@@ -24,11 +28,12 @@ final class Version {
     let region: Region?
     let frame: Frame
     /// By the place in the frame.
-    let phis: [(place: Int, phi: Value)]
+    let phis: [Phi]
 
-    init(
-        _ pc: Int, _ block: Block, _ region: Region?, _ frame: Frame, _ phis: [(place: Int, phi: Value)]
-    ) {
+    /// Of a value and, of `any`, of its tag.
+    typealias Phi = (place: Int, value: Value, tag: Value?)
+
+    init(_ pc: Int, _ block: Block, _ region: Region?, _ frame: Frame, _ phis: [Phi]) {
         self.pc = pc
         self.block = block
         self.region = region
@@ -45,8 +50,10 @@ final class Version {
         let pc: Int
         let region: ObjectIdentifier?
     }
-    /// The most versions of one instruction. Two loops whose variables change their types need four.
-    static let most = 8
+    /// From this number on all that can be `any` is. Two loops whose variables change their types need four.
+    static let many = 8
+    /// In a function with more versions than this, the second one already.
+    static let crowd = 1000
     /// From this number on `true` and `false` are no types of their own.
     static let manyEnough = 2
 }
@@ -100,6 +107,11 @@ final class Region {
     func isFixed(_ register: Int) -> Bool {
         !loop.written.contains(register) && register != self.register && register != self.register + 1
             && register != self.register + 3
+    }
+    /// Whether this is the value that the register has in the whole loop.
+    func isFixed(_ register: Int, _ slot: Slot) -> Bool {
+        isFixed(register) && slot.type == entry[register].type && slot.value == entry[register].value
+            && slot.tag == entry[register].tag
     }
     /// Whether the variable that the body sees is the index.
     var showsIndex: Bool { !loop.written.contains(register + 3) }

@@ -13,7 +13,9 @@ extension Generator {
         case .input(let input):
             if case .compiled(let number) = inputs[input].kind { return callLua(i, number, arguments) }
             guard case .function(let number) = inputs[input].kind else {
-                return leave("\(name(input)) is called, which is no function that compiles")
+                let hints = ["table.insert": "; write t[#t + 1] = x", "ipairs": "; write for i = 1, #t"]
+                let name = name(input)
+                return leave("\(name) is called, which is no function that compiles\(hints[name] ?? "")")
             }
             if number == Int(MC_ERROR) { return raise(arguments) }
             outcome = callFunction(number, arguments, name(input))
@@ -65,9 +67,11 @@ extension Generator {
         var other = frame
         frame[i.a] = yes
         other[i.a] = no
-        let ifYes = edge(to: pc + 1, frame)
-        let ifNo = edge(to: pc + 1, other)
+        // Blocks of their own: both ways may lead to one version.
+        let (ifYes, ifNo) = (ir.block(), ir.block())
         ir.branch(condition, ifYes, ifNo)
+        ir.at(ifYes) { ir.jump(edge(to: pc + 1, frame)) }
+        ir.at(ifNo) { ir.jump(edge(to: pc + 1, other)) }
         return nil
     }
 

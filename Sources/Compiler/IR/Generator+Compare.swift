@@ -1,3 +1,4 @@
+internal import CCompiler
 internal import CLLVM
 
 /// Comparisons, and the jumps that follow them.
@@ -31,7 +32,14 @@ extension Generator {
             frame = taken ?? frame
             return target
         }
-        let ifTaken = edge(to: target, taken ?? frame)
+        let ifTaken: Block
+        if let taken {
+            // A block of its own: both ways may lead to one version, with different values.
+            ifTaken = ir.block()
+            ir.at(ifTaken) { ir.jump(edge(to: target, taken)) }
+        } else {
+            ifTaken = edge(to: target, frame)
+        }
         let ifSkipped = edge(to: pc + 2, frame)
         if expected {
             ir.branch(value, ifTaken, ifSkipped)
@@ -43,15 +51,20 @@ extension Generator {
 
     func isTrue(_ slot: Slot) -> Bool { slot.type != .nil && slot.type != .false }
     /// Whether a value is neither nil nor false, unless its type tells.
-    func truth(of slot: Slot) -> Value? { slot.type == .boolean ? slot.value : nil }
+    func truth(of slot: Slot) -> Value? {
+        if let tag = slot.tag { return ir.compare(LLVMIntUGE, tag, ir.tag(MC_TRUE)) }
+        return slot.type == .boolean ? slot.value : nil
+    }
 
     func test(_ i: Instruction) -> Int? {
         let slot = frame[i.a]
+        if slot.type == .any { return testAny(i, i.a, nil) }
         return jump(truth(of: slot).map(Slot.boolean) ?? .bool(isTrue(slot)), expecting: i.k)
     }
 
     func testAndSet(_ i: Instruction) -> Int? {
         let slot = frame[i.b]
+        if slot.type == .any { return testAny(i, i.b, i.a) }
         var taken = frame
         taken[i.a] = slot.type == .boolean ? .bool(i.k) : slot
         return jump(truth(of: slot).map(Slot.boolean) ?? .bool(isTrue(slot)), expecting: i.k, taken)
@@ -61,6 +74,14 @@ extension Generator {
     private func equality(_ a: Slot, _ b: Slot) -> Slot? {
         if a.type.isNumber && b.type.isNumber { return order(.equal, a, b) }
         switch (a.type, b.type) {
+        case (.any, let other) where other.isPlain: return equality(any: a, b)
+        case (let other, .any) where other.isPlain: return equality(any: b, a)
+        case (.table, .table):
+            guard let x = a.value, let y = b.value else { return nil }
+            return .boolean(ir.compare(LLVMIntEQ, x, y))
+        case (.table, .input(let x)), (.input(let x), .table):
+            // It can have a metamethod.
+            return inputs[x].kind == .other ? nil : .bool(false)
         case (.boolean, .boolean):
             guard let x = a.value, let y = b.value else { return nil }
             return .boolean(ir.compare(LLVMIntEQ, x, y))
@@ -73,17 +94,27 @@ extension Generator {
         case (.input(let x), .input(let y)): return x == y ? .bool(true) : nil
         case (.input(let x), let other), (let other, .input(let x)):
             // What the compiler does not know can be a string.
-            return inputs[x].kind == .other && !Generator.isNoString(other) ? nil : .bool(false)
+            return inputs[x].kind == .other && !other.isPlain ? nil : .bool(false)
         case (.method, _), (_, .method), (.record, _), (_, .record): return nil
         default: return .bool(false)
         }
     }
 
-    private static func isNoString(_ type: ValueType) -> Bool {
-        switch type {
-        case .nil, .false, .true, .boolean, .integer, .float: true
-        default: false
+    /// The comparison of a value whose type only the run tells with one that is no table.
+    private func equality(any a: Slot, _ b: Slot) -> Slot? {
+        guard let bits = a.value, let tag = a.tag, let other = any(b), let otherTag = other.tag else {
+            return nil
         }
+        let same = ir.compare(LLVMIntEQ, tag, otherTag)
+        if !b.type.isNumber && b.type != .any { return .boolean(same) }
+        let isInteger = ir.compare(LLVMIntEQ, tag, ir.tag(MC_INTEGER))
+        let isFloat = ir.compare(LLVMIntEQ, tag, ir.tag(MC_FLOAT))
+        guard let integers = equality(.integer(bits), b)?.value,
+            let floats = equality(.float(ir.cast(bits, ir.double)), b)?.value
+        else { return nil }
+        let numbers = ir.or(ir.and(isInteger, integers), ir.and(isFloat, floats))
+        let isNumber = ir.compare(LLVMIntUGE, tag, ir.tag(MC_INTEGER))
+        return .boolean(ir.select(isNumber, numbers, same))
     }
 
     /// Exact for an integer and a float, however large.

@@ -3,6 +3,9 @@ internal import CLLVM
 /// Calls of other functions of Lua, and of the function itself.
 extension Generator {
     func callLua(_ i: Instruction, _ number: Int, _ arguments: [Slot]) -> Int? {
+        guard arguments.allSatisfy({ $0.type != .table && $0.type != .any }) else {
+            return leave("a table is given to a function; read what it needs before")
+        }
         let given = (0..<module.group.members[number].chunk.parameters).map {
             $0 < arguments.count ? withoutTruth(arguments[$0]) : .nil
         }

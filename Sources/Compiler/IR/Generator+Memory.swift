@@ -8,8 +8,10 @@ extension Generator {
         {
             return set(i.a, Slot(type: .record(input), value: checked(place, loaded[input].count)))
         }
+        if object.type == .table, let table = object.value { return getElement(i, ofTable: table, index) }
         guard case .input(let input) = object.type, inputs[input].isMemory else {
-            return leave("an element is read of something that is no buffer and no view")
+            return leave(
+                "an element is read of something that is no buffer and no view; \(Generator.onlyOwnTables)")
         }
         guard index.type.isNumber else { return leave("an index that is no number") }
         let memory = loaded[input]
@@ -19,9 +21,10 @@ extension Generator {
     }
 
     func setElement(_ object: Slot, _ index: Slot, _ value: Slot) -> Int? {
+        if object.type == .table, let table = object.value { return setElement(ofTable: table, index, value) }
         guard case .input(let input) = object.type, inputs[input].isMemory else {
             return leave(
-                "an element is set of something that is no buffer and no view; tables are not compiled")
+                "an element is set of something that is no buffer and no view; \(Generator.onlyOwnTables)")
         }
         guard index.type.isNumber, value.type.isNumber else {
             return leave("an index or a value that is no number")
@@ -96,7 +99,7 @@ extension Generator {
 
     func loadElement(_ element: Element, _ address: Value) -> Slot {
         let types = [1: ir.i8, 2: ir.i16, 4: ir.i32, 8: ir.i64]
-        var bits = ir.load(types[element.size] ?? ir.i64, address)
+        var bits = ir.load(types[element.size] ?? ir.i64, address, in: .mapped)
         if element.isSwapped { bits = ir.swapBytes(bits) }
         if element.isFloat {
             if element.isHalf { return .float(ir.helper("mc_widen_half", ir.double, bits)) }
@@ -143,6 +146,6 @@ extension Generator {
     }
 
     func storeElement(_ bits: Value, _ element: Element, _ address: Value) {
-        ir.store(element.isSwapped ? ir.swapBytes(bits) : bits, address)
+        ir.store(element.isSwapped ? ir.swapBytes(bits) : bits, address, in: .mapped)
     }
 }

@@ -6,6 +6,7 @@ extension Generator {
         let i = chunk.code[pc]
         guard let opcode = i.opcode else { return leave("") }
         ir.line(chunk.lines[pc])
+        if let isSplit = split(operands(i, opcode)) { return isSplit }
         switch opcode {
         case .move:
             callStarts[i.a] = callStarts[i.b]
@@ -32,6 +33,8 @@ extension Generator {
         case .seti:
             return setElement(
                 frame[i.a], .integer(ir.integer(Int64(i.b))), i.k ? constant(i.c) : frame[i.c])
+        case .newtable: return makeTable(i)
+        case .setlist: return setList(i)
         case .`self`: return getMethod(i)
         case .len: return getLength(i)
         case .addi, .addk, .subk, .mulk, .modk, .powk, .divk, .idivk, .bandk, .bork, .bxork, .shri,
@@ -62,7 +65,6 @@ extension Generator {
     static func reason(_ opcode: Opcode) -> String {
         switch opcode {
         case .settabup: "a global variable or a field is set; set a local variable and return it"
-        case .newtable, .setlist: "a table is made; use a buffer or a view, or make the table outside"
         case .concat: "strings are joined; return the parts and join them outside"
         case .closure: "a function is made; make it outside"
         case .vararg, .varargprep: "'...' is used; give the parameters names"
@@ -159,9 +161,12 @@ extension Generator {
     }
 
     private func getLength(_ i: Instruction) -> Int? {
+        if frame[i.b].type == .table, let table = frame[i.b].value {
+            return set(i.a, .integer(ir.action("mc_table_length", ir.i64, table)))
+        }
         guard case .input(let input) = frame[i.b].type, inputs[input].isMemory || inputs[input].layout != nil
         else {
-            return leave("the length of something that is no buffer and no view")
+            return leave("the length of something that is no buffer, no view and no table of the function")
         }
         return set(i.a, .integer(loaded[input].count))
     }

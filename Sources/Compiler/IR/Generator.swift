@@ -30,6 +30,10 @@ final class Generator {
     private var counts: [Version.Place: Int] = [:]
     private var work: [Version] = []
     var regions: [(unchecked: Region, fast: Block, slow: Block)] = []
+    /// The most tables that must be kept while another one is made.
+    var mostRoots = 0
+    /// Of the call: an mc_tables.
+    private(set) lazy var tables = atEntry { ir.load(ir.pointer, ir.slot(tablesSlot)) }
 
     // The place of the code that is being made.
     var pc = 0
@@ -63,9 +67,11 @@ final class Generator {
     var lineSlot: Int { inputs.count * Generator.slotsPerInput }
     /// The frames of functions that are called, the end of the memory for them, and of that of the stack.
     var framesSlot: Int { lineSlot + 1 }
-    var firstExitSlot: Int { lineSlot + 4 }
+    var tablesSlot: Int { lineSlot + 4 }
+    var firstExitSlot: Int { lineSlot + 5 }
     var slotCount: Int {
-        firstExitSlot + (exits.lazy.filter { $0.extent == 0 }.map(\.items.count).max() ?? 0)
+        let own = exits.lazy.filter { $0.extent == 0 }.flatMap(\.items).map { $0.slot + 2 }
+        return max(firstExitSlot + mostRoots, own.max() ?? 0)
     }
 
     func generate() throws(Reason) {
@@ -149,7 +155,8 @@ final class Generator {
     // Versions
 
     /// The block of the code at `pc` for these types, to which the block at hand is about to jump.
-    func edge(to pc: Int, _ given: Frame, into entered: Region? = nil) -> Block {
+    /// `kept` are registers whose types must stay.
+    func edge(to pc: Int, _ given: Frame, into entered: Region? = nil, keeping kept: [Int] = []) -> Block {
         let region = entered ?? self.region.flatMap { $0.loop.body.contains(pc) ? $0 : nil }
         let live = flow.live[pc]
         var frame = given
@@ -161,40 +168,57 @@ final class Generator {
         if versions[key()] == nil, counts[place, default: 0] >= Version.manyEnough {
             frame = frame.map(withoutTruth)
         }
-        if versions[key()] == nil {
-            guard counts[place, default: 0] < Version.most else {
+        let many = instance == nil && versions.count > Version.crowd ? 1 : Version.many
+        if versions[key()] == nil, counts[place, default: 0] >= many {
+            // The frames of functions that are called have no room for tags.
+            guard instance == nil else {
                 return exit(
                     .unknown(
-                        "variables have more than \(Version.most) combinations of types here; give each one type"
-                    ),
+                        "variables have more than \(many) combinations of types here; give each one type"),
                     pc, given)
             }
+            for (place, slot) in frame.enumerated() where canBeAny(place, at: pc) && !kept.contains(place) {
+                frame[place] = any(slot) ?? slot
+            }
+        }
+        if versions[key()] == nil {
             versions[key()] = add(pc, region, frame)
             counts[place, default: 0] += 1
         }
         guard let version = versions[key()] else { return ir.block() }
-        for (place, phi) in version.phis {
-            if let value = frame[place].value { ir.addIncoming(phi, value, from: ir.here) }
+        for phi in version.phis {
+            if let value = frame[phi.place].value { ir.addIncoming(phi.value, value, from: ir.here) }
+            if let own = phi.tag, let tag = frame[phi.place].tag { ir.addIncoming(own, tag, from: ir.here) }
         }
         return version.block
     }
 
+    /// Not the registers of loops, nor those that never change.
+    private func canBeAny(_ place: Int, at pc: Int) -> Bool {
+        guard place < chunk.registers else { return true }
+        return flow.live[pc].contains(place) && flow.written.contains(place)
+            && !flow.loopRegisters[pc].contains(place)
+    }
+
     private func add(_ pc: Int, _ region: Region?, _ frame: Frame) -> Version {
         let block = ir.block("pc\(pc)")
-        var phis: [(place: Int, phi: Value)] = []
+        var phis: [Version.Phi] = []
         var own = frame
         ir.at(block) {
             for (place, slot) in frame.enumerated() where slot.type.hasValue {
                 if place < chunk.registers {
                     if !flow.written.contains(place) { continue }
                     if let region {
-                        if region.isFixed(place) { continue }
-                        if region.showsIndex, place == region.register + 3 { continue }
+                        if region.isFixed(place, slot) { continue }
+                        // Where the loop is left, the index itself may not be there.
+                        let hasIndex = region.showsIndex && frame[region.register].type.hasValue
+                        if hasIndex, place == region.register + 3 { continue }
                     }
                 }
                 let phi = ir.phi(ir.type(of: slot.type))
-                phis.append((place, phi))
-                own[place] = Slot(type: slot.type, value: phi)
+                let tag = slot.type == .any ? ir.phi(ir.i8) : nil
+                phis.append((place, phi, tag))
+                own[place] = Slot(type: slot.type, value: phi, tag: tag)
             }
         }
         if let region, region.showsIndex, let index = own[region.register].value {
@@ -234,12 +258,15 @@ final class Generator {
         let block = ir.block("exit")
         ir.at(block) {
             let upvalues = written.enumerated().map { (frame[chunk.registers + $0], -1 - $1) }
-            let first = instance == nil ? firstExitSlot : 1
-            for (number, (slot, place)) in (values + upvalues).enumerated() {
-                items.append(Exit.Item(type: slot.type, place: place, slot: first + number))
-                guard let value = slot.value else { continue }
-                ir.store(
-                    word(value, slot.type), instance == nil ? ir.slot(first + number) : word(first + number))
+            var next = instance == nil ? firstExitSlot : 1
+            for (slot, place) in values + upvalues {
+                items.append(Exit.Item(type: slot.type, place: place, slot: next))
+                func store(_ value: Value) {
+                    ir.store(value, instance == nil ? ir.slot(next) : word(next))
+                    next += 1
+                }
+                if let value = slot.value { store(word(value, slot.type)) } else { next += 1 }
+                if let tag = slot.tag { store(ir.extend(tag, ir.i64, signed: false)) }
             }
             if instance == nil && module.isLinked { items += memoryUpvalues }
             let number = ir.integer(Int64(exits.count))
@@ -283,11 +310,12 @@ final class Generator {
     }
 
     /// A block that leaves at the instruction at hand.
-    private func exit(_ kind: Exit.Kind) -> Block {
+    func exit(_ kind: Exit.Kind) -> Block {
         let i = chunk.code[pc]
         let isCall = i.opcode == .call || i.opcode == .tailcall
         if isCall, let start = callStarts[i.a] { return exit(kind, start.pc, start.frame) }
-        guard isCall || i.opcode == .return_, i.b == 0, let open else { return exit(kind, pc, frame) }
+        let isOpen = isCall || i.opcode == .return_ || i.opcode == .setlist
+        guard isOpen, i.b == 0, let open else { return exit(kind, pc, frame) }
         let results = open.results.enumerated().map { ($1, Exit.firstGiven + $0) }
         let called = (Slot.nil, chunk.code[open.pc].a)
         return exit(

@@ -7,6 +7,8 @@ struct Flow {
     let hasLoop: Bool
     /// Registers that some instruction writes.
     let written: RegisterSet
+    /// By instruction: the registers of the loops around it.
+    let loopRegisters: [RegisterSet]
     /// The loops that contain no other, by their FORPREP.
     let innermost: [Int: Loop]
 
@@ -33,6 +35,13 @@ struct Flow {
         for effect in effects { written.formUnion(effect.definitions) }
         self.written = written
         innermost = Flow.loops(chunk, effects)
+        var loopRegisters = [RegisterSet](repeating: RegisterSet(), count: effects.count)
+        for (pc, i) in chunk.code.enumerated() where i.opcode == .forprep {
+            for at in pc + 1..<min(pc + 2 + i.bx, effects.count) {
+                loopRegisters[at].formUnion(RegisterSet(i.a..<i.a + 4))
+            }
+        }
+        self.loopRegisters = loopRegisters
     }
 
     private static func liveness(_ effects: [Effect]) -> [RegisterSet] {

@@ -28,10 +28,10 @@ import Testing
         #expect(try program.run(["--sandbox", "--allow-compile", "-e", script]).output == "2\tnil\n")
         #expect(try program.run(["--allow-compile", "-e", script]).errors.contains("needs --sandbox"))
         let report = try program.run([
-            "--compile-report", "-e", "\(script) mmap.compile(function(x) return {} end)(0.5)",
+            "--compile-report", "-e", "\(script) mmap.compile(function(x) return x .. x end)(0.5)",
         ]).errors
         #expect(report.hasPrefix("compiled functions:\n  (command line):1 (integer): "))
-        #expect(report.contains("(float): not compiled: line 1: a table is made"))
+        #expect(report.contains("(float): not compiled: line 1: strings are joined"))
         #expect(try program.run(["--compile-report", "-e", ""]).errors == "compiled functions: none\n")
     }
 
@@ -100,6 +100,59 @@ import Testing
             """,
         ])
         #expect(outcome.output.contains(/^false\t\(command line\):\d+: interrupted!\n0\tnil\n$/))
+    }
+
+    /// A table is made meanwhile: it grows, is counted, and is gone after each way out.
+    @Test func whatEndsMachineCodeThatMakesTables() throws {
+        let script = """
+            local n, b = 0, mmap.anonymous(4096)
+            local f = mmap.compile(function(x)
+              n = n + 1
+              local t = {}
+              while true do
+                for i = 0, 1 << 24 do t[i] = i + x end
+                t = {}
+                t[x & 255] = x
+              end
+            end, { strict = true })
+            local ok, e = pcall(f, 1)
+            print(ok, (tostring(e):gsub("%d+", "N")))
+            print(n, mmap.whynot(f))
+            """
+        let time = try Program.mmaplua.run(["--time=0.7", "-e", script])
+        #expect(time.output.contains("time limit exceeded") && time.output.hasSuffix("\n0\tnil\n"))
+        let interrupt = try Program.mmaplua.run([
+            "-e",
+            "os.execute('(sleep 0.6; kill -INT '..io.open('/proc/self/stat'):read('n')..') >/dev/null 2>&1 &')\n\(script)",
+        ])
+        #expect(interrupt.output == "false\t(command line):N: interrupted!\n0\tnil\n")
+        // The interpreter goes on where the limit is reached, and needs memory too.
+        let memory = try Program.mmaplua.run(["--memory=20M", "-e", script])
+        #expect(memory.output.contains("not enough memory"))
+        // Twenty times: 100 MB, if any were kept.
+        let kept = try Program.mmaplua.run([
+            "--memory=30M", "-e",
+            """
+            local path = os.tmpname()
+            local function put(n) local file = assert(io.open(path, "wb")) file:write(("x"):rep(n)) file:close() end
+            local f = mmap.compile(function(b) local t = {}
+              for i = 0, 500000 do t[i] = i end
+              for i = 0, #b - 1 do t[b[i]] = i end
+              return #t, t[120] end, { strict = true })
+            for turn = 1, 20 do
+              put(4 * mmap.PAGESIZE)
+              local b = mmap.open(path)
+              assert(f(b) == 500000)
+              put(0)
+              local ok, e = pcall(f, b)
+              assert(not ok and e.code == "SIGBUS", e)
+              b:close()
+            end
+            os.remove(path)
+            print "done"
+            """,
+        ])
+        #expect(kept.output == "done\n", "\(kept.errors)")
     }
 
     @Test func codeCountsForTheLimitOfMemory() throws {

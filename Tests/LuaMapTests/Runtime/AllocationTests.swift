@@ -386,6 +386,24 @@ struct Allocator {
         lua_touserdata(state, CInt(LM_UPVALUE_1))?.assumingMemoryBound(to: Allocator.self)
     }
 
+    /// `refuse(k, n)`: the k-th allocation from now on and the n - 1 after it fail. `refused()` ends that, and tells
+    /// whether any did.
+    static func registerAllocator(_ script: Script, _ allocator: UnsafeMutablePointer<Allocator>) {
+        AllocationTests.register(script, "refuse", allocator) { state in
+            guard let allocator = AllocationTests.allocator(state) else { return 0 }
+            allocator.pointee.granted = Int(lua_tointegerx(state, 1, nil))
+            allocator.pointee.failures = Int(lua_tointegerx(state, 2, nil))
+            allocator.pointee.hasFailed = false
+            return 0
+        }
+        AllocationTests.register(script, "refused", allocator) { state in
+            guard let allocator = AllocationTests.allocator(state) else { return 0 }
+            (allocator.pointee.granted, allocator.pointee.failures) = (-1, 0)
+            lua_pushboolean(state, allocator.pointee.hasFailed ? 1 : 0)
+            return 1
+        }
+    }
+
     /// Each call of methods.lua by itself; the scripts above end at the first refusal.
     @Test func everyAllocationOfEveryRowFailsOnce() async {
         await #expect(processExitsWith: .exitCode(0)) {
@@ -394,19 +412,7 @@ struct Allocator {
             let before = resources()
             do {
                 let script = try #require(Script(Allocator.function, allocator))
-                AllocationTests.register(script, "refuse", allocator) { state in
-                    guard let allocator = AllocationTests.allocator(state) else { return 0 }
-                    allocator.pointee.granted = Int(lua_tointegerx(state, 1, nil))
-                    allocator.pointee.failures = Int(lua_tointegerx(state, 2, nil))
-                    allocator.pointee.hasFailed = false
-                    return 0
-                }
-                AllocationTests.register(script, "refused", allocator) { state in
-                    guard let allocator = AllocationTests.allocator(state) else { return 0 }
-                    (allocator.pointee.granted, allocator.pointee.failures) = (-1, 0)
-                    lua_pushboolean(state, allocator.pointee.hasFailed ? 1 : 0)
-                    return 1
-                }
+                AllocationTests.registerAllocator(script, allocator)
                 AllocationTests.register(script, "slots", allocator) { state in
                     lua_pushinteger(state, lua_Integer(mm_slots_in_use()))
                     return 1
