@@ -137,6 +137,14 @@ job("holes of a file in many parts", function()
     for i = 0, (1 << 16) - 1 do b[i << 13] = 1 end
     for _ = 1, 1000 do b:holes() end
 end)
+job("parallel", function() mmap.parallel(mmap.compile(function(i, j) while true do i = i + j end end), 1, 100) end)
+job("parallel, all but the last part on other threads", function()
+    mmap.parallel(mmap.compile(function(i, j) while i < 2 do j = j + 1 end return j end), 1, 100)
+end)
+job("table where compiled", function()
+    local t = mmap.table { n = mmap.anonymous(1 << 20):view "i64" }
+    t:where(mmap.compile(function(n) while n < 1 do n = n - 1 end return true end), "n"):count()
+end)
 
 if what == "LIST" then
     print(#jobs)

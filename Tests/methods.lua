@@ -435,6 +435,10 @@ row "mmap.compile" { lost = false,
 row "mmap.whynot" { lost = false, call("function", function() return mmap.compile(function(x) return x end) end) }
 row "mmap.compiled" { lost = false, call("function", function() return mmap.compile(function(x) return x end) end) }
 row "mmap.disassemble" { lost = false, call("function", function() return mmap.compile(function(x) return x end) end) }
+row "mmap.parallel" { lost = false,
+    call("function, integer, integer, any", function() return mmap.compile(function(i, j) return j - i end), 0, 1000, 1 end),
+    call(function() return function() end, 5, 4 end),
+}
 row "mmap.progress" { lost = false, call("boolean?", function() return false end), call(function() end) }
 row "mmap.memfd" { opens = true, lost = false,
     call("string, integer, table?", function() return "name", page, {} end),

@@ -85,9 +85,9 @@ static int refuse_mmap(lua_State *L) {
    The global `mmap` is a read-only proxy, so this changes the module table in its __index. */
 static void bound_mmap(lua_State *L, const host_bounds *bounds) {
   static const char *const harmless[] = {
-      "map",        "open",      "anonymous", "advise",  "sync",    "incore",   "regex",       "struct", "evict",
-      "sparse",     "threads",   "progress",  "faults",  "advices", "shared",   "memfd",       "unlink", "read",
-      "decompress", "writefile", "table",     "compile", "whynot",  "compiled", "disassemble", NULL};
+      "map",        "open",      "anonymous", "advise",  "sync",    "incore",   "regex",       "struct",   "evict",
+      "sparse",     "threads",   "progress",  "faults",  "advices", "shared",   "memfd",       "unlink",   "read",
+      "decompress", "writefile", "table",     "compile", "whynot",  "compiled", "disassemble", "parallel", NULL};
   lua_getglobal(L, "mmap");
   lua_getmetatable(L, -1);
   lua_getfield(L, -1, "__index");

@@ -55,6 +55,18 @@ lm_frames *lm_own_frames(void);
    there is none, the first function that is called leaves at once, and its frame is in `spare`. */
 enum { LM_SPARE = 300 };
 void lm_lend_frames(const mc_code *code, uint64_t *slots, uint64_t spare[LM_SPARE]);
+/* Where the stack of the running thread must end for machine code. */
+uintptr_t lm_stack_end(void);
+
+/* Words for the frames of machine code that runs beside the script's thread. Deeper calls leave it. After them there is
+   room for results. */
+enum { LM_FEW_FRAMES = 1024, LM_FRAME_SLACK = 512 };
+/* Gives linked code the memory for its frames. */
+static inline void lm_set_frames(const mc_code *code, uint64_t *slots, uint64_t *frames) {
+  slots[code->line_slot + 1] = (uintptr_t)frames;
+  slots[code->line_slot + 2] = (uintptr_t)(frames + LM_FEW_FRAMES);
+  slots[code->line_slot + 3] = lm_stack_end();
+}
 
 /* [-0, +0, –] The Lua function at an index, that of a compiled function there too; NULL for any other value. */
 const void *lm_function_at(lua_State *L, int index);
@@ -65,6 +77,8 @@ void lm_push_link(lua_State *L, int number);
 bool lm_link(lua_State *L, lm_compiled *compiled, const mc_interface *compiler);
 /* [-0, +0, –] The bytecode of the function on top of the stack, to be freed with free(3); NULL if there is no memory. */
 uint8_t *lm_bytecode(lua_State *L, size_t *count);
+/* [-0, +1, –] Pushes the closure of C of the compiled function at an index. False, and nothing, for any other value. */
+bool lm_push_state(lua_State *L, int index);
 /* [-0, +1, –] Pushes the function that is compiled, if the value at an index is a compiled function; else false. */
 bool lm_push_compiled(lua_State *L, int index);
 
@@ -74,6 +88,30 @@ const mc_interface *lm_compiler(char reason[LM_REASON]);
 const mc_interface *lm_loaded_compiler(void);
 /* [-0, +0, –] Whether it has run out of memory: nothing runs compiled any more. */
 bool lm_compiler_is_off(void);
+
+/* [-0, +0, m] Whether the function can run compiled now; makes ready what its first call needs. Else there is a
+   reason. */
+bool lm_is_ready(lua_State *L, lm_compiled *compiled);
+
+/* [-0, +0, –] Machine code for these inputs, made if there is none yet. NULL, or one with a reason, if there is none. */
+lm_signature *lm_find_signature(lm_compiled *compiled, const mc_input *inputs);
+
+/* [-0, +0, v] Notes that machine code was left by an exit. */
+void lm_note_exit(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs,
+                  const mc_code *code, const mc_exit *exit);
+
+/* A question to a compiled function, instead of a call: only while it runs it sees its upvalues. It is for the next call
+   of a compiled function by the function `asker`. The answer is a number of results, or -1 to run the function. */
+typedef struct lm_question {
+  int (*answer)(lua_State *L, lm_compiled *compiled, void *data);
+  void *data;
+  lua_CFunction asker;
+} lm_question;
+extern _Thread_local __attribute__((tls_model("initial-exec"))) lm_question lm_asked;
+
+/* [-0, +0, –] Asks the compiled function that the running function calls next. The stack has room for the call: no
+   collection comes between. */
+void lm_ask(lua_State *L, int (*answer)(lua_State *L, lm_compiled *compiled, void *data), void *data);
 
 /* [-0, +0, –] The inputs of a call whose arguments are at 1 and following. Pushes the others. `where` gets the stack
    index of each. A reason if there is something that cannot be an input. Uses `source_count` slots. */
@@ -114,6 +152,8 @@ int lm_leave(lua_State *L, lm_compiled *compiled, const mc_code *code, const mc_
              const uint16_t *where, lm_made *made, size_t part);
 /* [-0, +0, –] The exit of the innermost function that has left. */
 const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit);
+/* The same, where the frames below are here. */
+const mc_exit *lm_innermost_in(const mc_code *code, const mc_exit *exit, const uint64_t *frame);
 
 /* [-0, +1, e] Loads a chunk of one line, which for messages is a line of the function at an index. */
 void lm_load_at(lua_State *L, int function, int line, const char *source);

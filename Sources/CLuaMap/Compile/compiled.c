@@ -63,8 +63,7 @@ uint8_t *lm_bytecode(lua_State *L, size_t *count) {
 enum { LM_TARGET = 1, LM_STATE };
 enum { LM_WRAPPER = -1 };
 
-/* [-0, +1, –] Pushes the closure of C of the compiled function at an index. False, and nothing, for any other value. */
-static bool push_state(lua_State *L, int index) {
+bool lm_push_state(lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TFUNCTION || !lua_getupvalue(L, index, LM_STATE)) return false;
   if (lua_tocfunction(L, -1) == compiled_call) return true;
   lua_pop(L, 1);
@@ -72,7 +71,7 @@ static bool push_state(lua_State *L, int index) {
 }
 
 bool lm_push_compiled(lua_State *L, int index) {
-  if (!push_state(L, index)) return false;
+  if (!lm_push_state(L, index)) return false;
   const char *name = lua_getupvalue(L, -1, LM_UPVALUE_FUNCTION);
   if (!name) lua_pushnil(L);
   lua_remove(L, -2);
@@ -156,8 +155,7 @@ static bool is_same(const mc_input *a, const mc_input *b, size_t size) {
   return true;
 }
 
-/* [-0, +0, –] Machine code for these inputs, made if there is none yet. */
-static lm_signature *find_signature(lm_compiled *compiled, const mc_input *inputs) {
+lm_signature *lm_find_signature(lm_compiled *compiled, const mc_input *inputs) {
   size_t size = (size_t)compiled->source_count * sizeof *inputs;
   lm_signature *latest = &compiled->signatures[compiled->latest];
   if (mm_likely(compiled->latest < compiled->signature_count && is_same(latest->inputs, inputs, size))) return latest;
@@ -210,6 +208,26 @@ static void give_up(lm_signature *signature, const char *reason) {
   if (!signature->reason) signature->reason = strdup(reason);
 }
 
+void lm_note_exit(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs,
+                  const mc_code *code, const mc_exit *exit) {
+  if (exit->kind != MC_RESUME && exit->kind != MC_UNKNOWN) return;
+  char reason[LM_REASON];
+  const mc_exit *last = lm_innermost(code, exit);
+  snprintf(reason, sizeof reason, "line %d: %s", (int)last->line,
+           last->reason ? last->reason : "the interpreter continues here too often");
+  if (last->kind == MC_UNKNOWN) {
+    lm_note_reason(compiled, reason);
+    if (compiled->is_strict) {
+      compiled->uses--;
+      raise_strict(L, reason);
+    }
+    if (++signature->unknowns >= MOST_UNKNOWNS) give_up(signature, reason);
+    if (signature->unknowns == 1) lm_report_compiled(compiled, inputs, NULL, reason);
+  } else if (++signature->resumes >= MOST_RESUMES) {
+    give_up(signature, reason);
+  }
+}
+
 /* [-0, +n, e] Runs machine code, whose inputs are ready. */
 static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs, uint64_t *slots,
                const uint16_t *where, lm_made *made) {
@@ -241,23 +259,7 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
     if (made) lm_free_made(made);
     return lm_raise_interrupt_at(L, line);
   }
-  if (mm_unlikely(exit->kind == MC_RESUME || exit->kind == MC_UNKNOWN)) {
-    char reason[LM_REASON];
-    const mc_exit *last = lm_innermost(code, exit);
-    snprintf(reason, sizeof reason, "line %d: %s", (int)last->line,
-             last->reason ? last->reason : "the interpreter continues here too often");
-    if (last->kind == MC_UNKNOWN) {
-      lm_note_reason(compiled, reason);
-      if (compiled->is_strict) {
-        compiled->uses--;
-        return raise_strict(L, reason);
-      }
-      if (++signature->unknowns >= MOST_UNKNOWNS) give_up(signature, reason);
-      if (signature->unknowns == 1) lm_report_compiled(compiled, inputs, NULL, reason);
-    } else if (++signature->resumes >= MOST_RESUMES) {
-      give_up(signature, reason);
-    }
-  }
+  if (mm_unlikely(exit->kind != MC_RETURN)) lm_note_exit(L, compiled, signature, inputs, code, exit);
   return lm_leave(L, compiled, code, exit, slots, where, made, 0);
 }
 
@@ -276,29 +278,58 @@ static int not_compiled(lua_State *L, lm_compiled *compiled) {
 /* Slots on the stack of C. More are in memory of Lua: Lua nests calls of C functions 200 deep. */
 enum { MOST_SMALL_SLOTS = 128 };
 
-/* [-?, +n, e] The call of a compiled function. */
-static int compiled_call(lua_State *L) {
-  lm_compiled *compiled = running(L);
-  if (mm_unlikely(!compiled)) return luaL_error(L, LM_CHANGED_UPVALUES);
-  if (mm_unlikely(compiled->is_off)) return not_compiled(L, compiled);
+bool lm_is_ready(lua_State *L, lm_compiled *compiled) {
+  if (mm_unlikely(compiled->is_off)) return false;
   if (mm_unlikely(!compiled->function)) {
     /* Where memory runs out in the middle, Lua raises an error, and it stays so. */
     compiled->is_off = true;
     lm_note_reason(compiled, "there was not enough memory to compile it");
     if (!prepare(L, compiled)) {
       lm_report_compiled(compiled, NULL, NULL, compiled->reason);
-      return not_compiled(L, compiled);
+      return false;
     }
     compiled->is_off = false;
   }
   if (mm_unlikely(lm_compiler_is_off())) {
     lm_compiler(compiled->reason);
-    return not_compiled(L, compiled);
+    return false;
   }
-  if (mm_unlikely(lua_gethook(L) != NULL)) {
-    lm_note_reason(compiled, "a debug hook is set");
-    return not_compiled(L, compiled);
+  if (mm_likely(lua_gethook(L) == NULL)) return true;
+  lm_note_reason(compiled, "a debug hook is set");
+  return false;
+}
+
+_Thread_local __attribute__((tls_model("initial-exec"))) lm_question lm_asked;
+
+/* [-0, +0, –] uses 1 slot. The function of C at a level. */
+static lua_CFunction function_at(lua_State *L, int level) {
+  lua_Debug debug;
+  if (!lua_getstack(L, level, &debug) || !lua_getinfo(L, "f", &debug)) return NULL;
+  lua_CFunction function = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  return function;
+}
+
+void lm_ask(lua_State *L, int (*answer)(lua_State *L, lm_compiled *compiled, void *data), void *data) {
+  lm_asked = (lm_question){.answer = answer, .data = data, .asker = function_at(L, 0)};
+}
+
+/* [-?, +n, e] Answers a question, if the caller has asked it: an error can have come between. */
+static int answer(lua_State *L, lm_compiled *compiled) {
+  lm_question asked = lm_asked;
+  lm_asked = (lm_question){0};
+  return function_at(L, 1) == asked.asker ? asked.answer(L, compiled, asked.data) : -1;
+}
+
+/* [-?, +n, e] The call of a compiled function. */
+static int compiled_call(lua_State *L) {
+  lm_compiled *compiled = running(L);
+  if (mm_unlikely(!compiled)) return luaL_error(L, LM_CHANGED_UPVALUES);
+  if (mm_unlikely(lm_asked.answer != NULL)) {
+    int results = answer(L, compiled);
+    if (results >= 0) return results;
   }
+  if (mm_unlikely(!lm_is_ready(L, compiled))) return not_compiled(L, compiled);
   take_arguments(L, compiled);
   size_t count = (size_t)compiled->source_count;
   if (mm_unlikely(count > 4)) luaL_checkstack(L, (int)count + 12, NULL);
@@ -320,7 +351,7 @@ again:
   }
   int top = lua_gettop(L);
   const char *reason = lm_read_inputs(L, compiled, inputs, slots, where);
-  lm_signature *signature = reason ? NULL : find_signature(compiled, inputs);
+  lm_signature *signature = reason ? NULL : lm_find_signature(compiled, inputs);
   if (mm_unlikely(!signature || signature->reason)) {
     if (reason) lm_note_reason(compiled, reason);
     if (signature) lm_note_reason(compiled, signature->reason);
@@ -417,7 +448,7 @@ static lm_compiled *check_compiled(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lm_compiled *compiled = NULL;
-  if (push_state(L, 1) && lua_getupvalue(L, -1, LM_UPVALUE_COMPILED)) compiled = compiled_at(L, -1);
+  if (lm_push_state(L, 1) && lua_getupvalue(L, -1, LM_UPVALUE_COMPILED)) compiled = compiled_at(L, -1);
   if (!compiled) luaL_argerror(L, 1, "a function that mmap.compile returned is expected");
   return compiled;
 }

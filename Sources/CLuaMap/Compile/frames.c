@@ -36,10 +36,15 @@ static void find_stack(lm_frames *frames) {
   else frames->stack_end = end + KEPT_STACK;
 }
 
+uintptr_t lm_stack_end(void) {
+  if (mm_unlikely(own.stack_end == 0)) find_stack(&own);
+  return own.stack_end;
+}
+
 lm_frames *lm_own_frames(void) {
   lm_frames *frames = &own;
   if (mm_likely(frames->is_mapped)) return frames;
-  if (frames->stack_end == 0) find_stack(frames);
+  lm_stack_end();
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_key);
   if (!mm_budget_take(FRAMES)) return frames;

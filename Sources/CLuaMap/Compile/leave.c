@@ -73,13 +73,16 @@ static int finish(lua_State *L, int status, lua_KContext base) {
   return lua_gettop(L) - (int)base;
 }
 
-const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit) {
-  const uint64_t *frame = exit->is_below ? lm_own_frames()->next : NULL;
+const mc_exit *lm_innermost_in(const mc_code *code, const mc_exit *exit, const uint64_t *frame) {
   while (exit->is_below) {
     exit = &code->exits[frame[0]];
     frame += exit->extent;
   }
   return exit;
+}
+
+const mc_exit *lm_innermost(const mc_code *code, const mc_exit *exit) {
+  return exit->is_below ? lm_innermost_in(code, exit, lm_own_frames()->next) : exit;
 }
 
 /* [-1, +1, m] uses 1 slot. */

@@ -51,6 +51,8 @@ extension UnsafeMutablePointer<lm_outcome> {
         case .raised:
             pointee = lm_outcome()
             pointee.kind = CInt(LM_RAISED)
+        // The interpreter needs no other.
+        case .needsInterpreter: fill(TableError.interrupted)
         }
     }
 

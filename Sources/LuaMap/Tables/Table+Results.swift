@@ -133,8 +133,9 @@ func lm_table_collect(
         let table = try arguments.table(1)
         var chosen = Array(table.columns.indices)
         if name > 0 { chosen = [try arguments.column(name, of: table)] }
-        let (run, _) = LuaRun.make(L, keep: keep)
-        let rows = try table.collect(run, wanted: table.wanting(chosen))
+        let rows = try LuaRun.answer(L, keep: keep) { (run) throws(TableError) in
+            try table.collect(run, wanted: table.wanting(chosen))
+        }
         FrameHolder(rows, chosen).fill(try frame(L, keep &+ 1), count: rows.count, columns: chosen.count)
         return 0
     }
@@ -154,9 +155,11 @@ extension Table {
 func lm_table_describe(_ L: LuaState, _ outcome: Outcome, _ keep: CInt, _ target: FramePointer) -> CInt {
     respondTable(outcome) { () throws(TableError) in
         let table = try TableArguments(L).table(1)
-        let (run, _) = LuaRun.make(L, keep: keep)
         var cells: [Table.Value?] = []
-        for column in try table.description(run) {
+        let description = try LuaRun.answer(L, keep: keep) { (run) throws(TableError) in
+            try table.description(run)
+        }
+        for column in description {
             cells += [
                 .string(column.column.name), .string(Array("\(column.column.type.name)".utf8)),
                 .integer(Int64(column.count)), .integer(Int64(column.nulls)), column.min, column.max,
@@ -173,8 +176,9 @@ func lm_table_describe(_ L: LuaState, _ outcome: Outcome, _ keep: CInt, _ target
 @implementation @c
 func lm_table_count_rows(_ L: LuaState, _ outcome: Outcome, _ keep: CInt) -> CInt {
     respondTable(outcome) { () throws(TableError) in
-        let (run, _) = LuaRun.make(L, keep: keep)
-        lua_pushinteger(L, lua_Integer(try TableArguments(L).table(1).count(run)))
+        let table = try TableArguments(L).table(1)
+        let count = try LuaRun.answer(L, keep: keep) { (run) throws(TableError) in try table.count(run) }
+        lua_pushinteger(L, lua_Integer(count))
         return 1
     }
 }
@@ -218,8 +222,9 @@ func lm_table_make_column(
         case .integer, .boolean: type = .int64
         case .u64: type = .uint64
         }
-        let (run, _) = LuaRun.make(L, keep: keep)
-        let rows = try table.collect(run, wanted: table.wanting([index]))
+        let rows = try LuaRun.answer(L, keep: keep) { (run) throws(TableError) in
+            try table.collect(run, wanted: table.wanting([index]))
+        }
         let vector = rows.vector(index)
         if let nulls = vector?.nulls, type != .float64 {
             for row in 0..<rows.count where nulls[row] != 0 {
@@ -254,8 +259,9 @@ func lm_table_text(
 ) -> CInt {
     respondTable(outcome) { () throws(TableError) in
         let table = try TableArguments(L).table(1)
-        let (run, _) = LuaRun.make(L, keep: keep)
-        let (rows, total, source) = try table.preview(run, limit: 20)
+        let (rows, total, source) = try LuaRun.answer(L, keep: keep) { (run) throws(TableError) in
+            try table.preview(run, limit: 20)
+        }
         let text = AlignedText(table.columns, width: columns > 0 ? Int(columns) : nil, isUnicode: is_unicode)
         let bytes = try text.bytes(rows, total: total, hasMore: total == nil)
         withExtendedLifetime(source) {}

@@ -13,8 +13,9 @@ func lm_table_save(
     respondTable(outcome) { () throws(TableError) in
         let table = try TableArguments(L).table(1)
         let name = UnsafeBufferPointer(start: path, count: strlen(path)).map { UInt8(bitPattern: $0) }
-        let (run, _) = LuaRun.make(L, keep: keep)
-        try table.write(to: path, name, try RowText(writtenFormat(name, format), table.columns), run)
+        try LuaRun.answer(L, keep: keep) { (run) throws(TableError) in
+            try table.write(to: path, name, try RowText(writtenFormat(name, format), table.columns), run)
+        }
         return 0
     }
 }

@@ -32,11 +32,14 @@ package struct ParallelRanges: Sendable {
     /// - Parameters:
     ///   - shouldContinue: Called on the caller's thread after each of its pieces, with the number of elements done so
     ///     far; returns false to stop.
+    ///   - leave: For pieces that may never end: called again and again after `shouldContinue` returned false, to end
+    ///     those that other threads are at. `shouldContinue` is then also called while the others work.
     ///   - body: Called with the number and range of a piece, on any thread, for several pieces at once.
     ///     Returns false if the pieces after this one are not needed; the pieces before it are still done.
     /// - Throws: `interrupted` if `shouldContinue` returned false.
     package func forEach(
-        shouldContinue: (_ done: Int) -> Bool, _ body: (_ piece: Int, _ range: Range<Int>) -> Bool
+        shouldContinue: (_ done: Int) -> Bool, leave: (() -> Void)? = nil,
+        _ body: (_ piece: Int, _ range: Range<Int>) -> Bool
     ) throws(MapError) {
         let number = self.number
         if number == 0 { return }
@@ -47,7 +50,7 @@ package struct ParallelRanges: Sendable {
         }
         let isComplete = withoutActuallyEscaping(body) { body in
             var job = Job(pieces: self, limit: number, body: body)
-            return withUnsafeMutablePointer(to: &job) { Workers.run($0, shouldContinue) }
+            return withUnsafeMutablePointer(to: &job) { Workers.run($0, shouldContinue, leave) }
         }
         if !isComplete { throw MapError(.interrupted) }
     }
@@ -140,14 +143,22 @@ private enum Workers {
 
     private static func makeCondition() -> UnsafeMutablePointer<pthread_cond_t> {
         let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-        pthread_cond_init(condition, nil)
+        initialize(condition)
         return condition
+    }
+
+    private static func initialize(_ condition: UnsafeMutablePointer<pthread_cond_t>) {
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
     }
 
     private static func forget() {
         pthread_mutex_init(lock, nil)
-        pthread_cond_init(work, nil)
-        pthread_cond_init(finished, nil)
+        initialize(work)
+        initialize(finished)
         (started, current, seats) = (0, nil, 0)
     }
 
@@ -156,7 +167,9 @@ private enum Workers {
     }
 
     /// Returns false if `shouldContinue` stopped the work.
-    static func run(_ job: UnsafeMutablePointer<Job>, _ shouldContinue: (Int) -> Bool) -> Bool {
+    static func run(
+        _ job: UnsafeMutablePointer<Job>, _ shouldContinue: (Int) -> Bool, _ leave: (() -> Void)?
+    ) -> Bool {
         pthread_mutex_lock(lock)
         // Only one job has helpers. A job that another thread starts meanwhile runs on that thread alone.
         let isLeader = current == nil && wanted > 1
@@ -175,9 +188,35 @@ private enum Workers {
             if !isPolled { job.pointee.isStopped = true }
         }
         if isLeader { (current, seats) = (nil, 0) }
-        while job.pointee.helpers > 0 { pthread_cond_wait(finished, lock) }
+        while job.pointee.helpers > 0 {
+            guard let leave else {
+                pthread_cond_wait(finished, lock)
+                continue
+            }
+            if isPolled { wait(milliseconds: 10) }
+            if job.pointee.helpers == 0 { break }
+            let done = job.pointee.done
+            pthread_mutex_unlock(lock)
+            if isPolled { isPolled = shouldContinue(done) }
+            if !isPolled { leave() }
+            pthread_mutex_lock(lock)
+            if isPolled { continue }
+            job.pointee.isStopped = true
+            if job.pointee.helpers > 0 { wait(milliseconds: 1) }
+        }
         pthread_mutex_unlock(lock)
         return isPolled
+    }
+
+    /// Waits for helpers to end. The caller holds the lock.
+    private static func wait(milliseconds: Int) {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        time.tv_nsec &+= milliseconds &* 1_000_000
+        if time.tv_nsec >= 1_000_000_000 {
+            (time.tv_sec, time.tv_nsec) = (time.tv_sec &+ 1, time.tv_nsec &- 1_000_000_000)
+        }
+        pthread_cond_timedwait(finished, lock, &time)
     }
 
     /// Runs the next piece, if any. The caller holds the lock, which is released while the piece runs.

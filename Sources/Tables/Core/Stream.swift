@@ -19,6 +19,18 @@ package final class Run {
         (self.functions, self.shouldContinue) = (functions, shouldContinue)
     }
 
+    /// Whether the script's functions run as machine code, on all threads, and the interpreter does not run at all.
+    package var usesMachineCode = false
+
+    /// Runs a body with the machine code of the script's functions, which has to be ended on other threads if the run is
+    /// stopped. The interpreter does not run meanwhile.
+    func withMachineCode(_ body: (_ leave: (() -> Void)?) throws(TableError) -> Void) throws(TableError) {
+        guard usesMachineCode, let functions else { return try body(nil) }
+        try functions.beginMachineCode()
+        defer { functions.endMachineCode() }
+        try body { functions.leaveMachineCode() }
+    }
+
     /// Another stream is read from now on.
     func begin(_ total: Int) { (self.total, last) = (total, 0) }
 
@@ -28,6 +40,12 @@ package final class Run {
         if let done { last = max(last, done) }
         if !stopped && pthread_equal(caller, pthread_self()) != 0 && !shouldContinue(last) { stopped = true }
         if stopped { throw .interrupted }
+    }
+
+    /// Whether `poll` does not throw.
+    var shouldGoOn: Bool {
+        do throws(TableError) { try poll() } catch { return false }
+        return true
     }
 }
 
@@ -117,6 +135,34 @@ package protocol ScriptFunctions: AnyObject {
     /// - Throws: `raised`: the error is on the stack.
     func call(
         _ function: Int, _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
+    ) throws(TableError)
+
+    /// The machine code of a function for values of these types; nil if there is none.
+    func machineCode(_ function: Int, _ types: [ColumnType]) -> (any RowCode)?
+    /// Machine code runs from now on, and the interpreter does not.
+    /// - Throws: `needsInterpreter`
+    func beginMachineCode() throws(TableError)
+    func endMachineCode()
+    /// Ends machine code that runs on other threads.
+    func leaveMachineCode()
+}
+
+/// Machine code of a function, which changes nothing but its results.
+///
+/// A run whose functions all have machine code uses all threads. Where a row needs the interpreter (for an error above
+/// all), the whole run is made again by the interpreter, row after row: since nothing was changed, nobody sees the first
+/// try, and results, errors and their order are the interpreter's.
+package protocol RowCode: AnyObject {
+    /// What one thread needs.
+    func makeWorker() throws(TableError) -> any RowWorker
+}
+
+package protocol RowWorker: AnyObject {
+    /// Computes the result for each row of a batch, on any thread.
+    ///
+    /// - Throws: `needsInterpreter`, `interrupted`.
+    func compute(
+        _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
     ) throws(TableError)
 }
 

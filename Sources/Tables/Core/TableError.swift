@@ -13,6 +13,8 @@ package enum TableError: Error {
     case groups(MapError, Int)
     /// A Lua function raised an error, which is on top of the caller's stack.
     case raised
+    /// Machine code cannot go on: the run has to be made again, see `RowCode`.
+    case needsInterpreter
 
     package init(_ error: MapError) { self = .map(error, path: nil) }
 

@@ -14,6 +14,16 @@ extension RowStream {
         deposit: (Local) throws(TableError) -> Bool
     ) throws(TableError) {
         run.begin(total)
+        try run.withMachineCode { (leave) throws(TableError) in
+            try readPieces(run, leave, work, deposit: deposit)
+        }
+    }
+
+    /// - Parameter leave: Ends what other threads do, where it may never end.
+    private func readPieces<Local>(
+        _ run: Run, _ leave: (() -> Void)?, _ work: (Cursor) throws(TableError) -> Local,
+        deposit: (Local) throws(TableError) -> Bool
+    ) throws(TableError) {
         if !isParallel || threadCount == 1 {
             while let piece = try next() {
                 if try !deposit(work(piece.cursor)) { return }
@@ -25,7 +35,9 @@ extension RowStream {
         do throws(MapError) {
             try withoutActuallyEscaping(work) { (work) throws(MapError) in
                 try withoutActuallyEscaping(deposit) { (deposit) throws(MapError) in
-                    try ParallelRanges(threadCount, grain: 1).forEach(shouldContinue: { _ in true }) { _, _ in
+                    try ParallelRanges(threadCount, grain: 1).forEach(
+                        shouldContinue: { _ in leave == nil || run.shouldGoOn }, leave: leave
+                    ) { _, _ in
                         job.drain(self, run, work, deposit)
                         return true
                     }

@@ -1,10 +1,15 @@
 extension Table {
-    /// Opens a step that calls a function of the script: on the caller's thread alone.
+    /// Opens a step that calls a function of the script: on the caller's thread alone, or as machine code on all.
     func openFunction(
         _ run: Run, _ wanted: [Bool], _ filters: [Predicate], _ columns: [Column], _ arguments: [Int],
         isFilter: Bool, _ function: Int
     ) throws(TableError) -> RowStream {
         guard let functions = run.functions else { throw TableError("a function needs an interpreter") }
+        var code: (any RowCode)?
+        if run.usesMachineCode {
+            code = functions.machineCode(function, arguments.map { self.columns[$0].type })
+            if code == nil { throw .needsInterpreter }
+        }
         let made = isFilter ? nil : self.columns.count
         // A filter on another column runs before the function is called.
         let early = filters.filter { $0.column != made && !isFilter }
@@ -14,8 +19,11 @@ extension Table {
         if made != nil { needed.removeLast() }
         let base = try open(run, wanted: needed.adding(arguments), filters: early)
         let before = self.columns
-        let stream = base.mapping(columns, isParallel: false) { () throws(TableError) in
-            try FunctionCursor(functions, function, arguments, before, columns, run, isFilter: isFilter)
+        let stream = base.mapping(columns, isParallel: code != nil) { [code] () throws(TableError) in
+            let worker = try code?.makeWorker()
+            return try FunctionCursor(
+                worker ?? InterpretedRows(functions, function), arguments, before, columns, run,
+                isFilter: isFilter)
         }
         return stream.filtered(late)
     }
@@ -148,10 +156,26 @@ extension Batch {
     }
 }
 
-/// Calls a function for the rows of each batch.
-private final class FunctionCursor: MappingCursor {
+/// Calls a function in the interpreter.
+private final class InterpretedRows: RowWorker {
     private let functions: any ScriptFunctions
     private let function: Int
+
+    init(_ functions: any ScriptFunctions, _ function: Int) {
+        (self.functions, self.function) = (functions, function)
+    }
+
+    func compute(
+        _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
+    ) throws(TableError) {
+        try batch.makeStringsPrivate(columns)
+        try functions.call(function, batch, columns, arguments: arguments, results)
+    }
+}
+
+/// Calls a function for the rows of each batch.
+private final class FunctionCursor: MappingCursor {
+    private let rows: any RowWorker
     private let arguments: [Int]
     /// Of the batches that come in.
     private let columns: [Column]
@@ -162,10 +186,10 @@ private final class FunctionCursor: MappingCursor {
     private let wide: Batch
 
     init(
-        _ functions: any ScriptFunctions, _ function: Int, _ arguments: [Int], _ columns: [Column],
-        _ after: [Column], _ run: Run, isFilter: Bool
+        _ rows: any RowWorker, _ arguments: [Int], _ columns: [Column], _ after: [Column], _ run: Run,
+        isFilter: Bool
     ) throws(TableError) {
-        (self.functions, self.function, self.arguments) = (functions, function, arguments)
+        (self.rows, self.arguments) = (rows, arguments)
         (self.columns, self.run, self.isFilter) = (columns, run, isFilter)
         results = try Results()
         type = after.last?.type ?? .number
@@ -174,10 +198,7 @@ private final class FunctionCursor: MappingCursor {
 
     override func map(_ batch: Batch) throws(TableError) -> Batch {
         try run.poll()
-        if batch.count > 0 {
-            try batch.makeStringsPrivate(columns)
-            try functions.call(function, batch, columns, arguments: arguments, results)
-        }
+        if batch.count > 0 { try rows.compute(batch, columns, arguments: arguments, results) }
         if isFilter {
             for row in 0..<batch.count {
                 let kind = Results.Kind(rawValue: results.kinds[row])

@@ -56,6 +56,8 @@ package struct ValueParser: Sendable {
             return nil
         }
         var marks = NullMarks(vector)
+        // Before a bad value too: the room has what was there before.
+        defer { vector.nulls = marks.isEmpty ? nil : vector.nulls }
         var row = 0
         var day = SameDay()
         while true {
@@ -70,7 +72,6 @@ package struct ValueParser: Sendable {
             vector.words[row] = 0
             row &+= 1
         }
-        vector.nulls = marks.isEmpty ? nil : vector.nulls
         return nil
     }
 

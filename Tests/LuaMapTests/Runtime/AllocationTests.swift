@@ -337,6 +337,9 @@ struct Allocator {
         assert(not ok)
         if tostring(e):find "memory" then error(e, 0) end
         assert(g(b, 5)[1] == 3 and n == 3)
+        local f = mmap.compile(function(i, j, text) if i == 3 then return text .. i end return j, "text" end)
+        local parts = mmap.parallel(f, 1, 5, "a")
+        assert(#parts == 5 and parts[3][1] == "a3" or #parts == 1)
         return #(tostring(mmap.whynot(g)) .. #mmap.compiled(g) .. mmap.disassemble(g))
         """
 

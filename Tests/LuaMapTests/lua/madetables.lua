@@ -206,6 +206,30 @@ function suite.lengthsAreBorders()
   end
 end
 
+function suite.partsAndRowsMakeTables()
+  local b = mmap.anonymous(100000)
+  for i = 0, #b - 1 do b[i] = i * i * 7 % 251 end
+  local count = function(first, last, b)
+    local t = {}
+    for i = first, last do local x = b[i] t[x] = (t[x] or 0) + 1 end
+    return t, last - first
+  end
+  local all, parts = {}, mmap.parallel(compiled(count), 0, #b - 1, b)
+  for _, part in ipairs(parts) do
+    eq(part.n, 2)
+    for x, n in pairs(part[1]) do all[x] = (all[x] or 0) + n end
+  end
+  assert(#parts > 1)
+  same(function() return (count(0, #b - 1, b)) end, function() return all end)
+  local v = mmap.anonymous(8 * 3000):view "i64"
+  for i = 0, #v - 1 do v[i] = i end
+  local f = function(x) local t = {} for k = 1, x & 15 do t[k] = k * x end return t[3] end
+  local t = mmap.table { x = v }
+  local wanted, got = t:with("y", f, "x"):list "y", t:with("y", compiled(f), "x"):list "y"
+  for i = 1, #v do eq(got[i], wanted[i], i) end
+  eq(t:where(compiled(function(x) local t = { x, x & 1 == 0 } return t[2] end), "x"):count(), 1500)
+end
+
 -- ---- functions made at random
 
 local seed

@@ -172,7 +172,7 @@ end
 function suite.extraArgumentsAreRefused()
   local open = { ["buffer.pack"] = true, ["view.set"] = true, ["buffer.watch"] = true, ["mmap.faults"] = true, ["mmap.spawn"] = true,
     ["view.stats"] = true, ["regex.find"] = true, ["regex.match"] = true, ["regex.gmatch"] = true, ["regex.gfind"] = true,
-    ["table.with"] = true, ["table.select"] = true, ["table.distinct"] = true }
+    ["table.with"] = true, ["table.select"] = true, ["table.distinct"] = true, ["mmap.parallel"] = true }
   local most = {}
   for _, entry in ipairs(typed) do
     local name = entry.row.name

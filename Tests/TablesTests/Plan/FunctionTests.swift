@@ -57,6 +57,11 @@ private final class Functions: ScriptFunctions {
             results.kinds[row] = kind.rawValue
         }
     }
+
+    func machineCode(_ function: Int, _ types: [ColumnType]) -> (any RowCode)? { nil }
+    func beginMachineCode() {}
+    func endMachineCode() {}
+    func leaveMachineCode() {}
 }
 
 @Suite("Functions of scripts in plans")

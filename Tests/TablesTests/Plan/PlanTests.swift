@@ -462,6 +462,7 @@ func message(_ body: () throws(TableError) -> Void) -> String {
         case .map(let error, _): return "\(error)"
         case .groups(let error, let count): return "\(count) groups: \(error)"
         case .raised: return "raised"
+        case .needsInterpreter: return "needs the interpreter"
         }
     }
     return ""

@@ -123,4 +123,13 @@ struct NullTests {
         let long = String(repeating: "y", count: 300)
         #expect(try complaint(.number, long).contains("'\(long.prefix(40))...' is not"))
     }
+
+    @Test("Values before a bad one are not null, unless they are")
+    func beforeBadValues() throws {
+        for first in ["7", ""] {
+            let parsed = try Parsed(ValueParser(column(.integer)), Texts([first, "8", "x"]))
+            #expect(parsed.bad == 2)
+            #expect(parsed.nulls(2) == [first == "", false])
+        }
+    }
 }
