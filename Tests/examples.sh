@@ -45,7 +45,7 @@ run_example() {
     [[ ! -e $expected ]] || diff -u -- "$expected" "$work/out"
 }
 
-for example in "$EXAMPLES"/*.lua; do
+for example in "$EXAMPLES"/{,compile/}*.lua; do
     [[ -e $example && ${example##*/} == *"${1-}"* ]] || continue
     TMP=$work/tmp
     rm -rf -- "$TMP" "$work/out" "$work/err"

@@ -129,14 +129,14 @@ import Testing
             -- It sets an upvalue, which all its parts would share.
             eq(#parts, 1); eq(parts[1][1], 500500); eq(n, 500500); eq(mmap.whynot(total), nil)
             for _, f in ipairs { function(...) return ... end, mmap.compile(function(i, j, ...) return i, j, ... end),
-              mmap.compile(function(i, j, x, y) local t = {} return i, j, x, y end) } do
+              mmap.compile(function(i, j, x, y) local function f() end return i, j, x, y end) } do
               local parts = all(f, 5, 500, nil, "x")
               eq(#parts, 1); eq(parts[1].n, 4); eq(parts[1][1], 5); eq(parts[1][2], 500); eq(parts[1][3], nil); eq(parts[1][4], "x")
             end
             local parts = all(math.max, 5, 500)
             eq(#parts, 1); eq(parts[1][1], 500)
             fails("bad", all, function() error "bad" end, 1, 2)
-            fails("not compiled: line", all, mmap.compile(function() return {} end, { strict = true }), 1, 2)
+            fails("not compiled: line", all, mmap.compile(function() return function() end end, { strict = true }), 1, 2)
             local g = mmap.compile(function(i) return i end)
             debug.sethook(function() end, "l")
             local parts = all(g, 1, 10)

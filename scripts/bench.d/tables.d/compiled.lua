@@ -1,6 +1,6 @@
--- compiled.lua FILE - the one-billion-row challenge by examples/challenge.lua. Prints its rows as ours.lua does, then
+-- compiled.lua FILE - the one-billion-row challenge by examples/compile/challenge.lua. Prints its rows as ours.lua does, then
 -- "#t SECONDS" by the clock inside.
-local challenge <const> = assert(loadfile((arg[0]:gsub("scripts/bench%.d/tables%.d/[^/]*$", "examples/challenge.lua"))))
+local challenge <const> = assert(loadfile((arg[0]:gsub("scripts/bench%.d/tables%.d/[^/]*$", "examples/compile/challenge.lua"))))
 local out
 local write <const> = print
 print = function(text) out = text end
