@@ -44,6 +44,17 @@ enum { LM_UPVALUE_COMPILED = 1, LM_UPVALUE_FUNCTION, LM_UPVALUE_TABLE };
 #define LM_CHANGED_UPVALUES "the upvalues of a compiled function were changed"
 enum { LM_LINKS = 1 << 20 };
 
+/* The upvalues of the function that a script gets, which is one of Lua. So a function that calls itself in the interpreter
+   is not nested in C, where Lua allows 200 calls: once it is known that the interpreter runs all of it, LM_TARGET is the
+   function itself. */
+enum { LM_TARGET = 1, LM_STATE };
+enum { LM_WRAPPER = -1 };
+
+/* [-0, +0, –] The compiled function at an index, or NULL. */
+lm_compiled *lm_compiled_at(lua_State *L, int index);
+/* [-?, +n, e] The call of a compiled function. */
+int lm_call_compiled(lua_State *L);
+
 /* Memory for the frames of functions that machine code calls, of the running thread. */
 typedef struct lm_frames {
   uint64_t *next, *end;
