@@ -63,13 +63,15 @@ if not ok then
   io.stderr:write("brc.lua: ", tostring(stations), "\n")
   os.exit(1)
 end
-local out = {}
-for name, s in pairs(stations) do
+local names, out = {}, {}
+for name in pairs(stations) do names[#names + 1] = name end
+table.sort(names)
+for i, name in ipairs(names) do
+  local s = stations[name]
   -- Values have one decimal, so their sum is a number of tenths: what the additions rounded goes here.
   local tenths = math.floor(s[3] * 10 + 0.5)
   -- A half is rounded up, as the challenge says.
   local mean = math.floor(tenths / s[4] + 0.5) / 10
-  out[#out + 1] = ("%s=%.1f/%.1f/%.1f"):format(name, s[1], mean, s[2])
+  out[i] = ("%s=%.1f/%.1f/%.1f"):format(name, s[1], mean, s[2])
 end
-table.sort(out)
 print("{" .. table.concat(out, ", ") .. "}")

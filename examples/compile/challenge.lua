@@ -99,10 +99,12 @@ if last < #b then
   local tenths = math.floor(degrees * 10 + 0.5)
   add(name, 1, tenths, tenths, tenths)
 end
-local out = {}
-for name, s in pairs(all) do
+local names, out = {}, {}
+for name in pairs(all) do names[#names + 1] = name end
+table.sort(names)
+for i, name in ipairs(names) do
+  local s = all[name]
   -- A half is rounded up, as the challenge says.
-  out[#out + 1] = ("%s=%.1f/%.1f/%.1f"):format(name, s[3] / 10, math.floor(s[2] / s[1] + 0.5) / 10, s[4] / 10)
+  out[i] = ("%s=%.1f/%.1f/%.1f"):format(name, s[3] / 10, math.floor(s[2] / s[1] + 0.5) / 10, s[4] / 10)
 end
-table.sort(out)
 print("{" .. table.concat(out, ", ") .. "}")
