@@ -43,7 +43,8 @@ typedef struct mm_marks {
 } mm_marks;
 
 /* Inlined, so that what depends on the three alone is computed once for all of a text. */
-static inline mm_marks mm_find_marks(const uint8_t *_Nonnull bytes, uint8_t first, uint8_t second, uint8_t third) {
+__attribute__((always_inline)) static inline mm_marks mm_find_marks(const uint8_t *_Nonnull bytes, uint8_t first,
+                                                                    uint8_t second, uint8_t third) {
   mm_marks marks = {0, 0};
 #if defined(__SSE2__)
   typedef char block __attribute__((vector_size(16)));
@@ -65,23 +66,45 @@ static inline mm_marks mm_find_marks(const uint8_t *_Nonnull bytes, uint8_t firs
   return marks;
 }
 
-/* Of 16 bytes, a bit each: which are in one of two ranges, given by their first byte and how many come after it. */
-static inline uint32_t mm_find_ranges(const uint8_t *_Nonnull bytes, uint8_t first, uint8_t more, uint8_t other_first,
-                                      uint8_t other_more) {
+/* Two ranges of bytes, given by their first byte and how many come after it, each 16 times. */
+typedef struct mm_ranges {
+  uint8_t first[16], more[16], other_first[16], other_more[16];
+} mm_ranges;
+
+static inline mm_ranges mm_make_ranges(uint8_t first, uint8_t more, uint8_t other_first, uint8_t other_more) {
+  mm_ranges ranges;
+  memset(ranges.first, first, 16);
+  memset(ranges.more, more, 16);
+  memset(ranges.other_first, other_first, 16);
+  memset(ranges.other_more, other_more, 16);
+  return ranges;
+}
+
+/* Of 16 bytes, a bit each: which are in one of the ranges. */
+static inline uint32_t mm_find_ranges(const uint8_t *_Nonnull bytes, const mm_ranges *_Nonnull ranges) {
 #if defined(__SSE2__)
   typedef unsigned char block __attribute__((vector_size(16)));
   typedef char mask __attribute__((vector_size(16)));
-  block b;
+  block b, first, more, other_first, other_more;
   memcpy(&b, bytes, sizeof b);
-  mask found = (mask)(b - first <= (block){} + more) | (mask)(b - other_first <= (block){} + other_more);
+  memcpy(&first, ranges->first, sizeof b);
+  memcpy(&more, ranges->more, sizeof b);
+  memcpy(&other_first, ranges->other_first, sizeof b);
+  memcpy(&other_more, ranges->other_more, sizeof b);
+  mask found = (mask)(b - first <= more) | (mask)(b - other_first <= other_more);
   return (uint32_t)__builtin_ia32_pmovmskb128(found);
 #else
   uint32_t found = 0;
   for (int i = 0; i < 16; i++)
-    found |= (uint32_t)((uint8_t)(bytes[i] - first) <= more || (uint8_t)(bytes[i] - other_first) <= other_more) << i;
+    found |= (uint32_t)((uint8_t)(bytes[i] - ranges->first[i]) <= ranges->more[i] ||
+                        (uint8_t)(bytes[i] - ranges->other_first[i]) <= ranges->other_more[i])
+             << i;
   return found;
 #endif
 }
+
+/* Has the processor load the line of its cache at an address, which need not be readable. */
+static inline void mm_prefetch(const void *_Nonnull address) { __builtin_prefetch(address); }
 
 /* A walk over the rows of bytes [position, end) of a buffer. */
 typedef struct mm_rows {

@@ -2,17 +2,18 @@ internal import CMemoryMap
 internal import Glibc
 internal import MemoryMap
 
-/// Memory that is counted in the budget and can grow. Its contents are not initialized.
+/// Memory that is counted in the budget and can grow. What is new is not initialized.
 package final class Memory {
     package private(set) var base: UnsafeMutableRawPointer
     /// Bytes.
     package private(set) var capacity: Int
 
+    /// - Parameter isZero: Whether all bytes are 0.
     /// - Throws: `systemCall` with `ENOMEM`: over the limit, or no memory left.
-    package init(_ bytes: Int) throws(TableError) {
+    package init(_ bytes: Int, isZero: Bool = false) throws(TableError) {
         let bytes = max(bytes, 16)
         guard mm_budget_take(bytes) else { throw Memory.shortage(bytes) }
-        guard let base = malloc(bytes) else {
+        guard let base = isZero ? calloc(bytes, 1) : malloc(bytes) else {
             mm_budget_give(bytes)
             throw Memory.shortage(bytes)
         }

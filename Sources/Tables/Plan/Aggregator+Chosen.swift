@@ -102,6 +102,13 @@ final class Chosen: Aggregator {
         }
     }
 
+    override func removeAll() {
+        words.removeAll()
+        texts.removeAll()
+        isSet.removeAll()
+        arena.removeAll()
+    }
+
     override func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
     ) throws(TableError) {

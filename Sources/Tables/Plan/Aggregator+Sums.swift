@@ -26,6 +26,8 @@ final class RowCounter: Aggregator {
         for group in 0..<groups { counts[Int(map[group])] &+= other.counts[group] }
     }
 
+    override func removeAll() { counts.removeAll() }
+
     override func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
     ) throws(TableError) {
@@ -66,6 +68,8 @@ final class FloatSum: Aggregator {
             state.pointee.count &+= source.count
         }
     }
+
+    override func removeAll() { states.removeAll() }
 
     override func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
@@ -122,6 +126,8 @@ final class IntegerSum: Aggregator {
             state.pointee.count &+= other.states[group].count
         }
     }
+
+    override func removeAll() { states.removeAll() }
 
     override func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run
@@ -186,6 +192,8 @@ final class Spread: Aggregator {
                 squares: a.squares + b.squares + difference * difference * (a.count * b.count / count))
         }
     }
+
+    override func removeAll() { states.removeAll() }
 
     override func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run

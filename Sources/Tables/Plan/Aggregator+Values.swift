@@ -32,6 +32,11 @@ final class Values: Aggregator {
         try values.extend(more).update(from: other.values.base, count: more)
     }
 
+    override func removeAll() {
+        groups.removeAll()
+        values.removeAll()
+    }
+
     override func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ count: Int, _ run: Run
     ) throws(TableError) {
@@ -143,6 +148,11 @@ final class DistinctCounter: Aggregator {
             try add(group, value, count)
             start &+= count
         }
+    }
+
+    override func removeAll() {
+        keys.removeAll()
+        counts.removeAll()
     }
 
     override func finish(

@@ -18,6 +18,9 @@ class Aggregator {
     /// - Parameter map: The number of each of its groups here.
     func merge(_ other: Aggregator, _ map: UnsafePointer<UInt32>, _ groups: Int) throws(TableError) {}
 
+    /// Forgets all rows.
+    func removeAll() {}
+
     /// Sets the values of a column of the result.
     func finish(
         _ aggregate: Aggregate, _ frame: Frame, _ index: Int, _ groups: Int, _ run: Run

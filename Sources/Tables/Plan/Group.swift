@@ -45,11 +45,18 @@ extension RowStream {
     ) throws(TableError) -> Frame {
         let columns = self.columns
         let whole = try Groups(grouping, columns, wanted)
+        // Fresh memory for each piece would take longer than the groups.
+        let spares = Spares<Groups>()
         do {
             try forEachPiece(
                 run,
                 { (cursor) throws(TableError) in
-                    let part = try Groups(grouping, columns, wanted)
+                    let part: Groups
+                    if let spare = spares.take() {
+                        part = spare
+                    } else {
+                        part = try Groups(grouping, columns, wanted)
+                    }
                     do throws(TableError) {
                         while let batch = try cursor.next() {
                             try part.add(batch)
@@ -60,8 +67,11 @@ extension RowStream {
                 },
                 deposit: { (part) throws(TableError) in
                     try whole.merge(part)
+                    try part.removeAll()
+                    spares.give(part)
                     return true
                 })
+            spares.removeAll()
             return try whole.finish(result, run)
         } catch { throw error.naming(groups: whole.count) }
     }
@@ -159,6 +169,13 @@ private final class Groups {
         for (index, aggregator) in aggregators.enumerated() {
             try aggregator.merge(other.aggregators[index], numbers, count)
         }
+    }
+
+    /// Forgets all rows. The memory stays for others.
+    func removeAll() throws(TableError) {
+        keys.removeAll()
+        for aggregator in aggregators { aggregator.removeAll() }
+        if grouping.keys.isEmpty { for aggregator in aggregators { try aggregator.reserve(1) } }
     }
 
     func finish(_ columns: [Column], _ run: Run) throws(TableError) -> Frame {

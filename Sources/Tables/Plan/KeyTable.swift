@@ -1,3 +1,4 @@
+internal import CMemoryMap
 internal import MemoryMap
 
 /// Distinct rows of key columns, numbered in the order in which they came.
@@ -8,6 +9,8 @@ final class KeyTable {
     private let types: [ColumnType]
     /// By key column: the first of its words in a row. A string has two, its address and its length.
     private let places: [Int]
+    /// By key column: the same, and whether it is a string.
+    private let parts: [(place: Int, isText: Bool)]
     /// Words in a row: the hash, a bit for each null, and the keys.
     private let width: Int
     private var rows: List<UInt64>
@@ -29,10 +32,10 @@ final class KeyTable {
             next += type == .string ? 2 : 1
         }
         (self.places, width) = (places, next)
+        parts = zip(places, types).map { ($0, $1 == .string) }
         rows = try List(capacity: 64 * next)
-        slots = try Memory(1024 * 8)
+        slots = try Memory(1024 * 8, isZero: true)
         mask = 1023
-        slots.bound(to: UInt64.self).update(repeating: 0, count: 1024)
         scratch = try Memory(Batch.capacity * 8)
     }
 
@@ -79,12 +82,36 @@ final class KeyTable {
         }
     }
 
+    /// Forgets all keys. The memory stays for others.
+    func removeAll() {
+        let slots = slots.bound(to: UInt64.self)
+        if count > mask / 16 {
+            slots.update(repeating: 0, count: mask &+ 1)
+        } else {
+            // Each key is between the place of its hash and the next free one.
+            for number in 0..<count {
+                var place = Int(truncatingIfNeeded: rows[number &* width]) & mask
+                while slots[place] != 0 {
+                    slots[place] = 0
+                    place = (place &+ 1) & mask
+                }
+            }
+        }
+        rows.removeAll()
+        arena.removeAll()
+        (count, hasNulls) = (0, false)
+    }
+
     /// Numbers the keys of another table in this one, in its order.
     func merge(_ other: KeyTable, into numbers: UnsafeMutablePointer<UInt32>) throws(TableError) {
         let source = other.rows.base
         for number in 0..<other.count {
             let row = source + number &* width
             let hash = row[0]
+            if number &+ 16 < other.count {
+                prefetch(slot: row[16 &* width])
+                prefetch(row: row[8 &* width])
+            }
             var place = Int(truncatingIfNeeded: hash) & mask
             let slots = slots.bound(to: UInt64.self)
             var found = -1
@@ -148,7 +175,8 @@ final class KeyTable {
         _ keys: [Vector], _ hashes: UnsafePointer<UInt64>, _ start: Int, _ count: Int,
         _ numbers: UnsafeMutablePointer<UInt32>
     ) -> Int {
-        if keys.count == 1, let key = keys.first, key.nulls == nil {
+        let hasNulls = keys.contains { $0.nulls != nil }
+        if keys.count == 1, let key = keys.first, !hasNulls {
             return types[0] == .string
                 ? search(hashes, start, count, numbers) { row, known in
                     known[1] == 0 && text(known, 2) == key.texts[row]
@@ -158,7 +186,15 @@ final class KeyTable {
                 }
         }
         return keys.withUnsafeBufferPointer { keys in
-            search(hashes, start, count, numbers) { row, known in isEqual(known, keys, row) }
+            parts.withUnsafeBufferPointer { parts in
+                hasNulls
+                    ? search(hashes, start, count, numbers) { row, known in
+                        isEqual(known, keys, parts, row, hasNulls: true)
+                    }
+                    : search(hashes, start, count, numbers) { row, known in
+                        isEqual(known, keys, parts, row, hasNulls: false)
+                    }
+            }
         }
     }
 
@@ -170,9 +206,15 @@ final class KeyTable {
         let slots = UnsafePointer(slots.bound(to: UInt64.self))
         let known = UnsafePointer(rows.base)
         let (mask, width) = (mask, width)
+        // What is not in the second cache is asked for in time.
+        let isLarge = mask >= 1 << 15
         var row = start
         while row < count {
             let hash = hashes[row]
+            if isLarge && row &+ 16 < count {
+                prefetch(slot: hashes[row &+ 16])
+                prefetch(row: hashes[row &+ 8])
+            }
             var place = Int(truncatingIfNeeded: hash) & mask
             var found = -1
             while true {
@@ -195,20 +237,37 @@ final class KeyTable {
 
     @inline(__always)
     private func isEqual(
-        _ known: UnsafePointer<UInt64>, _ keys: UnsafeBufferPointer<Vector>, _ row: Int
+        _ known: UnsafePointer<UInt64>, _ keys: UnsafeBufferPointer<Vector>,
+        _ parts: UnsafeBufferPointer<(place: Int, isText: Bool)>, _ row: Int, hasNulls: Bool
     ) -> Bool {
+        if !hasNulls && known[1] != 0 { return false }
         for index in keys.indices {
-            let isNull = keys[index].isNull(row)
-            if (known[1] &>> UInt64(index) & 1 != 0) != isNull { return false }
-            if isNull { continue }
-            let place = places[index]
-            if types[index] == .string {
+            if hasNulls {
+                let isNull = keys[index].isNull(row)
+                if (known[1] &>> UInt64(index) & 1 != 0) != isNull { return false }
+                if isNull { continue }
+            }
+            let (place, isText) = parts[index]
+            if isText {
                 if text(known, place) != keys[index].texts[row] { return false }
             } else if known[place] != keys[index].words[row] {
                 return false
             }
         }
         return true
+    }
+
+    /// Asks for the slot of a hash.
+    @inline(__always)
+    private func prefetch(slot hash: UInt64) {
+        mm_prefetch(slots.bound(to: UInt64.self) + (Int(truncatingIfNeeded: hash) & mask))
+    }
+
+    /// Asks for the key that may have a hash.
+    @inline(__always)
+    private func prefetch(row hash: UInt64) {
+        let slot = slots.bound(to: UInt64.self)[Int(truncatingIfNeeded: hash) & mask]
+        if slot != 0 { mm_prefetch(rows.base + (Int(truncatingIfNeeded: slot & 0xFFFF_FFFF) &- 1) &* width) }
     }
 
     private func isEqual(_ a: UnsafePointer<UInt64>, _ b: UnsafePointer<UInt64>) -> Bool {
@@ -261,9 +320,8 @@ final class KeyTable {
 
     private func rehash() throws(TableError) {
         let size = (mask &+ 1) &* 4
-        let larger = try Memory(size &* 8)
+        let larger = try Memory(size &* 8, isZero: true)
         let slots = larger.bound(to: UInt64.self)
-        slots.update(repeating: 0, count: size)
         let known = rows.base
         for number in 0..<count {
             let hash = known[number &* width]

@@ -226,7 +226,7 @@ private final class PatternCursor: LinesCursor {
     private let groups: [Int]
     private let bad: BadValues
     private let plain: PlainPattern?
-    /// Two offsets for each column.
+    /// Two offsets for each column, and one that nobody wants.
     private let offsets: UnsafeMutablePointer<Int>
 
     init(
@@ -235,8 +235,8 @@ private final class PatternCursor: LinesCursor {
     ) {
         (self.stream, self.pattern, self.groups, bad) = (stream, pattern, groups, stream.format.bad)
         plain = stream.plain
-        offsets = .allocate(capacity: 2 &* groups.count)
-        offsets.initialize(repeating: 0, count: 2 &* groups.count)
+        offsets = .allocate(capacity: 2 &* groups.count &+ 1)
+        offsets.initialize(repeating: 0, count: 2 &* groups.count &+ 1)
         super.init(stream, columns: groups.count, block, work)
     }
 
@@ -269,6 +269,7 @@ private final class PatternCursor: LinesCursor {
         return count
     }
 
+    @inline(__always)
     private func put(_ line: UnsafePointer<UInt8>, _ length: Int, _ row: Int) {
         for column in groups.indices {
             guard let target = targets[column] else { continue }
@@ -280,6 +281,7 @@ private final class PatternCursor: LinesCursor {
     }
 
     /// Whether a line matches; then `offsets` are those of the groups.
+    @inline(__always)
     private func matches(_ line: UnsafeRawBufferPointer, readable: Int) throws(TableError) -> Bool {
         if let plain, line.count < 1 << 16, let start = line.bindMemory(to: UInt8.self).baseAddress {
             return plain.matches(start, line.count, readable: readable, offsets)

@@ -6,22 +6,27 @@ internal import CMemoryMap
 struct PlainPattern: Sendable {
     /// Bytes of a class one after the other, and what follows them.
     fileprivate struct Step: BitwiseCopyable {
-        /// Of two ranges, which the bytes are not in: the first byte, and how many come after it.
-        var stops: (first: UInt8, more: UInt8, otherFirst: UInt8, otherMore: UInt8) = (0, 0, 0, 0)
-        /// In `classes`, where two ranges do not tell; else -1.
-        var table = -1
+        /// The bytes that are not of the class, where two ranges tell.
+        var stops = mm_ranges()
+        var hasStops = false
+        /// The bytes of the class, where two ranges do not tell.
+        var set = ByteSet()
         /// How many bytes. 0 and 0: there is no class.
-        var (least, most) = (0, 0)
-        /// Of a group that begins or ends before and after the bytes: where its offset goes; else -1.
-        var (before, after) = (-1, -1)
-        /// Up to 8 bytes that follow.
+        var least = 0
+        var most = 0
+        /// Where the offsets before and after the bytes go.
+        var before: Int
+        var after: Int
+        /// Up to 8 bytes that follow, and ones for their bits.
         var literal: UInt64 = 0
+        var literalMask: UInt64 = 0
         var literalCount = 0
     }
 
     private var steps: [Step] = []
-    private var classes: [ByteSet] = []
     private var isToEnd = false
+    /// Where offsets go that nobody wants, after those of the groups.
+    private let nowhere: Int
 
     /// Nil where PCRE2 is needed.
     ///
@@ -32,6 +37,7 @@ struct PlainPattern: Sendable {
             return nil
         }
         self.isToEnd = isToEnd
+        nowhere = 2 * groups.count
         for element in elements { add(element, groups) }
     }
 
@@ -40,75 +46,90 @@ struct PlainPattern: Sendable {
         case .mark(let group, let isEnd):
             guard let index = groups.firstIndex(of: group) else { return }
             let slot = 2 * index + (isEnd ? 1 : 0)
-            if let last = steps.indices.last, steps[last].literalCount == 0 && steps[last].after < 0 {
+            if let last = steps.indices.last, steps[last].literalCount == 0, steps[last].after == nowhere {
                 steps[last].after = slot
             } else {
-                steps.append(Step())
-                steps[steps.count - 1].before = slot
+                steps.append(Step(before: slot, after: nowhere))
             }
         case .bytes(let set, let least, let most, _):
             if let byte = set.only, least == 1, most == 1 {
-                if steps.isEmpty || steps[steps.count - 1].literalCount == 8 { steps.append(Step()) }
+                if steps.isEmpty || steps[steps.count - 1].literalCount == 8 { addStep() }
                 let last = steps.count - 1
                 steps[last].literal |= UInt64(byte) << UInt64(8 * steps[last].literalCount)
+                steps[last].literalMask |= 0xFF << UInt64(8 * steps[last].literalCount)
                 steps[last].literalCount += 1
                 return
             }
             // A mark may be before the first bytes.
-            let last = steps.count - 1
             let isFree =
-                last >= 0 && steps[last].most == 0 && steps[last].after < 0 && steps[last].literalCount == 0
-            if !isFree { steps.append(Step()) }
+                steps.last.map { $0.most == 0 && $0.after == nowhere && $0.literalCount == 0 } ?? false
+            if !isFree { addStep() }
             let step = steps.count - 1
-            (steps[step].least, steps[step].most) = (least, most)
+            (steps[step].least, steps[step].most, steps[step].set) = (least, most, set)
             let ranges = set.inverted.ranges
             if ranges.count <= 2 {
                 // No range at all is not possible here: see `areSettled`.
                 let (a, b) = (ranges.first ?? 0...0, ranges.last ?? 0...0)
-                steps[step].stops = (
-                    a.lowerBound, a.upperBound - a.lowerBound, b.lowerBound, b.upperBound - b.lowerBound
-                )
-            } else {
-                steps[step].table = classes.count
-                classes.append(set)
+                steps[step].hasStops = true
+                steps[step].stops = mm_make_ranges(
+                    a.lowerBound, a.upperBound - a.lowerBound, b.lowerBound, b.upperBound - b.lowerBound)
             }
         }
     }
+
+    private mutating func addStep() { steps.append(Step(before: nowhere, after: nowhere)) }
 
     /// Whether a line matches.
     ///
     /// - Parameters:
     ///   - line: Each byte decides once at most: others may write it.
     ///   - readable: Bytes from the line's first on that may be read; at least `count`.
-    ///   - offsets: Two for each group of `init`: its start and its end.
+    ///   - offsets: Two for each group of `init`: its start and its end. One more is overwritten.
+    @inline(__always)
     func matches(
         _ line: UnsafePointer<UInt8>, _ count: Int, readable: Int, _ offsets: UnsafeMutablePointer<Int>
     ) -> Bool {
+        readable &- count >= 16
+            ? matches(line, count, isRoomy: true, offsets) : matchesAtEnd(line, count, offsets)
+    }
+
+    @inline(never)
+    private func matchesAtEnd(
+        _ line: UnsafePointer<UInt8>, _ count: Int, _ offsets: UnsafeMutablePointer<Int>
+    ) -> Bool { matches(line, count, isRoomy: false, offsets) }
+
+    /// - Parameter isRoomy: Whether 16 bytes after the line may be read.
+    @inline(__always)
+    private func matches(
+        _ line: UnsafePointer<UInt8>, _ count: Int, isRoomy: Bool, _ offsets: UnsafeMutablePointer<Int>
+    ) -> Bool {
         var place = 0
         return steps.withUnsafeBufferPointer { steps in
-            for step in steps {
-                if step.before >= 0 { offsets[step.before] = place }
-                if step.most > 0 {
-                    var length = run(step, line + place, count &- place, readable &- place)
-                    if length < step.least { return false }
-                    length = min(length, step.most)
-                    place &+= length
+            guard var step = steps.baseAddress else { return !isToEnd || place == count }
+            let end = step + steps.count
+            while step < end {
+                offsets[step.pointee.before] = place
+                if step.pointee.most > 0 {
+                    let length = run(step, line + place, count &- place, isRoomy: isRoomy)
+                    if length < step.pointee.least { return false }
+                    place &+= min(length, step.pointee.most)
                 }
-                if step.after >= 0 { offsets[step.after] = place }
-                if step.literalCount > 0 {
-                    if step.literalCount > count &- place { return false }
-                    if place &+ 8 <= readable {
-                        let word = UnsafeRawPointer(line + place).loadUnaligned(as: UInt64.self).littleEndian
-                        let unused = UInt64(64 &- 8 &* step.literalCount)
-                        if (word ^ step.literal) &<< unused != 0 { return false }
-                    } else {
-                        for i in 0..<step.literalCount
-                        where line[place &+ i] != UInt8(truncatingIfNeeded: step.literal &>> UInt64(8 &* i)) {
-                            return false
-                        }
+                offsets[step.pointee.after] = place
+                let next = place &+ step.pointee.literalCount
+                if next > count { return false }
+                if isRoomy {
+                    let word = UnsafeRawPointer(line + place).loadUnaligned(as: UInt64.self).littleEndian
+                    if (word ^ step.pointee.literal) & step.pointee.literalMask != 0 { return false }
+                } else {
+                    for i in 0..<step.pointee.literalCount
+                    where line[place &+ i]
+                        != UInt8(truncatingIfNeeded: step.pointee.literal &>> UInt64(8 &* i))
+                    {
+                        return false
                     }
-                    place &+= step.literalCount
                 }
+                place = next
+                step += 1
             }
             return !isToEnd || place == count
         }
@@ -116,23 +137,20 @@ struct PlainPattern: Sendable {
 
     /// How many bytes of a class are at the start of a text.
     @inline(__always)
-    private func run(_ step: Step, _ text: UnsafePointer<UInt8>, _ count: Int, _ readable: Int) -> Int {
+    private func run(
+        _ step: UnsafePointer<Step>, _ text: UnsafePointer<UInt8>, _ count: Int, isRoomy: Bool
+    ) -> Int {
         var place = 0
-        if step.table < 0 {
-            let (first, more, otherFirst, otherMore) = step.stops
-            while place &+ 16 <= readable {
-                let marks = mm_find_ranges(text + place, first, more, otherFirst, otherMore)
+        if isRoomy && step.pointee.hasStops, let stops = step.pointer(to: \.stops) {
+            repeat {
+                let marks = mm_find_ranges(text + place, stops)
                 if marks != 0 { return min(place &+ marks.trailingZeroBitCount, count) }
                 place &+= 16
-                if place >= count { return count }
-            }
-            while place < count, text[place] &- first > more, text[place] &- otherFirst > otherMore {
-                place &+= 1
-            }
-        } else {
-            let set = classes[step.table]
-            while place < count, set.contains(text[place]) { place &+= 1 }
+            } while place < count
+            return count
         }
+        let set = step.pointee.set
+        while place < count, set.contains(text[place]) { place &+= 1 }
         return place
     }
 }

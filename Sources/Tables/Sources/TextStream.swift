@@ -129,6 +129,7 @@ final class Spares<Value>: @unchecked Sendable {
 
     func take() -> Value? { lock.holding { values.popLast() } }
     func give(_ value: Value) { lock.holding { values.append(value) } }
+    func removeAll() { lock.holding { values = [] } }
 }
 
 /// A count of several threads.

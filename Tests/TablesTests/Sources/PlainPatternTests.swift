@@ -23,16 +23,16 @@ struct PlainPatternTests {
     private func matched(_ plain: PlainPattern, _ line: [UInt8], _ groups: Int) throws -> [Int]? {
         let buffer = try TestBuffer(pageSize)
         var results: [[Int]?] = []
-        for more in [0, 5, 40] {
+        for more in [0, 5, 15, 16, 40] {
             let file = try buffer.file(line + [UInt8](repeating: UInt8(ascii: "a"), count: more))
             guard let base = file.region.base else { return nil }
-            var offsets = [Int](repeating: -7, count: 2 * groups)
+            var offsets = [Int](repeating: -7, count: 2 * groups + 1)
             let isFound = offsets.withUnsafeMutableBufferPointer { offsets in
                 offsets.baseAddress.map {
                     plain.matches(base, line.count, readable: line.count + more, $0)
-                } ?? plain.matches(base, line.count, readable: line.count + more, .allocate(capacity: 1))
+                }
             }
-            results.append(isFound ? offsets : nil)
+            results.append(isFound == true ? Array(offsets[..<(2 * groups)]) : nil)
         }
         #expect(results.allSatisfy { $0 == results[0] })
         return results[0]
