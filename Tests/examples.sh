@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests/examples.sh [FILTER] - run the Lua examples (or those whose file name contains FILTER) with the release binary,
-# as scripts/test does.
+# Tests/examples.sh [--compiled] [FILTER] - run the Lua examples (or those whose file name contains FILTER) with the
+# release binary, as scripts/test does. --compiled: with every function compiled, by Tests/compiled.lua.
 #
 # Each example contains its own tests. A line
 #     -- test: ARGS
@@ -12,10 +12,15 @@ set -euo pipefail
 
 case ${1-} in
 -h | --help)
-    printf 'usage: Tests/examples.sh [FILTER]\nRun the Lua examples with the release binary.\n'
+    printf 'usage: Tests/examples.sh [--compiled] [FILTER]\nRun the Lua examples with the release binary.\n'
     exit
     ;;
 esac
+by=
+if [[ ${1-} == --compiled ]]; then
+    by=Tests/compiled.lua
+    shift
+fi
 root=$(CDPATH='' cd -P -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
 cd -- "$root"
 work=$(mktemp -d)
@@ -33,7 +38,7 @@ run_example() {
     fi
     [[ ${lines[0]} != none,* ]] || return 0
     for line in "${lines[@]}"; do
-        if ! timeout -k 5 60 bash -c "\"\$mmaplua\" \"\$example\" $line" \
+        if ! timeout -k 5 60 bash -c "\"\$mmaplua\" $by \"\$example\" $line" \
             </dev/null >>"$work/out" 2>>"$work/err"; then
             printf 'failed: %s %s\n' "${example#"$root/"}" "$line"
             cat -- "$work/out" "$work/err"
@@ -47,6 +52,8 @@ run_example() {
 
 for example in "$EXAMPLES"/{,compile/}*.lua; do
     [[ -e $example && ${example##*/} == *"${1-}"* ]] || continue
+    # Children of mmap.spawn get no compiled functions.
+    [[ -z $by ]] || ! grep -q 'mmap\.spawn' -- "$example" || continue
     TMP=$work/tmp
     rm -rf -- "$TMP" "$work/out" "$work/err"
     mkdir -- "$TMP"

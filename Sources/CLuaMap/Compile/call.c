@@ -159,6 +159,7 @@ void lm_note_exit(lua_State *L, lm_compiled *compiled, lm_signature *signature, 
 static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs, uint64_t *slots,
                const uint16_t *where, lm_made *made) {
   const mc_code *code = signature->code;
+  if (made) lua_toclose(L, made->index);
   slots[code->line_slot] = (uint64_t)compiled->line;
   if (code->is_linked) lm_lend_frames(code, slots, alloca(LM_SPARE * sizeof *slots));
   slots[code->tables_slot] = made ? (uintptr_t)made->parts : 0;

@@ -145,7 +145,8 @@ typedef struct lm_made {
 LM_APART(lm_made);
 
 extern const mc_memory lm_table_memory;
-/* [-0, +1, e] A new one, to be closed. */
+/* [-0, +1, e] A new one. When machine code is about to run, and not before, it is marked to be closed: lua_settop of
+   Lua 5.4.4 closes values with a pointer to the stack that is no longer right where the stack grows meanwhile. */
 lm_made *lm_new_made(lua_State *L, size_t count);
 /* [-0, +0, –] */
 void lm_open_made(lua_State *L);

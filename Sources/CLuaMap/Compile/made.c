@@ -28,7 +28,6 @@ lm_made *lm_new_made(lua_State *L, size_t count) {
   lm_made *made = lm_new_userdata(L, sizeof *made, 0);
   *made = (lm_made){.self = made, .kind = &made_kind, .index = lua_gettop(L)};
   lm_set_metatable(L, LM_MADE);
-  lua_toclose(L, -1);
   mc_tables *parts = calloc(count, sizeof *parts);
   if (!parts) luaL_error(L, "not enough memory");
   for (size_t i = 0; i < count; i++) parts[i].memory = &lm_table_memory;

@@ -143,6 +143,7 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
     parts.exits[part] = LM_NOT_RUN;
   }
   compiled->reason[0] = '\0';
+  if (made) lua_toclose(L, made_at);
   lm_outcome outcome;
   mm_escape_begin();
   int result = LM_RUN(L, lm_run_parts(L, &outcome, &parts));

@@ -9,6 +9,7 @@ import Testing
     @Test func valuesAndKeysOfEveryKind() { check(suite: "madetables") }
     @Test func tablesAreLuasAtTheReturn() { check(suite: "madetables") }
     @Test func lengthsAreBorders() { check(suite: "madetables") }
+    @Test func theStackGrows() { check(suite: "madetables") }
     @Test func partsAndRowsMakeTables() { check(suite: "madetables") }
     @Test func hundredsOfRandomFunctions() { check(suite: "madetables") }
     @Test func aFinalizerFreesTheTables() { check(suite: "madetables") }

@@ -230,6 +230,17 @@ function suite.partsAndRowsMakeTables()
   eq(t:where(compiled(function(x) local t = { x, x & 1 == 0 } return t[2] end), "x"):count(), 1500)
 end
 
+-- Lua's stack grows at any point of a call that the interpreter runs in the end.
+function suite.theStackGrows()
+  local function open(path) return path .. "x" end
+  for size = 0, 100 do
+    local f = mmap.compile(function(path) local t = {} local b = open(path) t[1] = b return t[1] end)
+    local g = mmap.compile(function(x) local t = { 1 } if x > 1 then return t[1] .. open(x) end return t end)
+    local function run() for i = 1, 2 do eq(f("p"), "px") eq(g(2), "12x") eq(g(1)[1], 1) end return "ended" end
+    eq(coroutine.wrap(function(...) return run(), ... end)(table.unpack({}, 1, size)), "ended")
+  end
+end
+
 -- ---- functions made at random
 
 local seed
