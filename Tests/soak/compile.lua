@@ -159,7 +159,7 @@ local function compare_all(source, count)
   local types = { random(2) == 1, random(2) == 1, random(2) == 1 }
   local b = memory:slice(random(0, 3), random(30, 60))
   local v = memory:view(pick(kinds), random(0, 60), random(3, 12))
-  local w = memory:view(pick(kinds), random(64, 120), random(3, 12), random(3) == 1 and 12 or nil)
+  local w = memory:view(pick(kinds), random(64, 110), random(3, 12), random(3) == 1 and 12 or nil)
   local h = memory:view("u32", 64, 16)
   local start = number(random(2) == 1)
   for index = 1, count do
