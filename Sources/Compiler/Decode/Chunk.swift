@@ -15,6 +15,8 @@ struct Chunk {
     let code: [Instruction]
     let constants: [Constant]
     let upvalues: Int
+    /// The registers that each function made here has as upvalues.
+    let captured: [[Int]]
     /// The line of each instruction.
     let lines: [Int]
     /// The bytes of the chunk, for `resume`.
@@ -63,7 +65,11 @@ struct Chunk {
         guard try reader.count(least: 3) == upvalueCount else { throw Reader.bad }
         upvalues = upvalueCount
         _ = try reader.take(3 * upvalueCount)
-        for _ in 0..<(try reader.count(least: 1)) { try Chunk.skipFunction(&reader, depth: 0) }
+        var captured: [[Int]] = []
+        for _ in 0..<(try reader.count(least: 1)) {
+            captured.append(try Chunk.skipFunction(&reader, depth: 0))
+        }
+        self.captured = captured
         lines = try Chunk.debug(&reader, count, &parts)
         guard reader.isAtEnd else { throw Reader.bad }
         self.bytes = bytes
@@ -93,7 +99,9 @@ struct Chunk {
         return constants
     }
 
-    private static func skipFunction(_ reader: inout Reader, depth: Int) throws(Reason) {
+    /// Returns the registers of the function around it that are its upvalues.
+    @discardableResult
+    private static func skipFunction(_ reader: inout Reader, depth: Int) throws(Reason) -> [Int] {
         guard depth < 190 else { throw Reader.bad }
         _ = try reader.string()
         _ = try reader.size()
@@ -101,7 +109,13 @@ struct Chunk {
         _ = try reader.take(3)
         _ = try reader.take(4 * (try reader.count(least: 4)))
         _ = try constants(&reader)
-        _ = try reader.take(3 * (try reader.count(least: 3)))
+        var captured: [Int] = []
+        for _ in 0..<(try reader.count(least: 3)) {
+            let isRegister = try reader.byte() != 0
+            let index = Int(try reader.byte())
+            _ = try reader.byte()
+            if isRegister { captured.append(index) }
+        }
         for _ in 0..<(try reader.count(least: 1)) { try skipFunction(&reader, depth: depth + 1) }
         _ = try reader.take(try reader.count(least: 1))
         for _ in 0..<(2 * (try reader.count(least: 2))) { _ = try reader.size() }
@@ -111,6 +125,7 @@ struct Chunk {
             _ = try reader.size()
         }
         for _ in 0..<(try reader.count(least: 1)) { _ = try reader.string() }
+        return captured
     }
 
     /// The lines of all instructions, by the rules of luaG_getfuncline.

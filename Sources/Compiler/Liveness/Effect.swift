@@ -33,7 +33,13 @@ struct Effect {
         case .move, .unm, .bnot, .not, .len:
             use(b)
             define(a)
-        case .loadi, .loadf, .loadk, .loadfalse, .loadtrue, .getupval, .gettabup, .closure: define(a)
+        case .loadi, .loadf, .loadk, .loadfalse, .loadtrue, .getupval, .gettabup: define(a)
+        case .closure:
+            // A function can have itself as an upvalue: it is in the register only then.
+            if chunk.captured.indices.contains(i.bx) {
+                for register in chunk.captured[i.bx] where register != a { use(register) }
+            }
+            define(a)
         case .loadkx:
             define(a)
             next = [pc + 2]

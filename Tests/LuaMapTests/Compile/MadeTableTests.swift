@@ -10,6 +10,7 @@ import Testing
     @Test func tablesAreLuasAtTheReturn() { check(suite: "madetables") }
     @Test func lengthsAreBorders() { check(suite: "madetables") }
     @Test func theStackGrows() { check(suite: "madetables") }
+    @Test func functionsThatAreMadeHaveTheirVariables() { check(suite: "madetables") }
     @Test func partsAndRowsMakeTables() { check(suite: "madetables") }
     @Test func hundredsOfRandomFunctions() { check(suite: "madetables") }
     @Test func aFinalizerFreesTheTables() { check(suite: "madetables") }

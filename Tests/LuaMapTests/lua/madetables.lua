@@ -241,6 +241,26 @@ function suite.theStackGrows()
   end
 end
 
+-- A function that is made, and with which the interpreter goes on, has variables that nothing else reads any more.
+function suite.functionsThatAreMadeHaveTheirVariables()
+  local function shown(...)
+    local all = table.pack(...)
+    for i = 1, all.n do all[i] = type(all[i]) == "table" and "{" .. tostring(all[i][1]) .. "}" or tostring(all[i]) end
+    return table.concat(all, " ")
+  end
+  local values = { "x + %d", "x * 0.5 + %d", "{ x + %d }" }
+  for kinds = 0, 3 ^ 3 - 1 do
+    local source = ("return function(x) local a, b, c = %s, %s, %s local n = x for i = 1, 3 do n = n + i end "
+      .. "if x > 2 then return function() return a, b, c end end return b, n end"):format(
+      values[kinds // 1 % 3 + 1]:format(1), values[kinds // 3 % 3 + 1]:format(2), values[kinds // 9 % 3 + 1]:format(3))
+    local f, g = load(source)(), mmap.compile(load(source)())
+    for x = 1, 4 do
+      local wanted, got = table.pack(f(x)), table.pack(g(x))
+      if x > 2 then eq(shown(got[1]()), shown(wanted[1]()), source) else eq(shown(table.unpack(got)), shown(table.unpack(wanted)), source) end
+    end
+  end
+end
+
 -- ---- functions made at random
 
 local seed
