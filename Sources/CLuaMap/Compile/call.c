@@ -10,13 +10,13 @@ static lm_compiled *running(lua_State *L) {
   lm_compiled *compiled = lm_compiled_at(L, lua_upvalueindex(LM_UPVALUE_COMPILED));
   int function = lua_upvalueindex(LM_UPVALUE_FUNCTION);
   if (mm_unlikely(!compiled || lua_topointer(L, function) != compiled->identity)) return NULL;
-  return lua_type(L, lua_upvalueindex(LM_UPVALUE_TABLE)) == LUA_TTABLE ? compiled : NULL;
+  return lm_has_table(L) ? compiled : NULL;
 }
 
 /* [-0, +0, –] uses 2 slots. From now on the interpreter runs the function, and this code is not called. */
 static void run_itself(lua_State *L, lm_compiled *compiled) {
   compiled->is_off = true;
-  if (compiled->is_strict) return;
+  if (compiled->is_strict || !lm_has_table(L)) return;
   if (lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), LM_WRAPPER) == LUA_TFUNCTION) {
     lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
     if (!lua_setupvalue(L, -2, LM_TARGET)) lua_pop(L, 1);
@@ -68,7 +68,9 @@ static bool prepare(lua_State *L, lm_compiled *compiled) {
   compiled->function = function;
   compiled->uses++;
   take_arguments(L, compiled);
+  lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_COMPILED)); /* keeps it, whatever finalizers do */
   bool has_room = lm_link(L, compiled, compiler);
+  lua_pop(L, 1);
   compiled->uses--;
   if (!has_room) lm_note_reason(compiled, too_many_sources);
   compiled->slot_count = (size_t)compiled->source_count * MC_SLOTS_PER_INPUT + 1;
@@ -258,6 +260,7 @@ int lm_call_compiled(lua_State *L) {
   }
   if (mm_unlikely(!lm_is_ready(L, compiled))) return not_compiled(L, compiled);
   take_arguments(L, compiled);
+  lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_COMPILED)); /* keeps it, whatever finalizers do */
   size_t count = (size_t)compiled->source_count;
   if (mm_unlikely(count > 4)) luaL_checkstack(L, (int)count + 12, NULL);
   mc_input *inputs = alloca((count + 1) * sizeof *inputs);

@@ -50,6 +50,19 @@ enum { LM_LINKS = 1 << 20 };
 enum { LM_TARGET = 1, LM_STATE };
 enum { LM_WRAPPER = -1 };
 
+/* [-0, +0, –] Whether the table of the running function is there. A script can change it where anything is allocated, by
+   a finalizer with the debug library: so it is looked at before each use. */
+static inline bool lm_has_table(lua_State *L) { return lua_type(L, lua_upvalueindex(LM_UPVALUE_TABLE)) == LUA_TTABLE; }
+/* [-0, +0, v] The index of that table. */
+static inline int lm_check_table(lua_State *L) {
+  if (mm_unlikely(!lm_has_table(L))) luaL_error(L, LM_CHANGED_UPVALUES);
+  return lua_upvalueindex(LM_UPVALUE_TABLE);
+}
+/* [-0, +1, –] Pushes the state of a closure of C, which keeps it as long as it is on the stack. */
+static inline void lm_push_kept(lua_State *L, int closure) {
+  if (!lua_getupvalue(L, closure, LM_UPVALUE_COMPILED)) lua_pushnil(L);
+}
+
 /* [-0, +0, –] The compiled function at an index, or NULL. */
 lm_compiled *lm_compiled_at(lua_State *L, int index);
 /* [-?, +n, e] The call of a compiled function. */
@@ -81,7 +94,7 @@ static inline void lm_set_frames(const mc_code *code, uint64_t *slots, uint64_t 
 
 /* [-0, +0, –] The Lua function at an index, that of a compiled function there too; NULL for any other value. */
 const void *lm_function_at(lua_State *L, int index);
-/* [-0, +1, –] Pushes the function with this number among the links. */
+/* [-0, +1, –] Pushes the function with this number among the links, or nil. */
 void lm_push_link(lua_State *L, int number);
 /* [-0, +0, m] Finds the functions that it may call, and adds them. The arguments are at 1 and following. False if there
    are too many sources. */

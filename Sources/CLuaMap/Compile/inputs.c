@@ -137,7 +137,8 @@ static const char *read_input(lua_State *L, lm_compiled *compiled, int index, mc
 
 void lm_push_link(lua_State *L, int number) {
   if (number == 0) lua_pushvalue(L, lua_upvalueindex(LM_UPVALUE_FUNCTION));
-  else lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), LM_LINKS + number);
+  else if (lm_has_table(L)) lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), LM_LINKS + number);
+  else lua_pushnil(L);
 }
 
 /* [-0, +1, –] Pushes the value of a source that is no parameter; nil and false if there is none. */
@@ -160,7 +161,8 @@ static bool push_source(lua_State *L, const lm_compiled *compiled, int number, c
     lua_pushnil(L);
     return false;
   }
-  lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), number + 1);
+  if (lm_has_table(L)) lua_rawgeti(L, lua_upvalueindex(LM_UPVALUE_TABLE), number + 1);
+  else lua_pushnil(L);
   if (lua_rawget(L, parent) != LUA_TNIL || !lua_getmetatable(L, parent)) return true;
   lua_pop(L, 1);
   return false;
@@ -185,7 +187,7 @@ const char *lm_read_inputs(lua_State *L, lm_compiled *compiled, mc_input *inputs
   return NULL;
 }
 
-/* [-0, +0, m] Adds the function at an index, if it is one of Lua. */
+/* [-0, +0, e] Adds the function at an index, if it is one of Lua. */
 static void link_function(lua_State *L, lm_compiled *compiled, const mc_interface *compiler, int index) {
   const void *identity = lm_function_at(L, index);
   if (!identity || compiled->link_count == MC_MOST_FUNCTIONS) return;
@@ -198,7 +200,7 @@ static void link_function(lua_State *L, lm_compiled *compiled, const mc_interfac
   free(bytes);
   if (number == compiled->link_count) {
     compiled->links[compiled->link_count++] = identity;
-    lua_rawseti(L, lua_upvalueindex(LM_UPVALUE_TABLE), LM_LINKS + number);
+    lua_rawseti(L, lm_check_table(L), LM_LINKS + number);
   } else {
     lua_pop(L, 1);
   }
@@ -232,7 +234,7 @@ bool lm_link(lua_State *L, lm_compiled *compiled, const mc_interface *compiler) 
     const mc_source *source = &compiled->sources[i];
     if (source->key) {
       lua_pushlstring(L, source->key, source->key_length);
-      lua_rawseti(L, lua_upvalueindex(LM_UPVALUE_TABLE), i + 1);
+      lua_rawseti(L, lm_check_table(L), i + 1);
     }
     if (source->parameter >= 0 && source->member == 0) {
       where[i] = (uint16_t)(source->parameter + 1);

@@ -47,10 +47,9 @@ enum { LM_BINDER = 0, MOST_REGISTERS = 512 };
 /* [-0, +1, e] The function that continues at the pc of an exit. */
 static void push_continuation(lua_State *L, const lm_compiled *compiled, const mc_interface *compiler,
                               const mc_exit *exit) {
-  int table = lua_upvalueindex(LM_UPVALUE_TABLE);
   lua_Integer key =
       -2 - (((lua_Integer)exit->member * MC_MOST_INSTRUCTIONS + exit->pc) * MOST_REGISTERS + exit->registers);
-  if (lua_rawgeti(L, table, key) == LUA_TFUNCTION && !lua_iscfunction(L, -1)) return;
+  if (lua_rawgeti(L, lm_check_table(L), key) == LUA_TFUNCTION && !lua_iscfunction(L, -1)) return;
   lua_pop(L, 1);
   size_t count;
   uint8_t *chunk = compiler->resume(compiled->function, exit->member, exit->pc, exit->registers, &count);
@@ -65,7 +64,7 @@ static void push_continuation(lua_State *L, const lm_compiled *compiled, const m
     if (lua_upvalueid(L, -1, i)) lua_upvaluejoin(L, -2, i, -1, i);
   lua_pop(L, 1);
   lua_pushvalue(L, -1);
-  lua_rawseti(L, table, key);
+  lua_rawseti(L, lm_check_table(L), key);
 }
 
 static int finish(lua_State *L, int status, lua_KContext base) {
@@ -139,15 +138,14 @@ void lm_load_at(lua_State *L, int function, int line, const char *source) {
 /* [-3, +1, e] Of a function, a table and a count on top of the stack: a function that calls the first with what is in
    the table, whatever it is called with. It is one of Lua, so that many of them can be nested. */
 static void bind(lua_State *L, const lm_compiled *compiled) {
-  int table = lua_upvalueindex(LM_UPVALUE_TABLE);
-  if (lua_rawgeti(L, table, LM_BINDER) != LUA_TFUNCTION) {
+  if (lua_rawgeti(L, lm_check_table(L), LM_BINDER) != LUA_TFUNCTION) {
     lua_pop(L, 1);
     lm_load_at(L, lua_upvalueindex(LM_UPVALUE_FUNCTION), compiled->line,
                "local all = ... return function(f, t, n) return function() return f(all(t, n)) end end");
     lua_pushcfunction(L, give_all);
     lua_call(L, 1, 1);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, table, LM_BINDER);
+    lua_rawseti(L, lm_check_table(L), LM_BINDER);
   }
   lua_insert(L, -4);
   lua_call(L, 3, 1);

@@ -210,11 +210,15 @@ int lm_custom_mmap_parallel(lua_State *L) {
   lua_pushinteger(L, call.last);
   lua_replace(L, 3);
   /* The closure of C itself is called, so that the question comes from this function. */
-  if (lm_push_state(L, 1)) {
-    lua_replace(L, 1);
+  bool is_compiled = lm_push_state(L, 1);
+  if (is_compiled) {
+    lm_push_kept(L, -1);
+    lua_insert(L, 1);
+    lua_replace(L, 2);
     lm_ask(L, call_parts, &call);
   }
   lua_call(L, arguments, LUA_MULTRET);
+  if (is_compiled) lua_remove(L, 1);
   if (call.list && lua_gettop(L) == 1 && lua_topointer(L, 1) == call.list) return 1;
   int results = lua_gettop(L);
   luaL_checkstack(L, 3, NULL);

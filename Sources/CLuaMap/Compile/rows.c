@@ -161,6 +161,12 @@ static int open_code(lua_State *L, lm_compiled *compiled, void *data) {
   return 0;
 }
 
+static bool has_code(const lm_compiled *compiled, const mc_code *code) {
+  for (int i = 0; i < compiled->signature_count; i++)
+    if (compiled->signatures[i].code == code) return true;
+  return false;
+}
+
 /* [-?, +0, e] Reads the upvalues. Allocates nothing, so that no finalizer runs. */
 static int read_code(lua_State *L, lm_compiled *compiled, void *data) {
   request *asked = data;
@@ -171,6 +177,9 @@ static int read_code(lua_State *L, lm_compiled *compiled, void *data) {
   uint16_t *where = alloca((count + 1) * sizeof *where);
   if (!read_inputs(L, compiled, code->usual, code->arguments, inputs, code->slots, where)) return 0;
   if (memcmp(inputs, code->inputs, count * sizeof *inputs) != 0) return 0;
+  /* A finalizer may have put another state into the function. */
+  for (int i = 0; i < code->count; i++)
+    if (!has_code(compiled, code->combinations[i].code)) return 0;
   code->region_count = 0;
   for (size_t i = 0; i < count; i++) {
     bool is_memory = inputs[i].kind == MC_BUFFER || inputs[i].kind == MC_VIEW || inputs[i].kind == MC_RECORDS;
@@ -181,19 +190,19 @@ static int read_code(lua_State *L, lm_compiled *compiled, void *data) {
   return 0;
 }
 
-static int ask_to_open(lua_State *L) {
-  lm_ask(L, open_code, lua_touserdata(L, 2));
+/* [-?, +0, e] Asks the closure at 1, with the request at 2. */
+static int ask_it(lua_State *L, int (*answer)(lua_State *L, lm_compiled *compiled, void *data)) {
+  lm_ask(L, answer, lua_touserdata(L, 2));
   lua_settop(L, 1);
+  lm_push_kept(L, 1);
+  lua_insert(L, 1);
   lua_call(L, 0, 0);
   return 0;
 }
 
-static int ask_to_read(lua_State *L) {
-  lm_ask(L, read_code, lua_touserdata(L, 2));
-  lua_settop(L, 1);
-  lua_call(L, 0, 0);
-  return 0;
-}
+static int ask_to_open(lua_State *L) { return ask_it(L, open_code); }
+
+static int ask_to_read(lua_State *L) { return ask_it(L, read_code); }
 
 /* [-0, +0, –] uses few slots, which it makes sure of. */
 static bool ask(lua_State *L, int keep, request *request, lua_CFunction by) {

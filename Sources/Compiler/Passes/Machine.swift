@@ -24,9 +24,11 @@ final class Machine {
             LLVMDisposeMessage(cpu)
             LLVMDisposeMessage(features)
         }
+        // Without memory they are nil, and LLVM would read them.
+        guard let cpu, let features else { return nil }
         // Loads of scattered elements by one instruction are slower than one by one since processors were protected from
         // spying on them (fields of records: three times).
-        let all = (features.map { String(cString: $0) } ?? "") + ",+prefer-no-gather,+prefer-no-scatter"
+        let all = String(cString: features) + ",+prefer-no-gather,+prefer-no-scatter"
         guard
             let machine = LLVMCreateTargetMachine(
                 target, triple, cpu, all, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault)

@@ -169,4 +169,41 @@ import Testing
         ])
         #expect(outcome.output.contains("--memory") || outcome.errors.contains("not enough memory"))
     }
+
+    /// What a finalizer takes away with the debug library while the function goes on in the interpreter.
+    @Test(arguments: ["1, nil", "1, io.stdout", "2, print", "3, nil", "3, 7", "3, {}"])
+    func aFinalizerChangesTheUpvalues(_ change: String) throws {
+        let outcome = try Program.mmaplua.run(
+            [
+                "-e",
+                """
+                local function seed()
+                  setmetatable({}, { __gc = function()
+                    local info = debug.getinfo(2, "Sf")
+                    if info and info.what == "C" and type(select(2, debug.getupvalue(info.func, 3))) == "table" then
+                      debug.setupvalue(info.func, \(change))
+                    end
+                    seed()
+                  end })
+                end
+                for i = 1, 10 do seed() end
+                collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000)
+                for i = 1, 30 do
+                  local f = mmap.compile(function(x)
+                    local a, b, c, d = {}, {}, {}, {}
+                    for i = 1, 5000 do a[i] = i b[i] = i c[i] = i d[i] = i end
+                    a[-1] = x
+                    return a, b, c, d
+                  end)
+                  local ok, e = pcall(f, 1)
+                  assert(ok or e:find "the upvalues of a compiled function were changed", e)
+                  ok, e = pcall(mmap.parallel, f, 1, 10)
+                  assert(ok or e:find "changed" or e:find "a finalizer", e)
+                end
+                print "ended"
+                """,
+            ], environment: ["MALLOC_PERTURB_": "165"])
+        #expect(outcome.ending == .status(0))
+        #expect(outcome.output == "ended\n")
+    }
 }
