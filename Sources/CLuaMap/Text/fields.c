@@ -95,13 +95,11 @@ static bool to_number(lua_State *L, uint8_t type, uint8_t point) {
     return false;
   }
   bool good = size == length + 1;
-  if (good && kind != MM_TEXT_NUMBER) {
-    int is_integer;
-    lua_Integer integer = lua_tointegerx(L, -1, &is_integer);
-    /* lm_u64 has rejected the text, so for a u64 only a float with an integer value is left: "1e3". */
-    good = is_integer && (kind != MM_TEXT_U64 || (integer >= 0 && !lua_isinteger(L, -1)));
+  if (good && kind != MM_TEXT_NUMBER && (kind == MM_TEXT_U64 || !lua_isinteger(L, -1))) {
+    /* From the text, as a float may be rounded. */
+    good = lm_whole(text, length, kind == MM_TEXT_U64, &value);
     if (good) {
-      lua_pushinteger(L, integer);
+      lua_pushinteger(L, (lua_Integer)value);
       lua_replace(L, -2);
     }
   }

@@ -79,6 +79,9 @@ size_t lm_undouble(uint8_t *_Nonnull bytes, size_t count, uint8_t quote, uint8_t
 /* A u64 in decimal or hexadecimal digits, with blanks around; false for anything else. */
 bool lm_u64(const char *_Nonnull text, size_t count, uint64_t *_Nonnull value);
 
+/* The integer that a numeral of Lua is exactly, an int64_t or a uint64_t; false if it is none of these. [-0, +0, –] */
+bool lm_whole(const char *_Nonnull text, size_t count, bool is_unsigned, uint64_t *_Nonnull value);
+
 /* The places where b:split may cut: after a separator and, if `csv`, outside of quotes. */
 typedef struct lm_cuts {
   mm_separator separator;

@@ -83,3 +83,15 @@ func lm_u64(_ text: UnsafePointer<CChar>, _ count: Int, _ value: UnsafeMutablePo
     value.pointee = number
     return true
 }
+
+/// A numeral of a field of the type `integer` or `u64`. [-0, +0, –] uses no slots; never raises.
+@implementation @c
+func lm_whole(
+    _ text: UnsafePointer<CChar>, _ count: Int, _ is_unsigned: Bool, _ value: UnsafeMutablePointer<UInt64>
+) -> Bool {
+    let bytes = UnsafeRawBufferPointer(start: text, count: count)
+    let whole = is_unsigned ? UInt64(whole: bytes) : Int64(whole: bytes).map { UInt64(bitPattern: $0) }
+    guard let whole else { return false }
+    value.pointee = whole
+    return true
+}

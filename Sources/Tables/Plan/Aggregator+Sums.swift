@@ -153,7 +153,13 @@ final class IntegerSum: Aggregator {
 
 /// Counts, means, and sums of squared differences (Welford; Chan for pieces).
 final class Spread: Aggregator {
-    private struct State { var count = 0.0, mean = 0.0, squares = 0.0 }
+    private struct State {
+        var count = 0.0, squares = 0.0
+        /// Of the differences from `base`, which is the first integer: large integers are not rounded to floats.
+        var mean = 0.0
+        /// The bits of an integer of the column's type; 0 for floats.
+        var base: UInt64 = 0
+    }
     private var states: List<State>
 
     override init(_ column: Int, _ type: ColumnType) throws(TableError) {
@@ -165,13 +171,32 @@ final class Spread: Aggregator {
 
     override func update(_ ids: UnsafePointer<UInt32>, _ vector: Vector, _ count: Int) {
         let states = states.base
-        forEachFloat(vector, type, count) { row, value in
-            let state = states + Int(ids[row])
-            state.pointee.count += 1
-            let difference = value - state.pointee.mean
-            state.pointee.mean += difference / state.pointee.count
-            state.pointee.squares += difference * (value - state.pointee.mean)
+        switch type {
+        case .integer, .u64:
+            let isSigned = type == .integer
+            forEachRow(vector, count) { row in
+                let state = states + Int(ids[row])
+                let word = vector.words[row]
+                if state.pointee.count == 0 { state.pointee.base = word }
+                add(Spread.difference(word, state.pointee.base, isSigned: isSigned), state)
+            }
+        default: forEachRow(vector, count) { row in add(vector.doubles[row], states + Int(ids[row])) }
         }
+    }
+
+    @inline(__always)
+    private func add(_ value: Double, _ state: UnsafeMutablePointer<State>) {
+        state.pointee.count += 1
+        let difference = value - state.pointee.mean
+        state.pointee.mean += difference / state.pointee.count
+        state.pointee.squares += difference * (value - state.pointee.mean)
+    }
+
+    /// The difference of two integers, rounded once.
+    @inline(__always)
+    private static func difference(_ a: UInt64, _ b: UInt64, isSigned: Bool) -> Double {
+        let isLess = isSigned ? Int64(bitPattern: a) < Int64(bitPattern: b) : a < b
+        return isLess ? -Double(b &- a) : Double(a &- b)
     }
 
     override func merge(_ other: Aggregator, _ map: UnsafePointer<UInt32>, _ groups: Int) {
@@ -186,10 +211,12 @@ final class Spread: Aggregator {
                 continue
             }
             let count = a.count + b.count
-            let difference = b.mean - a.mean
+            let difference =
+                b.mean - a.mean + Spread.difference(b.base, a.base, isSigned: type != .u64)
             state.pointee = State(
-                count: count, mean: a.mean + difference * (b.count / count),
-                squares: a.squares + b.squares + difference * difference * (a.count * b.count / count))
+                count: count,
+                squares: a.squares + b.squares + difference * difference * (a.count * b.count / count),
+                mean: a.mean + difference * (b.count / count), base: a.base)
         }
     }
 

@@ -114,7 +114,14 @@ extension Results {
                 vector.words[row] = 0
             }
         case (.boolean, .boolean), (.integer, .integer), (.float, .number): vector.words[row] = words[row]
-        case (.integer, .number): vector.doubles[row] = Double(Int64(bitPattern: words[row]))
+        case (.integer, .number):
+            let integer = Int64(bitPattern: words[row])
+            guard Int64(exactly: Double(integer)) == integer else {
+                throw TableError(
+                    "the function returned the integer \(integer), which no float is equal to, and its first results were floats; a string keeps all digits: return tostring(…)"
+                )
+            }
+            vector.doubles[row] = Double(integer)
         case (.float, .integer):
             guard let exact = Int64(exactly: Double(bitPattern: words[row])) else {
                 throw mismatch(row, type)

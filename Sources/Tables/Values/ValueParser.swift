@@ -168,12 +168,39 @@ package struct ValueParser: Sendable {
                 message += [UInt8]("a time in ISO 8601, such as 2024-12-31T23:59:59Z".utf8)
             }
         }
+        if column.type.isNumeric, try isGrouped(text) {
+            message += [UInt8](
+                " (thousands separators are not read: give the column the type 'string', and t:with makes numbers without them)"
+                    .utf8)
+            return message
+        }
         let fitting = try UInt64(numeral: text, .number, point) == nil ? "string" : "number"
         if fitting != "number" || column.type != .number {
             message += [UInt8](" (give the column the type '".utf8) + [UInt8](fitting.utf8)
             message += [UInt8]("', or use bad = \"nil\" or \"skip\")".utf8)
         }
         return message
+    }
+}
+
+extension ValueParser {
+    /// Whether a text is a number with separators between groups of three digits: `1,234,567.5`.
+    private func isGrouped(_ text: Text) throws(TableError) -> Bool {
+        if text.count > 60 { return false }
+        let separators = Array(",._' ".utf8).filter { $0 != point }
+        let bytes = Array(text.buffer)
+        guard let place = bytes.firstIndex(where: { separators.contains($0) }), place > 0 else {
+            return false
+        }
+        let parts = bytes[...].split(separator: point, maxSplits: 1, omittingEmptySubsequences: false)
+        let groups = parts[0].split(separator: bytes[place], omittingEmptySubsequences: false)
+        guard groups.count > 1, groups[0].count <= 4, groups.dropFirst().allSatisfy({ $0.count == 3 }) else {
+            return false
+        }
+        let plain = bytes.filter { $0 != bytes[place] }
+        return try plain.withText { (text) throws(TableError) in
+            try UInt64(numeral: text, .number, point) != nil
+        }
     }
 }
 
@@ -323,21 +350,13 @@ extension UInt64 {
         case (.integer(let value), .number): self = Double(value).bitPattern
         case (.float(let value), .number): self = value.bitPattern
         case (.integer(let value), .integer): self = UInt64(bitPattern: value)
-        case (.float(let value), .integer):
-            // Digits alone that do not fit may round to the least integer.
-            guard
-                bytes.contains(where: {
-                    $0 | 0x20 == UInt8(ascii: "e") || $0 == UInt8(ascii: ".")
-                        || $0 | 0x20 == UInt8(ascii: "x")
-                }),
-                let whole = Int64(exactly: value)
-            else { return nil }
+        case (.float, .integer):
+            guard let whole = Int64(whole: bytes) else { return nil }
             self = UInt64(bitPattern: whole)
-        case (.float(let value), .u64):
-            // Larger ones are not exact; b:fields does not accept them either.
-            guard let whole = Int64(exactly: value), whole >= 0 else { return nil }
-            self = UInt64(whole)
-        case (.integer, .u64), (nil, _): return nil
+        case (.float, .u64), (.integer, .u64):
+            guard let whole = UInt64(whole: bytes) else { return nil }
+            self = whole
+        case (nil, _): return nil
         }
     }
 }

@@ -146,6 +146,20 @@ struct NumberTests {
             ("12345678", 12_345_678), ("-0012", -12), (" 7", 7), ("9223372036854775808", nil),
             ("-9223372036854775809", nil), ("1.5", nil), ("1e19", nil), ("1e-1", nil),
             ("99999999999999999999", nil),
+            // These are no integers, or others, after rounding to a float. Python's fractions.Fraction says so.
+            ("1234567890123456789.0", 1_234_567_890_123_456_789), ("0.99999999999999999999", nil),
+            ("9007199254740991e3", 9_007_199_254_740_991_000), ("9223372036854775807.0", .max),
+            ("9223372036854775807.5", nil), ("-9223372036854775808.0", .min), ("-9223372036854775808.5", nil),
+            ("-9223372036854775809.0", nil), ("-9.223372036854775809e18", nil), ("1e-400", nil), ("0e400", 0),
+            ("-9223372036854775808000e-3", .min), ("922337203685477580700e-2", .max),
+            ("0.0e-99999999999999999999", 0),
+            ("1e-99999999999999999999", nil), ("1e99999999999999999999", nil),
+            ("9007199254740993.0", 9_007_199_254_740_993),
+            ("0x7fffffffffffffff.0", .max), ("0x7fffffffffffffff.8", nil), ("0x1p62", 1 << 62),
+            ("0x1p63", nil),
+            ("-0x1p63", .min), ("0x.8p1", 1), ("0x.8", nil), ("0x1p-1", nil),
+            ("0x20000000000001p1", 1 << 54 | 2),
+            ("0x3fffffffffffffff8p-3", Int64.max), ("0x3fffffffffffffffcp-3", nil), ("0x10p-4", 1),
         ] as [(String, Int64?)])
     func integers(_ text: String, _ expected: Int64?) throws {
         #expect(try value(text, ValueParser(column(.integer))).map { Int64(bitPattern: $0) } == expected)
@@ -157,10 +171,64 @@ struct NumberTests {
             ("0", 0), ("18446744073709551615", .max), ("9223372036854775808", 1 << 63),
             ("0xffffffffffffffff", .max),
             ("1e3", 1000), (" 12 ", 12), ("+3", 3), ("-1", nil), ("18446744073709551616", nil), ("1.5", nil),
-            ("-0x1", nil), ("1e19", nil), ("0x1ffffffffffffffff", nil),
+            ("-0x1", nil), ("1e19", 10_000_000_000_000_000_000), ("0x1ffffffffffffffff", nil),
+            ("18446744073709551615.0", .max), ("18446744073709551615.5", nil), ("-0", 0), ("-0.0", 0),
+            ("0x1p63", 1 << 63), ("0x1p64", nil), ("1844674407370955161.6e1", nil), ("-1e3", nil),
+            ("1844674407370955161.5e1", .max), ("-0x10000000000000000", nil), ("1.0e-1", nil),
         ] as [(String, UInt64?)])
     func unsigned(_ text: String, _ expected: UInt64?) throws {
         #expect(try value(text, ValueParser(column(.u64))) == expected)
+    }
+
+    /// The digits of the integer that a decimal numeral is, by moving the point in its text; nil for a fraction.
+    private func wholeDigits(_ numeral: String) -> String? {
+        let parts = numeral.drop { $0 == "-" }.split(separator: "e")
+        let sides = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+        var (whole, fraction) = (String(sides[0]), sides.count > 1 ? String(sides[1]) : "")
+        for _ in 0..<abs(Int(parts.count > 1 ? parts[1] : "0") ?? 0) {
+            if parts[1].hasPrefix("-") {
+                fraction = (whole.popLast().map(String.init) ?? "0") + fraction
+            } else {
+                whole.append(fraction.isEmpty ? "0" : fraction.removeFirst())
+            }
+        }
+        if fraction.contains(where: { $0 != "0" }) { return nil }
+        let digits = String(whole.drop { $0 == "0" })
+        return digits.isEmpty ? "0" : digits
+    }
+
+    @Test(
+        "Integers with points and exponents are exact, or are none: a point at each place, exponents, each digit changed"
+    )
+    func exactIntegers() throws {
+        let (signed, unsigned) = (try ValueParser(column(.integer)), try ValueParser(column(.u64)))
+        var (count, whole) = (0, 0)
+        for digits in [
+            "0", "1", "10", "9007199254740993", "4503599627370497500", "9223372036854775807",
+            "9223372036854775808", "9223372036854775809", "18446744073709551615", "18446744073709551616",
+            "99999999999999999999", "1000000000000000000000",
+        ] {
+            for place in 0...digits.count {
+                for exponent in -25...25 {
+                    for sign in ["", "-"] {
+                        var text = digits
+                        text.insert(".", at: text.index(text.startIndex, offsetBy: place))
+                        text = sign + text + "e\(exponent)"
+                        let expected = wholeDigits(text)
+                        let isZero = expected == "0"
+                        let int = expected.flatMap { Int64(sign + $0) }
+                        let word = expected.flatMap { sign == "" || isZero ? UInt64($0) : nil }
+                        let (found, foundWord) = (try value(text, signed), try value(text, unsigned))
+                        if found != int.map({ UInt64(bitPattern: $0) }) || foundWord != word {
+                            Issue.record(
+                                "\(text): \(String(describing: found)), \(String(describing: foundWord))")
+                        }
+                        (count, whole) = (count + 1, whole + (int == nil ? 0 : 1))
+                    }
+                }
+            }
+        }
+        #expect(count > 15_000 && whole > 500)
     }
 
     @Test("Another decimal point")
