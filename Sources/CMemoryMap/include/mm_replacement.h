@@ -9,9 +9,10 @@
 typedef struct mm_replacement {
   int32_t folder, file;
   bool is_new;        /* there was no file of this name */
+  bool is_stream;     /* a pipe or a device: written as it is */
   uint32_t mode;      /* of the one that there was */
   char name[256];     /* in the folder; ends with a zero */
-  char temporary[64]; /* the name until then */
+  char temporary[64]; /* the name until then; empty while the new file has none */
 } mm_replacement;
 
 /* Writes the file system that an open file is on; syncfs(2) is GNU's. */

@@ -47,12 +47,14 @@ private func writtenFormat(_ path: [UInt8], _ format: CInt) throws(TableError) -
 }
 
 extension Table {
-    /// Writes the rows to a new file beside the old one, which takes its name at the end.
+    /// Writes the rows to a new file beside the old one, which takes its name at the end, or to a pipe.
     fileprivate func write(
         to path: UnsafePointer<CChar>, _ name: [UInt8], _ text: RowText, _ run: Run
     ) throws(TableError) {
         var file = mm_replacement()
-        try mapped(path: name) { () throws(MapError) in try file.begin(path) }
+        try mapped(path: name) { () throws(MapError) in
+            try file.beginOrStream(path) { !lm_is_interrupted() }
+        }
         defer { file.abort() }
         let target = file
         let put = { (bytes: UnsafeRawBufferPointer) throws(TableError) in
@@ -64,9 +66,7 @@ extension Table {
         var header = try List<UInt8>()
         try text.appendHeader(to: &header)
         try put(UnsafeRawBufferPointer(start: header.base, count: header.count))
-        try forEachText(
-            run, format: { (batch, list) throws(TableError) in try text.append(batch, to: &list) },
-            deposit: put)
+        try forEachText(run, text, deposit: put)
         try mapped(path: name) { () throws(MapError) in try file.commit() }
     }
 }

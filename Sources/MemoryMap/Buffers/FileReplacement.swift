@@ -2,10 +2,12 @@ package import CMemoryMap
 package import Glibc
 
 // Writing a file anew, so that at any moment, also after a crash, either the old one is there or the new one: a file
-// beside it is written, and takes its name at the end.
+// in the same folder is written, and takes its name at the end. Until then it has no name, where the file system has such
+// files (`O_TMPFILE`): the kernel takes it away however the process ends. Elsewhere it is `.mmap-` and 16 digits, which
+// stays if the process ends on the way.
 
 extension mm_replacement {
-    /// Makes the new file beside the old one.
+    /// Makes the new file in the folder of the old one.
     ///
     /// - Parameter path: A symbolic link at its end is followed.
     /// - Throws: `systemCall` of open(2), also where the old file is no regular one, and of fchown(2) where the new one cannot
@@ -18,6 +20,39 @@ extension mm_replacement {
         } catch {
             abort()
             throw error
+        }
+    }
+
+    /// The same, but standard output, standard error, a named pipe, and a device are written to as they are, after what the
+    /// C library has buffered.
+    ///
+    /// - Parameter shouldContinue: Asked while a pipe has no reader yet.
+    /// - Throws: As above, and `interrupted`.
+    package mutating func beginOrStream(
+        _ path: UnsafePointer<CChar>, shouldContinue: () -> Bool
+    ) throws(MapError) {
+        (folder, file) = (-1, -1)
+        if strcmp(path, "/dev/stdout") == 0 || strcmp(path, "/dev/stderr") == 0 {
+            fflush(nil)
+            file = try systemDuplicate(strcmp(path, "/dev/stdout") == 0 ? 1 : 2)
+        } else if let kind = systemStatus(of: path)?.st_mode, [S_IFIFO, S_IFCHR].contains(kind & S_IFMT) {
+            file = try openStream(path, shouldContinue)
+        } else {
+            return try begin(path)
+        }
+        is_stream = true
+    }
+
+    private func openStream(
+        _ path: UnsafePointer<CChar>, _ shouldContinue: () -> Bool
+    ) throws(MapError) -> CInt {
+        while true {
+            // open(2) would wait for a reader, and hear nothing.
+            do throws(MapError) { return try systemOpen(path, O_WRONLY | O_NONBLOCK) } catch {
+                if error.errno != ENXIO { throw error }
+            }
+            if !shouldContinue() { throw MapError(.interrupted) }
+            usleep(20_000)
         }
     }
 
@@ -43,9 +78,11 @@ extension mm_replacement {
     ///
     /// - Throws: `systemCall`. Only where the folder could not be written is the new file there all the same.
     package mutating func commit() throws(MapError) {
+        if is_stream { return abort() }
         // By now: write(2) takes the set-user-ID bit away.
         if !is_new { try systemMode(file, mode) }
         try systemSync(file: file)
+        if temporary.0 == 0 { try nameFile() }
         try withNames { (folder, temporary, name) throws(MapError) in
             try systemRename(in: folder, temporary, to: name)
         }
@@ -100,7 +137,8 @@ extension mm_replacement {
         is_new = old == nil
         mode = old.map { $0.st_mode & 0o7777 } ?? 0
         // What is in the file is nobody's before the file has its mode.
-        try makeFile(is_new ? 0o666 : 0o600)
+        let early: mode_t = is_new ? 0o666 : 0o600
+        if !makeUnnamed(early) { try makeFile(early) }
         guard let old else { return }
         let status = try systemStatus(file)
         if status.st_uid != old.st_uid || status.st_gid != old.st_gid {
@@ -110,26 +148,54 @@ extension mm_replacement {
         }
     }
 
+    /// Makes a file without a name; false where there are none.
+    private mutating func makeUnnamed(_ mode: mode_t) -> Bool {
+        do throws(MapError) {
+            file = try systemOpen(in: folder, ".", O_WRONLY | unnamedFile | O_NOFOLLOW, mode: mode)
+        } catch { return false }
+        if systemCanLink(file) { return true }
+        systemClose(file)
+        file = -1
+        return false
+    }
+
     private mutating func makeFile(_ mode: mode_t) throws(MapError) {
+        self.file = try withFreeName { (folder, temporary) throws(MapError) in
+            do throws(MapError) {
+                return try systemOpen(
+                    in: folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+            } catch  where error.errno == EACCES || error.errno == EROFS || error.errno == EPERM {
+                throw error.hinting(
+                    "the new file is written next to the old one, so the folder must be writable")
+            }
+        }
+    }
+
+    /// Gives the file without a name one, for a moment: only rename(2) replaces another file.
+    private mutating func nameFile() throws(MapError) {
+        let file = file
+        try withFreeName { (folder, temporary) throws(MapError) in
+            try systemLink(file, in: folder, as: temporary)
+        }
+    }
+
+    /// Calls `body` with random names until one is not taken.
+    private mutating func withFreeName<Result>(
+        _ body: (_ folder: CInt, _ temporary: UnsafePointer<CChar>) throws(MapError) -> Result
+    ) throws(MapError) -> Result {
         for _ in 0..<100 {
             setTemporary()
+            var result: Result?
             do throws(MapError) {
-                var made: CInt = -1
                 try withNames { (folder, temporary, _) throws(MapError) in
-                    made = try systemOpen(
-                        in: folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+                    result = try body(folder, temporary)
                 }
-                file = made
-                return
             } catch {
                 // It is not ours.
                 temporary.0 = 0
-                if error.errno == EACCES || error.errno == EROFS || error.errno == EPERM {
-                    throw error.hinting(
-                        "the new file is written next to the old one, so the folder must be writable")
-                }
                 if error.errno != EEXIST { throw error }
             }
+            if let result { return result }
         }
         throw MapError(.open, errno: EEXIST)
     }

@@ -192,7 +192,8 @@ extension TraceLine {
             rest,
             [
                 ("O_CREAT", O_CREAT), ("O_EXCL", O_EXCL), ("O_TRUNC", O_TRUNC), ("O_NOCTTY", O_NOCTTY),
-                ("O_NONBLOCK", O_NONBLOCK), ("O_CLOEXEC", O_CLOEXEC),
+                ("O_NONBLOCK", O_NONBLOCK), ("O_CLOEXEC", O_CLOEXEC), ("O_TMPFILE", unnamedFile),
+                ("O_NOFOLLOW", O_NOFOLLOW),
             ])
     }
 

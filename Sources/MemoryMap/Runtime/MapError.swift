@@ -194,7 +194,7 @@ public enum SystemCall: UInt8, Sendable {
     case open, fstat, ftruncate, fallocate, mmap, munmap, mremap, mprotect, madvise, msync, mincore
     case mlock, munlock, lseek, read, cachestat, posix_fadvise, fdatasync, memfd_create
     case fcntl, futex, unlink, posix_spawn, waitpid, kill
-    case write, fsync, rename, fchown, fchmod
+    case write, fsync, link, rename, fchown, fchmod
     /// No system call: data that cannot be unpacked.
     case decompress
 
@@ -228,6 +228,7 @@ public enum SystemCall: UInt8, Sendable {
         case .kill: "kill"
         case .write: "write"
         case .fsync: "fsync"
+        case .link: "link"
         case .rename: "rename"
         case .fchown: "fchown"
         case .fchmod: "fchmod"

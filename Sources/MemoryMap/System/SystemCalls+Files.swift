@@ -121,6 +121,49 @@ func systemRename(
     if result != 0 { throw MapError(.rename, errno: errno) }
 }
 
+/// `O_TMPFILE` of open(2), which is GNU's; on x86 and ARM this bit and `O_DIRECTORY`.
+let unnamedFile: CInt = 0o20_000_000 | O_DIRECTORY
+
+/// Whether linkat(2) can name an open file: that needs the name of its descriptor in /proc.
+func systemCanLink(_ descriptor: Descriptor) -> Bool {
+    withOwnPath(descriptor) { path in
+        let trace = Trace()
+        let result = faccessat(AT_FDCWD, path, F_OK, 0)
+        trace.end("faccessat", Int(result)) {
+            $0.argument(folder: AT_FDCWD)
+            $0.argument(path: path)
+        }
+        return result == 0
+    }
+}
+
+/// linkat(2): gives an open file without a name one in a folder.
+func systemLink(
+    _ descriptor: Descriptor, in folder: Descriptor, as name: UnsafePointer<CChar>
+) throws(MapError) {
+    try withOwnPath(descriptor) { (path) throws(MapError) in
+        let trace = Trace()
+        let result = linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW)
+        trace.end("linkat", Int(result)) {
+            $0.argument(folder: AT_FDCWD)
+            $0.argument(path: path)
+            $0.argument(folder: folder)
+            $0.argument(path: name)
+        }
+        if result != 0 { throw MapError(.link, errno: errno) }
+    }
+}
+
+/// Calls `body` with `/proc/self/fd/7`.
+private func withOwnPath<Result, Failure: Error>(
+    _ descriptor: Descriptor, _ body: (UnsafePointer<CChar>) throws(Failure) -> Result
+) throws(Failure) -> Result {
+    let path = Array("/proc/self/fd/\(descriptor)".utf8CString)
+    return try path.withUnsafeBufferPointer { (path) throws(Failure) in
+        try body(path.baseAddress ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped)
+    }
+}
+
 /// unlinkat(2), to take back a file that was made a moment ago; best effort.
 func systemUnlink(in folder: Descriptor, _ name: UnsafePointer<CChar>) {
     let trace = Trace()

@@ -80,28 +80,32 @@ extension Table {
         try Frame(collecting: open(run, wanted: wanted ?? Array(repeating: true, count: columns.count)), run)
     }
 
-    /// Calls `body` with the rows in order, batch by batch, on any thread: for `write`.
+    /// The text of all rows, for `write`.
     ///
-    /// - Parameters:
-    ///   - format: Makes the text of a batch; on several threads at once.
-    ///   - deposit: Gets the texts in the order of the rows, one at a time.
+    /// - Parameter deposit: Gets parts of the text in order, one at a time, on any thread.
     package func forEachText(
-        _ run: Run, format: (Batch, inout List<UInt8>) throws(TableError) -> Void,
-        deposit: (UnsafeRawBufferPointer) throws(TableError) -> Void
+        _ run: Run, _ format: RowText, deposit: (UnsafeRawBufferPointer) throws(TableError) -> Void
     ) throws(TableError) {
         let stream = try open(run, wanted: Array(repeating: true, count: columns.count))
+        var rows = 0
         try stream.forEachPiece(
             run,
             { (cursor) throws(TableError) in
                 var text = try List<UInt8>(capacity: 1 << 16)
+                var rows = 0
                 while let batch = try cursor.next() {
-                    try format(batch, &text)
+                    if let misfit = try format.append(batch, to: &text) {
+                        return (text, rows &+ misfit.row, Optional(misfit))
+                    }
+                    rows &+= batch.count
                     try run.poll()
                 }
-                return text
+                return (text, rows, nil)
             },
-            deposit: { (text) throws(TableError) in
-                try deposit(UnsafeRawBufferPointer(start: text.base, count: text.count))
+            deposit: { (part: (text: List<UInt8>, rows: Int, misfit: RowText.Misfit?)) throws(TableError) in
+                if let misfit = part.misfit { throw format.complaint(misfit, row: rows &+ part.rows) }
+                rows &+= part.rows
+                try deposit(UnsafeRawBufferPointer(start: part.text.base, count: part.text.count))
                 return true
             })
     }

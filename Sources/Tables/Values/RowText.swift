@@ -24,7 +24,14 @@ package struct RowText: Sendable {
             case .jsonLines:
                 var output = TextOutput(try List())
                 try output.write([index == 0 ? UInt8(ascii: "{") : UInt8(ascii: ",")])
-                try column.name.withText { (text) throws(TableError) in try output.writeJSON(text) }
+                let wrong = try column.name.withText { (text) throws(TableError) in
+                    try output.writeJSON(text)
+                }
+                if let wrong {
+                    throw TableError(
+                        "the name of column \(index + 1), '\(shown(column.name))', is no UTF-8 from its byte \(wrong) on, and JSON is: t:rename gives it another"
+                    )
+                }
                 try output.write([UInt8(ascii: ":")])
                 let lead = output.finish()
                 leads.append([UInt8](UnsafeBufferPointer(start: lead.base, count: lead.count)))
@@ -50,8 +57,26 @@ package struct RowText: Sendable {
         list = output.finish()
     }
 
+    /// A string that the format cannot say: JSON is UTF-8.
+    package struct Misfit {
+        /// In the batch.
+        package let row: Int
+        fileprivate let column: Int
+        /// Of the first byte that is none, in the string.
+        fileprivate let byte: Int
+    }
+
+    /// Says what is wrong with a string of a row of the whole table.
+    package func complaint(_ misfit: Misfit, row: Int) -> TableError {
+        TableError(
+            "column '\(shown(columns[misfit.column].name))', row \(row): the string is no UTF-8 from its byte \(misfit.byte) on, and JSON is; write CSV, or make UTF-8 of the source with iconv(1)"
+        )
+    }
+
     /// Adds the rows of a batch, which has all columns. Strings may be in a mapping that others write.
-    package func append(_ batch: Batch, to list: inout List<UInt8>) throws(TableError) {
+    ///
+    /// - Returns: The first string that does not fit; then the text ends somewhere in its row.
+    package func append(_ batch: Batch, to list: inout List<UInt8>) throws(TableError) -> Misfit? {
         var output = TextOutput(list)
         // A row costs no retain or bounds check this way.
         var cells: [Cell] = []
@@ -65,6 +90,7 @@ package struct RowText: Sendable {
         let leads = leads.flatMap { $0 }
         // Apart from strings.
         let room = leads.count &+ cells.count &* NumberText.room &+ 16
+        var misfit: Misfit?
         do {
             try leads.withUnsafeBufferPointer { (leads) throws(TableError) in
                 try cells.withUnsafeBufferPointer { (cells) throws(TableError) in
@@ -74,12 +100,15 @@ package struct RowText: Sendable {
                             try writeSeparated(row, cells, separator, room, &output)
                         }
                     case .jsonLines:
-                        for row in 0..<batch.count { try writeJSON(row, cells, leads, room, &output) }
+                        for row in 0..<batch.count where misfit == nil {
+                            misfit = try writeJSON(row, cells, leads, room, &output)
+                        }
                     }
                 }
             }
         }
         list = output.finish()
+        return misfit
     }
 
     private struct Cell {
@@ -117,7 +146,7 @@ package struct RowText: Sendable {
     private func writeJSON(
         _ row: Int, _ cells: UnsafeBufferPointer<Cell>, _ leads: UnsafeBufferPointer<UInt8>, _ room: Int,
         _ output: inout TextOutput
-    ) throws(TableError) {
+    ) throws(TableError) -> Misfit? {
         try output.require(room)
         if cells.count == 0 { output.write(UInt8(ascii: "{")) }
         for index in 0..<cells.count {
@@ -129,7 +158,9 @@ package struct RowText: Sendable {
             }
             switch cell.type {
             case .string:
-                try output.writeJSON(cell.vector.texts[row])
+                if let byte = try output.writeJSON(cell.vector.texts[row]) {
+                    return Misfit(row: row, column: index, byte: byte)
+                }
                 try output.require(room)
             case .integer: output.place = NumberText.write(cell.vector.integers[row], output.place)
             case .u64: output.place = NumberText.write(cell.vector.words[row], output.place)
@@ -154,6 +185,7 @@ package struct RowText: Sendable {
         }
         output.write(UInt8(ascii: "}"))
         output.write(UInt8(ascii: "\n"))
+        return nil
     }
 }
 
@@ -227,23 +259,23 @@ extension TextOutput {
 
     // MARK: JSON
 
-    /// Writes a string in quotes. What is no UTF-8 becomes U+FFFD.
+    /// Writes a string in quotes. Returns the place of the first byte that is no UTF-8; nothing after it is written.
     @inline(__always)
-    mutating func writeJSON(_ text: Text) throws(TableError) {
+    mutating func writeJSON(_ text: Text) throws(TableError) -> Int? {
         if isShort(text) {
             try require(18)
             if mm_copy_json(place + 1, text.start, text.count) {
                 place[0] = UInt8(ascii: "\"")
                 place[text.count &+ 1] = UInt8(ascii: "\"")
                 place += text.count &+ 2
-                return
+                return nil
             }
         }
-        try writeLongJSON(text)
+        return try writeLongJSON(text)
     }
 
     @inline(never)
-    private mutating func writeLongJSON(_ text: Text) throws(TableError) {
+    private mutating func writeLongJSON(_ text: Text) throws(TableError) -> Int? {
         try require(1)
         write(UInt8(ascii: "\""))
         var start = 0
@@ -256,13 +288,18 @@ extension TextOutput {
                 continue
             }
             let end = min(text.count, start &+ 16)
-            while start < end { start &+= writeCharacter(text.start + start, text.count &- start) }
+            while start < end {
+                let length = writeCharacter(text.start + start, text.count &- start)
+                if length == 0 { return start }
+                start &+= length
+            }
         }
         try require(1)
         write(UInt8(ascii: "\""))
+        return nil
     }
 
-    /// Writes the first character and returns how many bytes it had. Reads each byte once.
+    /// Writes the first character and returns how many bytes it had; 0 for what is no UTF-8. Reads each byte once.
     @inline(__always)
     private mutating func writeCharacter(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
         let byte = bytes[0]
@@ -284,7 +321,7 @@ extension TextOutput {
         return 1
     }
 
-    /// A character that is not ASCII, or U+FFFD for as many bytes as may begin one, as Python and browsers do.
+    /// A character that is not ASCII.
     private mutating func writeUTF8(_ first: UInt8, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
         let length: Int
         var second: ClosedRange<UInt8> = 0x80...0xbf
@@ -296,22 +333,17 @@ extension TextOutput {
         case 0xf0: (length, second) = (4, 0x90...0xbf)
         case 0xf1...0xf3: length = 4
         case 0xf4: (length, second) = (4, 0x80...0x8f)
-        default: length = 1
+        default: return 0
         }
+        if length > count { return 0 }
         place[0] = first
-        var valid = 1
-        while valid < min(length, count) {
-            let byte = bytes[valid]
-            if !(valid == 1 ? second.contains(byte) : byte & 0xc0 == 0x80) { break }
-            place[valid] = byte
-            valid &+= 1
+        for i in 1..<length {
+            let byte = bytes[i]
+            if !(i == 1 ? second.contains(byte) : byte & 0xc0 == 0x80) { return 0 }
+            place[i] = byte
         }
-        if length > 1 && valid == length {
-            place += length
-        } else {
-            write("\u{fffd}")
-        }
-        return valid
+        place += length
+        return length
     }
 }
 

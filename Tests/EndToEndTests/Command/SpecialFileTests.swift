@@ -236,6 +236,27 @@ import Testing
             #expect(first.output.components(of: "(ELOOP): /dev/shm/") >= 2, "\(first.output)")
         }
     }
+
+    /// A file that is written anew has no name yet: nothing is left of it.
+    @Test(arguments: [
+        "mmap.writefile(path, function(f) f:write 'half' f:flush() END end)",
+        "mmap.table({ n = mmap.anonymous(8 * 99999):view 'i64' }):with('m', function(n) END end, 'n'):write(path)",
+    ])
+    func `no file is left, however the process ends`(code: String) throws {
+        let kill = "io.popen('kill -9 ' .. io.open('/proc/self/stat'):read 'n')"
+        for (end, ending) in [
+            ("os.exit(3)", .status(3)), ("while true do pcall(string.rep, 'x', 1000) end", .status(124)),
+            ("\(kill) while true do end", .signal(SIGKILL)),
+        ] as [(String, Ending)] {
+            let folder = try TemporaryFolder()
+            let path = try folder.file("x.csv", "old")
+            let script = "local path = '\(path)' " + code.replacing("END", with: end)
+            let outcome = try Program.mmaplua.run(["--time=500ms", "-e", script])
+            #expect(outcome.ending == ending, "\(script)")
+            #expect(try Program(path: "/bin/ls").run(["-A", folder.path]).output == "x.csv\n")
+            #expect(folder.contents("x.csv") == "old")
+        }
+    }
 }
 
 extension String {

@@ -128,7 +128,7 @@ private struct Call {
         case _ where line.contains("resumed>"): return nil
         case "openat", "newfstatat", "statx", "readlinkat", "unlinkat", "faccessat", "faccessat2":
             return isFine(&rest, allowed, own) ? nil : String(line)
-        case "renameat", "renameat2":
+        case "renameat", "renameat2", "linkat":
             return isFine(&rest, allowed, own) && isFine(&rest, allowed, own) ? nil : String(line)
         case "readlink", "open", "stat", "lstat", "access":
             return isOwn(Self.quoted(&rest), own) ? nil : String(line)

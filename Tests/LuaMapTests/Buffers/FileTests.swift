@@ -267,6 +267,16 @@ import Testing
             """#)
     }
 
+    /// The new file has no name while it is written, so that none is left however the process ends.
+    @Test func aFileThatIsWrittenHasNoNameYet() {
+        run(
+            #"""
+            put("file", "old")
+            mmap.writefile(path "file", function(f) f:write "new" f:flush() eq(listing(), "file ") end)
+            eq(listing(), "file "); eq(contents(path "file"), "new")
+            """#)
+    }
+
     /// After any failure the old file is unchanged and no other is left.
     @Test func aFailureLeavesTheOldFile() {
         run(

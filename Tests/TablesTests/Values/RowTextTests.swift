@@ -17,7 +17,11 @@ struct RowTextTests {
         let source = RowsSource(columns, rows, pieceSize: 100, batchSize: 60)
         let stream = try source.open(.plain, wanted: columns.map { _ in true }, filters: [])
         while let piece = try stream.pull() {
-            while let batch = try piece.cursor.pull() { try text.append(batch, to: &list) }
+            while let batch = try piece.cursor.pull() {
+                if let misfit = try text.append(batch, to: &list) {
+                    throw text.complaint(misfit, row: misfit.row)
+                }
+            }
         }
         return Array(UnsafeBufferPointer(start: list.base, count: list.count))
     }
@@ -213,7 +217,7 @@ struct RowTextTests {
         return found
     }
 
-    @Test("Strings in JSON lines read back equal; what is no UTF-8 is replaced as Swift and Python do")
+    @Test("Strings in JSON lines read back equal; one that is no UTF-8 is an error with its place")
     func json() throws {
         var strings = strings.filter { $0.count < 5000 }
         let bytes: [UInt8] = [
@@ -231,16 +235,33 @@ struct RowTextTests {
             for second in [0x8f, 0x90, 0xa0] as [UInt8] { strings.append([lead, second, 0x80, 0xbf, 0x41]) }
         }
         strings += ["grüße, 世界 😀 \u{ffff} \u{10ffff} é", "\u{2028}"].map { Array($0.utf8) }
-        let found = try string(.jsonLines, columns([("k", .string)]), strings.map { [.string($0)] })
+        let all = columns([("k", .string)])
+        let good = strings.filter { String(validating: $0, as: UTF8.self) != nil }
+        #expect(good.count > 100 && good.count < strings.count - 1000)
+        let found = try string(.jsonLines, all, good.map { [.string($0)] })
             .unicodeScalars.split(separator: "\n")
-        #expect(found.count == strings.count)
-        for (line, string) in zip(found, strings) {
-            let expected = String(decoding: string, as: UTF8.self)
+        #expect(found.count == good.count)
+        for (line, string) in zip(found, good) {
             let read = members(Array(line))["k"] ?? nil
-            if read.map({ Array($0.utf8) }) != Array(expected.utf8) {
-                Issue.record("\(string): \(String(line))")
+            if read.map({ Array($0.utf8) }) != string { Issue.record("\(string): \(String(line))") }
+        }
+        for string in strings where String(validating: string, as: UTF8.self) == nil {
+            // The longest start that is UTF-8.
+            var valid = 0
+            for end in string.indices where String(validating: string[..<end], as: UTF8.self) != nil {
+                valid = end
+            }
+            let rows: [[Value?]] = [[value("x")], [nil], [.string(string)], [.string(string)]]
+            let error = try #require(throws: TableError.self) { try text(.jsonLines, all, rows) }
+            let wanted = "column 'k', row 2: the string is no UTF-8 from its byte \(valid) on, and JSON is"
+            guard case .data(let message) = error, message.starts(with: wanted.utf8) else {
+                Issue.record("\(string), \(valid): \(error)")
+                return
             }
         }
+        #expect(throws: TableError.self) { try text(.jsonLines, [Column([0x61, 0xff], .string)], []) }
+        // CSV has them all.
+        #expect(throws: Never.self) { try text(.separated(by: 44), all, strings.map { [.string($0)] }) }
     }
 
     @Test("Random tables read back equal")
