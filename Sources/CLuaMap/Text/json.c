@@ -202,6 +202,7 @@ static void put_string(lua_State *L, writer *w, int index) {
   char *to = reserve(L, w, count + 5 * special + 2);
   *to++ = '"';
   for (size_t i = 0; i < count; i++) {
+    if (mm_unlikely(i % (1 << 20) == 0 && lm_interrupt)) lm_raise_interrupt(L);
     unsigned char c = (unsigned char)text[i];
     static const char named[] = "btn\0fr"; /* from 8 on; 11 has none */
     if (mm_likely(c >= 32 && c != '"' && c != '\\')) {

@@ -20,7 +20,7 @@ func lm_json_read(_ L: LuaState, _ outcome: Outcome, _ target: UnsafeMutablePoin
         let bytes = UnsafeRawBufferPointer(rebasing: source[offset..<offset &+ length])
         let range = try JSONValue.range(in: bytes) { monitor.shouldContinue(0) }
         var fault: JSONFault?
-        let value = try read(UnsafeRawBufferPointer(rebasing: bytes[range]), origin, &fault)
+        let value = try read(UnsafeRawBufferPointer(rebasing: bytes[range]), origin, &fault, monitor)
         // Errors name the place in the source.
         target.pointee.place = Int64(offset &+ range.lowerBound)
         target.pointee.end = Int64(offset &+ range.upperBound)
@@ -38,10 +38,14 @@ func lm_json_read(_ L: LuaState, _ outcome: Outcome, _ target: UnsafeMutablePoin
 }
 
 private func read(
-    _ bytes: UnsafeRawBufferPointer, _ origin: MappedBytes?, _ fault: inout JSONFault?
+    _ bytes: UnsafeRawBufferPointer, _ origin: MappedBytes?, _ fault: inout JSONFault?, _ monitor: Monitor
 ) throws(MapError) -> JSONValue? {
     do throws(TableError) {
-        return try JSONValue(bytes, fault: &fault) { () throws(MapError) in try origin.checkIntact() }
+        return try JSONValue(bytes, fault: &fault) { () throws(MapError) in
+            try origin.checkIntact()
+        } poll: { () throws(MapError) in
+            if !monitor.shouldContinue(0) { throw MapError(.interrupted) }
+        }
     } catch {
         if case .map(let error, _) = error { throw error }
         throw MapError(misuse: "JSON: a value of more than 4 GiB")

@@ -32,25 +32,38 @@ package final class JSONValue {
 
     /// Reads a value.
     ///
-    /// - Parameter bytes: The value and nothing else. They are copied.
+    /// - Parameters:
+    ///   - bytes: The value and nothing else. They are copied.
+    ///   - poll: Called from time to time; throws to stop.
     /// - Returns: Nil if the bytes are no JSON; then `fault` says why.
     package init?(
-        _ bytes: UnsafeRawBufferPointer, fault: inout JSONFault?, isIntact: () throws(MapError) -> Void
+        _ bytes: UnsafeRawBufferPointer, fault: inout JSONFault?, isIntact: () throws(MapError) -> Void,
+        poll: () throws(MapError) -> Void = {}
     ) throws(TableError) {
         let padding = 64
         memory = try Memory(bytes.count &+ padding)
         text = memory.bound(to: UInt8.self)
         let raw = UnsafeMutableRawBufferPointer(start: text, count: bytes.count &+ padding)
-        raw.copyMemory(from: bytes)
+        var place = 0
+        while place < bytes.count {
+            let end = min(bytes.count, place &+ 4 << 20)
+            UnsafeMutableRawBufferPointer(rebasing: raw[place..<end]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[place..<end]))
+            place = end
+            try mapped { () throws(MapError) in try poll() }
+        }
         (text + bytes.count).update(repeating: 0, count: padding)
         try mapped { () throws(MapError) in try isIntact() }
         let index = try JSONIndex()
         var reader = try JSONReader()
-        fault = try JSONValue.read(text, bytes.count, index, &reader)
+        fault = try JSONValue.read(text, bytes.count, index, &reader, poll)
         self.reader = reader
         (nodes, count) = (UnsafePointer(reader.nodes), reader.count)
         if fault != nil { return nil }
         for i in 0..<count where reader.nodes[i].kind == SJ_ESCAPED {
+            if i & 0xFFFF == 0 || reader.nodes[i].count > 1 << 20 {
+                try mapped { () throws(MapError) in try poll() }
+            }
             let string = text + Int(reader.nodes[i].start)
             let length = unescape(string, Int(reader.nodes[i].count), string)
             reader.nodes[i].count = UInt32(truncatingIfNeeded: length)
@@ -59,9 +72,11 @@ package final class JSONValue {
     }
 
     private static func read(
-        _ text: UnsafePointer<UInt8>, _ count: Int, _ index: JSONIndex, _ reader: inout JSONReader
+        _ text: UnsafePointer<UInt8>, _ count: Int, _ index: JSONIndex, _ reader: inout JSONReader,
+        _ poll: () throws(MapError) -> Void
     ) throws(TableError) -> JSONFault? {
         guard try index.find(text, count) else { return JSONFault(in: text, count) }
+        try mapped { () throws(MapError) in try poll() }
         if index.count == 0 { return JSONFault(.empty, 0) }
         var token = 0
         if let fault = try reader.read(text, end: count, index, &token) { return fault }
