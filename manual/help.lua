@@ -222,6 +222,26 @@ local function lookup(word)
     return found
 end
 
+-- Entries, and chapters, that speak of a word.
+local function speaking(word)
+    local pattern = "%f[%w]" .. word:lower():gsub("%p", "%%%0") .. "%f[%W]"
+    local function speaks(value)
+        if type(value) == "string" then return value:lower():find(pattern) ~= nil end
+        if type(value) ~= "table" then return false end
+        for key, part in pairs(value) do
+            if key ~= "see" and key ~= "example" and key ~= "prints" and speaks(part) then return true end
+        end
+        return false
+    end
+    local items = {}
+    for _, section in ipairs(book) do
+        for _, entry in ipairs(section) do
+            if speaks(entry) then items[#items + 1] = { title(entry.signatures[1]), parser.summary(entry) } end
+        end
+    end
+    return items
+end
+
 local function of_word(word)
     if word == "" then return of_everything() end
     if word == "mmap" then return of_module() end
@@ -236,6 +256,9 @@ local function of_word(word)
         local items = {}
         for i, item in ipairs(found) do items[i] = { item[1], parser.summary(item[2]) } end
         list(lines, items, 2)
+    elseif #word > 2 and #speaking(word) > 0 then
+        lines[1] = format("These speak of \"%s\":", word)
+        list(lines, speaking(word), 2)
     else
         local names = nearest(word)
         lines[1] = format("Nothing is known of \"%s\".", word)

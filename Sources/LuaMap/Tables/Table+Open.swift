@@ -238,7 +238,10 @@ extension TableArguments {
         guard let paths else {
             return try mapped { () throws(MapError) in
                 let bytes = try Arguments(state).bytes(CInt(LM_TABLE_SOURCE))
-                if !options.has_offset && !options.has_length { return [TextFile(bytes.region)] }
+                if !options.has_offset && !options.has_length {
+                    let path = optionalBytes(CInt(LM_TABLE_PARTS)) ?? []
+                    return [TextFile(bytes.region, compression(of: path))]
+                }
                 let length = options.has_length ? Int(options.length) : nil
                 let part = try about(0) { () throws(MapError) in try bytes.slice(Int(options.offset), length)
                 }
@@ -247,12 +250,14 @@ extension TableArguments {
         }
         var files: [TextFile] = []
         for path in paths {
-            let name = path.lowercased
-            let compression: CompressedFormat? =
-                name.hasSuffix(".gz") ? .gzip : name.hasSuffix(".zst") ? .zstd : nil
-            files.append(try TextFile(path: path, compression))
+            files.append(try TextFile(path: path, compression(of: path)))
         }
         return files
+    }
+
+    private func compression(of path: [UInt8]) -> CompressedFormat? {
+        let name = path.lowercased
+        return name.hasSuffix(".gz") ? .gzip : name.hasSuffix(".zst") ? .zstd : nil
     }
 
     private func delimitedFormat(

@@ -38,6 +38,7 @@ extension TableArguments {
             }
             var values: [Predicate.Constant] = []
             try forEach(4) { (_) throws(TableError) in
+                if values.count & 0xFFFF == 0 && lm_is_interrupted() { throw .interrupted }
                 // A number that the column cannot hold is equal to none.
                 if let value = try value(-1, for: column, argument: 4) { values.append(value) }
             }

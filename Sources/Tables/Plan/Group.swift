@@ -62,7 +62,7 @@ extension RowStream {
                             try part.add(batch)
                             try run.poll()
                         }
-                    } catch { throw error.naming(groups: part.count) }
+                    } catch { throw error.naming(part) }
                     return part
                 },
                 deposit: { (part) throws(TableError) in
@@ -73,15 +73,15 @@ extension RowStream {
                 })
             spares.removeAll()
             return try whole.finish(result, run)
-        } catch { throw error.naming(groups: whole.count) }
+        } catch { throw error.naming(whole) }
     }
 }
 
 extension TableError {
-    /// Where memory ran out: with the number of groups that there were.
-    fileprivate func naming(groups: Int) -> TableError {
-        guard case .map(let error, _) = self, error.errno == ENOMEM else { return self }
-        return .groups(error, groups)
+    /// Where memory ran out: with the number of groups that there were. Without keys it is not they that need it.
+    fileprivate func naming(_ groups: Groups) -> TableError {
+        guard case .map(let error, _) = self, error.errno == ENOMEM, groups.hasKeys else { return self }
+        return .groups(error, groups.count)
     }
 }
 
@@ -97,7 +97,8 @@ private final class Groups {
     private let numbers: Memory
     private let rooms: [Memory]
 
-    var count: Int { grouping.keys.isEmpty ? 1 : keys.count }
+    var hasKeys: Bool { !grouping.keys.isEmpty }
+    var count: Int { hasKeys ? keys.count : 1 }
 
     init(_ grouping: Grouping, _ columns: [Column], _ wanted: [Bool]) throws(TableError) {
         (self.grouping, self.columns) = (grouping, columns)

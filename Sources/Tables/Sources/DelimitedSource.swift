@@ -107,7 +107,7 @@ extension TextFile {
         _ format: DelimitedFormat, _ requests: inout [ColumnRequest]?, hasHeader: Bool, _ run: Run
     ) throws(TableError) -> (Range<Int>, DelimitedShape) {
         let region = try current()
-        let start = lengthOfMark(UnsafeRawBufferPointer(start: region.base, count: min(3, region.length)))
+        let start = try lengthOfMark(region)
         let row = try firstRow(format, region, start, isHeader: hasHeader, run)
         if hasHeader {
             guard let row else {

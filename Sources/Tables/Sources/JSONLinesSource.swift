@@ -25,9 +25,7 @@ package final class JSONLinesSource: Source {
         var text = FileText()
         for file in files {
             let region = try file.current()
-            let start = UnsafeRawBufferPointer(
-                start: region.base, count: region.base == nil ? 0 : min(region.length, 3))
-            let mark = lengthOfMark(start)
+            let mark = file.compression == nil ? try file.lengthOfMark(region) : 0
             try mapped(path: file.path) { () throws(MapError) in try MappedBytes(region).checkIntact() }
             text.append(file, mark..<max(region.length, mark))
         }

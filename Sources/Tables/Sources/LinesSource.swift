@@ -128,7 +128,7 @@ extension TextFile {
     fileprivate func lines(hasHeader: Bool, _ run: Run) throws(TableError) -> Range<Int> {
         let region = try current()
         let end = region.length
-        var start = lengthOfMark(UnsafeRawBufferPointer(start: region.base, count: min(3, end)))
+        var start = try lengthOfMark(region)
         if hasHeader {
             let goal = min(start &+ 1, end)
             start = try RowCutter.lines.cut(region, from: start, goal: goal, end: end, run) ?? end

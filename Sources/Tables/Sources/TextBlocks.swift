@@ -264,7 +264,47 @@ package struct FileText: Sendable {
     }
 }
 
-/// `EF BB BF`, with which some programs begin a text.
-func lengthOfMark(_ bytes: UnsafeRawBufferPointer) -> Int {
-    bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+extension TextFile {
+    /// The bytes of a mark at the start of a text, with which some programs begin one: `EF BB BF`.
+    ///
+    /// - Parameter start: The first bytes of the text: `longestMark`, or all.
+    /// - Throws: For UTF-16 and UTF-32, whose separators and line ends are no single bytes.
+    func lengthOfMark(_ start: UnsafeRawBufferPointer) throws(TableError) -> Int {
+        if start.starts(with: [0xEF, 0xBB, 0xBF]) { return 3 }
+        guard let encoding = wideEncoding(start) else { return 0 }
+        var message = Message()
+        message.put(name)
+        message.put(": the text is ")
+        message.put(encoding)
+        message.put(", and UTF-8 is read; iconv -f ")
+        message.put(encoding)
+        message.put(" -t UTF-8 makes it of a file")
+        throw TableError(message)
+    }
+
+    func lengthOfMark(_ region: mm_region) throws(TableError) -> Int {
+        try lengthOfMark(
+            UnsafeRawBufferPointer(
+                start: region.base, count: region.base == nil ? 0 : min(region.length, longestMark)))
+    }
+}
+
+/// Bytes at the start of a text that tell how it is encoded.
+let longestMark = 64
+
+/// By a byte order mark, or by zeros in the place of each second byte.
+private func wideEncoding(_ start: UnsafeRawBufferPointer) -> StaticString? {
+    if start.starts(with: [0xFF, 0xFE, 0, 0]) { return "UTF-32LE" }
+    if start.starts(with: [0, 0, 0xFE, 0xFF]) { return "UTF-32BE" }
+    if start.starts(with: [0xFF, 0xFE]) { return "UTF-16LE" }
+    if start.starts(with: [0xFE, 0xFF]) { return "UTF-16BE" }
+    let pairs = min(start.count, longestMark) / 2
+    if pairs < 4 { return nil }
+    var (first, second) = (0, 0)
+    for pair in 0..<pairs {
+        if start[2 &* pair] == 0 { first &+= 1 }
+        if start[2 &* pair &+ 1] == 0 { second &+= 1 }
+    }
+    if first == 0 && second == pairs { return "UTF-16LE" }
+    return first == pairs && second == 0 ? "UTF-16BE" : nil
 }

@@ -141,6 +141,9 @@ package class TextCursor: Cursor {
             var message = block.location(of: work.starts[bad])
             message.put(", ")
             message.put(try stream.parsers[column].complaint(texts[bad]))
+            if texts[bad].buffer.elementsEqual(stream.columns[column].name) {
+                message.put("; this is the column's name: header = true takes the first row for a header")
+            }
             failure = TableError(message)
             batch.count = bad
         }

@@ -65,8 +65,10 @@ final class UnpackedText {
             let block = try TextFile(memory, count, of: file)
             var first = 0
             if offset == 0 {
-                first =
-                    start > 0 ? start : lengthOfMark(UnsafeRawBufferPointer(rebasing: memory.room[..<count]))
+                first = start
+                if start == 0 {
+                    first = try file.lengthOfMark(UnsafeRawBufferPointer(rebasing: memory.room[..<count]))
+                }
             }
             var end = isAtEnd ? count : nil
             if !isAtEnd && count > first {

@@ -103,7 +103,9 @@ struct TimeFormat: Sendable {
         var dayOfYear = 0
         var isMorning: Bool?
         var hour12: Int?
+        /// Seconds from 1970 on, or back from it: -1.5 is a second and a half before.
         var epoch: Int?
+        var isBefore1970 = false
     }
 
     @inline(__always)
@@ -173,7 +175,7 @@ struct TimeFormat: Sendable {
                 let isNegative = place.take(UInt8(ascii: "-"))
                 guard let seconds = place.digits(atMost: 12) else { return nil }
                 places.isOther = true
-                extra.epoch = isNegative ? 0 &- seconds : seconds
+                (extra.epoch, extra.isBefore1970) = (seconds, isNegative)
             }
         }
         guard place.isAtEnd else { return nil }
@@ -182,7 +184,10 @@ struct TimeFormat: Sendable {
 
     @inline(__always)
     private static func seconds(_ time: CivilTime, _ extra: Extra) -> Double? {
-        if let epoch = extra.epoch { return CivilTime.seconds(epoch, time.fraction, time.fractionDigits) }
+        if let epoch = extra.epoch {
+            let distance = CivilTime.seconds(epoch, time.fraction, time.fractionDigits)
+            return extra.isBefore1970 ? 0 - distance : distance
+        }
         var time = time
         if let hour = extra.hour12 { time.hour = hour &+ (extra.isMorning == false ? 12 : 0) }
         if extra.dayOfYear > 0 {

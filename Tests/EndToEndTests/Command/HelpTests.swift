@@ -23,6 +23,8 @@ struct HelpTests {
         ("help \"count\"", "There are several"), ("help \"MADV_RANDOM\"", "mmap.MADV_NORMAL"),
         ("help(mmap.regex \"a\")", "re:gmatch"), ("help(print)", "none of the library's"),
         ("help(nil)", "type nil"),
+        ("help \"csv\"", "mmap.table(source [, options])"), ("help \"csv\"", "b:fields(separator"),
+        ("help \"json\"", "mmap.json.decode(source"), ("help \"time\"", "mmap.table(source [, options])"),
         ("help \"readInt16LE\"", "b:readUInt32LE"), ("help \"nothing at all [\"", "Nothing is known"),
     ])
     func `help knows`(what: String, answer: String) throws {

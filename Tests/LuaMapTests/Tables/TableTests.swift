@@ -11,6 +11,10 @@ import Testing
     @Test func piecesHaveEachRowOnce() { check(suite: "tables") }
     @Test func viewsOfEachTypeAreColumns() { check(suite: "tables") }
     @Test func whatIsWrittenReadsBackEqual() { check(suite: "tables") }
+    @Test func jsonLinesHaveNoStringsThatAreNoUTF8() { check(suite: "tables") }
+    @Test func otherTextsAreReadOrNamed() { check(suite: "tables") }
+    @Test func streamsAreWrittenTo() { check(suite: "tables") }
+    @Test func spreadOfLargeIntegersIsExact() { check(suite: "tables") }
     @Test func aWriteThatFailsLeavesTheOldFile() { check(suite: "tables") }
     @Test func delimitedTextHasTheOptionsOfFields() { check(suite: "tables") }
     @Test func everyMistakeIsNamedAtOnce() { check(suite: "tables") }

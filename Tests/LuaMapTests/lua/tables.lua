@@ -479,6 +479,126 @@ function suite.whatIsWrittenReadsBackEqual()
   end
 end
 
+function suite.jsonLinesHaveNoStringsThatAreNoUTF8()
+  local path <const> = folder .. "/tables.bytes.jsonl"
+  local v = mmap.anonymous(8 * 70000):view "i64"
+  for i = 0, #v - 1 do v[i] = i end
+  for _, bad in ipairs { 0, 1, 2047, 2048, 5000, 69999 } do
+    local t = mmap.table({ n = v }):with("s", function(n) return n >= bad and "caf\xe9" or "caf\u{e9}" end, "n")
+    fails("column 's', row " .. bad .. ": the string is no UTF%-8 from its byte 3 on", t.write, t, path)
+    eq(io.open(path), nil)
+  end
+  -- On all cores, too.
+  local text <close> = assert(io.open(folder .. "/tables.bytes.csv", "w"))
+  text:write "a,s\n"
+  for i = 0, 299999 do text:write(i, ",", i == 250123 and "\xff" or "plain", "\n") end
+  text:close()
+  local t = mmap.table(folder .. "/tables.bytes.csv")
+  fails("column 's', row 250123: the string is no UTF%-8 from its byte 0 on", t.write, t, path)
+  t:write(folder .. "/tables.bytes.tsv")
+  eq(mmap.table(folder .. "/tables.bytes.tsv"):where("s", "==", "\xff"):list "a"[1], 250123)
+  fails("the name of column 1, '%?', is no UTF%-8 from its byte 0 on", t.write, t:rename("a", "\xff"), path)
+  for _, name in ipairs { "jsonl", "csv", "tsv" } do os.remove(folder .. "/tables.bytes." .. name) end
+end
+
+-- What people really have: UTF-16, compressed files that are mapped, thousands separators, seconds before 1970.
+function suite.otherTextsAreReadOrNamed()
+  local function put(name, text)
+    local path <const> = folder .. "/tables." .. name
+    local file <close> = assert(io.open(path, "w"))
+    file:write(text)
+    return path
+  end
+  local little, big = ("a,b\n1,2\n"):gsub(".", "%0\0"), ("a,b\n1,2\n"):gsub(".", "\0%0")
+  for text, name in pairs { ["\xff\xfe" .. little] = "UTF%-16LE", ["\xfe\xff" .. big] = "UTF%-16BE", [little] = "UTF%-16LE", [big] = "UTF%-16BE",
+    ["\xff\xfe\0\0a\0\0\0"] = "UTF%-32LE" } do
+    for _, extension in ipairs { "csv", "jsonl", "lines" } do
+      local path <const> = put("wide." .. extension, text)
+      fails(path:gsub("%p", "%%%0") .. ": the text is " .. name .. ", and UTF%-8 is read; iconv %-f", mmap.table, path)
+      os.execute("gzip -kf " .. path)
+      fails("the text is " .. name, function() return mmap.table(path .. ".gz"):count() end)
+      os.remove(path)
+      os.remove(path .. ".gz")
+    end
+  end
+  eq(mmap.table(put("mark.csv", "\xef\xbb\xbfa\n1\n")):list "a"[1], 1)
+  os.remove(folder .. "/tables.mark.csv")
+  -- A buffer of a compressed file.
+  for _, tool in ipairs { "gzip", "zstd" } do
+    local path <const> = put("packed.csv", "a,s\n1,x\n2,y\n")
+    local packed <const> = path .. (tool == "gzip" and ".gz" or ".zst")
+    if os.execute(tool .. " -qf " .. path) then
+      local b <close> = mmap.open(packed)
+      eq(mmap.table(b):list "s"[2], "y")
+      eq(mmap.table(b):group({}, "sum a"):list "sum a"[1], 3)
+    end
+    os.remove(path)
+    os.remove(packed)
+  end
+  local function of(text, options)
+    local b = mmap.anonymous(#text)
+    b:copy(0, text)
+    options.format = "csv"
+    return mmap.table(b, options)
+  end
+  for _, text in ipairs { "1,234", "1,234,567.5", "12_345", "1'234" } do
+    fails("thousands separators are not read", function() return of(text .. "\n", { columns = { "x number" }, sep = ";" }):list "x" end)
+  end
+  fails("thousands", function() return of("1.234,5\n", { columns = { "x number" }, sep = ";", decimal = "," }):list "x" end)
+  for _, text in ipairs { "1,23", ",234", "1,2345", "x,234", "1,234x" } do
+    local ok, e = pcall(function() return of(text .. "\n", { columns = { "x number" }, sep = ";" }):list "x" end)
+    assert(not ok and not e:find "thousands", text)
+  end
+  fails("header = true takes the first row", function() return of("x\n1\n", { columns = { "x integer" } }):list "x" end)
+  for text, seconds in pairs { ["-1.5"] = -1.5, ["-0.25"] = -0.25, ["1.5"] = 1.5, ["-0.0"] = 0.0, ["-1700000000.125"] = -1700000000.125 } do
+    eq(of(text .. "\n", { columns = { "t time:%s.%f" } }):list "t"[1], seconds)
+  end
+end
+
+-- Standard output, a pipe, and a device are written to as they are.
+function suite.streamsAreWrittenTo()
+  local v = mmap.anonymous(8 * 100000):view "i64"
+  for i = 0, #v - 1 do v[i] = i end
+  local t = mmap.table { n = v }
+  local path <const> = os.tmpname()
+  assert(os.remove(path) and os.execute("mkfifo " .. path))
+  local reader = io.popen("sleep 0.2; cksum < " .. path)
+  t:write(path, "csv")
+  local found = reader:read "a"
+  reader:close()
+  os.remove(path)
+  t:write(path, "csv")
+  local again = io.popen("cksum < " .. path)
+  eq(found, again:read "a")
+  again:close()
+  os.remove(path)
+  t:write("/dev/null", "jsonl")
+  fails("ENOSPC", t.write, t, "/dev/full", "csv")
+  fails("EISDIR", t.write, t, "/dev", "csv")
+end
+
+function suite.spreadOfLargeIntegersIsExact()
+  for _, kind in ipairs { "i64", "u64" } do
+    for _, base in ipairs { 0, 1 << 53, 1 << 60, (1 << 62) - 40000 } do
+      local v, k = mmap.anonymous(8 * 30000):view(kind), mmap.anonymous(30000):view "u8"
+      for i = 0, #v - 1 do v[i] = base + i % 20; k[i] = i % 20 // 10 end
+      local t = mmap.table { x = v, k = k }
+      local all = t:group({}, { "variance x", "stddev x" }):totable()[1]
+      local expected = (20 * 20 - 1) / 12 * 30000 / 29999
+      assert(math.abs(all["variance x"] / expected - 1) < 1e-12, kind .. base .. ": " .. all["variance x"])
+      assert(math.abs(all["stddev x"] ^ 2 / expected - 1) < 1e-12)
+      assert(math.abs(t:describe().x.stddev ^ 2 / expected - 1) < 1e-12)
+      for _, row in ipairs(t:group("k", "variance x"):totable()) do
+        assert(math.abs(row["variance x"] / ((10 * 10 - 1) / 12 * 15000 / 14999) - 1) < 1e-12)
+      end
+    end
+  end
+  -- Differences that no integer holds.
+  local v = mmap.anonymous(16):view "i64"
+  v[0], v[1] = math.mininteger, math.maxinteger
+  eq(mmap.table({ x = v }):group({}, "variance x"):list "variance x"[1], 2.0 ^ 127)
+end
+
 function suite.aWriteThatFailsLeavesTheOldFile()
   -- A folder of its own, since other tests write too.
   local folder <const> = os.tmpname()
@@ -725,6 +845,11 @@ function suite.resultsOfAFunctionHaveOneType()
   eq(first(nil, true):list "y"[300], true)
   eq(first("a", nil):list "y"[300], nil)
   fails("no column can hold", first, {}, {})
+  -- An integer that a column of floats would round.
+  for _, integer in ipairs { (1 << 53) + 1, -(1 << 53) - 1, math.maxinteger } do
+    fails("returned the integer " .. ("%d"):format(integer):gsub("%-", "%%-") .. ", which no float is equal to", function() return first(0.5, integer):list "y" end)
+  end
+  for _, integer in ipairs { 1 << 53, (1 << 53) + 2, math.mininteger, 1 << 62 } do eq(first(0.5, integer):list "y"[300], integer) end
 end
 
 -- ---- iteration
