@@ -52,9 +52,7 @@ extension Table {
         to path: UnsafePointer<CChar>, _ name: [UInt8], _ text: RowText, _ run: Run
     ) throws(TableError) {
         var file = mm_replacement()
-        try mapped(path: name) { () throws(MapError) in
-            try file.beginOrStream(path) { !lm_is_interrupted() }
-        }
+        try mapped(path: name) { () throws(MapError) in try file.beginOrStream(path) }
         defer { file.abort() }
         let target = file
         let put = { (bytes: UnsafeRawBufferPointer) throws(TableError) in

@@ -26,33 +26,24 @@ extension mm_replacement {
     /// The same, but standard output, standard error, a named pipe, and a device are written to as they are, after what the
     /// C library has buffered.
     ///
-    /// - Parameter shouldContinue: Asked while a pipe has no reader yet.
-    /// - Throws: As above, and `interrupted`.
-    package mutating func beginOrStream(
-        _ path: UnsafePointer<CChar>, shouldContinue: () -> Bool
-    ) throws(MapError) {
+    /// - Throws: As above; `systemCall` with `ENXIO` for a pipe that nothing reads.
+    package mutating func beginOrStream(_ path: UnsafePointer<CChar>) throws(MapError) {
         (folder, file) = (-1, -1)
         if strcmp(path, "/dev/stdout") == 0 || strcmp(path, "/dev/stderr") == 0 {
             fflush(nil)
             file = try systemDuplicate(strcmp(path, "/dev/stdout") == 0 ? 1 : 2)
         } else if let kind = systemStatus(of: path)?.st_mode, [S_IFIFO, S_IFCHR].contains(kind & S_IFMT) {
-            file = try openStream(path, shouldContinue)
+            file = try openStream(path)
         } else {
             return try begin(path)
         }
         is_stream = true
     }
 
-    private func openStream(
-        _ path: UnsafePointer<CChar>, _ shouldContinue: () -> Bool
-    ) throws(MapError) -> CInt {
-        while true {
-            // open(2) would wait for a reader, and hear nothing.
-            do throws(MapError) { return try systemOpen(path, O_WRONLY | O_NONBLOCK) } catch {
-                if error.errno != ENXIO { throw error }
-            }
-            if !shouldContinue() { throw MapError(.interrupted) }
-            usleep(20_000)
+    /// Does not wait for the reader of a pipe: open(2) would hear nothing.
+    private func openStream(_ path: UnsafePointer<CChar>) throws(MapError) -> CInt {
+        do throws(MapError) { return try systemOpen(path, O_WRONLY | O_NONBLOCK) } catch {
+            throw error.errno == ENXIO ? error.hinting("nothing reads this pipe") : error
         }
     }
 
