@@ -2,25 +2,12 @@
 --
 -- Prints a line for each: name, the median of the passes in seconds without the first, and an answer.
 local ffi, bit = require "ffi", require "bit"
-ffi.cdef [[
-typedef struct { long sec, nsec; } time_spec;
-int clock_gettime(int, time_spec *);
-int open(const char *, int, ...);
-long lseek(int, long, int);
-void *mmap(void *, size_t, int, int, int, long);
-]]
-local C = ffi.C
+local here = arg[0]:gsub("[^/]*$", "")
+local K, system = dofile(here .. "both.lua"), dofile(here .. "../ffi.lua")
 local folder, passes = arg[1], tonumber(arg[2])
-local function now()
-    local t = ffi.new "time_spec"
-    C.clock_gettime(1, t)
-    return tonumber(t.sec) + tonumber(t.nsec) * 1e-9
-end
 local function map(name, is_written, type)
-    local file = C.open(folder .. "/compile-" .. name, is_written and 2 or 0)
-    local size = tonumber(C.lseek(file, 0, 2))
-    -- MAP_SHARED | MAP_POPULATE
-    return ffi.cast(type, C.mmap(nil, size, is_written and 3 or 1, 0x8001, file, 0)), size
+    local address, size = system.map(folder .. "/compile-" .. name, is_written, system.MAP_POPULATE)
+    return ffi.cast(type, address), size
 end
 local B, n = map("bytes", false, "const uint8_t *")
 local W = map("written", true, "uint8_t *")
@@ -32,7 +19,6 @@ local h, count = ffi.new "double[256]", size / 8
 ffi.cdef "typedef struct { double a, x; uint64_t n; } record;"
 local R = ffi.cast("const record *", S)
 
-local K = {}
 function K.a(b, n) local s = 0 for i = 0, n - 1 do s = s + b[i] end return s end
 function K.b(b, n) for i = 0, n - 1 do b[i] = bit.band(i, 0xff) end end
 function K.c(v, n)
@@ -69,32 +55,6 @@ function K.e(b, n)
     end
     return rows
 end
-function K.f(source, target, w, h)
-    for y = 1, h - 2 do
-        local o = y * w
-        local up, down = o - w, o + w
-        for x = 1, w - 2 do
-            target[o + x] = 0.5 * source[o + x] + 0.125 * (source[o + x - 1] + source[o + x + 1] + source[up + x] + source[down + x])
-        end
-    end
-end
-function K.g(target, w, h, most)
-    for py = 0, h - 1 do
-        local ci = py * (2.0 / h) - 1.0
-        for px = 0, w - 1 do
-            local cr = px * (3.0 / w) - 2.0
-            local zr, zi, n = 0.0, 0.0, 0
-            while n < most do
-                local r2, i2 = zr * zr, zi * zi
-                if r2 + i2 > 4.0 then break end
-                zi = 2.0 * zr * zi + ci
-                zr = r2 - i2 + cr
-                n = n + 1
-            end
-            target[py * w + px] = n
-        end
-    end
-end
 function K.s(v, n) local s = 0 for i = 0, n - 1 do s = s + v[i] end return s end
 function K.m(v, n) local m = v[0] for i = 1, n - 1 do local x = v[i] if x > m then m = x end end return m end
 function K.dot(a, b, n) local s = 0.0 for i = 0, n - 1 do s = s + a[i] * b[i] end return s end
@@ -105,9 +65,9 @@ function K.record(r, n) local s = 0 for i = 0, n - 1 do s = s + r[i].x end retur
 local function run(name, ...)
     local times, answer = {}, nil
     for pass = 0, passes do
-        local start = now()
+        local start = system.now()
         answer = K[name](...)
-        times[pass] = now() - start
+        times[pass] = system.now() - start
     end
     table.sort(times)
     print(name .. "\t" .. ("%.9f"):format(times[math.floor((#times + 1) / 2)]) .. "\t" .. tostring(answer or ""))

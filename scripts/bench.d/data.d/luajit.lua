@@ -1,19 +1,14 @@
 -- luajit.lua WORKLOAD FILE PASSES - mmap(2) by LuaJIT's FFI, and loops over the mapped memory.
 local ffi = require "ffi"
+local system = dofile(arg[0]:gsub("[^/]*$", "") .. "../ffi.lua")
 ffi.cdef [[
-typedef struct { long sec, nsec; } time_spec;
-int clock_gettime(int, time_spec *);
-int open(const char *, int, ...);
-long lseek(int, long, int);
-void *mmap(void *, size_t, int, int, int, long);
 void *memchr(const void *, int, size_t);
 void *memmem(const void *, size_t, const void *, size_t);
 ]]
 local C = ffi.C
 local workload, path, passes = arg[1], arg[2], tonumber(arg[3])
-local file = C.open(path, 0)
-local size = tonumber(C.lseek(file, 0, 2))
-local bytes = ffi.cast("const uint8_t *", C.mmap(nil, size, 1, 1, file, 0))
+local bytes, size = system.map(path)
+bytes = ffi.cast("const uint8_t *", bytes)
 
 local run = {}
 function run.sum()
@@ -51,15 +46,11 @@ function run.stats()
     return ("%.0f %.6f %.6f"):format(sum, low, high)
 end
 
-local now, seconds, answer = ffi.new "time_spec", {}, nil
-local function clock()
-    C.clock_gettime(1, now)
-    return tonumber(now.sec) + tonumber(now.nsec) / 1e9
-end
+local seconds, answer = {}, nil
 for pass = 1, passes do
-    local start = clock()
+    local start = system.now()
     answer = run[workload]()
-    seconds[pass] = ("%.6f"):format(clock() - start)
+    seconds[pass] = ("%.6f"):format(system.now() - start)
 end
 print(answer)
 print(table.concat(seconds, "\n"))
