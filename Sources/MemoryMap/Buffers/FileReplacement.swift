@@ -29,9 +29,12 @@ extension mm_replacement {
     /// - Throws: As above; `systemCall` with `ENXIO` for a pipe that nothing reads.
     package mutating func beginOrStream(_ path: UnsafePointer<CChar>) throws(MapError) {
         (folder, file) = (-1, -1)
-        if strcmp(path, "/dev/stdout") == 0 || strcmp(path, "/dev/stderr") == 0 {
+        let output: CInt =
+            strcmp(path, "/dev/stdout") == 0
+            ? STDOUT_FILENO : strcmp(path, "/dev/stderr") == 0 ? STDERR_FILENO : -1
+        if output >= 0 {
             fflush(nil)
-            file = try systemDuplicate(strcmp(path, "/dev/stdout") == 0 ? 1 : 2)
+            file = try systemDuplicate(output)
         } else if let kind = systemStatus(of: path)?.st_mode, [S_IFIFO, S_IFCHR].contains(kind & S_IFMT) {
             file = try openStream(path)
         } else {

@@ -68,14 +68,5 @@ extension MappedBytes {
 
 /// Opens the file of a descriptor again.
 private func reopen(_ descriptor: Descriptor, _ flags: CInt) throws(MapError) -> Descriptor {
-    var memory: InlineArray<64, UInt8> = .init(repeating: 0)
-    return try withUnsafeMutableBytes(of: &memory) { raw throws(MapError) in
-        var text = FixedText(raw.bindMemory(to: UInt8.self))
-        text.text("/proc/self/fd/")
-        text.decimal(Int(descriptor))
-        guard let path = raw.bindMemory(to: CChar.self).baseAddress else {
-            throw MapError(.open, errno: ENOENT)
-        }
-        return try systemOpen(process: path, flags)
-    }
+    try withDescriptorPath(descriptor) { (path) throws(MapError) in try systemOpen(process: path, flags) }
 }

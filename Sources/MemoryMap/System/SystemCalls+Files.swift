@@ -126,7 +126,7 @@ let unnamedFile: CInt = 0o20_000_000 | O_DIRECTORY
 
 /// Whether linkat(2) can name an open file: that needs the name of its descriptor in /proc.
 func systemCanLink(_ descriptor: Descriptor) -> Bool {
-    withOwnPath(descriptor) { path in
+    withDescriptorPath(descriptor) { path in
         let trace = Trace()
         let result = faccessat(AT_FDCWD, path, F_OK, 0)
         trace.end("faccessat", Int(result)) {
@@ -141,7 +141,7 @@ func systemCanLink(_ descriptor: Descriptor) -> Bool {
 func systemLink(
     _ descriptor: Descriptor, in folder: Descriptor, as name: UnsafePointer<CChar>
 ) throws(MapError) {
-    try withOwnPath(descriptor) { (path) throws(MapError) in
+    try withDescriptorPath(descriptor) { (path) throws(MapError) in
         let trace = Trace()
         let result = linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW)
         trace.end("linkat", Int(result)) {
@@ -154,13 +154,18 @@ func systemLink(
     }
 }
 
-/// Calls `body` with `/proc/self/fd/7`.
-private func withOwnPath<Result, Failure: Error>(
+/// Calls `body` with the name of a descriptor in /proc, such as `/proc/self/fd/7`.
+func withDescriptorPath<Result, Failure: Error>(
     _ descriptor: Descriptor, _ body: (UnsafePointer<CChar>) throws(Failure) -> Result
 ) throws(Failure) -> Result {
-    let path = Array("/proc/self/fd/\(descriptor)".utf8CString)
-    return try path.withUnsafeBufferPointer { (path) throws(Failure) in
-        try body(path.baseAddress ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped)
+    var memory: InlineArray<64, UInt8> = .init(repeating: 0)
+    return try withUnsafeMutablePointer(to: &memory) { (memory) throws(Failure) in
+        let path = UnsafeMutableRawPointer(memory)
+        var text = FixedText(
+            UnsafeMutableBufferPointer(start: path.assumingMemoryBound(to: UInt8.self), count: 64))
+        text.text("/proc/self/fd/")
+        text.decimal(Int(descriptor))
+        return try body(path.assumingMemoryBound(to: CChar.self))
     }
 }
 
