@@ -6,10 +6,7 @@ internal import MemoryMap
 /// Nulls are equal to each other, and so are NaNs, and 0.0 and -0.0. The words of a key are side by side, because a large
 /// table is slow by its cache misses.
 final class KeyTable {
-    private let types: [ColumnType]
-    /// By key column: the first of its words in a row. A string has two, its address and its length.
-    private let places: [Int]
-    /// By key column: the same, and whether it is a string.
+    /// By key column: the first of its words in a row, and whether it is a string, which has two: its address and its length.
     private let parts: [(place: Int, isText: Bool)]
     /// Words in a row: the hash, a bit for each null, and the keys.
     private let width: Int
@@ -24,15 +21,13 @@ final class KeyTable {
 
     init(_ types: [ColumnType]) throws(TableError) {
         guard types.count <= 64 else { throw TableError("there are \(types.count) keys; 64 are the most") }
-        self.types = types
-        var places: [Int] = []
+        var parts: [(place: Int, isText: Bool)] = []
         var next = 2
         for type in types {
-            places.append(next)
+            parts.append((next, type == .string))
             next += type == .string ? 2 : 1
         }
-        (self.places, width) = (places, next)
-        parts = zip(places, types).map { ($0, $1 == .string) }
+        (self.parts, width) = (parts, next)
         rows = try List(capacity: 64 * next)
         slots = try Memory(1024 * 8, isZero: true)
         mask = 1023
@@ -128,8 +123,8 @@ final class KeyTable {
             if found < 0 {
                 let target = try rows.extend(width)
                 target.update(from: row, count: width)
-                for (index, type) in types.enumerated() where type == .string {
-                    store(try arena.copy(text(row, places[index])), target, places[index])
+                for part in parts where part.isText {
+                    store(try arena.copy(text(row, part.place)), target, part.place)
                 }
                 if row[1] != 0 { hasNulls = true }
                 found = try enter(place, hash)
@@ -140,21 +135,21 @@ final class KeyTable {
 
     /// A column of keys of one type that is no string, from a key on; none of them is null.
     func words(_ index: Int, from start: Int, _ count: Int, into target: UnsafeMutablePointer<UInt64>) {
-        for number in 0..<count { target[number] = rows[(start &+ number) &* width &+ places[index]] }
+        for number in 0..<count { target[number] = rows[(start &+ number) &* width &+ parts[index].place] }
     }
 
     /// A column of strings.
     func texts(_ index: Int, from start: Int, _ count: Int, into target: UnsafeMutablePointer<Text>) {
         for number in 0..<count {
-            target[number] = text(rows.base + (start &+ number) &* width, places[index])
+            target[number] = text(rows.base + (start &+ number) &* width, parts[index].place)
         }
     }
 
     /// The keys as columns of a frame of `count` rows. The table gives its strings away.
     func move(into frame: Frame) throws(TableError) {
-        for (index, type) in types.enumerated() {
+        for index in parts.indices {
             let target = try frame.make(index, count: count, nulls: hasNulls)
-            if type == .string {
+            if parts[index].isText {
                 texts(index, from: 0, count, into: target.texts)
             } else {
                 words(index, from: 0, count, into: target.words)
@@ -177,7 +172,7 @@ final class KeyTable {
     ) -> Int {
         let hasNulls = keys.contains { $0.nulls != nil }
         if keys.count == 1, let key = keys.first, !hasNulls {
-            return types[0] == .string
+            return parts[0].isText
                 ? search(hashes, start, count, numbers) { row, known in
                     known[1] == 0 && text(known, 2) == key.texts[row]
                 }
@@ -272,9 +267,8 @@ final class KeyTable {
 
     private func isEqual(_ a: UnsafePointer<UInt64>, _ b: UnsafePointer<UInt64>) -> Bool {
         if a[0] != b[0] || a[1] != b[1] { return false }
-        for index in types.indices {
-            let place = places[index]
-            if types[index] == .string {
+        for (place, isText) in parts {
+            if isText {
                 if text(a, place) != text(b, place) { return false }
             } else if a[place] != b[place] {
                 return false
@@ -289,18 +283,18 @@ final class KeyTable {
         let target = try rows.extend(width)
         target[0] = hash
         target[1] = 0
-        for index in types.indices {
+        for (index, part) in parts.enumerated() {
             let isNull = keys[index].isNull(row)
             if isNull {
                 target[1] |= 1 << UInt64(index)
                 hasNulls = true
             }
-            if types[index] == .string {
+            if part.isText {
                 store(
                     try arena.copy(isNull ? Text(keys[index].texts[row].start, 0) : keys[index].texts[row]),
-                    target, places[index])
+                    target, part.place)
             } else {
-                target[places[index]] = isNull ? 0 : keys[index].words[row]
+                target[part.place] = isNull ? 0 : keys[index].words[row]
             }
         }
         var place = Int(truncatingIfNeeded: hash) & mask
@@ -335,7 +329,7 @@ final class KeyTable {
     private func hash(_ keys: [Vector], _ count: Int, into hashes: UnsafeMutablePointer<UInt64>) {
         hashes.update(repeating: hashSeed, count: count)
         for (index, key) in keys.enumerated() {
-            if types[index] == .string {
+            if parts[index].isText {
                 if let nulls = key.nulls {
                     for row in 0..<count {
                         hashes[row] =
