@@ -47,8 +47,7 @@ enum {
   MC_INPUT,    /* in exits: the input with this number */
   MC_CONSTANT, /* in exits: the constant with this number, a string */
   MC_RECORD,   /* in exits: the record of the input `number` whose index is in the slot */
-  MC_METHOD,   /* in exits: the method of the input `number` whose name is the
-                  constant `constant` */
+  MC_METHOD,   /* in exits: the method of the input `number` whose name is the constant `constant` */
   MC_TABLE,    /* in exits: a table of the call, whose address is in the slot */
   MC_ANY       /* in exits: MC_NIL to MC_FLOAT, as the slot after it says */
 };
@@ -109,8 +108,7 @@ typedef struct mc_value {
   int16_t place; /* of an exit to the interpreter: the register, from 0; MC_GIVEN + the number of a result of the call
                 there; or -1 - the source of a written upvalue */
   int32_t number, constant;
-  int32_t slot; /* of MC_INTEGER, MC_FLOAT, MC_BOOLEAN, MC_TABLE, MC_ANY; in a
-                   frame, the word */
+  int32_t slot; /* of MC_INTEGER, MC_FLOAT, MC_BOOLEAN, MC_TABLE, MC_ANY; in a frame, the word */
 } mc_value;
 
 enum { MC_GIVEN = 1000 };
@@ -143,10 +141,8 @@ typedef struct mc_function mc_function;
 typedef struct mc_code {
   int64_t (*_Nonnull run)(uint64_t *slots);
   size_t slot_count;
-  size_t line_slot;   /* the slot where the code stores the line of the loop it
-                         enters */
-  size_t tables_slot; /* an input where the function makes tables: the address of
-                         an mc_tables */
+  size_t line_slot;   /* the slot where the code stores the line of the loop it enters */
+  size_t tables_slot; /* an input where the function makes tables: the address of an mc_tables */
   const mc_exit *exits;
   size_t exit_count;
   size_t bytes;     /* of machine code, in whole pages */
@@ -179,8 +175,7 @@ typedef struct mc_interface {
   /* Whether its machine code makes tables. */
   bool (*_Nonnull makes_tables)(const mc_function *function);
   void (*_Nonnull free_tables)(mc_tables *tables);
-  /* Machine code for these inputs, one for each source; NULL with a reason if
-   * it cannot be compiled. */
+  /* Machine code for these inputs, one for each source; NULL with a reason if it cannot be compiled. */
   mc_code *_Nullable (*_Nonnull compile)(mc_function *function, const mc_input *inputs, char *reason, size_t capacity);
   void (*_Nonnull release)(mc_code *code);
   /* A binary chunk: the member of the function that takes `registers` registers as parameters and continues at `pc`.

@@ -175,20 +175,12 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
   if (code->may_be_long) mm_escape_end();
   int line = (int)slots[code->line_slot];
   const mc_exit *exit = number >= 0 && (size_t)number < code->exit_count ? &code->exits[number] : NULL;
+  int lost = lm_lost_input(L, compiled, inputs, where);
+  if (mm_unlikely(lost || !exit)) {
+    if (made) lm_free_made(made);
+    return lost ? lm_raise_lost_at(L, line, lost) : lm_raise_interrupt_at(L, line);
+  }
   compiled->uses++;
-  for (int i = 0; i < compiled->source_count; i++) {
-    if (inputs[i].kind != MC_BUFFER && inputs[i].kind != MC_VIEW && inputs[i].kind != MC_RECORDS) continue;
-    const mm_region *region = lm_region_at(L, where[i]);
-    if (mm_likely(!region || mm_was_intact(region))) continue;
-    compiled->uses--;
-    if (made) lm_free_made(made);
-    return lm_raise_lost_at(L, line, where[i]);
-  }
-  if (mm_unlikely(!exit)) {
-    compiled->uses--;
-    if (made) lm_free_made(made);
-    return lm_raise_interrupt_at(L, line);
-  }
   if (mm_unlikely(exit->kind != MC_RETURN)) lm_note_exit(L, compiled, signature, inputs, code, exit);
   return lm_leave(L, compiled, code, exit, slots, where, made, 0);
 }

@@ -85,10 +85,10 @@ uintptr_t lm_stack_end(void);
 /* Words for the frames of machine code that runs beside the script's thread. Deeper calls leave it. After them there is
    room for results. */
 enum { LM_FEW_FRAMES = 1024, LM_FRAME_SLACK = 512 };
-/* Gives linked code the memory for its frames. */
-static inline void lm_set_frames(const mc_code *code, uint64_t *slots, uint64_t *frames) {
+/* Gives linked code the memory for its frames, from `frames` to `end`. */
+static inline void lm_set_frames(const mc_code *code, uint64_t *slots, uint64_t *frames, uint64_t *end) {
   slots[code->line_slot + 1] = (uintptr_t)frames;
-  slots[code->line_slot + 2] = (uintptr_t)(frames + LM_FEW_FRAMES);
+  slots[code->line_slot + 2] = (uintptr_t)end;
   slots[code->line_slot + 3] = lm_stack_end();
 }
 
@@ -140,6 +140,21 @@ void lm_ask(lua_State *L, int (*answer)(lua_State *L, lm_compiled *compiled, voi
 /* [-0, +0, –] The inputs of a call whose arguments are at 1 and following. Pushes the others. `where` gets the stack
    index of each. A reason if there is something that cannot be an input. Uses `source_count` slots. */
 const char *lm_read_inputs(lua_State *L, lm_compiled *compiled, mc_input *inputs, uint64_t *slots, uint16_t *where);
+
+/* [-0, +0, –] The mapping of an input; NULL where it is none. */
+static inline const mm_region *lm_input_region(lua_State *L, const mc_input *input, int index) {
+  bool is_memory = input->kind == MC_BUFFER || input->kind == MC_VIEW || input->kind == MC_RECORDS;
+  return is_memory ? lm_region_at(L, index) : NULL;
+}
+/* [-0, +0, –] The stack index of the first input whose mapping has lost pages; 0 if there is none. */
+static inline int lm_lost_input(lua_State *L, const lm_compiled *compiled, const mc_input *inputs,
+                                const uint16_t *where) {
+  for (int i = 0; i < compiled->source_count; i++) {
+    const mm_region *region = lm_input_region(L, &inputs[i], where[i]);
+    if (mm_unlikely(region && !mm_was_intact(region))) return where[i];
+  }
+  return 0;
+}
 
 /* The reason of lm_read_inputs where the interpreter most likely raises an error. */
 extern const char lm_unusable_memory[];

@@ -63,7 +63,5 @@ lm_frames *lm_own_frames(void) {
 void lm_lend_frames(const mc_code *code, uint64_t *slots, uint64_t spare[LM_SPARE]) {
   lm_frames *frames = lm_own_frames();
   if (!frames->is_mapped) frames->next = frames->end = spare;
-  slots[code->line_slot + 1] = (uintptr_t)frames->next;
-  slots[code->line_slot + 2] = (uintptr_t)frames->end;
-  slots[code->line_slot + 3] = frames->stack_end;
+  lm_set_frames(code, slots, frames->next, frames->end);
 }

@@ -17,10 +17,6 @@ struct lm_parts {
   lua_State *L;
   pthread_t thread; /* that of the script */
   const mc_code *code;
-  const uint64_t *inputs; /* slots of the inputs, but for the first two arguments */
-  size_t input_slots;
-  int first_slot, last_slot; /* -1: not a parameter */
-  int32_t line;
   bool is_ended; /* atomic */
   size_t count;
   int64_t *exits;   /* of each part: its exit, or what is below 0 */
@@ -50,14 +46,15 @@ static bool is_stopped(const lm_parts *parts) {
 bool lm_run_part(lm_parts *parts, size_t part) {
   const mc_code *code = parts->code;
   uint64_t *slots = parts->slots + part * code->slot_count;
-  if (code->is_linked) lm_set_frames(code, slots, parts->frames + part * PART_FRAMES);
+  uint64_t *frames = parts->frames + part * PART_FRAMES;
+  if (code->is_linked) lm_set_frames(code, slots, frames, frames + LM_FEW_FRAMES);
   int64_t number;
   do number = mm_run_for(parts, code->run, slots);
   while (number == MM_RUN_EARLY && !is_stopped(parts));
   if (number < 0 || (size_t)number >= code->exit_count) return false;
   parts->exits[part] = number;
   /* Most likely an error: what comes after it is not needed. */
-  const mc_exit *exit = lm_innermost_in(code, &code->exits[number], parts->frames + part * PART_FRAMES);
+  const mc_exit *exit = lm_innermost_in(code, &code->exits[number], frames);
   return exit->kind == MC_RETURN || exit->kind == MC_UNKNOWN;
 }
 
@@ -110,7 +107,6 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
   uint64_t *memory = lm_new_userdata(L, count * (1 + size + frames) * sizeof *memory, 0);
   int memory_at = lua_gettop(L);
   lm_made *made = compiled->makes_tables ? lm_new_made(L, count) : NULL;
-  int made_at = lua_gettop(L);
   /* A finalizer may have closed a buffer, or changed an upvalue. What follows allocates nothing before the code runs. */
   reason = lm_is_ready(L, compiled) ? lm_read_inputs(L, compiled, inputs, base, where) : "changed";
   lm_signature *again = reason ? NULL : lm_find_signature(compiled, inputs);
@@ -119,31 +115,27 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
   lm_parts parts = {.L = L,
                     .thread = pthread_self(),
                     .code = code,
-                    .inputs = base,
-                    .input_slots = input_slots,
-                    .first_slot = -1,
-                    .last_slot = -1,
-                    .line = compiled->line,
                     .count = count,
                     .exits = (int64_t *)memory,
                     .slots = memory + count,
                     .frames = memory + count * (1 + size)};
+  int first_slot = -1, last_slot = -1; /* not a parameter */
   for (size_t i = 0; i < input_count; i++) {
     if (compiled->sources[i].member != 0) continue;
-    if (compiled->sources[i].parameter == 0) parts.first_slot = (int)(i * MC_SLOTS_PER_INPUT);
-    if (compiled->sources[i].parameter == 1) parts.last_slot = (int)(i * MC_SLOTS_PER_INPUT);
+    if (compiled->sources[i].parameter == 0) first_slot = (int)(i * MC_SLOTS_PER_INPUT);
+    if (compiled->sources[i].parameter == 1) last_slot = (int)(i * MC_SLOTS_PER_INPUT);
   }
   for (size_t part = 0; part < count; part++) {
     uint64_t *slots = parts.slots + part * size;
     memcpy(slots, base, input_slots * sizeof *base);
     slots[code->line_slot] = (uint64_t)compiled->line;
     slots[code->tables_slot] = made ? (uintptr_t)&made->parts[part] : 0;
-    if (parts.first_slot >= 0) slots[parts.first_slot] = (uint64_t)part_start(first, last, count, part);
-    if (parts.last_slot >= 0) slots[parts.last_slot] = (uint64_t)part_start(first, last, count, part + 1) - 1;
+    if (first_slot >= 0) slots[first_slot] = (uint64_t)part_start(first, last, count, part);
+    if (last_slot >= 0) slots[last_slot] = (uint64_t)part_start(first, last, count, part + 1) - 1;
     parts.exits[part] = LM_NOT_RUN;
   }
   compiled->reason[0] = '\0';
-  if (made) lua_toclose(L, made_at);
+  if (made) lua_toclose(L, made->index);
   lm_outcome outcome;
   mm_escape_begin();
   int result = LM_RUN(L, lm_run_parts(L, &outcome, &parts));
@@ -151,11 +143,8 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
   int line = (int)parts.slots[code->line_slot];
   for (size_t part = count; part-- > 0;)
     if (parts.exits[part] < 0) line = (int)parts.slots[part * size + code->line_slot];
-  for (size_t i = 0; i < input_count; i++) {
-    if (inputs[i].kind != MC_BUFFER && inputs[i].kind != MC_VIEW && inputs[i].kind != MC_RECORDS) continue;
-    const mm_region *region = lm_region_at(L, where[i]);
-    if (region && !mm_was_intact(region)) return lm_raise_lost_at(L, line, where[i]);
-  }
+  int lost = lm_lost_input(L, compiled, inputs, where);
+  if (lost) return lm_raise_lost_at(L, line, lost);
   if (result < 0) {
     if (outcome.kind == LM_INTERRUPTED) return lm_raise_interrupt_at(L, line);
     return lm_push_or_raise(L, &outcome, result);
@@ -188,7 +177,8 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
     add_results(L, list, (int64_t)part + 1, results);
     lua_settop(L, top);
     /* The script may have run, with a finalizer or the debug library. */
-    if (!compiled->function || lua_touserdata(L, memory_at) != memory || (made && lua_touserdata(L, made_at) != made))
+    if (!compiled->function || lua_touserdata(L, memory_at) != memory ||
+        (made && lua_touserdata(L, made->index) != made))
       return luaL_error(L, "a finalizer ended the function");
   }
   lua_pushvalue(L, list);

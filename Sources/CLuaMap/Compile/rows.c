@@ -57,6 +57,7 @@ static void *copy(const void *from, size_t count, size_t size) {
 
 /* What a question is about. */
 typedef struct request {
+  int (*answer)(lua_State *L, lm_compiled *compiled, void *data);
   lm_row_code *code;
   const uint8_t *wanted;
   bool is_done;
@@ -182,8 +183,7 @@ static int read_code(lua_State *L, lm_compiled *compiled, void *data) {
     if (!has_code(compiled, code->combinations[i].code)) return 0;
   code->region_count = 0;
   for (size_t i = 0; i < count; i++) {
-    bool is_memory = inputs[i].kind == MC_BUFFER || inputs[i].kind == MC_VIEW || inputs[i].kind == MC_RECORDS;
-    const mm_region *region = is_memory ? lm_region_at(L, where[i]) : NULL;
+    const mm_region *region = lm_input_region(L, &inputs[i], where[i]);
     if (region) code->regions[code->region_count++] = *region;
   }
   asked->is_done = true;
@@ -191,8 +191,9 @@ static int read_code(lua_State *L, lm_compiled *compiled, void *data) {
 }
 
 /* [-?, +0, e] Asks the closure at 1, with the request at 2. */
-static int ask_it(lua_State *L, int (*answer)(lua_State *L, lm_compiled *compiled, void *data)) {
-  lm_ask(L, answer, lua_touserdata(L, 2));
+static int ask_closure(lua_State *L) {
+  request *asked = lua_touserdata(L, 2);
+  lm_ask(L, asked->answer, asked);
   lua_settop(L, 1);
   lm_push_kept(L, 1);
   lua_insert(L, 1);
@@ -200,17 +201,13 @@ static int ask_it(lua_State *L, int (*answer)(lua_State *L, lm_compiled *compile
   return 0;
 }
 
-static int ask_to_open(lua_State *L) { return ask_it(L, open_code); }
-
-static int ask_to_read(lua_State *L) { return ask_it(L, read_code); }
-
 /* [-0, +0, –] uses few slots, which it makes sure of. */
-static bool ask(lua_State *L, int keep, request *request, lua_CFunction by) {
+static bool ask(lua_State *L, int keep, request *request) {
   /* More than any compiled function needs: a stack that grows could run finalizers. */
   if (!lua_checkstack(L, 2 * LM_MOST_SOURCES + 300)) return false;
   int top = lua_gettop(L);
   bool is_compiled = false;
-  lua_pushcfunction(L, by);
+  lua_pushcfunction(L, ask_closure);
   if (lua_type(L, keep) == LUA_TTABLE) {
     lua_rawgeti(L, keep, request->code->function);
     is_compiled = lm_push_state(L, -1);
@@ -235,19 +232,19 @@ lm_row_code *lm_row_code_open(lua_State *L, int keep, int64_t function, const ui
   code->function = function;
   code->columns = code->arguments = arguments;
   code->kinds = copy(kinds, arguments, 1);
-  code->usual = copy(kinds, arguments, 1);
-  request request = {.code = code, .wanted = wanted};
+  code->usual = calloc(arguments + 1, 1);
+  request request = {.answer = open_code, .code = code, .wanted = wanted};
   if (code->kinds && code->usual) {
     for (size_t i = 0; i < arguments; i++) code->usual[i] = usual_kind(kinds[i]);
-    if (ask(L, keep, &request, ask_to_open)) return code;
+    if (ask(L, keep, &request)) return code;
   }
   lm_row_code_close(code);
   return NULL;
 }
 
 bool lm_row_code_read(lua_State *L, int keep, lm_row_code *code) {
-  request request = {.code = code};
-  return ask(L, keep, &request, ask_to_read);
+  request request = {.answer = read_code, .code = code};
+  return ask(L, keep, &request);
 }
 
 lm_row_worker *lm_row_worker_open(const lm_row_code *code) {
@@ -352,7 +349,7 @@ int lm_compute_rows(lm_row_worker *worker, const void *work, lm_row_batch *batch
   if (!worker->is_mixed) worker->current = 0;
   for (int i = 0; i < code->count; i++)
     if (code->combinations[i].code->is_linked)
-      lm_set_frames(code->combinations[i].code, worker->slots[i], worker->frames);
+      lm_set_frames(code->combinations[i].code, worker->slots[i], worker->frames, worker->frames + LM_FEW_FRAMES);
   int64_t result = mm_run_for(work, walk, (uint64_t *)worker);
   worker->batch = NULL;
   if (result < 0) return LM_ROWS_LEFT;

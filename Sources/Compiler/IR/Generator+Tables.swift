@@ -163,7 +163,8 @@ extension Generator {
 
     /// The registers of an instruction that must be numbers.
     func operands(_ i: Instruction, _ opcode: Opcode) -> [Int] {
-        func isMemory(_ slot: Slot) -> Bool { slot.type != .table }
+        // What is put into a table may be of any type.
+        func stored() -> [Int] { i.k || frame[i.a].type == .table ? [] : [i.c] }
         switch opcode {
         case .addi, .addk, .subk, .mulk, .modk, .powk, .divk, .idivk, .bandk, .bork, .bxork, .shri, .shli,
             .unm, .bnot:
@@ -173,10 +174,9 @@ extension Generator {
         case .lti, .lei, .gti, .gei: return [i.a]
         case .forprep: return [i.a, i.a + 1, i.a + 2]
         case .gettable: return [i.c]
-        case .settable: return i.k || !isMemory(frame[i.a]) ? [i.b] : [i.b, i.c]
-        case .setfield: return i.k || !isMemory(frame[i.a]) ? [] : [i.c]
+        case .settable: return [i.b] + stored()
+        case .seti, .setfield: return stored()
         case .setupval: return module.isLinked ? [i.a] : []
-        case .seti: return i.k || !isMemory(frame[i.a]) ? [] : [i.c]
         case .call, .tailcall:
             let end = i.b == 0 ? i.a + 1 + (openCount(from: i.a + 1) ?? 0) : i.a + i.b
             return end > i.a + 1 ? Array(i.a + 1..<end) : []
