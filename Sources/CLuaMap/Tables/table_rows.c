@@ -95,29 +95,34 @@ static int walk(lua_State *L) {
     lua_pushvalue(L, 1);
     for (int32_t i = 0; i < call->arguments; i++) lm_push_cell(L, &call->vectors[i], row);
     lua_call(L, call->arguments, 1);
-    lm_result result = {.kind = LM_CELL_OTHER};
+    uint8_t kind = LM_CELL_OTHER;
+    uint64_t word = 0;
     switch (lua_type(L, -1)) {
-      case LUA_TNIL: result.kind = LM_CELL_NIL; break;
+      case LUA_TNIL: kind = LM_CELL_NIL; break;
       case LUA_TBOOLEAN:
-        result.kind = LM_CELL_BOOLEAN;
-        result.bits = lua_toboolean(L, -1) ? 1 : 0;
+        kind = LM_CELL_BOOLEAN;
+        word = lua_toboolean(L, -1) ? 1 : 0;
         break;
       case LUA_TNUMBER:
         if (lua_isinteger(L, -1)) {
-          result.kind = LM_CELL_INTEGER;
-          result.bits = (uint64_t)lua_tointeger(L, -1);
+          kind = LM_CELL_INTEGER;
+          word = (uint64_t)lua_tointeger(L, -1);
         } else {
-          result.kind = LM_CELL_FLOAT;
-          result.bits = mm_bits_of_double(lua_tonumber(L, -1));
+          kind = LM_CELL_FLOAT;
+          word = mm_bits_of_double(lua_tonumber(L, -1));
         }
         break;
-      case LUA_TSTRING:
-        result.kind = LM_CELL_STRING;
-        result.bytes = lua_tolstring(L, -1, &result.count);
+      case LUA_TSTRING: {
+        size_t count;
+        const char *bytes = lua_tolstring(L, -1, &count);
+        kind = LM_CELL_STRING;
+        if (!lm_call_string(call->owner, row, bytes, count)) return luaL_error(L, "not enough memory");
         break;
+      }
       default: break;
     }
-    if (!lm_call_result(call->owner, row, &result)) return luaL_error(L, "not enough memory");
+    call->kinds[row] = kind;
+    call->words[row] = word;
     lua_settop(L, 1);
   }
   return 0;

@@ -140,26 +140,21 @@ bool lm_frame_column_at(const lm_frame *_Nonnull frame, int32_t column, lm_colum
 /* The text of a frame that holds one. */
 bool lm_frame_text(const lm_frame *_Nonnull frame, const char *_Nullable *_Nonnull bytes, size_t *_Nonnull count);
 
-/* What a function of the script returned for a row. */
-typedef struct lm_result {
-  int32_t kind;  /* LM_CELL_NIL … */
-  uint64_t bits; /* an integer, the bits of a float, 0 or 1 */
-  const char *_Nullable bytes;
-  size_t count;
-} lm_result;
-
 /* The call of a function for each row of a batch. */
 typedef struct lm_row_call {
   lua_State *_Nonnull L;
-  void *_Nonnull owner; /* gets the results */
+  void *_Nonnull owner; /* gets strings */
   const lm_vector *_Nonnull vectors;
   size_t count;     /* rows */
   int64_t function; /* its key in the Lua table at the index `keep` */
   int32_t keep, arguments;
+  /* Of the results, for each row: LM_CELL_NIL …, and an integer, the bits of a float, 0 or 1. */
+  uint8_t *_Nonnull kinds;
+  uint64_t *_Nonnull words;
 } lm_row_call;
 /* [-0, +(0|1), –] Makes the calls. False after an error, which is on top of the stack. */
 bool lm_call_rows(lm_row_call *_Nonnull call);
-/* [-0, +0, –] Stores the result of a row; false if there is no memory for a string. */
-bool lm_call_result(void *_Nonnull owner, size_t row, const lm_result *_Nonnull result);
+/* [-0, +0, –] Stores the string that is the result of a row; false if there is no memory. */
+bool lm_call_string(void *_Nonnull owner, size_t row, const char *_Nonnull bytes, size_t count);
 
 #endif

@@ -189,7 +189,7 @@ private final class MachineRows: RowCode {
     }
 }
 
-/// What a call of a function for a batch writes. C has a pointer to it while the call runs.
+/// Where the strings go that a function returns for a batch. C has a pointer to it while the call runs.
 private final class RowCall {
     let results: Results
     var failure: TableError?
@@ -217,7 +217,8 @@ extension LuaRun: ScriptFunctions {
             var call = lm_row_call(
                 L: state, owner: Unmanaged.passUnretained(owner).toOpaque(), vectors: start,
                 count: batch.count,
-                function: Int64(function), keep: keep, arguments: Int32(truncatingIfNeeded: arguments.count))
+                function: Int64(function), keep: keep, arguments: Int32(truncatingIfNeeded: arguments.count),
+                kinds: results.kinds, words: results.words)
             return lm_call_rows(&call)
         }
         withExtendedLifetime(owner) {}
@@ -246,26 +247,15 @@ extension ColumnType {
     }
 }
 
-/// The result of a function. [-0, +0, –] uses no slots; never raises.
+/// The string that a function returned. [-0, +0, –] uses no slots; never raises.
 @implementation @c
-func lm_call_result(_ owner: UnsafeMutableRawPointer, _ row: Int, _ result: UnsafePointer<lm_result>) -> Bool
-{
+func lm_call_string(
+    _ owner: UnsafeMutableRawPointer, _ row: Int, _ bytes: UnsafePointer<CChar>, _ count: Int
+) -> Bool {
     let call = Unmanaged<RowCall>.fromOpaque(owner).takeUnretainedValue()
     let results = call.results
-    let kind: Results.Kind
-    switch Int(result.pointee.kind) {
-    case LM_CELL_NIL: kind = .null
-    case LM_CELL_BOOLEAN: kind = .boolean
-    case LM_CELL_INTEGER: kind = .integer
-    case LM_CELL_FLOAT: kind = .float
-    case LM_CELL_STRING: kind = .string
-    default: kind = .other
-    }
-    results.kinds[row] = kind.rawValue
-    results.words[row] = result.pointee.bits
-    guard kind == .string, let bytes = result.pointee.bytes else { return true }
     do throws(TableError) {
-        let text = Text(UnsafeRawPointer(bytes).assumingMemoryBound(to: UInt8.self), result.pointee.count)
+        let text = Text(UnsafeRawPointer(bytes).assumingMemoryBound(to: UInt8.self), count)
         results.texts[row] = try results.arena.copy(text)
         return true
     } catch {

@@ -13,12 +13,15 @@ package final class Memory {
     package init(_ bytes: Int, isZero: Bool = false) throws(TableError) {
         let bytes = max(bytes, 16)
         guard mm_budget_take(bytes) else { throw Memory.shortage(bytes) }
-        guard let base = isZero ? calloc(bytes, 1) : malloc(bytes) else {
+        guard let base = malloc(bytes) else {
             mm_budget_give(bytes)
             throw Memory.shortage(bytes)
         }
         (self.base, self.capacity) = (base, bytes)
         advise()
+        // Not calloc(3): where a page is read before it is written, the kernel maps a page of zeros first and then has all
+        // processors forget it.
+        if isZero { memset(base, 0, bytes) }
     }
 
     /// Large pages, because much of this memory is used at scattered places.

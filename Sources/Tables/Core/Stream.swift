@@ -38,9 +38,12 @@ package final class Run {
     @inline(__always)
     package func poll(_ done: Int? = nil) throws(TableError) {
         if let done { last = max(last, done) }
-        if !stopped && pthread_equal(caller, pthread_self()) != 0 && !shouldContinue(last) { stopped = true }
+        if !stopped && isOnCaller && !shouldContinue(last) { stopped = true }
         if stopped { throw .interrupted }
     }
+
+    /// Whether this is the thread on which the interpreter runs.
+    var isOnCaller: Bool { pthread_equal(caller, pthread_self()) != 0 }
 
     /// Whether `poll` does not throw.
     var shouldGoOn: Bool {
@@ -74,7 +77,7 @@ package struct Piece {
 /// piece by piece.
 package class RowStream {
     package let columns: [Column]
-    /// False if the pieces have to be read by the caller's thread, one after the other.
+    /// False if the pieces of `next` have to be read by the caller's thread, one after the other.
     package let isParallel: Bool
     /// The amount of work, for the progress bar; 0 if unknown.
     package let total: Int
@@ -89,6 +92,16 @@ package class RowStream {
     /// The next piece; nil at the end. One thread at a time calls it; the cursors of several pieces are then used by
     /// several threads at once.
     package func next() throws(TableError) -> Piece? { nil }
+
+    /// Whether there is `prepared`.
+    package var canPrepare: Bool { isParallel }
+
+    /// The next piece, which any thread may read: what only the caller's thread can do with its rows has been done. For
+    /// the caller's thread, if all rows are wanted.
+    package func prepared() throws(TableError) -> Piece? { try next() }
+
+    /// Whether the batches of pieces that are prepared are in private memory, and stay while their cursors do.
+    package var isKept: Bool { false }
 }
 
 /// Where rows come from: a file or several, a buffer, records, views.
@@ -170,7 +183,7 @@ package protocol RowWorker: AnyObject {
 package final class Results {
     package enum Kind: UInt8 { case null, boolean, integer, float, string, other }
 
-    /// A `Kind` for each row.
+    /// A `Kind` for each row, as C has it: LM_CELL_NIL …
     package let kinds: UnsafeMutablePointer<UInt8>
     /// Integers, bits of floats, 0 or 1.
     package let words: UnsafeMutablePointer<UInt64>
@@ -198,4 +211,5 @@ extension Cursor {
 
 extension RowStream {
     package final func pull() throws(TableError) -> Piece? { try next() }
+    package final func pullPrepared() throws(TableError) -> Piece? { try prepared() }
 }

@@ -69,7 +69,7 @@ package final class Frame {
         try self.init(columns, wanted: Array(repeating: false, count: columns.count))
         if limit == 0 { return }
         try stream.forEachPiece(
-            run,
+            run, isAll: limit == nil,
             { (cursor) throws(TableError) in
                 var part: Frame?
                 while let batch = try cursor.next() {
@@ -186,7 +186,8 @@ package final class Frame {
 private final class FrameStream: RowStream {
     private let frame: Frame
     private var position = 0
-    private static let grain = 64 << 10
+    /// Few rows: what follows may be slow, and the threads are to end at the same time.
+    private static let grain = 16 << 10
 
     init(_ frame: Frame) {
         self.frame = frame
@@ -194,6 +195,7 @@ private final class FrameStream: RowStream {
     }
 
     override var rowCount: Int? { frame.count }
+    override var isKept: Bool { true }
 
     override func next() throws(TableError) -> Piece? {
         if position >= frame.count { return nil }

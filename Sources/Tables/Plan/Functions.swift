@@ -19,11 +19,20 @@ extension Table {
         if made != nil { needed.removeLast() }
         let base = try open(run, wanted: needed.adding(arguments), filters: early)
         let before = self.columns
-        let stream = base.mapping(columns, isParallel: code != nil) { [code] () throws(TableError) in
-            let worker = try code?.makeWorker()
-            return try FunctionCursor(
-                worker ?? InterpretedRows(functions, function), arguments, before, columns, run,
-                isFilter: isFilter)
+        let stream: RowStream
+        if let code {
+            stream = base.mapping(columns) { [columns] () throws(TableError) in
+                try FunctionCursor(
+                    try code.makeWorker(), arguments, before, columns, run, isFilter: isFilter, isKept: false)
+            }
+        } else {
+            let isPrivate = base.isKept
+            stream = base.mappingOnCaller(columns) { [columns] (isKept) throws(TableError) in
+                try FunctionCursor(
+                    InterpretedRows(functions, function, isPrivate: isPrivate), arguments, before, columns,
+                    run,
+                    isFilter: isFilter, isKept: isKept)
+            }
         }
         return stream.filtered(late)
     }
@@ -167,15 +176,17 @@ extension Batch {
 private final class InterpretedRows: RowWorker {
     private let functions: any ScriptFunctions
     private let function: Int
+    private let isPrivate: Bool
 
-    init(_ functions: any ScriptFunctions, _ function: Int) {
-        (self.functions, self.function) = (functions, function)
+    /// - Parameter isPrivate: Whether the strings of the batches are in private memory.
+    init(_ functions: any ScriptFunctions, _ function: Int, isPrivate: Bool) {
+        (self.functions, self.function, self.isPrivate) = (functions, function, isPrivate)
     }
 
     func compute(
         _ batch: Batch, _ columns: [Column], arguments: [Int], _ results: Results
     ) throws(TableError) {
-        try batch.makeStringsPrivate(columns)
+        if !isPrivate { try batch.makeStringsPrivate(columns) }
         try functions.call(function, batch, columns, arguments: arguments, results)
     }
 }
@@ -188,16 +199,18 @@ private final class FunctionCursor: MappingCursor {
     private let columns: [Column]
     private let run: Run
     private let isFilter: Bool
+    private let isKept: Bool
     private let results: Results
     private let type: ColumnType
     private let wide: Batch
 
+    /// - Parameter isKept: Whether each batch stays while the cursor does; those that come in do.
     init(
         _ rows: any RowWorker, _ arguments: [Int], _ columns: [Column], _ after: [Column], _ run: Run,
-        isFilter: Bool
+        isFilter: Bool, isKept: Bool
     ) throws(TableError) {
         (self.rows, self.arguments) = (rows, arguments)
-        (self.columns, self.run, self.isFilter) = (columns, run, isFilter)
+        (self.columns, self.run, self.isFilter, self.isKept) = (columns, run, isFilter, isKept)
         results = try Results()
         type = after.last?.type ?? .number
         wide = Batch(columns: after.count)
@@ -212,14 +225,20 @@ private final class FunctionCursor: MappingCursor {
                 // What is neither nil nor false is true, as in Lua.
                 results.kinds[row] = kind == .null || kind == .boolean && results.words[row] == 0 ? 0 : 1
             }
-            try batch.keep(results.kinds, columns)
-            return batch
+            let kept = isKept ? Batch(columns: columns.count) : batch
+            if isKept { (kept.count, kept.vectors) = (batch.count, batch.vectors) }
+            try kept.keep(results.kinds, columns)
+            return kept
         }
+        let wide = isKept ? Batch(columns: wide.vectors.count) : wide
         let made = wide.vectors.count - 1
         let target = try wide.room(made, type)
         for row in 0..<batch.count { try results.set(row, target, type) }
         wide.count = batch.count
         wide.arena.removeAll()
+        if isKept && type == .string {
+            for row in 0..<batch.count { target.texts[row] = try wide.arena.copy(target.texts[row]) }
+        }
         for index in columns.indices { wide.vectors[index] = batch.vectors[index] }
         wide.vectors[made] = target
         return wide

@@ -108,19 +108,71 @@ private final class MapStream: RowStream {
     private let base: RowStream
     private let make: () throws(TableError) -> MappingCursor
 
+    init(_ base: RowStream, _ columns: [Column], _ make: @escaping () throws(TableError) -> MappingCursor) {
+        (self.base, self.make) = (base, make)
+        super.init(columns, isParallel: base.isParallel, total: base.total)
+    }
+
+    override func next() throws(TableError) -> Piece? { try base.pull().map(make) }
+
+    override var canPrepare: Bool { base.canPrepare }
+
+    override func prepared() throws(TableError) -> Piece? { try base.pullPrepared().map(make) }
+}
+
+extension Piece? {
+    /// The piece with its batches changed by a cursor.
+    fileprivate func map(_ make: () throws(TableError) -> MappingCursor) throws(TableError) -> Piece? {
+        guard let self else { return nil }
+        let cursor = try make()
+        cursor.base = self.cursor
+        return Piece(cursor, done: self.done)
+    }
+}
+
+/// A stream whose batches are changed on the caller's thread.
+private final class CallerStream: RowStream {
+    private let base: RowStream
+    private let make: (_ isKept: Bool) throws(TableError) -> MappingCursor
+
     init(
-        _ base: RowStream, _ columns: [Column], isParallel: Bool = true,
-        _ make: @escaping () throws(TableError) -> MappingCursor
+        _ base: RowStream, _ columns: [Column],
+        _ make: @escaping (_ isKept: Bool) throws(TableError) -> MappingCursor
     ) {
         (self.base, self.make) = (base, make)
-        super.init(columns, isParallel: base.isParallel && isParallel, total: base.total)
+        super.init(columns, isParallel: false, total: base.total)
     }
 
     override func next() throws(TableError) -> Piece? {
-        guard let piece = try base.pull() else { return nil }
-        let cursor = try make()
-        cursor.base = piece.cursor
-        return Piece(cursor, done: piece.done)
+        try base.pull().map { () throws(TableError) in try make(false) }
+    }
+
+    // A script may close what it mapped while other threads read: they get private memory only.
+    override var canPrepare: Bool { base.canPrepare && base.isKept }
+    override var isKept: Bool { canPrepare }
+
+    override func prepared() throws(TableError) -> Piece? {
+        let piece = try base.pullPrepared().map { () throws(TableError) in try make(true) }
+        guard let piece else { return nil }
+        var batches: [Batch] = []
+        while let batch = try piece.cursor.pull() { batches.append(batch) }
+        return Piece(KeptCursor(batches, piece.cursor), done: piece.done)
+    }
+}
+
+/// Batches that are there already.
+private final class KeptCursor: Cursor {
+    private let batches: [Batch]
+    private var number = 0
+    /// Keeps the memory that the batches do not own.
+    private let keeper: Cursor
+
+    init(_ batches: [Batch], _ keeper: Cursor) { (self.batches, self.keeper) = (batches, keeper) }
+
+    override func next() throws(TableError) -> Batch? {
+        if number == batches.count { return nil }
+        number &+= 1
+        return batches[number &- 1]
     }
 }
 
@@ -136,9 +188,15 @@ private final class ProjectStream: RowStream {
 
     override var rowCount: Int? { base.rowCount }
 
-    override func next() throws(TableError) -> Piece? {
-        guard let piece = try base.pull() else { return nil }
-        return Piece(ProjectCursor(piece.cursor, chosen), done: piece.done)
+    override func next() throws(TableError) -> Piece? { chosen(of: try base.pull()) }
+
+    override var canPrepare: Bool { base.canPrepare }
+    override var isKept: Bool { base.isKept }
+
+    override func prepared() throws(TableError) -> Piece? { chosen(of: try base.pullPrepared()) }
+
+    private func chosen(of piece: Piece?) -> Piece? {
+        piece.map { Piece(ProjectCursor($0.cursor, chosen), done: $0.done) }
     }
 
     private final class ProjectCursor: Cursor {
@@ -212,9 +270,16 @@ final class FilterCursor: MappingCursor {
 
 extension RowStream {
     /// The same rows, each batch changed by a cursor of its own for each piece.
-    func mapping(
-        _ columns: [Column], isParallel: Bool = true, _ make: @escaping () throws(TableError) -> MappingCursor
-    ) -> RowStream { MapStream(self, columns, isParallel: isParallel, make) }
+    func mapping(_ columns: [Column], _ make: @escaping () throws(TableError) -> MappingCursor) -> RowStream {
+        MapStream(self, columns, make)
+    }
+
+    /// The same rows, each batch changed on the caller's thread.
+    ///
+    /// - Parameter make: Makes a cursor. With `isKept` its batches stay while it does, and come from a stream whose do.
+    func mappingOnCaller(
+        _ columns: [Column], _ make: @escaping (_ isKept: Bool) throws(TableError) -> MappingCursor
+    ) -> RowStream { CallerStream(self, columns, make) }
 
     /// The rows that pass; the columns of the filters must be there.
     func filtered(_ filters: [Predicate]) -> RowStream {

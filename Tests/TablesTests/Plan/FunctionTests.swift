@@ -1,3 +1,4 @@
+import Glibc
 import MemoryMap
 import Testing
 
@@ -213,6 +214,94 @@ struct FunctionTests {
         }
         #expect(count == 3000)
         #expect(functions.mostStrings <= 128 << 10)
+    }
+
+    /// Rows of groups are in private memory, where other threads read on while the function is called for later ones.
+    @Test(
+        "Functions after groups: the same for any number of threads, called in order, on the caller's thread")
+    func ahead() throws {
+        let former = threadCount
+        defer { threadCount = former }
+        let count = 40_000
+        var random = Generator(state: 21)
+        let rows: [[Value?]] = (0..<count).map { row in
+            [
+                .integer(Int64(row)),
+                random.next() % 9 == 0 ? nil : .number(Double.random(in: -1e9...1e9, using: &random)),
+                .string(name("\(random.next() % 500)")),
+            ]
+        }
+        let source = RowsSource(
+            [Column(name("i"), .integer), Column(name("x"), .number), Column(name("s"), .string)], rows,
+            pieceSize: 9000, batchSize: 2048)
+        let me = pthread_self()
+        var (arguments, isElsewhere, last) = ([Int64](), false, Int64.max)
+        let functions = Functions([
+            { values in
+                guard case .integer(let i)? = values[0] else { return nil }
+                isElsewhere = isElsewhere || pthread_equal(me, pthread_self()) == 0
+                arguments.append(i)
+                if i == last { return nil }
+                return i % 11 == 0 ? .some(nil) : .some(.string(name("\(i % 900)")))
+            },
+            { values in
+                guard case .string(let s)? = values[0] else { return .some(.boolean(true)) }
+                return .some(.boolean(s.last != 48))
+            },
+        ])
+        let run = run(functions)
+        let base = Table(source).head(count)
+        let wide = try base.computed(name("f"), function: 0, [0], run)
+        let chain = wide.filtered(function: 1, [3]).selecting([3, 1, 2, 0])
+            .filtered(Predicate(column: 3, .compare(.greaterOrEqual, .integer(5))))
+        let grouping = Grouping(
+            keys: [Grouping.Key(0, name: name("f")), Grouping.Key(2, name: name("s"))],
+            aggregates: [
+                Aggregate(.sum, 1, name: name("sum")), Aggregate(.variance, 1, name: name("v")),
+                Aggregate(.first, 3, name: name("first")), Aggregate(.quantile, 1, q: 0.3, name: name("q")),
+            ])
+        let tables = [
+            wide, chain, try chain.grouped(grouping), chain.top(30, SortKey(1, isDescending: true)),
+            chain.sorted([SortKey(0, isDescending: false)]),
+        ]
+        let expected = rows.compactMap { row -> [Value?]? in
+            guard case .integer(let i)? = row[0], i >= 5, i % 11 == 0 || i % 10 != 0 else { return nil }
+            return [i % 11 == 0 ? nil : .string(name("\(i % 900)")), row[1], row[2], row[0]]
+        }
+        threadCount = 1
+        let one = try tables.map { (table) throws(TableError) in try table.values(run) }
+        #expect(one[1] == expected)
+        for threads in [2, 7] {
+            threadCount = threads
+            for (index, table) in tables.enumerated() {
+                arguments = []
+                let isSame = try table.values(run) == one[index]
+                #expect(isSame)
+                #expect(arguments == (0..<Int64(count)).map { $0 })
+            }
+            // No row that is not needed.
+            arguments = []
+            #expect(try chain.head(3).values(run) == Array(expected[..<3]))
+            #expect(arguments.count <= Batch.capacity)
+            // An error ends the calls, wherever it is.
+            for place in [0, 16_384, Int64(count) - 1] {
+                (arguments, last) = ([], place)
+                #expect(message { () throws(TableError) in _ = try tables[2].values(run) } == "raised")
+                #expect(arguments.count == Int(place) + 1)
+            }
+            last = .max
+            // And so does a signal.
+            for limit in [0, 5, 20] {
+                var left = limit
+                let run = Run(functions: functions) { _ in
+                    left -= 1
+                    return left >= 0
+                }
+                #expect(
+                    message { () throws(TableError) in _ = try tables[2].values(run) } != "")
+            }
+        }
+        #expect(!isElsewhere)
     }
 
     @Test("Errors of a function end the run")
