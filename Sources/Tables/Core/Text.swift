@@ -19,6 +19,11 @@ extension Text: Equatable {
         if a.count != b.count { return false }
         let count = a.count
         if count >= 8 {
+            // Without a loop, whose end would be a guess where some have 8 bytes and others have more.
+            if count <= 16 {
+                let last = count &- 8
+                return (word(a.start) ^ word(b.start)) | (word(a.start + last) ^ word(b.start + last)) == 0
+            }
             var place = 0
             while place &+ 8 < count {
                 if word(a.start + place) != word(b.start + place) { return false }
@@ -49,6 +54,7 @@ extension Text {
         let p = start
         var hash = seed ^ UInt64(bitPattern: Int64(count))
         if count >= 8 {
+            if count <= 16 { return mix(mix(hash, word(p)), word(p + (count &- 8))) }
             var place = 0
             while place &+ 8 < count {
                 hash = mix(hash, word(p + place))

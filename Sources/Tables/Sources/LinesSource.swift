@@ -166,8 +166,8 @@ package final class LinesStream: TextStream {
 
     override func cursor(_ block: TextBlock, _ work: TextWork) throws(TableError) -> TextCursor {
         guard let pattern else { return LinesCursor(self, block, work) }
-        if let own = patterns.take() { return PatternCursor(self, own, groups, block, work) }
-        return PatternCursor(self, try pattern.compiled(), groups, block, work)
+        if let own = patterns.take() { return try PatternCursor(self, own, groups, block, work) }
+        return try PatternCursor(self, try pattern.compiled(), groups, block, work)
     }
 
     fileprivate func give(_ pattern: CompiledPattern) { patterns.give(pattern) }
@@ -226,15 +226,17 @@ private final class PatternCursor: LinesCursor {
     private let groups: [Int]
     private let bad: BadValues
     private let plain: PlainPattern?
+    private let lines: PlainLines
     /// Two offsets for each column, and one that nobody wants.
     private let offsets: UnsafeMutablePointer<Int>
 
     init(
         _ stream: LinesStream, _ pattern: CompiledPattern, _ groups: [Int], _ block: TextBlock,
         _ work: TextWork
-    ) {
+    ) throws(TableError) {
         (self.stream, self.pattern, self.groups, bad) = (stream, pattern, groups, stream.format.bad)
         plain = stream.plain
+        lines = try PlainLines(groups: groups.count)
         offsets = .allocate(capacity: 2 &* groups.count &+ 1)
         offsets.initialize(repeating: 0, count: 2 &* groups.count &+ 1)
         super.init(stream, columns: groups.count, block, work)
@@ -249,42 +251,96 @@ private final class PatternCursor: LinesCursor {
         let end = block.range.upperBound
         var count = 0
         while count < Batch.capacity, place < end, failure == nil {
-            guard let line = line(base, end) else { continue }
-            let bytes = UnsafeRawBufferPointer(start: base + line.lowerBound, count: line.count)
-            if try matches(bytes, readable: region.length &- line.lowerBound) {
-                put(base + line.lowerBound, line.count, count)
-            } else if bad == .null {
-                for column in groups.indices { targets[column]?[count] = Text(base, missingMark) }
-            } else {
-                try refuse(line.lowerBound) { message in
-                    message.put(": the pattern does not match '")
-                    message.show(bytes, atMost: 60)
-                    message.put("' (bad = \"nil\" makes such rows null, bad = \"skip\" leaves them out)")
+            if let plain {
+                let number = takeLines(base, end, atMost: Batch.capacity &- count)
+                if number > 0 {
+                    try put(plain.matches(lines, number), number, &count, base)
+                    continue
                 }
-                continue
             }
-            work.starts[count] = line.lowerBound
-            count &+= 1
+            guard let line = line(base, end) else { continue }
+            let isMatch = try matches(
+                UnsafeRawBufferPointer(start: base + line.lowerBound, count: line.count))
+            try put(line, isMatch, &count, base) { offsets[$0] }
         }
         return count
     }
 
-    @inline(__always)
-    private func put(_ line: UnsafePointer<UInt8>, _ length: Int, _ row: Int) {
+    /// Takes the next lines that can be matched together, and returns their number; 0 if the next one cannot.
+    private func takeLines(_ base: UnsafePointer<UInt8>, _ end: Int, atMost most: Int) -> Int {
+        var number = 0
+        while number < min(most, PlainLines.most), place < end {
+            let start = place
+            guard let line = line(base, end) else { continue }
+            // Bytes after the line are read with it.
+            if line.count >= 1 << 16 || region.length &- line.upperBound < 16 {
+                place = start
+                break
+            }
+            (lines.starts[number], lines.counts[number]) = (base + line.lowerBound, line.count)
+            number &+= 1
+        }
+        return number
+    }
+
+    /// Puts lines into the next rows.
+    ///
+    /// - Parameter matches: A bit for each.
+    private func put(
+        _ matches: UInt64, _ number: Int, _ count: inout Int, _ base: UnsafePointer<UInt8>
+    ) throws(TableError) {
+        if matches.nonzeroBitCount < number {
+            for index in 0..<number where failure == nil {
+                let start = lines.starts[index] - base
+                try put(
+                    start..<start &+ lines.counts[index], matches &>> UInt64(index) & 1 != 0, &count, base
+                ) { lines.offsets($0)[index] }
+            }
+            return
+        }
         for column in groups.indices {
             guard let target = targets[column] else { continue }
-            let (start, stop) = (offsets[2 &* column], offsets[2 &* column &+ 1])
-            // A group may end before it begins, by \K in a lookahead.
-            let isPart = start >= 0 && start <= stop && stop <= length
-            target[row] = isPart ? Text(line + start, stop &- start) : Text(line, missingMark)
+            let (starts, stops) = (lines.offsets(2 &* column), lines.offsets(2 &* column &+ 1))
+            for index in 0..<number {
+                target[count &+ index] = Text(
+                    lines.starts[index] + starts[index], stops[index] &- starts[index])
+            }
         }
+        for index in 0..<number { work.starts[count &+ index] = lines.starts[index] - base }
+        count &+= number
+    }
+
+    /// Puts a line into the next row.
+    ///
+    /// - Parameter offset: Of the column's start (2 × its index) or end (one more).
+    @inline(__always)
+    private func put(
+        _ line: Range<Int>, _ isMatch: Bool, _ count: inout Int, _ base: UnsafePointer<UInt8>,
+        _ offset: (Int) -> Int
+    ) throws(TableError) {
+        if !isMatch && bad != .null {
+            return try refuse(line.lowerBound) { message in
+                message.put(": the pattern does not match '")
+                message.show(
+                    UnsafeRawBufferPointer(start: base + line.lowerBound, count: line.count), atMost: 60)
+                message.put("' (bad = \"nil\" makes such rows null, bad = \"skip\" leaves them out)")
+            }
+        }
+        let text = base + line.lowerBound
+        for column in groups.indices {
+            let (start, stop) = isMatch ? (offset(2 &* column), offset(2 &* column &+ 1)) : (-1, -1)
+            // A group may end before it begins, by \K in a lookahead.
+            let isPart = start >= 0 && start <= stop && stop <= line.count
+            targets[column]?[count] = isPart ? Text(text + start, stop &- start) : Text(text, missingMark)
+        }
+        work.starts[count] = line.lowerBound
+        count &+= 1
     }
 
     /// Whether a line matches; then `offsets` are those of the groups.
-    @inline(__always)
-    private func matches(_ line: UnsafeRawBufferPointer, readable: Int) throws(TableError) -> Bool {
+    private func matches(_ line: UnsafeRawBufferPointer) throws(TableError) -> Bool {
         if let plain, line.count < 1 << 16, let start = line.bindMemory(to: UInt8.self).baseAddress {
-            return plain.matches(start, line.count, readable: readable, offsets)
+            return plain.matches(start, line.count, offsets)
         }
         guard try isFound(line), let found = pattern.pointer.pointee.offsets else { return false }
         for (column, group) in groups.enumerated() {

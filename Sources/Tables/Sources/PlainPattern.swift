@@ -83,76 +83,126 @@ struct PlainPattern: Sendable {
     ///
     /// - Parameters:
     ///   - line: Each byte decides once at most: others may write it.
-    ///   - readable: Bytes from the line's first on that may be read; at least `count`.
     ///   - offsets: Two for each group of `init`: its start and its end. One more is overwritten.
-    @inline(__always)
     func matches(
-        _ line: UnsafePointer<UInt8>, _ count: Int, readable: Int, _ offsets: UnsafeMutablePointer<Int>
-    ) -> Bool {
-        readable &- count >= 16
-            ? matches(line, count, isRoomy: true, offsets) : matchesAtEnd(line, count, offsets)
-    }
-
-    @inline(never)
-    private func matchesAtEnd(
         _ line: UnsafePointer<UInt8>, _ count: Int, _ offsets: UnsafeMutablePointer<Int>
-    ) -> Bool { matches(line, count, isRoomy: false, offsets) }
-
-    /// - Parameter isRoomy: Whether 16 bytes after the line may be read.
-    @inline(__always)
-    private func matches(
-        _ line: UnsafePointer<UInt8>, _ count: Int, isRoomy: Bool, _ offsets: UnsafeMutablePointer<Int>
     ) -> Bool {
         var place = 0
-        return steps.withUnsafeBufferPointer { steps in
-            guard var step = steps.baseAddress else { return !isToEnd || place == count }
-            let end = step + steps.count
-            while step < end {
-                offsets[step.pointee.before] = place
-                if step.pointee.most > 0 {
-                    let length = run(step, line + place, count &- place, isRoomy: isRoomy)
-                    if length < step.pointee.least { return false }
-                    place &+= min(length, step.pointee.most)
-                }
-                offsets[step.pointee.after] = place
-                let next = place &+ step.pointee.literalCount
-                if next > count { return false }
-                if isRoomy {
-                    let word = UnsafeRawPointer(line + place).loadUnaligned(as: UInt64.self).littleEndian
-                    if (word ^ step.pointee.literal) & step.pointee.literalMask != 0 { return false }
-                } else {
-                    for i in 0..<step.pointee.literalCount
-                    where line[place &+ i]
-                        != UInt8(truncatingIfNeeded: step.pointee.literal &>> UInt64(8 &* i))
-                    {
-                        return false
-                    }
-                }
-                place = next
-                step += 1
+        for step in steps {
+            offsets[step.before] = place
+            if step.most > 0 {
+                var length = 0
+                while length < count &- place, step.set.contains(line[place &+ length]) { length &+= 1 }
+                if length < step.least { return false }
+                place &+= min(length, step.most)
             }
-            return !isToEnd || place == count
+            offsets[step.after] = place
+            if step.literalCount > count &- place { return false }
+            for i in 0..<step.literalCount {
+                let byte = UInt8(truncatingIfNeeded: step.literal &>> UInt64(8 &* i))
+                if line[place &+ i] != byte { return false }
+            }
+            place &+= step.literalCount
         }
+        return !isToEnd || place == count
     }
 
-    /// How many bytes of a class are at the start of a text.
-    @inline(__always)
-    private func run(
-        _ step: UnsafePointer<Step>, _ text: UnsafePointer<UInt8>, _ count: Int, isRoomy: Bool
-    ) -> Int {
-        var place = 0
-        if isRoomy && step.pointee.hasStops, let stops = step.pointer(to: \.stops) {
-            repeat {
-                let marks = mm_find_ranges(text + place, stops)
-                if marks != 0 { return min(place &+ marks.trailingZeroBitCount, count) }
-                place &+= 16
-            } while place < count
-            return count
+    /// Matches several lines, and returns a bit for each, from the lowest on, of which 1 stands for a match.
+    ///
+    /// - Parameters:
+    ///   - lines: Each byte decides once at most: others may write it.
+    ///   - number: At most `lines.most`.
+    func matches(_ lines: PlainLines, _ number: Int) -> UInt64 {
+        lines.places.update(repeating: 0, count: number)
+        var failed: UInt64 = 0
+        for index in steps.indices {
+            if steps[index].most > 0 {
+                failed |= pass(steps[index], lines, number, hasClass: true)
+            } else {
+                failed |= pass(steps[index], lines, number, hasClass: false)
+            }
         }
-        let set = step.pointee.set
-        while place < count, set.contains(text[place]) { place &+= 1 }
+        if isToEnd {
+            for line in 0..<number where lines.places[line] != lines.counts[line] {
+                failed |= 1 &<< UInt64(line)
+            }
+        }
+        return ~failed & UInt64.max >> UInt64(64 &- number)
+    }
+
+    /// A step for all lines, before the next one: the way through a line is a chain of loads of which each waits for the
+    /// one before, and those of several lines are under way at once.
+    ///
+    /// - Returns: The lines that fail. They go on from their first byte, for no use.
+    @inline(__always)
+    private func pass(_ step: Step, _ lines: PlainLines, _ number: Int, hasClass: Bool) -> UInt64 {
+        var failed: UInt64 = 0
+        let (starts, counts, places) = (lines.starts, lines.counts, lines.places)
+        let (before, after) = (lines.offsets(step.before), lines.offsets(step.after))
+        for line in 0..<number {
+            let (start, count, place) = (starts[line], counts[line], places[line])
+            before[line] = place
+            var length = 0
+            var isWrong = false
+            if hasClass {
+                length = run(step, start + place, count &- place)
+                isWrong = length < step.least
+                length = min(length, step.most)
+            }
+            let stop = place &+ length
+            after[line] = stop
+            let word = UnsafeRawPointer(start + stop).loadUnaligned(as: UInt64.self).littleEndian
+            let next = stop &+ step.literalCount
+            isWrong = isWrong || next > count || (word ^ step.literal) & step.literalMask != 0
+            if isWrong { failed |= 1 &<< UInt64(line) }
+            places[line] = isWrong ? 0 : next
+        }
+        return failed
+    }
+
+    /// How many bytes of a class are at the start of a text after which 16 bytes can be read.
+    @inline(__always)
+    private func run(_ step: Step, _ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
+        var place = 0
+        if step.hasStops {
+            return withUnsafePointer(to: step.stops) { stops in
+                repeat {
+                    let marks = mm_find_ranges(text + place, stops)
+                    if marks != 0 { return min(place &+ marks.trailingZeroBitCount, count) }
+                    place &+= 16
+                } while place < count
+                return count
+            }
+        }
+        while place < count, step.set.contains(text[place]) { place &+= 1 }
         return place
     }
+}
+
+/// Lines that are matched together, and where their groups are.
+struct PlainLines {
+    static var most: Int { 64 }
+    private let memory: Memory
+    private let slots: Int
+
+    /// - Parameter groups: Of the pattern's `init`.
+    init(groups: Int) throws(TableError) {
+        slots = 2 &* groups &+ 1
+        memory = try Memory((3 &+ slots) &* PlainLines.most &* MemoryLayout<Int>.stride)
+    }
+
+    private func column<Value>(_ index: Int, _ type: Value.Type) -> UnsafeMutablePointer<Value> {
+        memory.bound(to: type) + index &* PlainLines.most
+    }
+
+    /// The first byte of each line, after which `count` + 16 bytes can be read.
+    var starts: UnsafeMutablePointer<UnsafePointer<UInt8>> { column(0, UnsafePointer<UInt8>.self) }
+    /// Bytes of each line.
+    var counts: UnsafeMutablePointer<Int> { column(1, Int.self) }
+    /// How far each line was matched.
+    fileprivate var places: UnsafeMutablePointer<Int> { column(2, Int.self) }
+    /// The offset of each line at the start of a group of `init` (2 × its index), or at its end (one more).
+    func offsets(_ slot: Int) -> UnsafeMutablePointer<Int> { column(3 &+ slot, Int.self) }
 }
 
 /// Some of the 256 bytes.

@@ -19,23 +19,36 @@ struct PlainPatternTests {
         return (2..<2 * groups + 2).map { offsets[$0] }
     }
 
-    /// The same without PCRE2, with and without bytes after the line.
+    /// The same without PCRE2, of the line alone, and of several together with others between them.
     private func matched(_ plain: PlainPattern, _ line: [UInt8], _ groups: Int) throws -> [Int]? {
         let buffer = try TestBuffer(pageSize)
-        var results: [[Int]?] = []
-        for more in [0, 5, 15, 16, 40] {
-            let file = try buffer.file(line + [UInt8](repeating: UInt8(ascii: "a"), count: more))
+        var file = try buffer.file(line)
+        guard let base = file.region.base else { return nil }
+        var offsets = [Int](repeating: -7, count: 2 * groups + 1)
+        let isFound = offsets.withUnsafeMutableBufferPointer { offsets in
+            offsets.baseAddress.map { plain.matches(base, line.count, $0) }
+        }
+        let alone = isFound == true ? Array(offsets[..<(2 * groups)]) : nil
+        let lines = try PlainLines(groups: groups)
+        for more in [16, 40] {
+            file = try buffer.file(line + [UInt8](repeating: UInt8(ascii: "a"), count: more))
             guard let base = file.region.base else { return nil }
-            var offsets = [Int](repeating: -7, count: 2 * groups + 1)
-            let isFound = offsets.withUnsafeMutableBufferPointer { offsets in
-                offsets.baseAddress.map {
-                    plain.matches(base, line.count, readable: line.count + more, $0)
+            for number in more == 16 ? [1, 5] : line.count % 8 == 0 ? [64] : [] {
+                // All but each third are a part of the line.
+                for i in 0..<number {
+                    lines.starts[i] = UnsafePointer(base)
+                    lines.counts[i] = i % 3 == 0 ? line.count : line.count / (i + 1)
+                }
+                let matches = plain.matches(lines, number)
+                #expect(number == 64 || matches >> UInt64(number) == 0)
+                for i in stride(from: 0, to: number, by: 3) {
+                    let together =
+                        matches >> UInt64(i) & 1 != 0 ? (0..<2 * groups).map { lines.offsets($0)[i] } : nil
+                    #expect(together == alone)
                 }
             }
-            results.append(isFound == true ? Array(offsets[..<(2 * groups)]) : nil)
         }
-        #expect(results.allSatisfy { $0 == results[0] })
-        return results[0]
+        return alone
     }
 
     private func compiled(_ source: String) throws -> CompiledPattern? {
