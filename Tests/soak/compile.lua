@@ -185,7 +185,7 @@ end
 
 while calls < options.calls do
   local list = {}
-  if random(3) > 1 then
+  if random(2) == 1 then
     -- A hundred expressions in a function, because compiling is slow.
     local names = { "x", "y", "z" }
     for i = 1, 100 do

@@ -1,11 +1,11 @@
 -- compile.lua PROGRAM FOLDER ROUNDS [C] [LUAJIT] - loops of compiled functions beside those of C and of LuaJIT.
 --
--- Each side is a process that does all loops of compile.d and prints the median of five passes by the clock inside. The
+-- Each side is a process that does all loops of compile.d and prints the median of fifteen passes by the clock inside. The
 -- sides run in turn, ROUNDS times; the ratio is that of two sides in one round. C is the program made of
 -- compile.d/kernels.c, LUAJIT a command. The files are kept in FOLDER. Lines are as in access.lua.
 local program, folder, rounds, c, luajit = arg[1], arg[2], math.tointeger(arg[3]), arg[4], arg[5]
 local here = arg[0]:gsub("[^/]*$", "") .. "compile.d/"
-local passes <const> = 5
+local passes <const> = 15
 
 local names <const> = {
     { "a", "a: sum of 64 Mi bytes", "1.30" }, { "b", "b: 64 Mi bytes written", "2.00" }, { "c", "c: 5 M random u32", "1.20" },
