@@ -1,21 +1,51 @@
 /* Lack of memory in LLVM and in Swift's runtime, which end the process then: they leave the compiler by a jump instead.
-   scripts/build links the plug-in with --wrap, so that all of it allocates with the functions below. */
+   So does an interrupt. scripts/compiler links the plug-in with --wrap, so that all of it allocates with the functions
+   below. */
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "mc_compile.h"
 #include "mc_helpers.h"
 
 /* initial-exec: the thread-local data of all of the plug-in is there when it is loaded. Else the C library would allocate
    it at its first use, and end the process where it cannot. */
 static _Thread_local __attribute__((tls_model("initial-exec"))) jmp_buf *way_out;
 
-static void leave(void) {
+enum { OUT_OF_MEMORY = 1, STOPPED };
+
+static void leave_with(int why) {
   jmp_buf *target = way_out;
   if (!target) return;
   way_out = NULL;
-  longjmp(*target, 1);
+  longjmp(*target, why);
+}
+
+static void leave(void) { leave_with(OUT_OF_MEMORY); }
+
+/* After a jump nothing is compiled any more. So most functions, which take some milliseconds, are finished first. */
+enum { PATIENCE = 50 }; /* ms */
+
+bool (*mc_is_stopped)(void);
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+  unsigned allocations;
+  int64_t stopped; /* ms; when it was first seen, or 0 */
+} watch;
+
+static int64_t milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Nothing is locked before the C library allocates. */
+static void poll(void) {
+  if (++watch.allocations % 64 || !way_out || !mc_is_stopped || !mc_is_stopped()) return;
+  int64_t now = milliseconds();
+  if (!watch.stopped) watch.stopped = now;
+  else if (now - watch.stopped > PATIENCE) leave_with(STOPPED);
 }
 
 static void leave_after_fatal(const char *reason) {
@@ -25,18 +55,20 @@ static void leave_after_fatal(const char *reason) {
 
 void LLVMInstallFatalErrorHandler(void (*handler)(const char *)); /* llvm-c/ErrorHandling.h */
 
-bool mc_attempt(void (*body)(void *), void *context) {
+const char *mc_attempt(void (*body)(void *), void *context) {
   static bool is_installed;
   if (!is_installed) {
     is_installed = true;
     LLVMInstallFatalErrorHandler(leave_after_fatal);
   }
   jmp_buf here;
-  if (setjmp(here)) return false;
+  int why = setjmp(here);
+  if (why) return why == STOPPED ? MC_STOPPED : MC_NO_MEMORY;
+  watch.stopped = 0;
   way_out = &here;
   body(context);
   way_out = NULL;
-  return true;
+  return NULL;
 }
 
 /* The constructors of LLVM's global variables run while the plug-in is loaded, which no jump may leave. If malloc(3)
@@ -78,6 +110,7 @@ void WRAP(free)(void *block);
 size_t WRAP(malloc_usable_size)(void *block);
 
 void *__wrap_malloc(size_t size) {
+  poll();
   void *block = REAL(malloc)(size);
   return block ? block : take(size);
 }

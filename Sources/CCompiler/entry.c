@@ -6,7 +6,7 @@
 #include "mc_compile.h"
 #include "mc_helpers.h"
 
-static volatile bool is_off;
+static const char *volatile why_off;
 /* One thread at a time: they share the description of the processor. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -18,13 +18,14 @@ static void load(void *unused) {
 
 static bool attempt(void (*body)(void *), void *context) {
   pthread_mutex_lock(&lock);
-  if (!is_off && ((!swift && !mc_attempt(load, NULL)) || !mc_attempt(body, context))) is_off = true;
-  bool is_done = !is_off;
+  if (!why_off && !swift) why_off = mc_attempt(load, NULL);
+  if (!why_off) why_off = mc_attempt(body, context);
+  bool is_done = !why_off;
   pthread_mutex_unlock(&lock);
   return is_done;
 }
 
-static void say_why(char *reason, size_t capacity) { snprintf(reason, capacity, "%s", MC_NO_MEMORY); }
+static void say_why(char *reason, size_t capacity) { snprintf(reason, capacity, "%s", why_off); }
 
 typedef struct call {
   mc_function *function;
@@ -44,7 +45,7 @@ static void open_body(void *context) {
 static mc_function *open(const uint8_t *bytes, size_t count, char *reason, size_t capacity) {
   call c = {.data = bytes, .count = count, .reason = reason, .capacity = capacity};
   if (!attempt(open_body, &c)) say_why(reason, capacity);
-  return is_off ? NULL : c.result;
+  return why_off ? NULL : c.result;
 }
 
 static void link_body(void *context) {
@@ -116,10 +117,10 @@ static char *disassemble(mc_function *function, const mc_input *inputs) {
 
 /* These allocate nothing. */
 static void close(mc_function *function) {
-  if (!is_off) swift->close(function);
+  if (!why_off) swift->close(function);
 }
 static void release(mc_code *code) {
-  if (!is_off) swift->release(code);
+  if (!why_off) swift->release(code);
 }
 static size_t source_count(const mc_function *function) { return swift->source_count(function); }
 static const mc_source *sources(const mc_function *function) { return swift->sources(function); }
@@ -131,7 +132,8 @@ static bool makes_tables(const mc_function *function) { return swift->makes_tabl
 const mc_interface *mc_interface_of(int32_t version) {
   static const mc_interface interface = {
       .version = MC_VERSION,
-      .is_off = &is_off,
+      .why_off = &why_off,
+      .is_stopped = &mc_is_stopped,
       .open = open,
       .close = close,
       .link = link,

@@ -258,7 +258,7 @@ nonisolated(unsafe) private let interface: UnsafeMutablePointer<mc_interface> = 
     let pointer = UnsafeMutablePointer<mc_interface>.allocate(capacity: 1)
     pointer.initialize(
         to: mc_interface(
-            version: Int32(MC_VERSION), is_off: nil, open: open,
+            version: Int32(MC_VERSION), why_off: nil, is_stopped: nil, open: open,
             close: { Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer($0)).release() },
             link: { pointer, bytes, count in
                 let handle = Handle.of(pointer)

@@ -26,8 +26,9 @@ enum { MC_VERSION = 1 };
 /* Functions with more instructions are not compiled, and not more functions together. */
 enum { MC_MOST_INSTRUCTIONS = 10000, MC_MOST_FUNCTIONS = 32 };
 
-/* Why nothing is compiled after `is_off`. */
+/* Why nothing is compiled any more. */
 #define MC_NO_MEMORY "the compiler ran out of memory; the interpreter runs everything now"
+#define MC_STOPPED "the compiler was interrupted; the interpreter runs everything now"
 
 /* What a value is. */
 enum {
@@ -156,9 +157,11 @@ typedef struct mc_code {
 
 typedef struct mc_interface {
   int32_t version;
-  /* Set when the compiler ran out of memory. Nothing is compiled from then on. The table of Swift's functions, which
-     cannot tell, has NULL. */
-  const volatile bool *_Nullable is_off;
+  /* Where the reason is when the compiler ran out of memory or was stopped: nothing is compiled from then on. Before,
+     NULL is there. The table of Swift's functions, which cannot tell, has none. */
+  const char *_Nullable const volatile *_Nullable why_off;
+  /* The compiler stops if this says so for longer than most functions take. */
+  bool (*_Nullable *_Nullable is_stopped)(void);
   /* Decodes a function that lua_dump wrote, with its debug information. NULL with a reason if it cannot be compiled. */
   mc_function *_Nullable (*_Nonnull open)(const uint8_t *bytes, size_t count, char *reason, size_t capacity);
   void (*_Nonnull close)(mc_function *function);

@@ -25,8 +25,11 @@ bool mc_table_grow(mc_tables *_Nonnull all, mc_table *_Nonnull table, uint64_t k
 uint64_t mc_table_length(mc_table *_Nonnull table);
 void mc_tables_free(mc_tables *_Nonnull all);
 
-/* Calls a function, and returns false where LLVM or the C++ library ended it for lack of memory: they would end the
-   process. What the function had allocated is lost then. */
-bool mc_attempt(void (*_Nonnull body)(void *_Nullable), void *_Nullable context);
+/* Calls a function, and returns a reason where LLVM or the C++ library ended it for lack of memory: they would end the
+   process; or where mc_is_stopped said so. What the function had allocated is lost then. */
+const char *_Nullable mc_attempt(void (*_Nonnull body)(void *_Nullable), void *_Nullable context);
+
+/* Asked at allocations. NULL: the compiler is never stopped. */
+extern bool (*_Nullable mc_is_stopped)(void);
 
 #endif

@@ -84,7 +84,7 @@ static bool is_same(const mc_input *a, const mc_input *b, size_t size) {
   return true;
 }
 
-lm_signature *lm_find_signature(lm_compiled *compiled, const mc_input *inputs) {
+lm_signature *lm_find_signature(lua_State *L, lm_compiled *compiled, const mc_input *inputs) {
   size_t size = (size_t)compiled->source_count * sizeof *inputs;
   lm_signature *latest = &compiled->signatures[compiled->latest];
   if (mm_likely(compiled->latest < compiled->signature_count && is_same(latest->inputs, inputs, size))) return latest;
@@ -103,7 +103,9 @@ lm_signature *lm_find_signature(lm_compiled *compiled, const mc_input *inputs) {
   char reason[LM_REASON];
   if (signature.inputs) {
     memcpy(signature.inputs, inputs, size);
+    lm_compile_for(L);
     signature.code = compiler->compile(compiled->function, inputs, reason, sizeof reason);
+    lm_compile_for(NULL);
     if (signature.code && !mm_budget_take(signature.code->bytes)) {
       compiler->release(signature.code);
       signature.code = NULL;
@@ -273,7 +275,7 @@ again:
   }
   int top = lua_gettop(L);
   const char *reason = lm_read_inputs(L, compiled, inputs, slots, where);
-  lm_signature *signature = reason ? NULL : lm_find_signature(compiled, inputs);
+  lm_signature *signature = reason ? NULL : lm_find_signature(L, compiled, inputs);
   if (mm_unlikely(!signature || signature->reason)) {
     if (reason) lm_note_reason(compiled, reason);
     if (signature) lm_note_reason(compiled, signature->reason);

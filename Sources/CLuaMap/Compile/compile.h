@@ -110,15 +110,17 @@ bool lm_push_compiled(lua_State *L, int index);
 const mc_interface *lm_compiler(char reason[LM_REASON]);
 /* [-0, +0, –] The plug-in, for what it has compiled before. */
 const mc_interface *lm_loaded_compiler(void);
-/* [-0, +0, –] Whether it has run out of memory: nothing runs compiled any more. */
+/* [-0, +0, –] Whether it has run out of memory or was interrupted: nothing runs compiled any more. */
 bool lm_compiler_is_off(void);
+/* [-0, +0, –] The thread of Lua whose Ctrl-C ends what is compiled next; NULL for none. */
+void lm_compile_for(lua_State *L);
 
 /* [-0, +0, m] Whether the function can run compiled now; makes ready what its first call needs. Else there is a
    reason. */
 bool lm_is_ready(lua_State *L, lm_compiled *compiled);
 
 /* [-0, +0, –] Machine code for these inputs, made if there is none yet. NULL, or one with a reason, if there is none. */
-lm_signature *lm_find_signature(lm_compiled *compiled, const mc_input *inputs);
+lm_signature *lm_find_signature(lua_State *L, lm_compiled *compiled, const mc_input *inputs);
 
 /* [-0, +0, v] Notes that machine code was left by an exit. */
 void lm_note_exit(lua_State *L, lm_compiled *compiled, lm_signature *signature, const mc_input *inputs,

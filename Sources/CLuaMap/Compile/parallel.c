@@ -95,7 +95,7 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
   uint64_t *base = alloca((input_slots + 1) * sizeof *base);
   lua_settop(L, parameters > arguments ? parameters : arguments);
   const char *reason = lm_read_inputs(L, compiled, inputs, base, where);
-  lm_signature *signature = reason ? NULL : lm_find_signature(compiled, inputs);
+  lm_signature *signature = reason ? NULL : lm_find_signature(L, compiled, inputs);
   if (!signature || signature->reason) {
     lua_settop(L, arguments);
     return -1;
@@ -109,7 +109,7 @@ static int call_parts(lua_State *L, lm_compiled *compiled, void *data) {
   lm_made *made = compiled->makes_tables ? lm_new_made(L, count) : NULL;
   /* A finalizer may have closed a buffer, or changed an upvalue. What follows allocates nothing before the code runs. */
   reason = lm_is_ready(L, compiled) ? lm_read_inputs(L, compiled, inputs, base, where) : "changed";
-  lm_signature *again = reason ? NULL : lm_find_signature(compiled, inputs);
+  lm_signature *again = reason ? NULL : lm_find_signature(L, compiled, inputs);
   if (again != signature || signature->reason) return luaL_error(L, "a finalizer changed what the function uses");
   const mc_code *code = signature->code;
   lm_parts parts = {.L = L,

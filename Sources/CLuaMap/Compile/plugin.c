@@ -59,9 +59,14 @@ static bool is_allowed; /* in a sandbox too */
 
 static const mc_interface *volatile compiler;
 
+/* A stock interpreter does not set lm_interrupt; its SIGINT handler sets a hook, and nothing is compiled under another. */
+static _Thread_local lua_State *compiling;
+static bool is_stopped(void) { return lm_is_interrupted() || (compiling && lua_gethook(compiling)); }
+void lm_compile_for(lua_State *L) { compiling = L; }
+
 const mc_interface *lm_loaded_compiler(void) { return compiler; }
 
-bool lm_compiler_is_off(void) { return compiler && *compiler->is_off; }
+bool lm_compiler_is_off(void) { return compiler && *compiler->why_off; }
 
 const mc_interface *lm_compiler(char reason[LM_REASON]) {
   static char problem[LM_REASON];
@@ -71,7 +76,7 @@ const mc_interface *lm_compiler(char reason[LM_REASON]) {
     return NULL;
   }
   if (lm_compiler_is_off()) {
-    snprintf(reason, LM_REASON, "%s", MC_NO_MEMORY);
+    snprintf(reason, LM_REASON, "%s", *compiler->why_off);
     return NULL;
   }
   if (!has_memory()) {
@@ -91,6 +96,7 @@ const mc_interface *lm_compiler(char reason[LM_REASON]) {
     const mc_interface *(*get)(int32_t) = NULL;
     if (handle) *(void **)&get = dlsym(handle, MC_INTERFACE_NAME);
     if (get) compiler = get(MC_VERSION);
+    if (compiler) *compiler->is_stopped = is_stopped;
     if (handle && !compiler)
       snprintf(problem, sizeof problem, "%s is of another version of mmaplua; run scripts/build", file_name);
   }

@@ -133,11 +133,11 @@ static int open_code(lua_State *L, lm_compiled *compiled, void *data) {
   uint64_t *slots = alloca((count + 1) * MC_SLOTS_PER_INPUT * sizeof *slots);
   if (asked->wanted) {
     if (!read_inputs(L, compiled, asked->wanted, code->arguments, inputs, slots, where)) return 0;
-    lm_signature *signature = lm_find_signature(compiled, inputs);
+    lm_signature *signature = lm_find_signature(L, compiled, inputs);
     if (!signature || signature->reason) return 0;
   }
   if (!read_inputs(L, compiled, code->usual, code->arguments, inputs, slots, where)) return 0;
-  lm_signature *signature = lm_find_signature(compiled, inputs);
+  lm_signature *signature = lm_find_signature(L, compiled, inputs);
   if (!signature || signature->reason) return 0;
   code->input_count = count;
   code->inputs = copy(inputs, count, sizeof *inputs);

@@ -102,6 +102,31 @@ import Testing
         #expect(outcome.output.contains(/^false\t\(command line\):\d+: interrupted!\n0\tnil\n$/))
     }
 
+    /// LLVM takes seconds for this function, which is in the middle of them. It is left, and does nothing any more.
+    @Test func interruptEndsTheCompiler() throws {
+        let script = """
+            local lines = { "return function(x) local s, y, z = 0, x, 1" }
+            for i = 1, 500 do lines[#lines + 1] = ("s = s + %d * y z = z ~ s y = y // (z | 1) + %d"):format(i, i) end
+            lines[#lines + 1] = "return s end"
+            local f, id = load(table.concat(lines, "\\n"))(), io.open("/proc/self/stat"):read "n"
+            local g, e
+            -- Where the machine is busy, the signal may come before the compiler begins.
+            for try = 1, 20 do
+              e = select(2, pcall(function()
+                g = mmap.compile(f)
+                os.execute(("(sleep %g; kill -INT %d) >/dev/null 2>&1 &"):format(try * 0.3, id))
+                g(3)
+              end))
+              if (mmap.whynot(g) or ""):find "interrupted" then break end
+            end
+            print(e, mmap.whynot(g), g(3) == f(3), mmap.whynot(mmap.compile(function() end)))
+            """
+        let outcome = try Program.mmaplua.run(["-e", script])
+        let reason = "the compiler was interrupted; the interpreter runs everything now"
+        #expect(outcome.errors == "")
+        #expect(outcome.output == "interrupted!\t\(reason)\ttrue\tnot called yet\n")
+    }
+
     /// A table is made meanwhile: it grows, is counted, and is gone after each way out.
     @Test func whatEndsMachineCodeThatMakesTables() throws {
         let script = """

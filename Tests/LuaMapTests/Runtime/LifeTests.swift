@@ -170,7 +170,8 @@ import Testing
     }
 
     /// Large strings and tables are made in a protected call: no code of the script may run before the copy.
-    @Test func largeStringsAreMadeUnderHooks() {
+    @Test(.disabled(if: Interface.isCompiled, "its hook calls every function of C that it met"))
+    func largeStringsAreMadeUnderHooks() {
         check(
             """
             local SIZE <const> = 16 << 20

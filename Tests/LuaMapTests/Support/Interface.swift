@@ -11,6 +11,11 @@ enum Interface {
     /// The method table too.
     static let tools = "dofile [[\(folder)tools.lua]]\n"
 
+    /// Whether `mmap.compile` is called for every function of the scripts: the variable MMAPLUA_COMPILED says so.
+    static let isCompiled = ProcessInfo.processInfo.environment["MMAPLUA_COMPILED"] != nil
+    /// Sets `__change`, which changes a source so, and `__compiled`, which the new source calls.
+    static let compiled = "__change = dofile [[\(folder)../../compiled.lua]]\n"
+
     /// A suite: it returns a table of tests by name.
     static func suite(_ name: String) throws -> String {
         try String(contentsOfFile: folder + name + ".lua", encoding: .utf8)

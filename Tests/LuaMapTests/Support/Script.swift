@@ -18,12 +18,16 @@ final class Script {
         luaL_requiref(state, "mmap", Script.opener, 1)
         lua_settop(state, 0)
         if let problem = run(Interface.prelude, name: "prelude") { Issue.record("\(problem)") }
+        if Interface.isCompiled, let problem = run(Interface.compiled, name: "compiled") {
+            Issue.record("\(problem)")
+        }
     }
 
     /// Runs a Lua source; `name` is its chunk name. Returns the error message, or nil.
     func run(_ source: String, name: String = "script") -> String? {
         lua_settop(state, 0)
         let handler = "return debug.traceback(tostring((...)))"
+        let source = name == "script" ? changed(source) : source
         guard luaL_loadbufferx(state, handler, handler.utf8.count, "=handler", "t") == LUA_OK,
             luaL_loadbufferx(state, source, source.utf8.count, "=\(name)", "t") == LUA_OK,
             lua_pcallk(state, 0, 0, 1, 0, nil) == LUA_OK
@@ -33,8 +37,19 @@ final class Script {
         return nil
     }
 
+    /// The source with every function compiled, if that was asked for.
+    private func changed(_ source: String) -> String {
+        guard Interface.isCompiled, lua_getglobal(state, "__change") == LUA_TFUNCTION else { return source }
+        defer { lua_settop(state, 0) }
+        lua_pushlstring(state, source, source.utf8.count)
+        guard lua_pcallk(state, 1, 1, 0, 0, nil) == LUA_OK else { return source }
+        var count = 0
+        guard let text = lua_tolstring(state, -1, &count) else { return source }
+        return String(decoding: UnsafeRawBufferPointer(start: text, count: count), as: UTF8.self)
+    }
+
     deinit {
-        _ = run("cleanup()")
+        _ = run("cleanup()", name: "cleanup")
         lua_close(state)
     }
 }

@@ -279,7 +279,8 @@ import Testing
             """)
     }
 
-    @Test func viewIsIdentifiedByContent() async {
+    @Test(.disabled(if: Interface.isCompiled, "machine code asks no metatable that debug changed"))
+    func viewIsIdentifiedByContent() async {
         await #expect(processExitsWith: .exitCode(0)) {
             check(
                 """
