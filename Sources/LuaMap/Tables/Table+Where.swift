@@ -36,11 +36,14 @@ extension TableArguments {
             guard lua_type(state, 4) == LUA_TTABLE else {
                 throw TableError(MapError(type: "table", argument: 4))
             }
-            var values: [Predicate.Constant] = []
-            try forEach(4) { (_) throws(TableError) in
-                if values.count & 0xFFFF == 0 && lm_is_interrupted() { throw .interrupted }
-                // A number that the column cannot hold is equal to none.
-                if let value = try value(-1, for: column, argument: 4) { values.append(value) }
+            let values = try ValueSet(column.type) { (insert) throws(TableError) in
+                var count = 0
+                try forEach(4) { (_) throws(TableError) in
+                    if count & 0xFFFF == 0 && lm_is_interrupted() { throw .interrupted }
+                    count &+= 1
+                    // A number that the column cannot hold is equal to none.
+                    if let value = try value(-1, for: column, argument: 4) { try insert(value) }
+                }
             }
             return .among(values)
         case "matches": return .matches(try matcher(column))
@@ -178,7 +181,7 @@ extension Predicate.Test {
         let nearest = Double(integer)
         let isAbove = Int64(exactly: nearest).map { $0 > integer } ?? true
         switch comparison {
-        case .equal: self = .among([])
+        case .equal: self = .nothing
         case .notEqual: self = .isNotNull
         case .less, .lessOrEqual: self = .compare(isAbove ? .less : .lessOrEqual, .number(nearest))
         case .greater, .greaterOrEqual:
@@ -192,7 +195,7 @@ extension Predicate.Test {
         _ constant: (Value) -> Predicate.Constant
     ) {
         let all = Predicate.Test.isNotNull
-        let none = Predicate.Test.among([])
+        let none = Predicate.Test.nothing
         if number.isNaN {
             self = comparison == .notEqual ? all : none
             return

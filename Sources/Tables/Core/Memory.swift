@@ -3,38 +3,54 @@ internal import Glibc
 internal import MemoryMap
 
 /// Memory that is counted in the budget and can grow. What is new is not initialized.
+///
+/// From `large` on it is in large pages, where the kernel has them: much of this memory is used at scattered places, and
+/// the kernel takes a fifth of the time to fill a large page with zeros than as many small ones.
 package final class Memory {
     package private(set) var base: UnsafeMutableRawPointer
     /// Bytes.
     package private(set) var capacity: Int
 
+    private static var large: Int { 1 << 20 }
+    /// Sizes from `large` on are multiples: Linux aligns such mappings.
+    private static var largePage: Int { 2 << 20 }
+
     /// - Parameter isZero: Whether all bytes are 0.
     /// - Throws: `systemCall` with `ENOMEM`: over the limit, or no memory left.
     package init(_ bytes: Int, isZero: Bool = false) throws(TableError) {
-        let bytes = max(bytes, 16)
+        let bytes = Memory.size(max(bytes, 16))
         guard mm_budget_take(bytes) else { throw Memory.shortage(bytes) }
-        guard let base = malloc(bytes) else {
+        guard let base = Memory.allocate(bytes) else {
             mm_budget_give(bytes)
             throw Memory.shortage(bytes)
         }
         (self.base, self.capacity) = (base, bytes)
-        advise()
         // Not calloc(3): where a page is read before it is written, the kernel maps a page of zeros first and then has all
         // processors forget it.
         if isZero { memset(base, 0, bytes) }
     }
 
-    /// Large pages, because much of this memory is used at scattered places.
-    private func advise() {
-        let page = 2 << 20
-        if capacity < 4 &* page { return }
-        let skipped = (page &- Int(bitPattern: base) & (page &- 1)) & (page &- 1)
-        madvise(base + skipped, (capacity &- skipped) & ~(page &- 1), MADV_HUGEPAGE)
+    deinit {
+        Memory.free(base, capacity)
+        mm_budget_give(capacity)
     }
 
-    deinit {
-        free(base)
-        mm_budget_give(capacity)
+    private static func size(_ bytes: Int) -> Int {
+        // More than the address space has stays what it is, and is refused.
+        if bytes < large || bytes > 1 << 60 { return bytes }
+        return (bytes &+ largePage &- 1) & ~(largePage &- 1)
+    }
+
+    private static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        if bytes < large { return malloc(bytes) }
+        let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let base, base != MAP_FAILED else { return nil }
+        madvise(base, bytes, MADV_HUGEPAGE)
+        return base
+    }
+
+    private static func free(_ base: UnsafeMutableRawPointer, _ bytes: Int) {
+        if bytes < large { Glibc.free(base) } else { munmap(base, bytes) }
     }
 
     /// Makes room for so many bytes in all, at least twice what there was. Pointers into the memory are invalid then.
@@ -45,14 +61,25 @@ package final class Memory {
 
     @inline(never)
     private func grow(_ bytes: Int) throws(TableError) {
-        let wanted = max(bytes, capacity &* 2)
+        let wanted = Memory.size(max(bytes, capacity &* 2))
         guard mm_budget_take(wanted &- capacity) else { throw Memory.shortage(wanted) }
-        guard let moved = realloc(base, wanted) else {
+        guard let moved = reallocate(wanted) else {
             mm_budget_give(wanted &- capacity)
             throw Memory.shortage(wanted)
         }
         (base, capacity) = (moved, wanted)
-        advise()
+    }
+
+    private func reallocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        if bytes < Memory.large { return realloc(base, bytes) }
+        if capacity >= Memory.large {
+            let moved = mm_mremap(base, capacity, bytes)
+            return moved == MAP_FAILED ? nil : moved
+        }
+        guard let moved = Memory.allocate(bytes) else { return nil }
+        memcpy(moved, base, capacity)
+        Glibc.free(base)
+        return moved
     }
 
     private static func shortage(_ bytes: Int) -> TableError {

@@ -4,13 +4,13 @@ internal import Glibc
 package final class Filter {
     package let predicate: Predicate
     private let type: ColumnType
-    private let values: ValueSet?
+    private let room: ValueSet.Room?
     private let matcher: (any Matcher)?
 
     /// - Parameter type: Of the predicate's column.
     package init(_ predicate: Predicate, _ type: ColumnType) throws(TableError) {
         (self.predicate, self.type) = (predicate, type)
-        if case .among(let list) = predicate.test { values = ValueSet(list, type) } else { values = nil }
+        if case .among = predicate.test { room = try ValueSet.Room() } else { room = nil }
         if case .matches(let matcher) = predicate.test {
             self.matcher = try matcher.copy()
         } else {
@@ -31,8 +31,9 @@ package final class Filter {
         if let nulls = vector.nulls { for row in 0..<count { mask[row] &= nulls[row] ^ 1 } }
         switch predicate.test {
         case .isNull, .isNotNull: break
+        case .nothing: mask.update(repeating: 0, count: count)
         case .compare(let comparison, let constant): compare(vector, count, comparison, constant, mask)
-        case .among: if let values { values.apply(vector, type, count, mask) }
+        case .among(let values): if let room { try values.apply(vector, type, count, mask, room) }
         case .matches:
             guard let matcher, type == .string else { return }
             for row in 0..<count where mask[row] != 0 {
@@ -162,98 +163,4 @@ private func order<Value: FixedWidthInteger>(_ value: Value, toFloat other: Doub
 
 extension Order {
     fileprivate var reversed: Order { self == .less ? .greater : self == .greater ? .less : self }
-}
-
-/// A set of constants, by open addressing.
-private struct ValueSet {
-    private let constants: [Predicate.Constant]
-    /// The hash of each place's constant, and its index; less than 0 for none.
-    private var places: [(hash: UInt64, index: Int32)]
-    private let mask: Int
-
-    init(_ constants: [Predicate.Constant], _ type: ColumnType) {
-        self.constants = constants
-        var size = 8
-        while size < constants.count &* 2 { size &*= 2 }
-        mask = size &- 1
-        places = Array(repeating: (0, -1), count: size)
-        for (index, constant) in constants.enumerated() {
-            guard let hash = constant.hash(as: type) else { continue }
-            var place = Int(truncatingIfNeeded: hash) & mask
-            while places[place].index >= 0 { place = (place &+ 1) & mask }
-            places[place] = (hash, Int32(truncatingIfNeeded: index))
-        }
-    }
-
-    func apply(_ vector: Vector, _ type: ColumnType, _ count: Int, _ rows: UnsafeMutablePointer<UInt8>) {
-        let seed = hashSeed
-        places.withUnsafeBufferPointer { places in
-            for row in 0..<count where rows[row] != 0 {
-                let hash = type == .string ? vector.texts[row].hash(seed) : wordHash(vector.words[row], type)
-                var place = Int(truncatingIfNeeded: hash) & mask
-                var isFound = false
-                while !isFound, places[place].index >= 0 {
-                    isFound =
-                        places[place].hash == hash
-                        && constants[Int(places[place].index)].equals(vector, row, type)
-                    place = (place &+ 1) & mask
-                }
-                rows[row] = isFound ? 1 : 0
-            }
-        }
-    }
-}
-
-/// The same for equal values: 0 and -0.
-@inline(__always)
-private func wordHash(_ word: UInt64, _ type: ColumnType) -> UInt64 {
-    let isZero = (type == .number || type == .time) && word == 1 &<< 63
-    let mixed = (isZero ? 0 : word) &* 0x9E37_79B9_7F4A_7C15
-    return mixed ^ mixed &>> 32
-}
-
-extension Predicate.Constant {
-    /// The hash of an equal value of a column; nil if there is none.
-    fileprivate func hash(as type: ColumnType) -> UInt64? {
-        switch (type, self) {
-        case (.string, .string(let bytes)):
-            return bytes.withUnsafeBufferPointer { bytes in
-                var nothing: UInt8 = 0
-                return withUnsafePointer(to: &nothing) {
-                    Text(bytes.baseAddress ?? $0, bytes.count).hash(hashSeed)
-                }
-            }
-        case (.string, _), (_, .string): return nil
-        case (.boolean, .boolean(let value)): return wordHash(value ? 1 : 0, type)
-        case (.boolean, _), (_, .boolean): return nil
-        case (.number, _), (.time, _): return double.map { wordHash($0.bitPattern, type) }
-        case (.integer, .integer(let value)): return wordHash(UInt64(bitPattern: value), type)
-        case (.integer, .u64(let value)): return Int64(exactly: value).map { wordHash(UInt64($0), type) }
-        case (.integer, .number(let value)):
-            return Int64(exactly: value).map { wordHash(UInt64(bitPattern: $0), type) }
-        case (.u64, .u64(let value)): return wordHash(value, type)
-        case (.u64, .integer(let value)): return UInt64(exactly: value).map { wordHash($0, type) }
-        case (.u64, .number(let value)): return UInt64(exactly: value).map { wordHash($0, type) }
-        }
-    }
-
-    private var double: Double? {
-        switch self {
-        case .number(let value): value
-        case .integer(let value): Double(exactly: value)
-        case .u64(let value): Double(exactly: value)
-        case .string, .boolean: nil
-        }
-    }
-
-    @inline(__always)
-    fileprivate func equals(_ vector: Vector, _ row: Int, _ type: ColumnType) -> Bool {
-        guard type == .string else { return ordered(vector, row, type, self) == .equal }
-        guard case .string(let bytes) = self else { return false }
-        let text = vector.texts[row]
-        return text.count == bytes.count
-            && bytes.withUnsafeBytes {
-                $0.baseAddress.map { memcmp(text.start, $0, text.count) == 0 } ?? true
-            }
-    }
 }

@@ -6,8 +6,9 @@ package struct Predicate {
 
     package enum Test {
         case compare(Comparison, Constant)
-        /// Equal to one of them.
-        case among([Constant])
+        case among(ValueSet)
+        /// No value passes.
+        case nothing
         case matches(any Matcher)
         case isNull
         case isNotNull

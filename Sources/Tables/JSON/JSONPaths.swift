@@ -75,17 +75,19 @@ struct JSONPaths {
         let opens: UnsafeMutablePointer<Open>
         /// For keys with escapes.
         let scratch: Unmanaged<Memory>
+        let run: Unmanaged<Run>
         /// The number of rows so far.
         var rows = 0
     }
 
     private var tree: Tree
     private let memory: [Memory]
+    private let run: Run
 
     /// Keys of an object that are remembered.
     private static var shape: Int { 64 }
 
-    init(_ paths: [JSONPath]) throws(TableError) {
+    init(_ paths: [JSONPath], _ run: Run) throws(TableError) {
         /// The tree while it grows.
         final class Node {
             var keys: [[UInt8]] = []
@@ -157,7 +159,9 @@ struct JSONPaths {
         let scratch = try Memory(256)
         tree = Tree(
             names: names.base, edges: edges.base, branches: branches.base, table: table.base,
-            shapes: shapes.base, opens: opens.bound(to: Open.self), scratch: .passUnretained(scratch))
+            shapes: shapes.base, opens: opens.bound(to: Open.self), scratch: .passUnretained(scratch),
+            run: .passUnretained(run))
+        self.run = run
         memory = [
             names.memory, edges.memory, branches.memory, table.memory, shapes.memory, opens, scratch,
         ]
@@ -227,6 +231,8 @@ struct JSONPaths {
             (self.tree, self.text, self.base, self.tokens, self.stride) = (tree, text, base, tokens, stride)
             open = tree.opens
         }
+
+        func poll() throws(TableError) { try tree.poll() }
 
         @inline(__always)
         func expectedKey(_ start: Int, room: Int) -> Int {
@@ -355,12 +361,17 @@ extension JSONPaths.Tree {
     }
 
     @inline(never)
+    fileprivate func poll() throws(TableError) { try run.takeUnretainedValue().poll() }
+
+    @inline(never)
     fileprivate func unescaped(
         _ name: UnsafePointer<UInt8>, _ count: Int
     ) throws(TableError) -> (UnsafePointer<UInt8>, Int) {
         let scratch = scratch.takeUnretainedValue()
         try scratch.reserve(count)
         let target = scratch.bound(to: UInt8.self)
-        return (UnsafePointer(target), unescape(name, count, target))
+        return (
+            UnsafePointer(target), try unescape(name, count, target) { () throws(TableError) in try poll() }
+        )
     }
 }

@@ -22,14 +22,18 @@ package struct JSONReader {
     ///   - text: Private memory, in which `index` found the tokens, without a fault.
     ///   - end: The value's text is before it.
     ///   - token: The number of the first token; afterward, of the one after the value.
+    ///   - poll: Called from time to time; throws to stop.
     package mutating func read(
-        _ text: UnsafePointer<UInt8>, end: Int, _ index: JSONIndex, _ token: inout Int
+        _ text: UnsafePointer<UInt8>, end: Int, _ index: JSONIndex, _ token: inout Int,
+        poll: () throws(TableError) -> Void = {}
     ) throws(TableError) -> JSONFault? {
         try reserve(index, token, end)
-        var scan = JSONScan(text, end: end, index, token: token, NodeMaker(nodes: nodes))
-        let fault = try scan.run()
-        (token, count) = (scan.token, scan.sink.count)
-        return fault
+        return try withoutActuallyEscaping(poll) { (poll) throws(TableError) in
+            var scan = JSONScan(text, end: end, index, token: token, NodeMaker(nodes: nodes, ask: poll))
+            let fault = try scan.run()
+            (token, count) = (scan.token, scan.sink.count)
+            return fault
+        }
     }
 
     /// Room for a node for each token, as each makes at most one.
@@ -55,8 +59,13 @@ private struct NodeMaker: JSONSink {
     private(set) var count = 0
     /// The innermost array or object; -1 for none. While it is open, its `next` is the one around it.
     private var open = -1
+    private let ask: () throws(TableError) -> Void
 
-    init(nodes: UnsafeMutablePointer<sj_node>) { self.nodes = nodes }
+    init(nodes: UnsafeMutablePointer<sj_node>, ask: @escaping () throws(TableError) -> Void) {
+        (self.nodes, self.ask) = (nodes, ask)
+    }
+
+    func poll() throws(TableError) { try ask() }
 
     @inline(__always)
     func expectedKey(_ start: Int, room: Int) -> Int { -1 }

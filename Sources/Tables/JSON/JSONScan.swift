@@ -17,6 +17,8 @@ protocol JSONSink {
     mutating func begin(_ start: Int, _ kind: sj_kind)
     /// The innermost one ends before `end`. Whether the one around it is an object.
     mutating func finish(_ end: Int) -> Bool
+    /// Called from time to time; throws to stop.
+    func poll() throws(TableError)
 }
 
 /// Reads a JSON value: all of the grammar is checked, no number or string is computed.
@@ -54,6 +56,7 @@ struct JSONScan<Sink: JSONSink> {
     @inline(__always)
     mutating func run() throws(TableError) -> JSONFault? {
         var depth = 0
+        var nextPoll = token &+ 1 << 16
         // Whether the innermost array or object is an object, and whether a key is next.
         var (isObject, isKey) = (false, false)
         while true {
@@ -79,7 +82,7 @@ struct JSONScan<Sink: JSONSink> {
             let byte = text[place]
             switch byte {
             case UInt8(ascii: "\""):
-                let (length, kind, fault) = string(place)
+                let (length, kind, fault) = try string(place)
                 if let fault { return fault }
                 sink.value(place &+ 1, length, kind)
             case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -117,6 +120,10 @@ struct JSONScan<Sink: JSONSink> {
                 let byte = text[place]
                 if byte == UInt8(ascii: ",") {
                     token &+= 1
+                    if token >= nextPoll {
+                        nextPoll = token &+ 1 << 16
+                        try sink.poll()
+                    }
                     isKey = isObject
                     break
                 }
@@ -133,7 +140,7 @@ struct JSONScan<Sink: JSONSink> {
     /// Reads the key that begins with the quote at `place`; the colon after it is then next.
     @inline(__always)
     private mutating func takeKey(_ place: Int) throws(TableError) -> JSONFault? {
-        let (length, kind, fault) = string(place)
+        let (length, kind, fault) = try string(place)
         if let fault { return fault }
         let colon = next
         if colon >= end { return JSONFault(.incomplete, end) }
@@ -144,7 +151,9 @@ struct JSONScan<Sink: JSONSink> {
 
     /// The string that begins with the quote at `place`: its length, and whether it has escapes.
     @inline(__always)
-    private mutating func string(_ place: Int) -> (length: Int, kind: sj_kind, fault: JSONFault?) {
+    private mutating func string(
+        _ place: Int
+    ) throws(TableError) -> (length: Int, kind: sj_kind, fault: JSONFault?) {
         token &+= 1
         let quote = stop(place) &- 1
         // simdjson takes what directly follows a string for a token of its own.
@@ -153,10 +162,8 @@ struct JSONScan<Sink: JSONSink> {
         }
         let (start, length) = (place &+ 1, quote &- place &- 1)
         if !hasEscape(text + start, length) { return (length, SJ_STRING, nil) }
-        return (
-            length, SJ_ESCAPED,
-            wrongEscape(text + start, length).map { JSONFault(.escape, start &+ $0) }
-        )
+        let wrong = try wrongEscape(text + start, length) { () throws(TableError) in try sink.poll() }
+        return (length, SJ_ESCAPED, wrong.map { JSONFault(.escape, start &+ $0) })
     }
 }
 

@@ -33,17 +33,28 @@ private func escape(_ text: UnsafePointer<UInt8>, _ count: Int) -> (scalar: UInt
     }
 }
 
+/// Bytes that are read between calls of `poll`.
+private var step: Int { 4 << 20 }
+
 /// The place of the first escape that is none; nil if all are good.
-func wrongEscape(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int? {
+///
+/// - Parameter poll: Called from time to time; throws to stop.
+func wrongEscape(
+    _ text: UnsafePointer<UInt8>, _ count: Int, poll: () throws(TableError) -> Void
+) throws(TableError) -> Int? {
     var place = 0
     while place < count {
-        if text[place] != UInt8(ascii: "\\") {
-            place &+= 1
-        } else if let found = escape(text + place, count &- place) {
-            place &+= found.length
-        } else {
-            return place
+        let stop = min(count, place &+ step)
+        while place < stop {
+            if text[place] != UInt8(ascii: "\\") {
+                place &+= 1
+            } else if let found = escape(text + place, count &- place) {
+                place &+= found.length
+            } else {
+                return place
+            }
         }
+        if place < count { try poll() }
     }
     return nil
 }
@@ -53,11 +64,26 @@ func wrongEscape(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int? {
 /// - Parameters:
 ///   - text: Without the quotes; checked by `wrongEscape`.
 ///   - target: Room for `count` bytes; may be `text` itself.
-package func unescape(_ text: UnsafePointer<UInt8>, _ count: Int, _ target: UnsafeMutablePointer<UInt8>)
-    -> Int
-{
+///   - poll: Called from time to time; throws to stop.
+package func unescape<Failure>(
+    _ text: UnsafePointer<UInt8>, _ count: Int, _ target: UnsafeMutablePointer<UInt8>,
+    poll: () throws(Failure) -> Void
+) throws(Failure) -> Int {
     var (place, written) = (0, 0)
     while place < count {
+        let stop = min(count, place &+ step)
+        unescape(text, count, target, &place, &written, stop)
+        if place < count { try poll() }
+    }
+    return written
+}
+
+@inline(__always)
+private func unescape(
+    _ text: UnsafePointer<UInt8>, _ count: Int, _ target: UnsafeMutablePointer<UInt8>, _ place: inout Int,
+    _ written: inout Int, _ stop: Int
+) {
+    while place < stop {
         guard text[place] == UInt8(ascii: "\\"), let found = escape(text + place, count &- place) else {
             target[written] = text[place]
             (place, written) = (place &+ 1, written &+ 1)
@@ -79,5 +105,4 @@ package func unescape(_ text: UnsafePointer<UInt8>, _ count: Int, _ target: Unsa
         }
         written &+= more &+ 1
     }
-    return written
 }

@@ -56,16 +56,18 @@ package final class JSONValue {
         try mapped { () throws(MapError) in try isIntact() }
         let index = try JSONIndex()
         var reader = try JSONReader()
-        fault = try JSONValue.read(text, bytes.count, index, &reader, poll)
+        fault = try JSONValue.read(text, bytes.count, index, &reader) { () throws(TableError) in
+            try mapped { () throws(MapError) in try poll() }
+        }
         self.reader = reader
         (nodes, count) = (UnsafePointer(reader.nodes), reader.count)
         if fault != nil { return nil }
         for i in 0..<count where reader.nodes[i].kind == SJ_ESCAPED {
-            if i & 0xFFFF == 0 || reader.nodes[i].count > 1 << 20 {
+            if i & 0xFFFF == 0 { try mapped { () throws(MapError) in try poll() } }
+            let string = text + Int(reader.nodes[i].start)
+            let length = try unescape(string, Int(reader.nodes[i].count), string) { () throws(TableError) in
                 try mapped { () throws(MapError) in try poll() }
             }
-            let string = text + Int(reader.nodes[i].start)
-            let length = unescape(string, Int(reader.nodes[i].count), string)
             reader.nodes[i].count = UInt32(truncatingIfNeeded: length)
             reader.nodes[i].kind = SJ_STRING
         }
@@ -73,13 +75,13 @@ package final class JSONValue {
 
     private static func read(
         _ text: UnsafePointer<UInt8>, _ count: Int, _ index: JSONIndex, _ reader: inout JSONReader,
-        _ poll: () throws(MapError) -> Void
+        poll: () throws(TableError) -> Void
     ) throws(TableError) -> JSONFault? {
         guard try index.find(text, count) else { return JSONFault(in: text, count) }
-        try mapped { () throws(MapError) in try poll() }
+        try poll()
         if index.count == 0 { return JSONFault(.empty, 0) }
         var token = 0
-        if let fault = try reader.read(text, end: count, index, &token) { return fault }
+        if let fault = try reader.read(text, end: count, index, &token, poll: poll) { return fault }
         return token < index.count ? JSONFault(.rest, Int(index.positions[token])) : nil
     }
 }

@@ -126,6 +126,7 @@ extension Predicate {
         return switch test {
         case .compare(let comparison, let value): "\(name) \(comparison.sign) \(value.words)"
         case .among(let values): "\(name) is one of \(values.count) values"
+        case .nothing: "\(name) is one of 0 values"
         case .matches: "\(name) matches a regular expression"
         case .isNull: "\(name) is null"
         case .isNotNull: "\(name) is not null"

@@ -142,6 +142,12 @@ package final class Frame {
     /// For frames without a column.
     func setCount(_ count: Int) { self.count = count }
 
+    /// Takes the columns of another frame that it has, and its strings.
+    func adopt(_ other: Frame) {
+        for index in store.indices where other.store[index] != nil { store[index] = other.store[index] }
+        arena.adopt(other.arena)
+    }
+
     /// Keeps the strings of another arena.
     func adopt(_ arena: Arena) { self.arena.adopt(arena) }
 

@@ -180,13 +180,41 @@ private final class Groups {
     }
 
     func finish(_ columns: [Column], _ run: Run) throws(TableError) -> Frame {
-        let frame = try Frame(columns, wanted: Array(repeating: false, count: columns.count))
-        if !grouping.keys.isEmpty { try keys.move(into: frame) }
-        for (index, aggregate) in grouping.aggregates.enumerated() {
-            guard let place = places[index] else { continue }
-            try aggregators[place].finish(aggregate, frame, grouping.keys.count + index, count, run)
+        // The keys, and what each aggregator makes: threads share no frame.
+        var parts: [Frame] = []
+        for _ in 0...aggregators.count {
+            parts.append(try Frame(columns, wanted: Array(repeating: false, count: columns.count)))
         }
-        frame.setCount(count)
-        return frame
+        let failures = Spares<(part: Int, error: TableError)>()
+        do throws(MapError) {
+            let isLarge = count >= 1 << 14
+            try ParallelRanges(parts.count, grain: isLarge ? 1 : parts.count)
+                .forEach(shouldContinue: { _ in run.shouldGoOn }) { _, range in
+                    for part in range {
+                        do throws(TableError) { try finish(part, parts[part], run) } catch {
+                            failures.give((part, error))
+                            return false
+                        }
+                    }
+                    return true
+                }
+        } catch { throw TableError(error) }
+        var first: (part: Int, error: TableError)?
+        while let failure = failures.take() { if failure.part < first?.part ?? Int.max { first = failure } }
+        if let first { throw first.error }
+        for part in parts[1...] { parts[0].adopt(part) }
+        parts[0].setCount(count)
+        return parts[0]
+    }
+
+    /// - Parameter part: 0 for the keys, or the number of an aggregator plus one.
+    private func finish(_ part: Int, _ frame: Frame, _ run: Run) throws(TableError) {
+        if part == 0 {
+            if hasKeys { try keys.move(into: frame) }
+            return
+        }
+        for (index, aggregate) in grouping.aggregates.enumerated() where places[index] == part - 1 {
+            try aggregators[part - 1].finish(aggregate, frame, grouping.keys.count + index, count, run)
+        }
     }
 }

@@ -156,7 +156,7 @@ package final class JSONLinesStream: RowStream {
     package override func next() throws(TableError) -> Piece? {
         guard let block = try blocks.next() else { return nil }
         var work = spares.take()
-        if work == nil { work = try JSONWork(plan) }
+        if work == nil { work = try JSONWork(plan, run) }
         return try work.map { (work) throws(TableError) in
             Piece(try JSONLinesCursor(self, block, work), done: block.done)
         }
@@ -173,8 +173,8 @@ final class JSONWork {
     let rows: JSONRows
     let batch: Batch
 
-    init(_ plan: JSONPlan) throws(TableError) {
-        rows = try JSONRows(plan)
+    init(_ plan: JSONPlan, _ run: Run) throws(TableError) {
+        rows = try JSONRows(plan, run)
         batch = Batch(columns: plan.columns.count)
     }
 }
@@ -241,7 +241,7 @@ final class JSONWindow {
         while true {
             try run.poll()
             try memory.reserve(wanted &+ JSONWindow.padding)
-            try copy(copied, wanted)
+            try copy(copied, wanted, run)
             let isLast = place &+ wanted == end
             if isLast { break }
             if let newline = mm_find_last(text + copied, 10, wanted &- copied) {
@@ -256,10 +256,16 @@ final class JSONWindow {
         return true
     }
 
-    private func copy(_ from: Int, _ to: Int) throws(TableError) {
+    private func copy(_ from: Int, _ to: Int, _ run: Run) throws(TableError) {
         var region = try block.current()
         guard let base = region.base else { return }
-        memcpy(text + from, base + (place &+ from), to &- from)
+        var copied = from
+        while copied < to {
+            let count = min(to &- copied, 8 << 20)
+            memcpy(text + copied, base + (place &+ copied), count)
+            copied &+= count
+            if copied < to { try run.poll() }
+        }
         if mm_was_intact(&region) { return }
         try mapped(path: block.file.path) { () throws(MapError) in try MappedBytes(region).checkIntact() }
     }

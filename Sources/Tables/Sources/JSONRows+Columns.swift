@@ -103,7 +103,10 @@ extension JSONRows {
     @inline(never)
     private func unescaped(_ token: JSONToken, _ arena: Arena) throws(TableError) -> Text {
         let target = try arena.allocate(Int(token.count))
-        return Text(target, unescape(text + Int(token.start), Int(token.count), target))
+        let count = try unescape(text + Int(token.start), Int(token.count), target) { () throws(TableError) in
+            try run.poll()
+        }
+        return Text(target, count)
     }
 
     /// A number of 400 digits, or 1e400, is none of a float.

@@ -6,6 +6,7 @@ internal import MemoryMap
 /// Reads blocks of whole lines, a JSON object each. One thread at a time uses it.
 package final class JSONRows {
     let plan: JSONPlan
+    let run: Run
     let filters: [(slot: Int, filter: Filter)]
     private let index: JSONIndex
     private var reader: JSONReader
@@ -40,8 +41,8 @@ package final class JSONRows {
     /// simdjson gets so many bytes at once: they and the positions of their tokens fit into the processor's cache.
     private static var step: Int { 64 << 10 }
 
-    package init(_ plan: JSONPlan) throws(TableError) {
-        self.plan = plan
+    package init(_ plan: JSONPlan, _ run: Run) throws(TableError) {
+        (self.plan, self.run) = (plan, run)
         complain = { _, problem in TableError(problem) }
         var filters: [(slot: Int, filter: Filter)] = []
         for predicate in plan.filters {
@@ -51,7 +52,7 @@ package final class JSONRows {
         self.filters = filters
         index = try JSONIndex()
         reader = try JSONReader()
-        paths = try JSONPaths(plan.paths)
+        paths = try JSONPaths(plan.paths, run)
         let capacity = Batch.capacity
         memory = [
             try Memory(capacity &* MemoryLayout<JSONToken>.stride &* plan.needed.count),

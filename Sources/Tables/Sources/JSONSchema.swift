@@ -99,7 +99,7 @@ struct JSONSchema {
         let start = text + Int(node.start)
         if node.kind != SJ_ESCAPED { return Array(UnsafeBufferPointer(start: start, count: Int(node.count))) }
         return Array(unsafeUninitializedCapacity: Int(node.count)) { room, count in
-            count = room.baseAddress.map { unescape(start, Int(node.count), $0) } ?? 0
+            count = room.baseAddress.map { unescape(start, Int(node.count), $0) {} } ?? 0
         }
     }
 

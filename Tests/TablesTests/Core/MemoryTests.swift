@@ -13,6 +13,34 @@ struct MemoryTests {
         #expect((0..<10_000).allSatisfy { list[$0] == $0 })
     }
 
+    @Test("Memory grows from small sizes to large ones with its bytes, and what is to be 0 is 0")
+    func sizes() throws {
+        let sizes = [1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 2 << 20, (2 << 20) + 1, 9 << 20]
+        for first in sizes {
+            let zeros = try Memory(first, isZero: true)
+            #expect(UnsafeRawBufferPointer(start: zeros.base, count: zeros.capacity).allSatisfy { $0 == 0 })
+            for next in sizes {
+                let memory = try Memory(first)
+                #expect(memory.capacity >= first)
+                let bytes = memory.bound(to: UInt8.self)
+                for i in stride(from: 0, to: first, by: 997) { bytes[i] = UInt8(truncatingIfNeeded: i / 997) }
+                try memory.reserve(next)
+                #expect(memory.capacity >= max(first, next))
+                let moved = memory.bound(to: UInt8.self)
+                moved[memory.capacity - 1] = 1
+                #expect(
+                    stride(from: 0, to: first, by: 997).allSatisfy {
+                        moved[$0] == UInt8(truncatingIfNeeded: $0 / 997) || $0 == memory.capacity - 1
+                    })
+            }
+        }
+        #expect(throws: TableError.self) { try Memory(Int.max) }
+        #expect(throws: TableError.self) { try Memory(1 << 50) }
+        let memory = try Memory(16)
+        #expect(throws: TableError.self) { try memory.reserve(1 << 50) }
+        #expect(memory.capacity == 16)
+    }
+
     @Test("Strings of an arena do not move, and outlive the arena that is taken over")
     func arena() throws {
         let whole = Arena(step: 64)

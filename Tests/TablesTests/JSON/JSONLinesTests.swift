@@ -352,11 +352,14 @@ struct JSONLinesTests {
         let sample = try JSONSample(text)
         let source = try JSONLinesSource(
             [sample.file], ["a.i integer", "s string", "b boolean"].map(request), .plain)
+        let ones = try ValueSet(.integer) { (insert) throws(TableError) in
+            for value in [1, 7] as [Int64] { try insert(.integer(value)) }
+        }
         let predicates = [
             Predicate(column: 0, .compare(.greaterOrEqual, .integer(4))),
             Predicate(column: 1, .compare(.equal, .string(name("s1\"")))),
             Predicate(column: 2, .isNull), Predicate(column: 2, .compare(.equal, .boolean(true))),
-            Predicate(column: 0, .among([.integer(1), .integer(7)])),
+            Predicate(column: 0, .among(ones)),
         ]
         let passes: [((Int?, String?, Bool?)) -> Bool] = [
             { $0.0.map { $0 >= 4 } ?? false }, { $0.1 == "s1\\\"" }, { $0.2 == nil }, { $0.2 == true },

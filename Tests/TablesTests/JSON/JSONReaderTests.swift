@@ -79,7 +79,7 @@ struct JSONDocument {
         let text = Array(bytes[Int(node.start)..<Int(node.start + node.count)])
         if node.kind == SJ_STRING { return text }
         var target = [UInt8](repeating: 0, count: text.count)
-        let count = unescape(text, text.count, &target)
+        let count = unescape(text, text.count, &target) {}
         return Array(target.prefix(count))
     }
 }

@@ -270,14 +270,17 @@ struct FunctionTests {
         }
         threadCount = 1
         let one = try tables.map { (table) throws(TableError) in try table.values(run) }
-        #expect(one[1] == expected)
+        // Not as they are: the report of a difference would take minutes.
+        let isExpected = one[1] == expected
+        #expect(isExpected)
         for threads in [2, 7] {
             threadCount = threads
             for (index, table) in tables.enumerated() {
                 arguments = []
                 let isSame = try table.values(run) == one[index]
                 #expect(isSame)
-                #expect(arguments == (0..<Int64(count)).map { $0 })
+                let isInOrder = arguments.elementsEqual(0..<Int64(count))
+                #expect(isInOrder)
             }
             // No row that is not needed.
             arguments = []
