@@ -44,7 +44,8 @@ extension RowStream {
         _ grouping: Grouping, _ result: [Column], _ wanted: [Bool], _ run: Run
     ) throws(TableError) -> Frame {
         let columns = self.columns
-        let whole = try Groups(grouping, columns, wanted)
+        var whole = try Groups(grouping, columns, wanted)
+        var isFirst = true
         // Fresh memory for each piece would take longer than the groups.
         let spares = Spares<Groups>()
         do {
@@ -66,6 +67,13 @@ extension RowStream {
                     return part
                 },
                 deposit: { (part) throws(TableError) in
+                    if isFirst {
+                        // Those of the first piece need no copy.
+                        isFirst = false
+                        spares.give(whole)
+                        whole = part
+                        return true
+                    }
                     try whole.merge(part)
                     try part.removeAll()
                     spares.give(part)
