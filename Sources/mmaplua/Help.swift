@@ -74,6 +74,8 @@ func helpText() -> String {
                                      default: less; empty: none
           MMAPLUA_HISTORY            file of the interactive history; default:
                                      ~/.local/state/mmaplua/history; empty: none
+          MMAPLUA_MALLOC             if set, all memory of Lua is from malloc(3),
+                                     for tools that watch it
 
         Exit status: 0; 1 after an error, or if a claim of a lesson does not hold;
         123 if --memory or --mapped was exceeded, 124 if --time was. A script may

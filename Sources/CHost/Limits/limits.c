@@ -42,17 +42,19 @@ static const char *reason = time_reason;
 static struct termios terminal;
 static bool has_terminal;
 
-static void *allocate(void *unused, void *block, size_t old, size_t size) {
-  (void)unused;
+/* The allocator of the state before the limit. */
+static lua_Alloc allocate_uncounted;
+
+static void *allocate(void *state, void *block, size_t old, size_t size) {
   if (block == NULL) old = 0; /* for a new block, `old` is the type of the object and not a size */
   if (size == 0) {
-    free(block);
+    allocate_uncounted(state, block, old, 0);
     mm_budget_give(old);
     return NULL;
   }
   size_t more = size > old ? size - old : 0;
   if (more > 0 && !mm_budget_take(more)) return NULL;
-  void *moved = realloc(block, size);
+  void *moved = allocate_uncounted(state, block, old, size);
   if (moved == NULL) mm_budget_give(more);
   else if (old > size) mm_budget_give(old - size);
   return moved;
@@ -225,7 +227,9 @@ void limits_begin(lua_State *L, const host_bounds *bounds) {
   if (bounds->memory > 0) {
     mm_budget_set_limit(bounds->memory);
     mm_budget_add((size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB));
-    lua_setallocf(L, allocate, NULL);
+    void *state;
+    allocate_uncounted = lua_getallocf(L, &state);
+    lua_setallocf(L, allocate, state);
   }
   if (bounds->time > 0) start_timer();
   start_cpu_limit();

@@ -12,6 +12,10 @@ extern lua_State *volatile host_running;
 /* The mode for loading chunks: NULL, or "t" in a sandbox, because bytecode could escape from it. */
 extern const char *host_chunk_mode;
 
+/* A new state with an allocator for small blocks (blocks.c), or with malloc(3) alone if MMAPLUA_MALLOC is in the
+   environment; NULL if out of memory. */
+lua_State *host_new_state(void);
+
 void host_message(const char *text, const char *hint);
 
 /* From now on, a write past the limit of file size ("ulimit -f") or to a pipe without a reader fails with an error

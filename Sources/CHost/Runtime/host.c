@@ -228,7 +228,7 @@ int host_main(const host_plan *plan) {
   lm_compile_is_off = !plan->compiles;
   if (plan->reports_compiler) lm_report_compiler();
   inherit_options(plan);
-  lua_State *L = luaL_newstate();
+  lua_State *L = host_new_state();
   if (L == NULL) {
     host_message("cannot create state: not enough memory", "");
     return EXIT_FAILURE;
