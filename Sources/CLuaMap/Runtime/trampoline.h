@@ -97,7 +97,7 @@ int lm_push_or_raise(lua_State *L, const lm_outcome *outcome, int code);
 void lm_push_table(lua_State *L, size_t count);
 
 /* Lua interns strings up to this length: LUAI_MAXSHORTLEN. */
-enum { LM_SHORT = 40 };
+enum { LM_SHORT = MM_SHORT };
 
 /* [-0, +1, e] lm_push_bytes for more than LM_SHORT bytes. */
 bool lm_push_long(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count);
@@ -109,7 +109,9 @@ bool lm_push_long(lua_State *L, const mm_region *source, const uint8_t *bytes, s
 static inline bool lm_push_bytes(lua_State *L, const mm_region *source, const uint8_t *bytes, size_t count) {
   char copy[LM_SHORT];
   if (count > sizeof copy) return lm_push_long(L, source, bytes, count);
-  if (count > 0) memcpy(copy, bytes, count);
+  /* A fixed number of bytes, all in the page of the first, needs no call. */
+  if (mm_likely(count > 0 && ((uintptr_t)bytes & 4095) <= 4096 - sizeof copy)) mm_copy_short_of_page(copy, bytes);
+  else if (count > 0) memcpy(copy, bytes, count);
   if (mm_unlikely(!mm_was_intact(source))) return false;
   lua_pushlstring(L, copy, count);
   return true;

@@ -15,6 +15,22 @@ static void judge(lm_usage *usage, size_t rows, size_t column) {
   usage->since = rows;
 }
 
+/* A hash of a string's length, its first and its last bytes. */
+static uint32_t hash(const mm_rows *walk, const uint8_t *bytes, const mm_text_field *field) {
+  size_t length = field->length;
+  uint64_t first = 0, last = 0;
+  if (length >= 8) {
+    first = mm_load_word(bytes);
+    last = mm_load_word(bytes + length - 8);
+  } else if (field->start + 8 <= walk->end) {
+    first = mm_load_word(bytes) & ((UINT64_C(1) << length * 8) - 1);
+  } else {
+    for (size_t i = 0; i < length; i++) first = first << 8 | bytes[i];
+  }
+  uint64_t mixed = first ^ last * UINT64_C(0x9E3779B97F4A7C15) ^ length;
+  return (uint32_t)(mixed * UINT64_C(0xD6E8FEB86659FD93) >> 32);
+}
+
 /* [-0, +1, e] Pushes the string of a field: the one in the cache if it has the same bytes. A hash has two places in the
    cache; the newer string is in the first. */
 static void push_string(lua_State *L, lm_fields *fields, const mm_text_field *field, const mm_region *source) {
@@ -29,7 +45,7 @@ static void push_string(lua_State *L, lm_fields *fields, const mm_text_field *fi
     lm_push_bytes(L, source, bytes, field->length);
     return;
   }
-  int first = LM_FIRST_KEPT + (int)(field->hash >> 20 & (LM_KEPT - 2));
+  int first = LM_FIRST_KEPT + (int)(hash(&fields->walk, bytes, field) >> 20 & (LM_KEPT - 2));
   size_t length;
   const char *kept;
   if (lua_getiuservalue(L, LM_STATE, first) == LUA_TSTRING && (kept = lua_tolstring(L, -1, &length)) &&

@@ -150,7 +150,6 @@ typedef struct mm_text_field {
   uint8_t kind, type;
   bool quoted;
   uint32_t column; /* counted from 1, for a type's field */
-  uint32_t hash;   /* of a string's bytes */
   size_t start, length;
   int64_t value;
 } mm_text_field;
@@ -225,6 +224,12 @@ MM_READS_PAGE static inline uint64_t mm_load_word_of_page(const uint8_t *_Nonnul
   word = __builtin_bswap64(word);
 #endif
   return word;
+}
+
+/* Copies MM_SHORT bytes, of which some may be after what there is to read. */
+enum { MM_SHORT = 40 };
+MM_READS_PAGE static inline void mm_copy_short_of_page(void *_Nonnull to, const uint8_t *_Nonnull from) {
+  memcpy(to, from, MM_SHORT);
 }
 
 /* 16 bytes that are compared at once. */

@@ -31,7 +31,15 @@ extension RowScanner {
     mutating func passLine(_ position: inout Int, _ shouldContinue: (Int) -> Bool) -> Int? {
         var place = position
         while true {
-            guard let found = first(rows.pointee.line.bytes.0, from: place, shouldContinue) else {
+            // Most lines end within the window.
+            let passed = place &- window
+            let marks = passed < 64 ? marked.third &>> UInt64(truncatingIfNeeded: passed) : 0
+            let found: Int
+            if marks != 0 {
+                found = place &+ marks.trailingZeroBitCount
+            } else if let far = first(rows.pointee.line.bytes.0, from: place, shouldContinue) {
+                found = far
+            } else {
                 return nil
             }
             position = end
@@ -77,14 +85,18 @@ extension RowScanner {
 
     /// The next place below `limit` where a separator, a line's end or a quote may be, or `limit`.
     @inline(__always)
-    func candidate(from start: Int) -> Int {
+    mutating func candidate(from start: Int) -> Int {
         var place = start
-        while place &+ 8 <= limit {
-            let word = self.word(place)
-            var marks = self.marks(word)
-            if Kind.isQuoted { marks |= zeroBytes(word ^ quotes) }
-            if marks != 0 { return place &+ (marks.trailingZeroBitCount &>> 3) }
-            place &+= 8
+        let passed = place &- window
+        if passed < 64 {
+            let marks = marked.all &>> UInt64(truncatingIfNeeded: passed)
+            if marks != 0 { return place &+ marks.trailingZeroBitCount }
+            if window &+ 64 <= limit { place = window &+ 64 }
+        }
+        while place &+ 64 <= limit {
+            mark(from: place)
+            if marked.all != 0 { return place &+ marked.all.trailingZeroBitCount }
+            place &+= 64
         }
         while place < limit {
             let byte = base[place]
@@ -96,6 +108,16 @@ extension RowScanner {
             place &+= 1
         }
         return place
+    }
+
+    /// Moves the window.
+    @inline(__always)
+    mutating func mark(from place: Int) {
+        window = place
+        marked = mm_find_marks(
+            base + place, UInt8(truncatingIfNeeded: separators),
+            UInt8(truncatingIfNeeded: Kind.isQuoted ? quotes : separators),
+            UInt8(truncatingIfNeeded: lineEnds))
     }
 
     @inline(__always)
@@ -133,27 +155,6 @@ extension RowScanner {
     /// Eight bytes, the first in the lowest bits.
     @inline(__always)
     func word(_ place: Int) -> UInt64 { mm_load_word(base + place) }
-
-    /// A hash of a string's length, its first and its last bytes.
-    @inline(__always)
-    func hash(_ start: Int, _ length: Int) -> UInt32 {
-        var first: UInt64 = 0
-        var last: UInt64 = 0
-        if length >= 8 {
-            first = word(start)
-            last = word(start &+ length &- 8)
-        } else if start &+ 8 <= end {
-            first = word(start) & ((1 &<< UInt64(truncatingIfNeeded: length &* 8)) &- 1)
-        } else {
-            var place = start
-            while place < start &+ length {
-                first = first &<< 8 | UInt64(base[place])
-                place &+= 1
-            }
-        }
-        let mixed = first ^ last &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: length)
-        return UInt32(truncatingIfNeeded: (mixed &* 0xD6E8_FEB8_6659_FD93) &>> 32)
-    }
 }
 
 var carriageReturn: UInt8 { UInt8(ascii: "\r") }

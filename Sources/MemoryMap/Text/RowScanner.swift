@@ -39,6 +39,10 @@ struct RowScanner<Kind: RowKind> {
     let quotes: UInt64
     /// `shouldContinue` is asked before any search past this.
     var limit: Int
+    /// Of the 64 bytes from `window` on, which may be a separator, a line's end or a quote, and which a line's end. None
+    /// if fewer than 64 are below `limit`.
+    var marked = mm_marks()
+    var window: Int
 
     /// What is after a field.
     enum Border { case separator, lineEnd, neither, quote }
@@ -63,6 +67,8 @@ struct RowScanner<Kind: RowKind> {
         let isStrict = rows.pointee.quoted && !rows.pointee.lazy
         self.quotes = isStrict ? everyByte(rows.pointee.quote) : separators
         self.limit = min(rows.pointee.end, row.pointee.position &+ scanWindow)
+        self.window = row.pointee.position
+        if window &+ 64 <= limit { mark(from: window) }
     }
 
     @inline(__always)
@@ -151,7 +157,6 @@ struct RowScanner<Kind: RowKind> {
         if Kind.isQuoted && stop.border == .quote { return bareQuote(&state, stop, shouldContinue) }
         field.pointee.start = start
         field.pointee.length = stop.end &- start
-        if wanted == UInt8(MM_TEXT_STRING) { field.pointee.hash = hash(start, stop.end &- start) }
         settle(&state, stop)
         return .found
     }
@@ -198,7 +203,6 @@ struct RowScanner<Kind: RowKind> {
         }
         field.pointee.start = start
         field.pointee.length = length
-        field.pointee.hash = hash(start, length)
         if isEscaped && field.pointee.kind == UInt8(MM_FIELD_STRING) {
             field.pointee.kind = UInt8(MM_FIELD_DOUBLED)
         }
