@@ -1,16 +1,59 @@
--- mmap.struct against the rules of C, and the fields of its records against string.pack and string.unpack.
+-- mmap.struct against the rules of C, and the fields of its records, as views too, against string.pack and
+-- string.unpack. These have no 16-bit floats, which are computed from their bits.
 local common = require "common"
 
 local FORMATS <const> = {
   u8 = "B", i8 = "b", u16 = "I2", i16 = "i2", u32 = "I4", i32 = "i4", u64 = "j", i64 = "j", f32 = "f", f64 = "d",
 }
-local NUMBERS <const> = { "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64" }
+local NUMBERS <const> = { "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "f16", "bf16" }
 local ORDERS <const> = { "", "le", "be" }
 local LARGEST <const> = (1 << 28) - 1 -- maximum size of a record, in bytes
 
+-- The values of 16-bit floats by their bits; their infinity is after the largest finite one.
+local HALVES <const> = {
+  f16 = { infinity = 0x7C00, value = function(bits)
+    local sign, exponent, fraction = bits >> 15 == 1 and -1.0 or 1.0, bits >> 10 & 31, bits & 1023
+    if exponent == 31 then return fraction == 0 and sign / 0 or 0 / 0 end
+    if exponent == 0 then return sign * fraction * 2.0 ^ -24 end
+    return sign * (1024 + fraction) * 2.0 ^ (exponent - 25)
+  end },
+  bf16 = { infinity = 0x7F80, value = function(bits) return (string.unpack("<f", string.pack("<I4", bits << 16))) end },
+}
+
+-- The value in the type that is nearest to a number, ties to even bits; nil if a finite number would become infinite.
+local function nearest(half, x)
+  local size, value = math.abs(x), half.value
+  if x ~= x or size == math.huge then return x end
+  local low, high = 0, half.infinity
+  while high - low > 1 do
+    local middle = (low + high) // 2
+    if value(middle) <= size then low = middle else high = middle end
+  end
+  -- The step after the largest value is as long as the one before it.
+  local below = value(low)
+  local above = high < half.infinity and value(high) or 2 * below - value(low - 1)
+  local is_up = size - below > above - size or size - below == above - size and low & 1 == 1
+  if is_up and high == half.infinity then return nil end
+  return value((is_up and high or low) | (x + 1 / x < 0 and 0x8000 or 0))
+end
+
+-- A number to write, often one at the border between two values of a 16-bit float.
+local function read_number(r)
+  local how = r:byte()
+  if how < 64 then return r:float() end
+  if how < 96 then return r:integer() + 0.0 end
+  local value, bits = HALVES[how & 1 == 1 and "f16" or "bf16"].value, r:byte() << 8 | r:byte()
+  local middle = (value(bits) + value(bits + 1 & 0xFFFF)) / 2
+  return ({ middle, middle * (1 + 2.0 ^ -52), middle * (1 - 2.0 ^ -53), value(bits) })[(how >> 1 & 3) + 1]
+end
+
 -- Describes a type by its name: size and alignment of an element, and its format or kind.
 local function type_of(name)
-  local number, order = name:match "^(%l%d+)(%l*)$"
+  local number, order = name:match "^(%l+%d+)(%l*)$"
+  if HALVES[number] and (order == "" or order == "le" or order == "be") then
+    local format = (order == "be" and ">" or "<") .. "I2"
+    return { name = name, size = 2, alignment = 2, format = format, half = HALVES[number] }
+  end
   if FORMATS[number] and (order == "" or order == "le" or order == "be") then
     local size = string.packsize(FORMATS[number])
     return { name = name, size = size, alignment = size, format = (order == "be" and ">" or "<") .. FORMATS[number] }
@@ -24,7 +67,7 @@ end
 
 local function read_type(r, inner)
   local kind = r:byte()
-  if kind < 160 then return type_of(NUMBERS[kind % 10 + 1] .. ORDERS[kind // 10 % 3 + 1]) end
+  if kind < 160 then return type_of(NUMBERS[kind % 12 + 1] .. ORDERS[kind // 12 % 3 + 1]) end
   if kind < 192 then
     local text, n = kind & 1 == 1 and "char" or "bytes", r:byte()
     if kind & 2 == 2 then return type_of(text) end
@@ -94,7 +137,8 @@ end
 local function expected(field, bytes, at)
   if field.text == "bytes" then return bytes:sub(at + 1, at + field.size) end
   if field.text then return (bytes:sub(at + 1, at + field.size):gsub("\0+$", "")) end
-  return (string.unpack(field.format, bytes, at + 1))
+  local value = string.unpack(field.format, bytes, at + 1)
+  return field.half and field.half.value(value) or value
 end
 
 local function check_value(got, field, bytes, at, about)
@@ -108,8 +152,25 @@ local function check_value(got, field, bytes, at, about)
   if not common.is_same(got, wanted) then error(("%s: %q, not %q"):format(about, got, wanted)) end
 end
 
+-- Writes a number in each of three ways.
+local function check_half(b, record, field, at, x)
+  local wanted = nearest(field.half, x)
+  local before = record[field.key]
+  for how, write in ipairs {
+    function() record[field.key] = x end, function() b:set(field.name, at, x) end,
+    function() b:view(field.name, at, 1)[0] = x end,
+  } do
+    local is_done, problem = pcall(write)
+    if is_done ~= (wanted ~= nil) then error(("%s = %a: %s"):format(field.name, x, is_done and "done" or problem)) end
+    local now = record[field.key]
+    if not common.is_same(now, wanted or before) or 1 / now ~= 1 / (wanted or before) and now == now then
+      error(("%s = %a, way %d: %a, not %a"):format(field.name, x, how, now, wanted or before))
+    end
+  end
+end
+
 local function check_record(layout, r, at_start)
-  local text = r:rest()
+  local x, text = read_number(r), r:rest()
   local bytes = text:rep(2 * layout.size // math.max(#text, 1) + 1):sub(1, 2 * layout.size)
   bytes = bytes .. ("\0"):rep(2 * layout.size - #bytes)
   local b = common.place(bytes, at_start)
@@ -121,13 +182,18 @@ local function check_record(layout, r, at_start)
       for i = 0, math.min(field.count, 4) - 1 do check_value(value[i], field, bytes, at + i * field.size, field.key) end
     else
       check_value(value, field, bytes, at, field.key)
+      if field.format then
+        check_value(b:get(field.name, at), field, bytes, at, field.key .. " by get")
+        check_value(b:view(field.name, at, 1)[0], field, bytes, at, field.key .. " in a view")
+      end
       -- Writing the same value back changes nothing, except the payload of a NaN.
       if not field.layout and value == value then
         record[field.key] = value
         if field.text ~= "char" and b:string() ~= bytes then error(field.key .. ": another record after the same value") end
         if not common.is_same(record[field.key], value) then error(field.key .. ": another value after it was written") end
-        bytes = b:string()
       end
+      if field.half then check_half(b, record, field, at, x) end
+      bytes = b:string()
     end
   end
 end
