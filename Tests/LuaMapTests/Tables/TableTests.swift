@@ -23,6 +23,7 @@ import Testing
     @Test func errorsHaveTheScriptsPosition() { check(suite: "tables") }
     @Test func anErrorOfAFunctionIsTheErrorOfTheResult() { check(suite: "tables") }
     @Test func aFunctionMayDoAnything() { check(suite: "tables") }
+    @Test func aFunctionAfterGroupsMayDoAnything() { check(suite: "tables") }
     @Test func resultsOfAFunctionHaveOneType() { check(suite: "tables") }
     @Test func rowsMayBeLeftAndResumed() { check(suite: "tables") }
     @Test func aClosedTableRaises() { check(suite: "tables") }

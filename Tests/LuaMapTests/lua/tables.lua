@@ -834,6 +834,57 @@ function suite.aFunctionMayDoAnything()
   end
 end
 
+-- Other threads read rows of groups for which the function was called, while it is called for later ones.
+function suite.aFunctionAfterGroupsMayDoAnything()
+  local lines = {}
+  for i = 1, 40000 do lines[i] = ("%d,key%d,%d"):format(i, i * 7919 % 36007, i * 31 % 1000) end
+  local text <const> = table.concat(lines, "\n") .. "\n"
+  local options <const> = { format = "csv", columns = { "i integer", "k string", "n integer" } }
+  local function source()
+    local b = mmap.anonymous(#text)
+    b:copy(0, text)
+    return b
+  end
+  local spare <const> = mmap.table(source(), options)
+  -- Each gets the number of its call, the buffer that the groups are from, and a row.
+  local functions <const> = {
+    number = function(_, _, s) return s % 100 end,
+    string = function(_, _, s, k) return k:sub(1, 5) .. s % 7 end,
+    null = function(_, _, s) return s % 3 ~= 0 and s % 50 or nil end,
+    close = function(n, b, s) if n == 5000 then b:close() end return s % 100 end,
+    garbage = function(n, _, _, k) if n % 9000 == 0 then collectgarbage() end return k end,
+    error = function(n, _, s) if n == 20000 then error("stop", 0) end return s % 100 end,
+    misfit = function(n, _, s) return n == 25000 and {} or s % 100 end,
+    nested = function(n, _, s) return n % 9000 == 0 and spare:group("n", { "count" }):count() or s % 100 end,
+    threads = function(n, _, s) if n % 5000 == 0 then mmap.threads(n // 5000 % 3 + 1) end return s % 100 end,
+  }
+  local former <const> = mmap.threads()
+  local function ask(threads, f)
+    mmap.threads(threads)
+    local b = source()
+    local calls = 0
+    local t = mmap.table(b, options):group("k", { "count as c", "sum n as s", "first i as f" })
+      :with("w", function(s, k) calls = calls + 1 return f(calls, b, s, k) end, "s", "k")
+    calls = 0
+    local result = t:where(function(w) return w ~= 3 end, "w"):group("w", { "count as m", "sum s as t", "first k as k" }):sort "w"
+    local out = {}
+    local ok, e = pcall(function()
+      for _, w, m, total, k in result:rows() do out[#out + 1] = table.concat({ tostring(w), m, total, k }, " ") end
+    end)
+    return ok and table.concat(out, "\n") or e
+  end
+  for name, f in pairs(functions) do
+    local one = ask(1, f)
+    for _, threads in ipairs { 2, 7 } do
+      local other = ask(threads, f)
+      assert(other == one, name .. " on " .. threads .. " threads")
+    end
+    eq(name == "error", one == "stop")
+    eq(name == "misfit", one:find "no column can hold" ~= nil or one:find "the function returned a value" ~= nil)
+  end
+  mmap.threads(former)
+end
+
 function suite.resultsOfAFunctionHaveOneType()
   local v = mmap.anonymous(8 * 300):view "i64"
   for i = 0, 299 do v[i] = i end
