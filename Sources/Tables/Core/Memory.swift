@@ -5,13 +5,14 @@ internal import MemoryMap
 /// Memory that is counted in the budget and can grow. What is new is not initialized.
 ///
 /// From `large` on it is in large pages, where the kernel has them: much of this memory is used at scattered places, and
-/// the kernel takes a fifth of the time to fill a large page with zeros than as many small ones.
+/// the kernel fills a large page with zeros in a fifth of the time of as many small ones. Not below: in a virtual machine
+/// small pages are often those that were used a moment ago, and large ones have to come from the host, which takes longer.
 package final class Memory {
     package private(set) var base: UnsafeMutableRawPointer
     /// Bytes.
     package private(set) var capacity: Int
 
-    private static var large: Int { 1 << 20 }
+    private static var large: Int { 8 << 20 }
     /// Sizes from `large` on are multiples: Linux aligns such mappings.
     private static var largePage: Int { 2 << 20 }
 

@@ -313,7 +313,8 @@ final class KeyTable {
     }
 
     private func rehash() throws(TableError) {
-        let size = (mask &+ 1) &* 4
+        // A small table is not to be made larger often; a large one is not to have much more memory than it needs.
+        let size = (mask &+ 1) &* (mask < 1 << 17 ? 4 : 2)
         let larger = try Memory(size &* 8, isZero: true)
         let slots = larger.bound(to: UInt64.self)
         let known = rows.base

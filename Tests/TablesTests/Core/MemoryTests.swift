@@ -1,3 +1,4 @@
+import Glibc
 import MemoryMap
 import Testing
 
@@ -15,22 +16,25 @@ struct MemoryTests {
 
     @Test("Memory grows from small sizes to large ones with its bytes, and what is to be 0 is 0")
     func sizes() throws {
-        let sizes = [1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 2 << 20, (2 << 20) + 1, 9 << 20]
+        let sizes = [1, 1000, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 10 << 20, 33 << 20]
         for first in sizes {
             let zeros = try Memory(first, isZero: true)
-            #expect(UnsafeRawBufferPointer(start: zeros.base, count: zeros.capacity).allSatisfy { $0 == 0 })
+            #expect(zeros.bound(to: UInt8.self)[0] == 0)
+            #expect(memcmp(zeros.base, zeros.base + 1, zeros.capacity - 1) == 0)
             for next in sizes {
                 let memory = try Memory(first)
                 #expect(memory.capacity >= first)
                 let bytes = memory.bound(to: UInt8.self)
-                for i in stride(from: 0, to: first, by: 997) { bytes[i] = UInt8(truncatingIfNeeded: i / 997) }
+                for i in stride(from: 0, to: first, by: 9973) {
+                    bytes[i] = UInt8(truncatingIfNeeded: i / 9973)
+                }
                 try memory.reserve(next)
                 #expect(memory.capacity >= max(first, next))
                 let moved = memory.bound(to: UInt8.self)
                 moved[memory.capacity - 1] = 1
                 #expect(
-                    stride(from: 0, to: first, by: 997).allSatisfy {
-                        moved[$0] == UInt8(truncatingIfNeeded: $0 / 997) || $0 == memory.capacity - 1
+                    stride(from: 0, to: first, by: 9973).allSatisfy {
+                        moved[$0] == UInt8(truncatingIfNeeded: $0 / 9973) || $0 == memory.capacity - 1
                     })
             }
         }
