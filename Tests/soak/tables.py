@@ -235,6 +235,8 @@ def rounded(unit, seconds):
 
 
 connection = sqlite3.connect(":memory:")
+# No temporary files: scripts/soak limits their size.
+connection.execute("pragma temp_store = memory")
 for name, count, aggregate in [("quantile", 2, Quantile), ("variance", 1, Variance), ("stddev", 1, Deviation), ("first_", 2, First), ("last_", 2, Last), ("sum_", 1, Sum)]:
     connection.create_aggregate(name, count, aggregate)
 connection.create_function("rounded", 2, rounded, deterministic=True)
