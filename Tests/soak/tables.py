@@ -441,6 +441,7 @@ asks = [ask_rows, ask_rows, ask_group, ask_group, ask_group, ask_sort, ask_top, 
 
 
 short = [ask_group, ask_group, ask_top, ask_distinct]
+longest = 200000 # rows of an answer
 
 
 def answer(kinds, rows):
@@ -465,10 +466,12 @@ while left > 0:
         asked = left > 0 and pick(short if is_large else asks)(a, b)
         if asked:
             chain, text_, values, kinds, is_about = asked
+            # A join of equal keys has millions of rows, and scripts/soak limits memory.
             try:
-                rows = connection.execute(text_, values).fetchall()
+                rows = connection.execute(text_, values).fetchmany(longest + 1)
             except MemoryError:
-                # A join of equal keys has millions of rows, and scripts/soak limits memory.
+                continue
+            if len(rows) > longest:
                 continue
             left -= 1
             print("  { %s, %s, %d, { %s } }," % (lua(chain), lua(is_about), len(kinds), ", ".join(answer(kinds, rows))))
