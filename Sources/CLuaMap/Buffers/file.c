@@ -183,11 +183,8 @@ int lm_custom_mmap_writefile(lua_State *L) {
   const char *text = lm_string_at(L, 2, &length);
   bool is_function = lua_isfunction(L, 2);
   if (!text && !is_function && !lm_buffer_at(L, 2)) luaL_typeerror(L, 2, "string, mmap.buffer or function");
-  lm_replacement *replacement = lm_new_userdata(L, sizeof *replacement, 0);
-  memset(replacement, 0, sizeof *replacement);
-  replacement->kind = &replacement_kind;
+  lm_replacement *replacement = lm_new_kind(L, sizeof *replacement, 0, &replacement_kind);
   replacement->file.folder = replacement->file.file = -1;
-  replacement->self = replacement;
   lm_set_metatable(L, LM_REPLACEMENT);
   /* From here on, an error closes the replacement and removes the new file. */
   lua_toclose(L, 3);

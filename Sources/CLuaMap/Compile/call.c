@@ -173,7 +173,7 @@ static int run(lua_State *L, lm_compiled *compiled, lm_signature *signature, con
   if (!code->may_be_long) number = code->run(slots);
   else
     while (mm_unlikely((number = mm_run(code->run, slots)) == MM_RUN_EARLY))
-      if (lm_is_interrupted() || lua_gethookmask(L) != 0) break;
+      if (lm_is_stopped(L)) break;
   if (code->may_be_long) mm_escape_end();
   int line = (int)slots[code->line_slot];
   const mc_exit *exit = number >= 0 && (size_t)number < code->exit_count ? &code->exits[number] : NULL;

@@ -118,10 +118,7 @@ int lm_custom_mmap_compile(lua_State *L) {
     bool is_strict;
   } options = {0};
   lm_read_options(L, 2, compile_options, &options);
-  lm_compiled *compiled = lm_new_userdata(L, sizeof *compiled, 0);
-  memset(compiled, 0, sizeof *compiled);
-  compiled->self = compiled;
-  compiled->kind = &compiled_kind;
+  lm_compiled *compiled = lm_new_kind(L, sizeof *compiled, 0, &compiled_kind);
   compiled->identity = lua_topointer(L, 1);
   compiled->is_strict = options.is_strict;
   lm_note_reason(compiled, "not called yet");

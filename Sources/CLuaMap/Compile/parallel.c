@@ -40,7 +40,7 @@ static int64_t part_start(int64_t first, int64_t last, size_t count, size_t part
 /* [-0, +0, –] What the interrupt of this thread asks for. */
 static bool is_stopped(const lm_parts *parts) {
   if (__atomic_load_n(&parts->is_ended, __ATOMIC_RELAXED)) return true;
-  return pthread_equal(pthread_self(), parts->thread) && (lm_is_interrupted() || lua_gethookmask(parts->L) != 0);
+  return pthread_equal(pthread_self(), parts->thread) && lm_is_stopped(parts->L);
 }
 
 bool lm_run_part(lm_parts *parts, size_t part) {

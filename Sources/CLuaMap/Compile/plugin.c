@@ -59,9 +59,9 @@ static bool is_allowed; /* in a sandbox too */
 
 static const mc_interface *volatile compiler;
 
-/* A stock interpreter does not set lm_interrupt; its SIGINT handler sets a hook, and nothing is compiled under another. */
-static _Thread_local lua_State *compiling;
-static bool is_stopped(void) { return lm_is_interrupted() || (compiling && lua_gethook(compiling)); }
+/* Nothing is compiled under a hook. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) lua_State *compiling;
+static bool is_stopped(void) { return compiling ? lm_is_stopped(compiling) : lm_is_interrupted(); }
 void lm_compile_for(lua_State *L) { compiling = L; }
 
 const mc_interface *lm_loaded_compiler(void) { return compiler; }

@@ -80,11 +80,8 @@ static int child_gc(lua_State *L) {
 
 lm_child *lm_new_child(lua_State *L) {
   reap_orphans();
-  lm_child *child = lm_new_userdata(L, sizeof *child, 1);
-  memset(child, 0, sizeof *child);
+  lm_child *child = lm_new_kind(L, sizeof *child, 1, &child_kind);
   child->message = child->watch = -1;
-  child->kind = &child_kind;
-  child->self = child;
   lm_set_metatable(L, LM_CHILD);
   return child;
 }

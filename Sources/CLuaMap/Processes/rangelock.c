@@ -40,12 +40,9 @@ int lm_custom_buffer_lockrange(lua_State *L) {
   lua_settop(L, 5);
   bool is_exclusive = lm_check_word(L, 4, "invalid option %s: it is not one of", "exclusive shared") == 0;
   int64_t deadline = lm_check_deadline(L, 5);
-  lm_lock *lock = lm_new_userdata(L, sizeof *lock, 1);
-  memset(lock, 0, sizeof *lock);
+  lm_lock *lock = lm_new_kind(L, sizeof *lock, 1, &lock_kind);
   lock->descriptor = -1;
   lock->is_exclusive = is_exclusive;
-  lock->kind = &lock_kind;
-  lock->self = lock;
   lm_set_metatable(L, LM_LOCK);
   lm_push_path(L, 1);
   lua_setiuservalue(L, 6, 1);

@@ -16,10 +16,7 @@ lm_layout *lm_check_layout(lua_State *L, int argument) {
 /* [-0, +1, m] */
 static void push_layout(lua_State *L) {
   static uint64_t last;
-  lm_layout *layout = lm_new_userdata(L, sizeof *layout, LM_INNER);
-  memset(layout, 0, sizeof *layout);
-  layout->self = layout;
-  layout->kind = &lm_layout_kind;
+  lm_layout *layout = lm_new_kind(L, sizeof *layout, LM_INNER, &lm_layout_kind);
   layout->alignment = 1;
   layout->depth = 1;
   layout->id = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);

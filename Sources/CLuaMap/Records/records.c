@@ -9,12 +9,9 @@ const char lm_records_kind;
 static LM_TRAMPOLINE(rs_len, lm_records_len)
 
 lm_records *lm_new_records(lua_State *L, int keeper, int layout) {
-  lm_records *records = lm_new_userdata(L, sizeof *records, 3);
-  memset(records, 0, sizeof *records);
+  lm_records *records = lm_new_kind(L, sizeof *records, 3, &lm_records_kind);
   records->records.region.slot = mm_closed_slot();
   records->records.stride = records->records.size = 1;
-  records->self = records;
-  records->kind = &lm_records_kind;
   lm_set_metatable(L, LM_RECORDS);
   lm_keep_mapping(L, keeper);
   const lm_layout *description = lm_layout_at(L, layout);

@@ -13,10 +13,7 @@ static LM_TRAMPOLINE(r_close, lm_regex_close)
 const char lm_regex_kind;
 
 lm_regex *lm_new_regex(lua_State *L) {
-  lm_regex *regex = lm_new_userdata(L, sizeof *regex, 3);
-  memset(regex, 0, sizeof *regex);
-  regex->kind = &lm_regex_kind;
-  regex->self = regex;
+  lm_regex *regex = lm_new_kind(L, sizeof *regex, 3, &lm_regex_kind);
   lm_set_metatable(L, LM_REGEX);
   return regex;
 }

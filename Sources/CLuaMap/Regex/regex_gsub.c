@@ -101,10 +101,7 @@ static lua_Integer take_gsub(lua_State *L) {
 
 int lm_custom_regex_gsub(lua_State *L) {
   lua_Integer most = take_gsub(L), count = 0, copied = 0;
-  lm_text *text = lm_new_userdata(L, sizeof *text, 0);
-  memset(text, 0, sizeof *text);
-  text->kind = &lm_text_kind;
-  text->self = text;
+  lm_text *text = lm_new_kind(L, sizeof *text, 0, &lm_text_kind);
   /* A script may have changed the registry (debug.getregistry). */
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lm_text_kind) != LUA_TTABLE) luaL_error(L, "the metatable of gsub is gone");
   lua_setmetatable(L, -2);

@@ -25,7 +25,7 @@ typedef struct large {
 
 /* [-0, +0, –] False after an interrupt. A hook is an interrupt too: the script's hooks are off, and the SIGINT handler
    of a stock interpreter sets one. */
-static bool goes_on(const large *l) { return !lm_is_interrupted() && lua_gethookmask(l->L) == 0; }
+static bool goes_on(const large *l) { return !lm_is_stopped(l->L); }
 
 /* [-0, +0, –] lua_Alloc: populates the whole pages of a new large block; NULL after an interrupt. A kernel before
    Linux 5.14 does not know the advice and provides the pages when they are written to. */

@@ -122,6 +122,8 @@ const char *lm_push_text(lua_State *L, const lm_outcome *outcome, const char *pa
 /* [-0, +1, e] lua_newuserdatauv, with a check. A finalizer that runs in it can remove the new userdata from the stack
    (debug.setlocal), and a collection can then free it. */
 void *lm_new_userdata(lua_State *L, size_t size, int values);
+/* [-0, +1, e] The same for one that lm_kind_at finds: it begins with itself and its kind, and the rest is zero. */
+void *lm_new_kind(lua_State *L, size_t size, int values, const void *kind);
 
 /* [-0, +0, e] luaL_setmetatable, with a check. A script can replace the metatable in the registry
    (debug.getregistry) by another value, and lua_setmetatable does not check the type. */

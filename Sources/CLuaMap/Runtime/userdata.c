@@ -1,4 +1,6 @@
 /* Userdata: creation, identification, the owner of their mapping, and their classes. */
+#include <string.h>
+
 #include "trampoline.h"
 
 void lm_set_metatable(lua_State *L, const char *name) {
@@ -9,6 +11,14 @@ void lm_set_metatable(lua_State *L, const char *name) {
 void *lm_new_userdata(lua_State *L, size_t size, int values) {
   void *block = lua_newuserdatauv(L, size, values);
   if (mm_unlikely(lua_touserdata(L, -1) != block)) luaL_error(L, "a finalizer modified the stack");
+  return block;
+}
+
+void *lm_new_kind(lua_State *L, size_t size, int values, const void *kind) {
+  const void **block = lm_new_userdata(L, size, values);
+  memset(block, 0, size);
+  block[0] = block;
+  block[1] = kind;
   return block;
 }
 

@@ -4,10 +4,7 @@
 const char lm_table_kind;
 
 lm_table *lm_new_table(lua_State *L) {
-  lm_table *table = lm_new_userdata(L, sizeof *table, 1);
-  memset(table, 0, sizeof *table);
-  table->kind = &lm_table_kind;
-  table->self = table;
+  lm_table *table = lm_new_kind(L, sizeof *table, 1, &lm_table_kind);
   lm_set_metatable(L, LM_TABLE);
   return table;
 }

@@ -21,10 +21,7 @@ void lm_set_hidden(lua_State *L, const char *kind) {
 }
 
 lm_frame *lm_new_frame(lua_State *L) {
-  lm_frame *frame = lm_new_userdata(L, sizeof *frame, 0);
-  memset(frame, 0, sizeof *frame);
-  frame->kind = &lm_frame_kind;
-  frame->self = frame;
+  lm_frame *frame = lm_new_kind(L, sizeof *frame, 0, &lm_frame_kind);
   lm_set_hidden(L, &lm_frame_kind);
   return frame;
 }

@@ -62,10 +62,7 @@ int lm_custom_table_rows(lua_State *L) {
   lm_check_table(L, 1);
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, 1);
-  lm_rows *reader = lm_new_userdata(L, sizeof *reader, 1);
-  memset(reader, 0, sizeof *reader);
-  reader->kind = &lm_rows_kind;
-  reader->self = reader;
+  lm_rows *reader = lm_new_kind(L, sizeof *reader, 1, &lm_rows_kind);
   lm_set_hidden(L, &lm_rows_kind);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 3, 1);

@@ -105,10 +105,7 @@ static void push_value(lua_State *L, const lm_json *json) {
 /* mmap.json.decode(source [, offset [, length]]) */
 int lm_custom_json_decode(lua_State *L) {
   lm_settop(L, 3, 1, "string or mmap.buffer");
-  lm_json *json = lm_new_userdata(L, sizeof *json, 0);
-  memset(json, 0, sizeof *json);
-  json->kind = &json_kind;
-  json->self = json;
+  lm_json *json = lm_new_kind(L, sizeof *json, 0, &json_kind);
   lm_set_json_metatable(L, &lm_json_meta);
   lm_outcome outcome;
   int code = LM_RUN_COLLECTING(L, &outcome, lm_json_read(L, &outcome, json));

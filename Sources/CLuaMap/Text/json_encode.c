@@ -265,10 +265,7 @@ static void put_all(lua_State *L, writer *w) {
 /* mmap.json.encode(value) */
 int lm_custom_json_encode(lua_State *L) {
   lm_settop(L, 1, 1, "value");
-  writer *w = lm_new_userdata(L, sizeof *w, 0);
-  memset(w, 0, sizeof *w);
-  w->kind = &writer_kind;
-  w->self = w;
+  writer *w = lm_new_kind(L, sizeof *w, 0, &writer_kind);
   lm_set_json_metatable(L, &lm_writer_meta);
   put_all(L, w);
   if (lm_kind_at(L, WRITER_SLOT, sizeof *w, &writer_kind) != w) lm_raise_changed(L);

@@ -75,6 +75,9 @@ lm_error_text *_Nonnull lm_error_path(void);
    "interrupted!". */
 extern volatile sig_atomic_t lm_interrupt;
 static inline bool lm_is_interrupted(void) { return lm_interrupt != 0; }
+/* [-0, +0, –] The same where no debug hook is set: a stock interpreter does not set lm_interrupt, its SIGINT handler sets
+   a hook. */
+static inline bool lm_is_stopped(lua_State *_Nonnull L) { return lm_is_interrupted() || lua_gethookmask(L) != 0; }
 /* Raises the Lua error of an interrupt. The host may replace this function. */
 extern void (*_Nonnull lm_raise_interrupt)(lua_State *_Nonnull L);
 
