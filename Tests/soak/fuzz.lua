@@ -6,6 +6,7 @@
 -- each call before it is made.
 local options = dofile(arg[0]:gsub("[^/]*$", "") .. "options.lua")
 local mmap = require "mmap"
+local methods = dofile(arg[0]:gsub("soak/[^/]*$", "methods.lua"))
 math.randomseed(options.seed)
 local random, unpack = math.random, table.unpack
 local PAGE = mmap.PAGESIZE
@@ -382,7 +383,7 @@ end
 
 -- Errors that only a bug of ours could raise. An error of this script, its operators, and its hostile functions starts
 -- with its position; an error of the library's C code has no position, and one of its Lua code has the chunk's name.
-local own, own_methods = debug.getinfo(1, "S").short_src .. ":", nil
+local own, own_methods = debug.getinfo(1, "S").short_src .. ":", debug.getinfo(methods.fixture, "S").short_src .. ":"
 local faults = {
   "attempt to index", "attempt to call", "attempt to perform", "attempt to concatenate", "attempt to compare",
   "attempt to get length", "number has no integer representation$", "^'for' ", "stack overflow", "internal" }
@@ -542,9 +543,7 @@ local function uproot()
 end
 
 -- The valid calls of Tests/methods.lua, of which one argument may be another. Not under a wrong metatable: see `masked`.
-local methods = dofile(arg[0]:gsub("soak/[^/]*$", "methods.lua"))
 local fixture, rows = methods.fixture(".", "fixture"), {}
-own_methods = debug.getinfo(methods.fixture, "S").short_src .. ":"
 methods.each(function(row)
   if #row.calls > 0 and not row.process and not never[row.method] then rows[#rows + 1] = row end
 end)
