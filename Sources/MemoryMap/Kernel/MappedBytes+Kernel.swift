@@ -235,7 +235,7 @@ extension MappedBytes {
                 if isStopped || next.start >= whole.upperBound { return false }
                 let (first, end) = (max(next.start, whole.lowerBound), min(next.end, whole.upperBound))
                 entry = first < end ? first..<end : nil
-            } else if let entry, isLocked(line) {
+            } else if let entry, firstRange(ofFlag: " lo", in: line)?.isEmpty == false {
                 parts.append(entry)
             }
             return true
@@ -270,15 +270,6 @@ extension MappedBytes {
         }
         try current.checkIntact()
     }
-}
-
-/// Whether a line of proc_pid_smaps(5) is the line of flags, with the flag of locked pages.
-private func isLocked(_ line: UnsafeRawBufferPointer) -> Bool {
-    let name: StaticString = "VmFlags:"
-    guard let start = line.baseAddress, line.count >= name.utf8CodeUnitCount,
-        memcmp(start, name.utf8Start, name.utf8CodeUnitCount) == 0
-    else { return false }
-    return mm_find(start, line.count, " lo", 3) != nil
 }
 
 /// Unlocks what is outside the parts, and locks the parts with mlock(2) again: a long lock has changed them

@@ -91,9 +91,54 @@ func eachLine(
     }
 }
 
+/// Entries of a mapping that include adjacent mappings: at most the first one and the last one.
+private struct SharedEntries {
+    /// The parts of them that belong to the mapping.
+    var first = UInt(0)..<0
+    var last = UInt(0)..<0
+    /// Whether a part of the mapping is left out of core dumps.
+    var hasDumpFlag = false
+
+    func contains(_ part: Range<UInt>) -> Bool { !part.isEmpty && (part == first || part == last) }
+
+    mutating func insert(_ part: Range<UInt>) {
+        if first.isEmpty { first = part } else { last = part }
+    }
+
+    /// Gives the advice to the parts. At the limit of mappings (vm.max_map_count) it fails, and they stay shared.
+    func advise(_ advice: CInt) {
+        advise(advice, first)
+        advise(advice, last)
+    }
+
+    private func advise(_ advice: CInt, _ part: Range<UInt>) {
+        if part.isEmpty { return }
+        let extent = Int(part.upperBound &- part.lowerBound)
+        try? systemAdvise(UnsafeMutableRawPointer(bitPattern: part.lowerBound), extent, advice)
+    }
+}
+
+/// Where a line of proc_pid_smaps(5) has a flag; an empty range if it is the line of flags without this one, nil if it
+/// is another line.
+///
+/// - Parameter flag: A space and two letters.
+func firstRange(ofFlag flag: StaticString, in line: UnsafeRawBufferPointer) -> Range<Int>? {
+    let name: StaticString = "VmFlags:"
+    guard let start = line.baseAddress, line.count >= name.utf8CodeUnitCount,
+        memcmp(start, name.utf8Start, name.utf8CodeUnitCount) == 0
+    else { return nil }
+    guard let found = mm_find(start, line.count, flag.utf8Start, flag.utf8CodeUnitCount) else { return 0..<0 }
+    return (found - start)..<(found - start) &+ flag.utf8CodeUnitCount
+}
+
 extension MappedBytes {
     /// Copies the lines of the mapping from /proc/self/maps or /proc/self/smaps. There is more than one entry
-    /// if advice or protection has split the mapping, and an entry may include adjacent mappings.
+    /// if advice or protection has split the mapping.
+    ///
+    /// The kernel makes one entry of adjacent mappings that are alike, as private anonymous ones are. An entry of smaps
+    /// has numbers, so there the mapping gets an entry of its own for the time of the reading: it is left out of core
+    /// dumps meanwhile (`MADV_DONTDUMP`), as its neighbors are not. If a part was left out before, or in maps, the entry
+    /// includes the adjacent mappings.
     ///
     /// - Parameters:
     ///   - target: Receives the lines, each with its newline, as far as they fit.
@@ -106,23 +151,48 @@ extension MappedBytes {
         var current = self
         try current.refresh()
         let start = current.region.slot.pointee.start
-        let end = start &+ UInt(current.region.slot.pointee.extent)
+        let whole = start..<start &+ UInt(current.region.slot.pointee.extent)
+        var shared = SharedEntries()
+        let length = try copyEntries(of: path, whole, into: target, &shared, shouldContinue)
+        if shared.first.isEmpty || shared.hasDumpFlag { return length }
+        shared.advise(MADV_DONTDUMP)
+        defer { shared.advise(MADV_DODUMP) }
+        return try copyEntries(of: path, whole, into: target, &shared, shouldContinue)
+    }
+
+    /// - Parameter shared: Receives the entries that include adjacent mappings, if it is empty. Else these are separate
+    ///   now, and the flag of `MADV_DONTDUMP` is left out of theirs.
+    private func copyEntries(
+        of path: StaticString, _ whole: Range<UInt>, into target: UnsafeMutableBufferPointer<UInt8>,
+        _ shared: inout SharedEntries, _ shouldContinue: ShouldContinue
+    ) throws(MapError) -> Int {
+        let isSeparate = !shared.first.isEmpty
         var text = FixedText(target)
         var length = 0
-        var isInside = false
-        var isStopped = false
+        var (part, includesOthers, isStopped) = (UInt(0)..<0, false, false)
         try eachLine(of: path) { line in
             if let entry = MapsEntry(line) {
                 // Entries are in the order of addresses, so none follows the end of the mapping. Each one may
                 // take long: for smaps the kernel walks its pages.
                 isStopped = !shouldContinue(length)
-                if isStopped || entry.start >= end { return false }
-                isInside = start < entry.end
+                if isStopped || entry.start >= whole.upperBound { return false }
+                part = entry.start..<max(entry.start, entry.end)
+                let own = part.clamped(to: whole)
+                (part, includesOthers) = (own, own != part)
             }
-            guard isInside else { return true }
-            for byte in line { text.put(byte) }
+            guard !part.isEmpty else { return true }
+            var left = 0..<0
+            if let flag = firstRange(ofFlag: " dd", in: line) {
+                if !isSeparate {
+                    if includesOthers { shared.insert(part) }
+                    if !flag.isEmpty { shared.hasDumpFlag = true }
+                } else if !includesOthers && shared.contains(part) {
+                    left = flag
+                }
+            }
+            for i in 0..<line.count where !left.contains(i) { text.put(line[i]) }
             text.put(10)
-            length &+= line.count &+ 1
+            length &+= line.count &- left.count &+ 1
             return true
         }
         if isStopped { throw MapError(.interrupted) }

@@ -102,6 +102,43 @@ import Testing
             """)
     }
 
+    /// The kernel makes one entry of adjacent mappings that are alike; smaps has what is the buffer's own.
+    @Test func entriesHaveNothingOfNeighbors() {
+        check(
+            """
+            local page = mmap.PAGESIZE
+            local kept = {}
+            for i = 1, 24 do kept[i] = mmap.anonymous(i * page) end
+            for i = 1, 24, 2 do kept[i]:fill "x" end
+            local joined = 0
+            for line in io.lines "/proc/self/maps" do
+                local first, last = line:match "^(%x+)%-(%x+) "
+                for i = 1, 24 do
+                    local address = kept[i]:info().address
+                    if address >= tonumber(first, 16) and address + i * page <= tonumber(last, 16)
+                        and tonumber(last, 16) - tonumber(first, 16) > i * page then joined = joined + 1 end
+                end
+            end
+            assert(joined > 12, joined)
+            for _ = 1, 2 do
+                for i = 1, 24 do
+                    local s = kept[i]:smaps()
+                    eq(#s, 1); eq(s.size, i * page); eq(s[1].length, i * page); eq(s[1].address, kept[i]:info().address)
+                    eq(s.rss + s.swap, i % 2 == 1 and i * page or 0); eq(s.flags.dd, nil); eq(s.flags.wr, "writable")
+                end
+            end
+            -- Parts with other flags are entries of their own, and keep what they were advised.
+            local b = kept[20]
+            b:advise(4 * page, 8 * page, "dontdump")
+            local s = b:smaps()
+            eq(#s, 3); eq(s[2].length, 8 * page)
+            eq(s[1].flags.dd, nil); eq(s[2].flags.dd, "not in core dumps"); eq(s[3].flags.dd, nil)
+            b:advise "dontdump"; s = b:smaps()
+            eq(#s, 1); eq(s.size, 20 * page); eq(s.flags.dd, "not in core dumps")
+            b:advise "dodump"; eq(b:smaps().flags.dd, nil)
+            """)
+    }
+
     @Test func holesAreListed() {
         check(
             """
