@@ -203,7 +203,15 @@ function words.explain(info)
         format("%s from byte %d on", info.path and shown(info.path) or "a file", info.offset), info.shared and "shared" or "private", protection(info))
     if info.entries and info.entries ~= "" then
         add("In /proc/self/maps:")
-        for line in info.entries:gmatch("[^\n]+") do add("  %s", shown(line)) end
+        local first, last
+        for line in info.entries:gmatch("[^\n]+") do
+            local start, stop = line:match("^(%x+)%-(%x+)")
+            first, last = first or tonumber(start, 16), tonumber(stop, 16)
+            add("  %s", shown(line))
+        end
+        if not info.slice and (info.address - first >= info.pagesize or last - info.address - info.length >= info.pagesize) then
+            add("This includes memory beside the mapping: the kernel makes one entry of adjacent mappings that are alike.")
+        end
     elseif info.length == 0 then
         add("It is empty, so nothing is mapped.")
     end

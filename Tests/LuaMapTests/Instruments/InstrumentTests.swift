@@ -338,6 +338,10 @@ import Testing
             says(mmap.open(path, "r+"), "read and written", "reaches the disk", "rw-s")
             says(mmap.open(path, "c"), "mapped private", "makes a copy", "never reaches the file", "rw-p")
             says(mmap.anonymous(10), "no file", "by nobody else")
+            local near <const> = {}
+            for i = 1, 9 do near[i] = mmap.anonymous(10 * i) end
+            says(near[5], "memory beside the mapping")
+            assert(not mmap.open(path):explain():find "beside")
             says(mmap.anonymous(10, { shared = true }), "child processes", "rw-s")
             says(mmap.open(path):slice(10, 10), "A slice")
             local closed = mmap.open(path); closed:close(); says(closed, "closed")
