@@ -57,7 +57,6 @@ import Testing
         await #expect(processExitsWith: .exitCode(0)) {
             var limit = rlimit(rlim_cur: 65536, rlim_max: 65536)
             #expect(setrlimit(__rlimit_resource_t(8), &limit) == 0)
-            if geteuid() == 0 { #expect(setuid(65534) == 0) }
             check(
                 """
                 local b = mmap.anonymous(1 << 20)
@@ -66,7 +65,8 @@ import Testing
                 b:lock(0, 1); b:unlock()
                 fails("RLIMIT_MEMLOCK", mmap.anonymous, 1 << 20, { lock = true })
                 fails("RLIMIT_MEMLOCK", mmap.map, 1 << 20, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_LOCKED)
-                """)
+                """,
+                after: { if geteuid() == 0 { #expect(setuid(65534) == 0) } })
             #expect(mm_slots_in_use() == 0)
         }
     }
@@ -101,7 +101,6 @@ import Testing
                 seteuid(0)
                 unlink(path)
             }
-            seteuid(65534)
             check(
                 """
                 local path = "\(path)"
@@ -112,7 +111,8 @@ import Testing
                 eq(e.call, "mincore"); assert(e.message:find("Linux 5.2"))
                 e = fails("EPERM", mmap.incore, b:slice(1))
                 eq(mmap.open(path, "c"):string(), "abc")
-                """)
+                """,
+                after: { #expect(seteuid(65534) == 0) })
         }
     }
 }

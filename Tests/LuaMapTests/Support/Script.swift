@@ -55,11 +55,16 @@ final class Script {
 }
 
 /// Runs a script that must not raise an error.
-func check(_ source: String, sourceLocation: SourceLocation = #_sourceLocation) {
+///
+/// - Parameter prepare: Called after the files of the tests were read, which another user may not be permitted to.
+func check(
+    _ source: String, after prepare: () -> Void = {}, sourceLocation: SourceLocation = #_sourceLocation
+) {
     guard let script = Script() else {
         Issue.record("no memory for a Lua state", sourceLocation: sourceLocation)
         return
     }
+    prepare()
     if let problem = script.run(source) { Issue.record("\(problem)", sourceLocation: sourceLocation) }
 }
 
