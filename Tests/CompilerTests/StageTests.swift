@@ -104,9 +104,7 @@ extension CompilerSuites {
             #expect(Opcode.allCases.count == 83)
         }
     }
-}
 
-extension CompilerSuites {
     /// Bytecode that was changed: a reason, never a crash.
     @Suite struct HostileTests {
         private func attempt(_ bytes: [UInt8], compiles: Bool) {

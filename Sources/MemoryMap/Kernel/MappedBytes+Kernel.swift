@@ -226,17 +226,16 @@ extension MappedBytes {
         var parts: [Range<UInt>] = []
         guard region.slot.pointee.may_be_locked else { return parts }
         let whole = UInt(bitPattern: start)..<UInt(bitPattern: start) &+ UInt(extent)
-        var entry: Range<UInt>?
+        var part = UInt(0)..<0
         var isStopped = false
         // If it cannot be read, for example without /proc, no locked part is known.
         try? eachLine(of: "/proc/self/smaps") { line in
-            if let next = MapsEntry(line) {
+            if let entry = MapsEntry(line) {
                 isStopped = !shouldContinue(0)
-                if isStopped || next.start >= whole.upperBound { return false }
-                let (first, end) = (max(next.start, whole.lowerBound), min(next.end, whole.upperBound))
-                entry = first < end ? first..<end : nil
-            } else if let entry, firstRange(ofFlag: " lo", in: line)?.isEmpty == false {
-                parts.append(entry)
+                if isStopped || entry.start >= whole.upperBound { return false }
+                part = entry.part(in: whole)
+            } else if !part.isEmpty, firstRange(ofFlag: " lo", in: line)?.isEmpty == false {
+                parts.append(part)
             }
             return true
         }

@@ -26,6 +26,9 @@ struct MapsEntry {
         path = position..<line.count
     }
 
+    /// The part of the entry that is in a range of addresses; empty if none is.
+    func part(in range: Range<UInt>) -> Range<UInt> { (start..<max(start, end)).clamped(to: range) }
+
     /// Writes the path of the mapped file in /proc/self/map_files, which needs a privilege to open. `target`
     /// is zeroed.
     func link(into target: UnsafeMutableBufferPointer<UInt8>) {
@@ -176,9 +179,8 @@ extension MappedBytes {
                 // take long: for smaps the kernel walks its pages.
                 isStopped = !shouldContinue(length)
                 if isStopped || entry.start >= whole.upperBound { return false }
-                part = entry.start..<max(entry.start, entry.end)
-                let own = part.clamped(to: whole)
-                (part, includesOthers) = (own, own != part)
+                part = entry.part(in: whole)
+                includesOthers = entry.start < part.lowerBound || part.upperBound < entry.end
             }
             guard !part.isEmpty else { return true }
             var left = 0..<0
