@@ -55,6 +55,10 @@ let hashes: [LinkerSetting] = [
     .linkedLibrary(":libdeflate.a"), .linkedLibrary(":libxxhash.a"), .linkedLibrary(":libcrypto.a"),
 ]
 
+// The tests' own code without optimization in the release build too: what it tests has all of it, and a quarter of the
+// build's time was the tests.
+let tests: [SwiftSetting] = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 // The Swift runtime built by scripts/build. If malloc(3) fails, it allocates from a reserve (mm_reserve.h).
 let runtime: [LinkerSetting] =
     Context.environment["MMAPLUA_RUNTIME"].map {
@@ -121,16 +125,16 @@ let package = Package(
             name: "MemoryMapTests",
             dependencies: ["CHashes", "CMemoryMap", "CPCRE2", "Vectors", "VectorsBaseline", "MemoryMap"]
                 + fastVectorNames,
-            swiftSettings: strict),
+            swiftSettings: tests),
         .testTarget(
             name: "TablesTests",
             dependencies: ["CCompression", "CMemoryMap", "CSimdjson", "MemoryMap", "Tables"],
-            exclude: ["JSON/record.py", "JSON/recorded.txt"], swiftSettings: strict),
+            exclude: ["JSON/record.py", "JSON/recorded.txt"], swiftSettings: tests),
         .testTarget(
             name: "LuaMapTests", dependencies: ["CLua", "CLuaMap", "CMemoryMap", "LuaMap"], exclude: ["lua"],
-            swiftSettings: strict, linkerSettings: lua),
+            swiftSettings: tests, linkerSettings: lua),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["CMemoryMap", "mmaplua"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["CMemoryMap", "mmaplua"], swiftSettings: tests),
     ],
     cLanguageStandard: .gnu11, cxxLanguageStandard: .gnucxx17
 )
@@ -152,7 +156,7 @@ if let llvm {
             swiftSettings: strict + trusted + [.unsafeFlags(headers)]),
         .testTarget(
             name: "CompilerTests", dependencies: ["CCompiler", "Compiler", "CLua", "CLLVM"],
-            swiftSettings: strict + [.unsafeFlags(headers)],
+            swiftSettings: tests + [.unsafeFlags(headers)],
             linkerSettings: lua + [.unsafeFlags(["-L\(llvm)/lib"]), .linkedLibrary("LLVM-19")]),
     ]
 }
