@@ -11,6 +11,9 @@ enum Interface {
     /// The method table too.
     static let tools = "dofile [[\(folder)tools.lua]]\n"
 
+    /// What `math.random` begins with: the variable MMAPLUA_SEED, or 1, so that a failure comes again.
+    static let seed = ProcessInfo.processInfo.environment["MMAPLUA_SEED"].flatMap { Int($0) } ?? 1
+
     /// Whether `mmap.compile` is called for every function of the scripts: the variable MMAPLUA_COMPILED says so.
     static let isCompiled = ProcessInfo.processInfo.environment["MMAPLUA_COMPILED"] != nil
     /// Sets `__change`, which changes a source so, and `__compiled`, which the new source calls.

@@ -17,7 +17,8 @@ final class Script {
         luaL_openlibs(state)
         luaL_requiref(state, "mmap", Script.opener, 1)
         lua_settop(state, 0)
-        if let problem = run(Interface.prelude, name: "prelude") { Issue.record("\(problem)") }
+        let prelude = Interface.prelude + "math.randomseed(\(Interface.seed))"
+        if let problem = run(prelude, name: "prelude") { Issue.record("\(problem)") }
         if Interface.isCompiled, let problem = run(Interface.compiled, name: "compiled") {
             Issue.record("\(problem)")
         }

@@ -55,17 +55,12 @@ import Testing
 
     private func check(_ source: String, rounds: Int = 150, sourceLocation: SourceLocation = #_sourceLocation)
     {
-        let seed = Int.random(in: 1...1_000_000)
         LuaMapTests.check(
             model + """
 
-                math.randomseed(\(seed))
-                local ok, problem = xpcall(function()
                 for round = 1, \(rounds) do
                 \(source)
                 end
-                end, debug.traceback)
-                if not ok then error("seed \(seed): " .. problem) end
                 """, sourceLocation: sourceLocation)
     }
 
@@ -241,10 +236,11 @@ import Testing
               for i = 0, n - 1 do v[i] = base + math.random(0, width) end
               local less = t == "u64" and math.ult or function(x, y) return x < y end
               local low, high = v:minmax()
-              local counts, edges = v:histogram(bins)
-              eq(#edges, bins + 1)
-              if math.type(edges[1]) == "integer" and low ~= high then
-                eq(edges[1], low); eq(edges[bins + 1], high)
+              -- Doubles are exact below 2^53, and may have too few numbers for the bins.
+              local function fits(x) return x <= 1 << 53 and x >= (t == "u64" and 0 or -1 << 53) end
+              if low ~= high and not (fits(low) and fits(high)) then
+                local counts, edges = v:histogram(bins)
+                eq(#edges, bins + 1); eq(edges[1], low); eq(edges[bins + 1], high)
                 local again = v:histogram(bins, low, high)
                 local expected = {}
                 for k = 1, bins do expected[k] = 0 end

@@ -77,7 +77,8 @@ import Testing
     }
 
     @Test func floatsAreAddedInOneOrder() {
-        let doubles = (0..<1000).map { _ in Double.random(in: -1e9...1e9) }
+        var generator = Seeded()
+        let doubles = (0..<1000).map { _ in Double.random(in: -1e9...1e9, using: &generator) }
         doubles.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return }
             for count in [0, 1, 15, 16, 17, 31, 33, 500, 1000] {

@@ -1,10 +1,14 @@
-/// Random numbers from a seed (SplitMix64). A failing test prints its seed; insert the seed here to run the test
-/// again.
+import Foundation
+
+/// Random numbers from a seed (SplitMix64).
 struct Seeded: RandomNumberGenerator {
+    /// The variable MMAPLUA_SEED, or 1, so that a failure comes again.
+    static let first = ProcessInfo.processInfo.environment["MMAPLUA_SEED"].flatMap { UInt64($0) } ?? 1
+
     let seed: UInt64
     private var state: UInt64
 
-    init(seed: UInt64 = .random(in: 1...1_000_000)) {
+    init(seed: UInt64 = Self.first) {
         self.seed = seed
         state = seed
     }
