@@ -251,7 +251,7 @@ import Testing
             let folder = try TemporaryFolder()
             let path = try folder.file("x.csv", "old")
             let script = "local path = '\(path)' " + code.replacing("END", with: end)
-            let outcome = try Program.mmaplua.run(["--time=500ms", "-e", script])
+            let outcome = try Program.mmaplua.run(["--time=2s", "-e", script])
             #expect(outcome.ending == ending, "\(script)")
             #expect(try Program(path: "/bin/ls").run(["-A", folder.path]).output == "x.csv\n")
             #expect(folder.contents("x.csv") == "old")

@@ -53,6 +53,12 @@ struct SystemFailure: Error, CustomStringConvertible {
     }
 }
 
+/// posix_spawn_file_actions_addclosefrom_np(3), which glibc's header shows to GNU sources only.
+private let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+    unsafeBitCast(
+        $0, to: (@convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, CInt) -> CInt).self)
+}
+
 extension Program {
     /// Runs the program to its end. The environment is small and fixed; `environment` adds to it. `name` is the
     /// program's argv[0]. The timeout, in seconds, is for programs that hang: it must be long enough for a busy
@@ -90,6 +96,10 @@ extension Program {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         files(&actions)
+        // Other tests of this process open files without O_CLOEXEC, and a child may have to count its own.
+        guard let closeFrom, closeFrom(&actions, 3) == 0 else {
+            throw SystemFailure("posix_spawn_file_actions_addclosefrom_np")
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
