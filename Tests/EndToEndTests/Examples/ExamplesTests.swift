@@ -129,22 +129,28 @@ struct TourTests {
     }
 
     @Test func `a large file is sampled and not read ahead`() throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.file("large", "")
-        #expect(truncate(path, 1 << 30) == 0)
-        let outcome = try Example.run("tour", path)
-        #expect(outcome.ending == .status(0))
-        #expect(outcome.output.hasPrefix("\(path): 1,073,741,824 bytes, "))
-        for line in lines(outcome.output).dropFirst() { #expect(line.count <= 80, "\(line)") }
-        let sampled = "  of a sample: the first 128 KiB of each of 64 parts of the file"
-        #expect(lines(outcome.output).contains(sampled))
-        #expect(outcome.output.contains("looked at 8,388,608 bytes in "))
-        let before = try #require(lines(outcome.output).first { $0.hasPrefix("  before  ") })
-        let after = try #require(lines(outcome.output).first { $0.hasPrefix("  after   ") })
-        #expect(words(before)[1] == "0")
-        let pages = try #require(Int(words(after)[1].filter { $0 != "," }))
         let sample = (8 << 20) / sysconf(Int32(_SC_PAGESIZE))
-        #expect(pages > 0 && pages < 4 * sample, "\(after)")
+        var after = ""
+        // Where memory is short, the kernel drops pages before they are looked at, and then reads more around them.
+        for attempt in 1...5 {
+            let folder = try TemporaryFolder()
+            let path = try folder.file("large", "")
+            #expect(truncate(path, 1 << 30) == 0)
+            let outcome = try Example.run("tour", path)
+            #expect(outcome.ending == .status(0))
+            #expect(outcome.output.hasPrefix("\(path): 1,073,741,824 bytes, "))
+            for line in lines(outcome.output).dropFirst() { #expect(line.count <= 80, "\(line)") }
+            let sampled = "  of a sample: the first 128 KiB of each of 64 parts of the file"
+            #expect(lines(outcome.output).contains(sampled))
+            #expect(outcome.output.contains("looked at 8,388,608 bytes in "))
+            let before = try #require(lines(outcome.output).first { $0.hasPrefix("  before  ") })
+            #expect(words(before)[1] == "0")
+            after = try #require(lines(outcome.output).first { $0.hasPrefix("  after   ") })
+            let pages = try #require(Int(words(after)[1].filter { $0 != "," }))
+            if pages > 0 && pages < 4 * sample { return }
+            if attempt < 5 { sleep(2) }
+        }
+        Issue.record("read ahead each time: \(after)")
     }
 
     @Test(arguments: [
