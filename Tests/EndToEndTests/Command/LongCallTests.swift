@@ -12,7 +12,7 @@ private let isOptimized: Bool = {
 /// Every call that may take long (`Tests/long.lua`), on a terabyte: the time limit and Ctrl-C end it soon, unless it
 /// ended by itself. The difficult part is the kernel's own work, which no signal ends.
 ///
-/// In release only: there the kernel's part dominates. The calls of one part, one after another, take a minute or two.
+/// In release only: there the kernel's part dominates. The calls, one after another, take minutes.
 @Suite(.enabled(if: isOptimized)) struct LongCallTests {
     private static let script = source(of: "long.lua")
 
@@ -23,19 +23,16 @@ private let isOptimized: Bool = {
     /// The limit is 0.1 seconds; the rest is for a busy machine.
     private static let latest = 20.0
 
-    private static let parts = 2
-
-    /// Every second call, from the `part`-th on.
-    private static func jobs(_ part: Int) throws -> StrideThrough<Int> {
+    private static func jobs() throws -> ClosedRange<Int> {
         let outcome = try Program.mmaplua.run([script, "LIST", "/tmp"])
         let jobs = Int(outcome.output.dropLast()) ?? 0
         #expect(jobs > 400)
-        return stride(from: 1 + part, through: jobs, by: parts)
+        return 1...max(jobs, 1)
     }
 
-    @Test(arguments: 0..<parts) func `the time limit ends every long call`(part: Int) throws {
+    @Test func `the time limit ends every long call`() throws {
         var ended = 0
-        for job in try Self.jobs(part) {
+        for job in try Self.jobs() {
             let folder = try TemporaryFolder()
             let outcome = try Program.mmaplua.run(
                 ["--time=0.1", Self.script, "\(job)", folder.path], timeout: Self.latest)
@@ -43,12 +40,12 @@ private let isOptimized: Bool = {
             #expect(isRight, "\(job): \(outcome)")
             if outcome.ending == .status(124) { ended += 1 }
         }
-        #expect(ended > 20, "most of these calls do not take long")
+        #expect(ended > 40, "most of these calls do not take long")
     }
 
-    @Test(arguments: 0..<parts) func `Ctrl-C ends every long call`(part: Int) throws {
+    @Test func `Ctrl-C ends every long call`() throws {
         var ended = 0
-        for job in try Self.jobs(part) {
+        for job in try Self.jobs() {
             let folder = try TemporaryFolder()
             let output = try Pipe()
             let errors = try Pipe()
@@ -71,7 +68,7 @@ private let isOptimized: Bool = {
             #expect(isRight, "\(job) \(name): \(ending) \(said)")
             if said.contains("interrupted!") { ended += 1 }
         }
-        #expect(ended > 20, "most of these calls do not take long")
+        #expect(ended > 40, "most of these calls do not take long")
     }
 
     /// Reads one line, or everything up to the end.
