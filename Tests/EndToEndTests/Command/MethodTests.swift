@@ -88,7 +88,8 @@ struct MethodTests {
             local process = io.open '/proc/self/stat':read 'n'
             print(pcall(function()
               os.execute('{ sleep 0.2; kill -INT ' .. process .. '; } &')
-              return call[1](table.unpack(call, 2, call.n))
+              -- On a busy machine the signal may come after the end of the shortest of them.
+              for _ = 1, 20 do call[1](table.unpack(call, 2, call.n)) end
             end))
             os.exit(true)
             """)
