@@ -238,9 +238,12 @@ import Testing
               local low, high = v:minmax()
               -- Doubles are exact below 2^53, and may have too few numbers for the bins.
               local function fits(x) return x <= 1 << 53 and x >= (t == "u64" and 0 or -1 << 53) end
-              if low ~= high and not (fits(low) and fits(high)) then
-                local counts, edges = v:histogram(bins)
-                eq(#edges, bins + 1); eq(edges[1], low); eq(edges[bins + 1], high)
+              local isExact = not (fits(low) and fits(high))
+              local ok, counts, edges = pcall(v.histogram, v, bins)
+              assert(ok or not isExact and tostring(counts):find "too many bins", counts)
+              if ok then eq(#edges, bins + 1); eq(math.type(edges[1]), isExact and "integer" or "float") end
+              if isExact and low ~= high then
+                eq(edges[1], low); eq(edges[bins + 1], high)
                 local again = v:histogram(bins, low, high)
                 local expected = {}
                 for k = 1, bins do expected[k] = 0 end
