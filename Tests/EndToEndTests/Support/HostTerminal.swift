@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// A program on a pseudo-terminal: types input and reads the screen.
 final class Terminal {
@@ -17,13 +16,9 @@ final class Terminal {
         var slave: CInt = -1
         var size = winsize(ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0)
         var name = [CChar](repeating: 0, count: 256)
-        let opened = descriptors.withLock { _ in
-            guard openpty(&master, &slave, &name, nil, &size) == 0 else { return false }
-            _ = fcntl(master, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(slave, F_SETFD, FD_CLOEXEC)
-            return true
-        }
-        guard opened else { throw SystemFailure("openpty") }
+        guard openpty(&master, &slave, &name, nil, &size) == 0 else { throw SystemFailure("openpty") }
+        _ = fcntl(master, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(slave, F_SETFD, FD_CLOEXEC)
         // After setsid the first terminal that is opened becomes the controlling one.
         child = try program.spawn(
             arguments, name: nil, environment: ["TERM": "xterm"].merging(environment) { $1 },

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// The folder of the package: four components above this file's path at compile time.
 let packageRoot = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
@@ -123,9 +122,7 @@ extension Program {
         var variables = known.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in words + variables { free(text) } }
         var child = pid_t()
-        let code = descriptors.withLock { _ in
-            posix_spawn(&child, path, &actions, &attributes, &words, &variables)
-        }
+        let code = posix_spawn(&child, path, &actions, &attributes, &words, &variables)
         guard code == 0 else { throw SystemFailure("posix_spawn \(path)", code) }
         return child
     }
@@ -152,22 +149,15 @@ func wait(for child: pid_t, until deadline: Double) -> Ending {
     return number == 0 ? .status((status >> 8) & 0xFF) : .signal(number)
 }
 
-/// Held from the opening of a descriptor until it is close-on-exec: a child that another test starts meanwhile would
-/// inherit it, and the reader would not see the end of the file.
-let descriptors = Mutex(())
-
 final class Pipe {
     private(set) var reader: CInt = -1
     private(set) var writer: CInt = -1
 
     init() throws {
         var ends: [CInt] = [-1, -1]
-        let made = descriptors.withLock { _ in
-            guard pipe(&ends) == 0 else { return false }
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            return true
-        }
-        guard made else { throw SystemFailure("pipe") }
+        guard pipe(&ends) == 0 else { throw SystemFailure("pipe") }
+        // A script that a test runs in this process may start children too: they must not hold the writer open.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         (reader, writer) = (ends[0], ends[1])
     }
 
